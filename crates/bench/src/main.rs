@@ -1,0 +1,41 @@
+//! `millstream-bench`: compares two servers and prints a table.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use millstream_bench::compare::{CompareArguments, compare};
+use millstream_bench::workloads;
+
+#[derive(Parser)]
+#[command(about = "Side-by-side measurement of stream servers")]
+struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Run workloads against two servers in turns.
+    Compare(Box<CompareArguments>),
+    /// List the workloads.
+    List,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().action {
+        Action::Compare(arguments) => compare(&arguments).map(|text| println!("{text}")),
+        Action::List => {
+            for workload in workloads::all() {
+                println!("{:<24} {}", workload.name, workload.summary);
+            }
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("millstream-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! One visit of one workload to one server, against the clock.
+
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+
+use crate::latency::Latencies;
+use crate::process_usage::ProcessUsage;
+use crate::server::Server;
+use crate::workload::{Client, Round, Workload};
+
+/// What a visit came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measurement {
+    /// Messages handled per second.
+    pub messages_per_second: f64,
+    /// Processor time of the server per message, us. The kernel counts in steps of 10 ms.
+    pub cpu_us_per_message: f64,
+    /// Context switches of the server per message.
+    pub switches_per_message: f64,
+    /// Median of the round trips, us; none where the workload has no meaningful ones.
+    pub p50_us: Option<f64>,
+    /// 99th percentile of the round trips, us.
+    pub p99_us: Option<f64>,
+}
+
+/// Prepares a round of `workload` on `server`, runs it, and deletes its key.
+///
+/// # Errors
+/// The server answered wrongly or not at all.
+pub fn measure(
+    server: &Server,
+    workload: &Workload,
+    messages: u64,
+    round_number: usize,
+) -> anyhow::Result<Measurement> {
+    let key = format!("bench:{}:{round_number}", workload.name);
+    let round = Round { address: server.address, key, messages };
+    let prepared = (workload.prepare)(&round).context("prepare the round")?;
+    let messages = prepared.messages as f64;
+    let (elapsed, usage, mut latencies) = run(server, prepared.clients)?;
+    round.connect()?.call(&["DEL", &round.key])?;
+
+    let percentile = |latencies: &mut Latencies, percent| {
+        workload.round_trip.and_then(|_| latencies.percentile_us(percent))
+    };
+    Ok(Measurement {
+        messages_per_second: messages / elapsed.as_secs_f64(),
+        cpu_us_per_message: usage.cpu_us as f64 / messages,
+        switches_per_message: usage.context_switches as f64 / messages,
+        p50_us: percentile(&mut latencies, 50.0),
+        p99_us: percentile(&mut latencies, 99.0),
+    })
+}
+
+/// Lets all clients go at once and waits for the last.
+fn run(
+    server: &Server,
+    clients: Vec<Client>,
+) -> anyhow::Result<(Duration, ProcessUsage, Latencies)> {
+    let start = Barrier::new(clients.len() + 1);
+    thread::scope(|scope| {
+        let threads: Vec<_> = clients
+            .into_iter()
+            .map(|client| {
+                let start = &start;
+                scope.spawn(move || {
+                    start.wait();
+                    client()
+                })
+            })
+            .collect();
+        let before = server.usage();
+        start.wait();
+        let started_at = Instant::now();
+        let mut all = Latencies::default();
+        let mut failed = None;
+        for thread in threads {
+            match thread.join() {
+                Ok(Ok(latencies)) => all.merge(latencies),
+                Ok(Err(error)) => failed = Some(error),
+                Err(_) => failed = Some(anyhow!("a client panicked")),
+            }
+        }
+        let elapsed = started_at.elapsed();
+        let usage = server.usage()?.since(before?);
+        failed.map_or(Ok((elapsed, usage, all)), |error| Err(error.context("run a client")))
+    })
+}

@@ -1,0 +1,25 @@
+//! The Redis grammar, without I/O: arguments become a call of the engine, its outcome becomes a
+//! reply.
+//!
+//! [`table`] knows every command: its name, arity, flags, keys. [`run`] runs one that touches data,
+//! within a transaction of the engine; [`encode`] turns the [`Reply`] into bytes. Commands about
+//! the connection or the server are the session's business and only stand in the table.
+
+pub mod glob;
+pub mod id;
+pub mod integer;
+pub mod introspection;
+pub mod table;
+
+mod answer;
+mod encode;
+mod keys;
+mod options;
+mod refusal;
+mod reply;
+mod streams;
+
+pub use answer::{Answer, is_data_command, read_reply, run};
+pub use encode::{ReplyEncoder, encode};
+pub use refusal::rejection_reply;
+pub use reply::Reply;

@@ -1,0 +1,117 @@
+//! Why a command is refused, in the exact words that clients know.
+//!
+//! The one place where [`Rejection`]s get their texts.
+
+use std::borrow::Cow;
+
+use millstream_model::Rejection;
+
+use crate::Reply;
+use crate::id::{INVALID_ID, RangeError};
+
+/// The text of an error reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Text(Cow<'static, str>),
+    /// With bytes that came from the client.
+    Bytes(Vec<u8>),
+}
+
+/// What most commands return.
+pub(crate) type Outcome = Result<Reply, Refusal>;
+
+impl Refusal {
+    pub(crate) const SYNTAX: Self = Self::text("ERR syntax error");
+    pub(crate) const NOT_AN_INTEGER: Self = Self::text(crate::integer::NOT_AN_INTEGER);
+    pub(crate) const INVALID_ID: Self = Self::text(INVALID_ID);
+    pub(crate) const WRONG_TYPE: Self =
+        Self::text("WRONGTYPE Operation against a key holding the wrong kind of value");
+    pub(crate) const NO_SUCH_KEY: Self = Self::text("ERR no such key");
+
+    pub(crate) const fn text(text: &'static str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+
+    /// The arity error, for a count of arguments that only the command itself can judge.
+    pub(crate) fn wrong_arity(name: &'static str) -> Self {
+        Self::Text(format!("ERR wrong number of arguments for '{name}' command").into())
+    }
+
+    pub(crate) fn unknown_subcommand_form(word: &[u8], container: &str) -> Self {
+        let tail = format!("'. Try {container} HELP.");
+        let head = b"ERR unknown subcommand or wrong number of arguments for '";
+        Self::Bytes([head, word, tail.as_bytes()].concat())
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Text(text) => Self::Error(text),
+            Refusal::Bytes(bytes) => Self::ErrorBytes(bytes),
+        }
+    }
+}
+
+impl From<RangeError> for Refusal {
+    fn from(error: RangeError) -> Self {
+        Self::text(error.reply_text())
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        let text = match rejection {
+            Rejection::WrongType => return Self::WRONG_TYPE,
+            Rejection::NoSuchKey => return Self::NO_SUCH_KEY,
+            Rejection::NoGroupToRead { key, group } => {
+                return no_group(&key, &group, b" in XREADGROUP with GROUP option");
+            }
+            Rejection::NoKeyOrGroup { key, group } => return no_group(&key, &group, b""),
+            Rejection::NoGroup { key, group } => {
+                let parts: [&[u8]; 5] =
+                    [b"NOGROUP No such consumer group '", &group, b"' for key name '", &key, b"'"];
+                return Self::Bytes(parts.concat());
+            }
+            Rejection::GroupNeedsKey => {
+                "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may \
+                 want to use the MKSTREAM option to create an empty stream automatically."
+            }
+            Rejection::GroupExists => "BUSYGROUP Consumer Group name already exists",
+            Rejection::IdIsZero => "ERR The ID specified in XADD must be greater than 0-0",
+            Rejection::IdNotAboveLast => {
+                "ERR The ID specified in XADD is equal or smaller than the target stream top item"
+            }
+            Rejection::StreamExhausted => {
+                "ERR The stream has exhausted the last possible ID, unable to add more items"
+            }
+            Rejection::EntryTooLarge => "ERR Elements are too large to be stored",
+            Rejection::LastIdBelowMaxDeleted => {
+                "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"
+            }
+            Rejection::LastIdBelowEntries => {
+                "ERR The ID specified in XSETID is smaller than the target stream top item"
+            }
+            Rejection::EntriesAddedBelowLength => {
+                "ERR The entries_added specified in XSETID is smaller than the target stream length"
+            }
+            Rejection::NoSuchEntry => "ERR No such message in stream",
+            Rejection::IdempotentIdTaken => {
+                "ERR IID already exists for this producer with a different stream ID"
+            }
+        };
+        Self::text(text)
+    }
+}
+
+fn no_group(key: &[u8], group: &[u8], tail: &[u8]) -> Refusal {
+    let parts: [&[u8]; 6] =
+        [b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'", tail];
+    Refusal::Bytes(parts.concat())
+}
+
+/// The error reply for a rejection that came outside of a command: to a parked read.
+#[must_use]
+pub fn rejection_reply(rejection: &Rejection) -> Reply {
+    Refusal::from(rejection.clone()).into()
+}

@@ -1,0 +1,60 @@
+//! XACK and XNACK.
+
+use millstream_engine::{NackCount, Transaction};
+
+use crate::Reply;
+use crate::integer::parse_i64;
+use crate::options::{Options, id, ids};
+use crate::refusal::{Outcome, Refusal};
+
+pub(crate) fn xack(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    if !txn.has_group(db, args[1], args[2])? {
+        return Ok(Reply::Int(0));
+    }
+    // One id is the common case of a worker that settles entry by entry.
+    let acked = match &args[3..] {
+        [one] => txn.acknowledge(db, args[1], args[2], &[id(one)?])?,
+        many => txn.acknowledge(db, args[1], args[2], &ids(many)?)?,
+    };
+    Ok(Reply::count(acked))
+}
+
+pub(crate) fn xnack(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    txn.check_group(db, args[1], args[2])?;
+    let mut options = Options::new(args, 3);
+    let mode = if options.take_word("SILENT", 0) {
+        NackCount::Uncounted
+    } else if options.take_word("FAIL", 0) {
+        NackCount::Counted
+    } else if options.take_word("FATAL", 0) {
+        NackCount::Exhausted
+    } else {
+        return Err(Refusal::text("ERR mode must be SILENT, FAIL, or FATAL"));
+    };
+    let (mut texts, mut retry_count, mut force) = (None, None, false);
+    while options.left() > 0 {
+        if options.take_word("IDS", 1) {
+            let count = parse_i64(options.value()).and_then(|count| i32::try_from(count).ok());
+            let count = count
+                .and_then(|count| usize::try_from(count).ok())
+                .filter(|count| *count > 0)
+                .ok_or(Refusal::text("ERR numids must be a positive integer"))?;
+            let text = "ERR number of IDs doesn't match numids";
+            texts = Some(options.rest().get(..count).ok_or(Refusal::text(text))?);
+            options.skip(count);
+        } else if options.take_word("RETRYCOUNT", 1) {
+            let text = "ERR Invalid RETRYCOUNT value, must be >= 0";
+            let count = options.integer()?;
+            retry_count = Some(u64::try_from(count).map_err(|_| Refusal::text(text))?);
+        } else if options.take_word("FORCE", 0) {
+            force = true;
+        } else {
+            let word = options.value();
+            let parts: [&[u8]; 3] = [b"ERR Unrecognized XNACK option '", word, b"'"];
+            return Err(Refusal::Bytes(parts.concat()));
+        }
+    }
+    let texts = texts.ok_or(Refusal::text("ERR syntax error, expected IDS keyword"))?;
+    let count = retry_count.map_or(mode, NackCount::Exactly);
+    Ok(Reply::count(txn.nack(db, args[1], args[2], count, force, &ids(texts)?)?))
+}

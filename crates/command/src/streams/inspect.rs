@@ -1,0 +1,164 @@
+//! XINFO. The order of the fields is Redis': some clients read them by position.
+
+use bytes::Bytes;
+use millstream_engine::Transaction;
+use millstream_model::{Consumer, ConsumerId, Direction, EntryId, Group, Stream};
+
+use crate::Reply;
+use crate::options::Options;
+use crate::refusal::{Outcome, Refusal};
+
+const FULL_COUNT_DEFAULT: usize = 10;
+
+pub(crate) fn stream(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    let stream = txn.stream(db, args[2])?.ok_or(Refusal::NO_SUCH_KEY)?;
+    let wrong_form = || Refusal::unknown_subcommand_form(args[1], "XINFO");
+    let mut options = Options::new(args, 3);
+    let mut fields = counters(stream);
+    if options.left() == 0 {
+        fields.push((Reply::Text("groups"), Reply::count(stream.group_count())));
+        fields.push((Reply::Text("first-entry"), edge(stream, Direction::Ascending)));
+        fields.push((Reply::Text("last-entry"), edge(stream, Direction::Descending)));
+        return Ok(Reply::Map(fields));
+    }
+    if !options.take_word("FULL", 0) {
+        return Err(wrong_form());
+    }
+    let mut count = FULL_COUNT_DEFAULT;
+    if options.left() > 0 {
+        if options.left() != 2 || !options.take_word("COUNT", 1) {
+            return Err(wrong_form());
+        }
+        count = match options.integer()? {
+            0 => usize::MAX,
+            given => usize::try_from(given).unwrap_or(FULL_COUNT_DEFAULT),
+        };
+    }
+    let entries = stream.entries().slice(EntryId::MIN, EntryId::MAX, count, Direction::Ascending);
+    let groups = stream.groups().map(|(_, group)| full_group(stream, group, count));
+    fields.push((Reply::Text("entries"), Reply::Entries(entries)));
+    fields.push((Reply::Text("groups"), Reply::Array(groups.collect())));
+    Ok(Reply::Map(fields))
+}
+
+fn counters(stream: &Stream) -> Vec<(Reply, Reply)> {
+    let entries = stream.entries();
+    let productions = stream.idempotence();
+    let limits = productions.limits();
+    let first = entries.first_id().unwrap_or(EntryId::MIN);
+    vec![
+        (Reply::Text("length"), Reply::number(entries.len())),
+        (Reply::Text("radix-tree-keys"), Reply::count(entries.block_count())),
+        // There is no radix tree here; Redis' has one node more than this at the least.
+        (Reply::Text("radix-tree-nodes"), Reply::count(entries.block_count() + 1)),
+        (Reply::Text("last-generated-id"), Reply::Id(stream.last_id())),
+        (Reply::Text("max-deleted-entry-id"), Reply::Id(stream.max_deleted_id())),
+        (Reply::Text("entries-added"), Reply::number(stream.entries_added())),
+        (Reply::Text("recorded-first-entry-id"), Reply::Id(first)),
+        (Reply::Text("idmp-duration"), Reply::Int(limits.duration_s.into())),
+        (Reply::Text("idmp-maxsize"), Reply::Int(limits.per_producer_max.into())),
+        (Reply::Text("pids-tracked"), Reply::count(productions.producer_count())),
+        (Reply::Text("iids-tracked"), Reply::count(productions.tracked())),
+        (Reply::Text("iids-added"), Reply::number(productions.added())),
+        (Reply::Text("iids-duplicates"), Reply::number(productions.duplicates())),
+    ]
+}
+
+fn edge(stream: &Stream, direction: Direction) -> Reply {
+    let entries = stream.entries();
+    let id = match direction {
+        Direction::Ascending => entries.first_id(),
+        Direction::Descending => entries.last_id(),
+    };
+    id.and_then(|id| entries.get(id)).map_or(Reply::Nil, Reply::Entry)
+}
+
+fn name(name: &[u8]) -> Reply {
+    Reply::Bulk(Bytes::copy_from_slice(name))
+}
+
+fn entries_read(group: &Group) -> Reply {
+    group.entries_read().map_or(Reply::Nil, Reply::number)
+}
+
+fn lag(stream: &Stream, group: &Group) -> Reply {
+    stream.lag(group).map_or(Reply::Nil, Reply::Int)
+}
+
+fn full_group(stream: &Stream, group: &Group, count: usize) -> Reply {
+    let pending = group.pending();
+    let records = pending.range(EntryId::MIN, EntryId::MAX).take(count).map(|record| {
+        let owner = record.owner.map_or(Reply::Text(""), |o| name(&group.consumer(o).name));
+        Reply::Array(vec![
+            Reply::Id(record.id),
+            owner,
+            Reply::number(record.delivered_at_ms),
+            Reply::number(record.delivery_count),
+        ])
+    });
+    let consumers =
+        group.consumers().map(|(id, consumer)| full_consumer(group, id, consumer, count));
+    Reply::Map(vec![
+        (Reply::Text("name"), name(group.name())),
+        (Reply::Text("last-delivered-id"), Reply::Id(group.last_delivered_id())),
+        (Reply::Text("entries-read"), entries_read(group)),
+        (Reply::Text("lag"), lag(stream, group)),
+        (Reply::Text("pel-count"), Reply::count(pending.len())),
+        (Reply::Text("nacked-count"), Reply::count(pending.unowned_len())),
+        (Reply::Text("pending"), Reply::Array(records.collect())),
+        (Reply::Text("consumers"), Reply::Array(consumers.collect())),
+    ])
+}
+
+fn full_consumer(group: &Group, id: ConsumerId, consumer: &Consumer, count: usize) -> Reply {
+    let records = group.pending().range_of(id, EntryId::MIN, EntryId::MAX).take(count);
+    let records = records.map(|record| {
+        Reply::Array(vec![
+            Reply::Id(record.id),
+            Reply::number(record.delivered_at_ms),
+            Reply::number(record.delivery_count),
+        ])
+    });
+    Reply::Map(vec![
+        (Reply::Text("name"), name(&consumer.name)),
+        (Reply::Text("seen-time"), Reply::number(consumer.seen_ms)),
+        (Reply::Text("active-time"), consumer.active_ms.map_or(Reply::Int(-1), Reply::number)),
+        (Reply::Text("pel-count"), Reply::count(consumer.pending_count)),
+        (Reply::Text("pending"), Reply::Array(records.collect())),
+    ])
+}
+
+pub(crate) fn groups(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    let stream = txn.stream(db, args[2])?.ok_or(Refusal::NO_SUCH_KEY)?;
+    let groups = stream.groups().map(|(_, group)| {
+        Reply::Map(vec![
+            (Reply::Text("name"), name(group.name())),
+            (Reply::Text("consumers"), Reply::count(group.consumer_count())),
+            (Reply::Text("pending"), Reply::count(group.pending().len())),
+            (Reply::Text("last-delivered-id"), Reply::Id(group.last_delivered_id())),
+            (Reply::Text("entries-read"), entries_read(group)),
+            (Reply::Text("lag"), lag(stream, group)),
+        ])
+    });
+    Ok(Reply::Array(groups.collect()))
+}
+
+pub(crate) fn consumers(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    let now_ms = txn.steady_ms();
+    let (key, group_name) = (args[2], args[3]);
+    let stream = txn.stream(db, key)?.ok_or(Refusal::NO_SUCH_KEY)?;
+    let Some(group) = stream.find_group(group_name) else {
+        let (key, group) = (key.into(), group_name.into());
+        return Err(millstream_model::Rejection::NoGroup { key, group }.into());
+    };
+    let since = |at_ms: u64| Reply::number(now_ms.saturating_sub(at_ms));
+    let consumers = stream.group(group).consumers().map(|(_, consumer)| {
+        Reply::Map(vec![
+            (Reply::Text("name"), name(&consumer.name)),
+            (Reply::Text("pending"), Reply::count(consumer.pending_count)),
+            (Reply::Text("idle"), since(consumer.seen_ms)),
+            (Reply::Text("inactive"), consumer.active_ms.map_or(Reply::Int(-1), since)),
+        ])
+    });
+    Ok(Reply::Array(consumers.collect()))
+}

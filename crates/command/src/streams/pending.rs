@@ -1,0 +1,104 @@
+//! XPENDING.
+
+use bytes::Bytes;
+use millstream_engine::Transaction;
+use millstream_model::{EntryId, Group, PendingEntry};
+
+use crate::Reply;
+use crate::id::{parse_range_end, parse_range_start};
+use crate::options::integer;
+use crate::refusal::{Outcome, Refusal};
+
+/// The long form.
+struct Listing<'a> {
+    min_idle_ms: u64,
+    from: EntryId,
+    to: EntryId,
+    count: usize,
+    consumer: Option<&'a [u8]>,
+}
+
+pub(crate) fn xpending(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    let listing = match args.len() {
+        3 => None,
+        6..=9 => Some(Listing::parse(args)?),
+        _ => return Err(Refusal::SYNTAX),
+    };
+    let (key, group) = (args[1], args[2]);
+    txn.check_group(db, key, group)?;
+    let now_ms = txn.steady_ms();
+    let stream = txn.stream(db, key)?.expect("checked above");
+    let group = stream.group(stream.find_group(group).expect("checked above"));
+    Ok(match listing {
+        None => summary(group),
+        Some(listing) => listing.list(group, now_ms),
+    })
+}
+
+fn summary(group: &Group) -> Reply {
+    let pending = group.pending();
+    let (Some(first), Some(last)) = (pending.first_id(), pending.last_id()) else {
+        return Reply::Array(vec![Reply::Int(0), Reply::Nil, Reply::Nil, Reply::NilArray]);
+    };
+    let owners = group.consumers().filter(|(_, consumer)| consumer.pending_count > 0);
+    let counts = owners.map(|(_, consumer)| {
+        let count = consumer.pending_count.to_string();
+        Reply::Array(vec![name(&consumer.name), Reply::bulk(count)])
+    });
+    Reply::Array(vec![
+        Reply::count(pending.len()),
+        Reply::Id(first),
+        Reply::Id(last),
+        Reply::Array(counts.collect()),
+    ])
+}
+
+fn name(name: &[u8]) -> Reply {
+    Reply::Bulk(Bytes::copy_from_slice(name))
+}
+
+impl<'a> Listing<'a> {
+    fn parse(args: &[&'a [u8]]) -> Result<Self, Refusal> {
+        let mut at = 3;
+        let mut min_idle_ms = 0;
+        if args[3].eq_ignore_ascii_case(b"IDLE") {
+            min_idle_ms = u64::try_from(integer(args[4])?).unwrap_or(0);
+            if args.len() < 8 {
+                return Err(Refusal::SYNTAX);
+            }
+            at = 5;
+        }
+        let count = usize::try_from(integer(args[at + 2])?).unwrap_or(0);
+        let from = parse_range_start(args[at])?;
+        let to = parse_range_end(args[at + 1])?;
+        Ok(Self { min_idle_ms, from, to, count, consumer: args.get(at + 3).copied() })
+    }
+
+    fn list(&self, group: &Group, now_ms: u64) -> Reply {
+        let idle_ms = |record: &PendingEntry| now_ms.saturating_sub(record.delivered_at_ms);
+        let is_listed =
+            |record: &PendingEntry| record.owner.is_none() || idle_ms(record) >= self.min_idle_ms;
+        let show = |record: PendingEntry| {
+            let (owner, idle) = match record.owner {
+                Some(owner) => (name(&group.consumer(owner).name), Reply::number(idle_ms(&record))),
+                None => (Reply::Text(""), Reply::Int(-1)),
+            };
+            let count = Reply::number(record.delivery_count);
+            Reply::Array(vec![Reply::Id(record.id), owner, idle, count])
+        };
+        let pending = group.pending();
+        let records: Vec<_> = match self.consumer.map(|name| group.find_consumer(name)) {
+            _ if self.from > self.to => Vec::new(),
+            Some(None) => Vec::new(),
+            Some(Some(owner)) => {
+                let records = pending.range_of(owner, self.from, self.to);
+                records.filter(is_listed).take(self.count).map(show).collect()
+            }
+            None => {
+                let records = pending.range(self.from, self.to);
+                records.filter(is_listed).take(self.count).map(show).collect()
+            }
+        };
+        Reply::Array(records)
+    }
+}

@@ -1,0 +1,209 @@
+//! The name of every command and subcommand, to dispatch on.
+
+/// A command, or a subcommand of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CommandId {
+    /// `XACK`
+    Xack,
+    /// `XACKDEL`
+    Xackdel,
+    /// `XADD`
+    Xadd,
+    /// `XAUTOCLAIM`
+    Xautoclaim,
+    /// `XCFGSET`
+    Xcfgset,
+    /// `XCLAIM`
+    Xclaim,
+    /// `XDEL`
+    Xdel,
+    /// `XDELEX`
+    Xdelex,
+    /// `XGROUP`
+    Xgroup,
+    /// `XGROUP CREATE`
+    XgroupCreate,
+    /// `XGROUP CREATECONSUMER`
+    XgroupCreateconsumer,
+    /// `XGROUP DELCONSUMER`
+    XgroupDelconsumer,
+    /// `XGROUP DESTROY`
+    XgroupDestroy,
+    /// `XGROUP HELP`
+    XgroupHelp,
+    /// `XGROUP SETID`
+    XgroupSetid,
+    /// `XIDMPRECORD`
+    Xidmprecord,
+    /// `XINFO`
+    Xinfo,
+    /// `XINFO CONSUMERS`
+    XinfoConsumers,
+    /// `XINFO GROUPS`
+    XinfoGroups,
+    /// `XINFO HELP`
+    XinfoHelp,
+    /// `XINFO STREAM`
+    XinfoStream,
+    /// `XLEN`
+    Xlen,
+    /// `XNACK`
+    Xnack,
+    /// `XPENDING`
+    Xpending,
+    /// `XRANGE`
+    Xrange,
+    /// `XREAD`
+    Xread,
+    /// `XREADGROUP`
+    Xreadgroup,
+    /// `XREVRANGE`
+    Xrevrange,
+    /// `XSETID`
+    Xsetid,
+    /// `XTRIM`
+    Xtrim,
+    /// `AUTH`
+    Auth,
+    /// `CLIENT`
+    Client,
+    /// `CLIENT GETNAME`
+    ClientGetname,
+    /// `CLIENT HELP`
+    ClientHelp,
+    /// `CLIENT ID`
+    ClientId,
+    /// `CLIENT INFO`
+    ClientInfo,
+    /// `CLIENT KILL`
+    ClientKill,
+    /// `CLIENT LIST`
+    ClientList,
+    /// `CLIENT NO-EVICT`
+    ClientNoEvict,
+    /// `CLIENT NO-TOUCH`
+    ClientNoTouch,
+    /// `CLIENT SETINFO`
+    ClientSetinfo,
+    /// `CLIENT SETNAME`
+    ClientSetname,
+    /// `CLIENT UNBLOCK`
+    ClientUnblock,
+    /// `ECHO`
+    Echo,
+    /// `HELLO`
+    Hello,
+    /// `PING`
+    Ping,
+    /// `QUIT`
+    Quit,
+    /// `RESET`
+    Reset,
+    /// `SELECT`
+    Select,
+    /// `COMMAND`
+    Command,
+    /// `COMMAND COUNT`
+    CommandCount,
+    /// `COMMAND DOCS`
+    CommandDocs,
+    /// `COMMAND GETKEYS`
+    CommandGetkeys,
+    /// `COMMAND GETKEYSANDFLAGS`
+    CommandGetkeysandflags,
+    /// `COMMAND HELP`
+    CommandHelp,
+    /// `COMMAND INFO`
+    CommandInfo,
+    /// `COMMAND LIST`
+    CommandList,
+    /// `CONFIG`
+    Config,
+    /// `CONFIG GET`
+    ConfigGet,
+    /// `CONFIG HELP`
+    ConfigHelp,
+    /// `CONFIG RESETSTAT`
+    ConfigResetstat,
+    /// `CONFIG SET`
+    ConfigSet,
+    /// `DBSIZE`
+    Dbsize,
+    /// `FLUSHALL`
+    Flushall,
+    /// `FLUSHDB`
+    Flushdb,
+    /// `INFO`
+    Info,
+    /// `ROLE`
+    Role,
+    /// `SHUTDOWN`
+    Shutdown,
+    /// `TIME`
+    Time,
+    /// `DEL`
+    Del,
+    /// `EXISTS`
+    Exists,
+    /// `EXPIRE`
+    Expire,
+    /// `EXPIREAT`
+    Expireat,
+    /// `EXPIRETIME`
+    Expiretime,
+    /// `KEYS`
+    Keys,
+    /// `PERSIST`
+    Persist,
+    /// `PEXPIRE`
+    Pexpire,
+    /// `PEXPIREAT`
+    Pexpireat,
+    /// `PEXPIRETIME`
+    Pexpiretime,
+    /// `PTTL`
+    Pttl,
+    /// `RENAME`
+    Rename,
+    /// `RENAMENX`
+    Renamenx,
+    /// `SCAN`
+    Scan,
+    /// `TTL`
+    Ttl,
+    /// `TYPE`
+    Type,
+    /// `UNLINK`
+    Unlink,
+    /// `WAIT`
+    Wait,
+    /// `WAITAOF`
+    Waitaof,
+    /// `GET`
+    Get,
+    /// `INCR`
+    Incr,
+    /// `SET`
+    Set,
+    /// `DISCARD`
+    Discard,
+    /// `EXEC`
+    Exec,
+    /// `MULTI`
+    Multi,
+    /// `UNWATCH`
+    Unwatch,
+    /// `WATCH`
+    Watch,
+}
+
+impl CommandId {
+    /// How many there are.
+    pub const COUNT: usize = Self::Watch as usize + 1;
+
+    /// A number below [`CommandId::COUNT`], for arrays with an element for each command.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}

@@ -1,0 +1,114 @@
+//! Rows of the command table: the server, its settings and its table of commands.
+//!
+//! Data only; what it means is said in `table/spec.rs`.
+
+use super::CommandId as Id;
+use super::spec::CommandSpec;
+use super::words::Group::Server;
+use super::words::{Category, Flag};
+
+pub(super) static ROWS: [CommandSpec; 9] = [
+    CommandSpec::new(Server, Id::Command, "command", -1)
+        .flags(&[Flag::Loading, Flag::Stale])
+        .categories(&[Category::Connection])
+        .tips(&["nondeterministic_output_order"])
+        .docs("2.8.13", "O(N) for N commands", "Describes the commands of this server.")
+        .subcommands(&COMMAND),
+    CommandSpec::new(Server, Id::Config, "config", -2)
+        .docs("2.0.0", "By subcommand", "Reads and changes the server's settings.")
+        .subcommands(&CONFIG),
+    CommandSpec::new(Server, Id::Dbsize, "dbsize", 1)
+        .flags(&[Flag::Readonly, Flag::Fast])
+        .categories(&[Category::Keyspace])
+        .tips(&["request_policy:all_shards", "response_policy:agg_sum"])
+        .docs("1.0.0", "O(1)", "Counts the keys of the database."),
+    CommandSpec::new(Server, Id::Flushall, "flushall", -1)
+        .flags(&[Flag::Write])
+        .categories(&[Category::Keyspace, Category::Dangerous])
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
+        .docs("1.0.0", "O(N) for N keys", "Removes the keys of all databases."),
+    CommandSpec::new(Server, Id::Flushdb, "flushdb", -1)
+        .flags(&[Flag::Write])
+        .categories(&[Category::Keyspace, Category::Dangerous])
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
+        .docs("1.0.0", "O(N) for N keys", "Removes the keys of the database."),
+    CommandSpec::new(Server, Id::Info, "info", -1)
+        .flags(&[Flag::Loading, Flag::Stale])
+        .categories(&[Category::Dangerous])
+        .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
+        .docs("1.0.0", "O(1)", "Reports the state of the server by sections."),
+    CommandSpec::new(Server, Id::Role, "role", 1)
+        .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale, Flag::Fast])
+        .categories(&[Category::Admin, Category::Dangerous])
+        .docs("2.8.12", "O(1)", "Returns the server's part in replication: always a master's."),
+    CommandSpec::new(Server, Id::Shutdown, "shutdown", -1)
+        .flags(&[
+            Flag::Admin,
+            Flag::NoScript,
+            Flag::Loading,
+            Flag::Stale,
+            Flag::NoMulti,
+            Flag::AllowBusy,
+        ])
+        .docs("1.0.0", "O(1)", "Stops the server once everything is on disk."),
+    CommandSpec::new(Server, Id::Time, "time", 1)
+        .flags(&[Flag::Loading, Flag::Stale, Flag::Fast])
+        .tips(&["nondeterministic_output"])
+        .docs("2.6.0", "O(1)", "Returns the server's clock."),
+];
+
+/// Subcommands of COMMAND.
+static COMMAND: [CommandSpec; 7] = [
+    CommandSpec::new(Server, Id::CommandCount, "command|count", 2)
+        .flags(&[Flag::Loading, Flag::Stale])
+        .categories(&[Category::Connection])
+        .docs("2.8.13", "O(1)", "Counts the commands of this server."),
+    CommandSpec::new(Server, Id::CommandDocs, "command|docs", -2)
+        .flags(&[Flag::Loading, Flag::Stale])
+        .categories(&[Category::Connection])
+        .tips(&["nondeterministic_output_order"])
+        .docs("7.0.0", "O(N) for N commands", "Explains commands to people."),
+    CommandSpec::new(Server, Id::CommandGetkeys, "command|getkeys", -3)
+        .flags(&[Flag::Loading, Flag::Stale])
+        .categories(&[Category::Connection])
+        .docs(
+            "2.8.13",
+            "O(N) for N arguments",
+            "Tells which arguments of a command line are keys.",
+        ),
+    CommandSpec::new(Server, Id::CommandGetkeysandflags, "command|getkeysandflags", -3)
+        .flags(&[Flag::Loading, Flag::Stale])
+        .categories(&[Category::Connection])
+        .docs(
+            "7.0.0",
+            "O(N) for N arguments",
+            "Tells which arguments are keys, and what happens to them.",
+        ),
+    CommandSpec::help(Server, Id::CommandHelp, "command|help", &[Category::Connection]),
+    CommandSpec::new(Server, Id::CommandInfo, "command|info", -2)
+        .flags(&[Flag::Loading, Flag::Stale])
+        .categories(&[Category::Connection])
+        .tips(&["nondeterministic_output_order"])
+        .docs("2.8.13", "O(N) for N commands", "Describes the given commands to programs."),
+    CommandSpec::new(Server, Id::CommandList, "command|list", -2)
+        .flags(&[Flag::Loading, Flag::Stale])
+        .categories(&[Category::Connection])
+        .tips(&["nondeterministic_output_order"])
+        .docs("7.0.0", "O(N) for N commands", "Lists names of commands, filtered on request."),
+];
+
+/// Subcommands of CONFIG.
+static CONFIG: [CommandSpec; 4] = [
+    CommandSpec::new(Server, Id::ConfigGet, "config|get", -3)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
+        .docs("2.0.0", "O(N) for N settings", "Returns the settings whose names match a pattern."),
+    CommandSpec::help(Server, Id::ConfigHelp, "config|help", &[]),
+    CommandSpec::new(Server, Id::ConfigResetstat, "config|resetstat", 2)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .docs("2.0.0", "O(1)", "Sets the counters shown by INFO back to zero."),
+    CommandSpec::new(Server, Id::ConfigSet, "config|set", -4)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .docs("2.0.0", "O(N) for N settings", "Changes settings, all of them or none."),
+];

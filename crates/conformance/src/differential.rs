@@ -1,0 +1,191 @@
+//! Random command sequences on two servers: the replies and the states left behind must be equal.
+//!
+//! 1. A seed determines the whole sequence; a failure names it and shows the shortest sequence
+//!    found that still fails.
+//! 2. Keys, groups, consumers and IDs are few and small, so that commands meet; a share of the
+//!    arguments is malformed.
+//! 3. IDs that a server would draw from its clock occur only on a key whose last ID lies in the
+//!    future, where `*` too is determined.
+//! 4. Minimal idle times and given ages are seconds apart, so that the few milliseconds between the
+//!    two servers never decide. Times in replies are compared with a tolerance.
+//!
+//! What needs two connections (waiting, WATCH) is left to the scenarios.
+
+mod compare;
+mod generate;
+mod random;
+mod shrink;
+mod state;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+pub use generate::Features;
+
+use crate::{Client, Server, Value};
+use compare::{Comparison, difference};
+use generate::Command;
+
+/// How much to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The first seed; the following sequences take the following ones.
+    pub first_seed: u64,
+    /// Sequences.
+    pub sequences: u64,
+    /// Commands in each.
+    pub commands: usize,
+    /// Ends the run early, successfully.
+    pub limit: Duration,
+    /// Restart the subject after each so many sequences and compare again; 0 for never.
+    pub restart_every: u64,
+}
+
+impl Plan {
+    /// 200 sequences of 100 commands in at most 20 s, or what `MILLSTREAM_DIFF_SEED`,
+    /// `MILLSTREAM_DIFF_SEQUENCES` and `MILLSTREAM_DIFF_SECONDS` say.
+    ///
+    /// # Errors
+    /// When one of them is not a number.
+    pub fn from_environment() -> Result<Self> {
+        Ok(Self {
+            first_seed: number("MILLSTREAM_DIFF_SEED", 1)?,
+            sequences: number("MILLSTREAM_DIFF_SEQUENCES", 200)?,
+            commands: 100,
+            limit: Duration::from_secs(number("MILLSTREAM_DIFF_SECONDS", 20)?),
+            restart_every: 20,
+        })
+    }
+}
+
+fn number(name: &str, default: u64) -> Result<u64> {
+    match std::env::var(name) {
+        Ok(text) => text.parse().with_context(|| format!("{name} is not a number: {text}")),
+        Err(_) => Ok(default),
+    }
+}
+
+/// Compares the two servers; the number of sequences that ran.
+///
+/// # Errors
+/// At the first sequence that they treat differently.
+pub fn run(
+    subject: &mut Server,
+    reference: &Server,
+    features: Features,
+    plan: Plan,
+) -> Result<u64> {
+    let deadline = Instant::now() + plan.limit;
+    for n in 0..plan.sequences {
+        if Instant::now() >= deadline {
+            return Ok(n);
+        }
+        let seed = plan.first_seed + n;
+        let commands = generate::sequence(seed, plan.commands, features);
+        let pair = Pair { subject, reference, features, resp3: seed % 2 == 1 };
+        if let Err(error) = pair.compare(&commands) {
+            let shortest = shrink::shortest(commands, |fewer| pair.compare(fewer).is_err());
+            let (error, shown) = (pair.compare(&shortest).err().unwrap_or(error), show(&shortest));
+            return Err(error.context(format!("seed {seed}, shortest sequence:\n{shown}")));
+        }
+        if plan.restart_every > 0 && n % plan.restart_every == plan.restart_every - 1 {
+            let kill = (n / plan.restart_every).is_multiple_of(2);
+            compare_after_restart(subject, features, kill).with_context(|| {
+                format!("seed {seed}, after SIG{}", if kill { "KILL" } else { "TERM" })
+            })?;
+        }
+    }
+    Ok(plan.sequences)
+}
+
+/// Commands as lines of a scenario.
+fn show(commands: &[Command]) -> String {
+    let line = |command: &Command| {
+        let words = command.iter().map(|word| if word.is_empty() { "\"\"" } else { word.as_str() });
+        format!("> {}", words.collect::<Vec<_>>().join(" "))
+    };
+    commands.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+struct Pair<'a> {
+    subject: &'a Server,
+    reference: &'a Server,
+    features: Features,
+    resp3: bool,
+}
+
+impl Pair<'_> {
+    /// Fails if replies or final states differ.
+    fn compare(&self, commands: &[Command]) -> Result<()> {
+        let now_ms = state::unix_ms();
+        let mut subject = connect(self.subject, self.resp3)?;
+        let mut reference = connect(self.reference, self.resp3)?;
+        let filled: Vec<Command> = commands.iter().map(|c| state::fill_in(c, now_ms)).collect();
+        // Both have the whole sequence before the first reply is read: they run at the same time.
+        for command in &filled {
+            subject.send(command)?;
+            reference.send(command)?;
+        }
+        for command in &filled {
+            let ours = subject.receive(REPLY_LIMIT)?;
+            let theirs = reference.receive(REPLY_LIMIT)?;
+            self.check(command, &ours, &theirs)?;
+        }
+        for query in state::queries() {
+            let (ours, theirs) = (subject.call(&query)?, reference.call(&query)?);
+            self.check(&query, &ours, &theirs)?;
+        }
+        Ok(())
+    }
+
+    fn check(&self, command: &Command, ours: &Value, theirs: &Value) -> Result<()> {
+        let comparison = Comparison { idmp: self.features.idmp, consumer_times: true };
+        let found = difference(comparison, ours, theirs);
+        ensure!(
+            found.is_none(),
+            "{}: {}\n  {}: {ours}\n  {}: {theirs}",
+            show(std::slice::from_ref(command)),
+            found.unwrap_or_default(),
+            self.subject.program(),
+            self.reference.program(),
+        );
+        Ok(())
+    }
+}
+
+const REPLY_LIMIT: Duration = Duration::from_secs(20);
+
+/// An empty database and a connection in the protocol asked for.
+fn connect(server: &Server, resp3: bool) -> Result<Client> {
+    let mut client = server.connect()?;
+    if resp3 {
+        client.call(&["HELLO", "3"])?;
+    }
+    let flushed = client.call(&["FLUSHALL"])?;
+    ensure!(!flushed.is_error(), "FLUSHALL: {flushed}");
+    Ok(client)
+}
+
+/// What was there before a restart must be there after it. When consumers were last seen rides
+/// along with other records and may be lost.
+fn compare_after_restart(server: &mut Server, features: Features, kill: bool) -> Result<()> {
+    let all = |server: &Server| -> Result<Vec<Value>> {
+        let mut client = server.connect()?;
+        state::queries().iter().map(|query| client.call(query)).collect()
+    };
+    let before = all(server)?;
+    if kill { server.restart_after_kill() } else { server.restart_after_stop() }?;
+    let after = all(server)?;
+    let comparison = Comparison { idmp: features.idmp, consumer_times: false };
+    for ((query, before), after) in state::queries().iter().zip(&before).zip(&after) {
+        let found = difference(comparison, before, after);
+        ensure!(
+            found.is_none(),
+            "{}: {}\n  before: {before}\n  after: {after}",
+            show(std::slice::from_ref(query)),
+            found.unwrap_or_default(),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,383 @@
+//! Command sequences from a seed.
+
+use super::random::Random;
+use crate::Program;
+
+/// One command. `''` never occurs: an empty word is an empty argument.
+pub(super) type Command = Vec<String>;
+
+/// What both servers have.
+#[derive(Clone, Copy, Debug)]
+pub struct Features {
+    /// KEEPREF, DELREF, ACKED as 8.6 treats them, XDELEX, XACKDEL.
+    pub policies: bool,
+    /// XREADGROUP CLAIM.
+    pub claim: bool,
+    /// XADD IDMP and IDMPAUTO, XCFGSET.
+    pub idmp: bool,
+}
+
+impl Features {
+    /// What two servers have in common.
+    pub fn common(a: &Program, b: &Program) -> Self {
+        let since = |version| a.is_redis_since(version) && b.is_redis_since(version);
+        Self { policies: since((8, 6)), claim: since((8, 4)), idmp: since((8, 6)) }
+    }
+}
+
+/// The keys in use; the last one is [`FUTURE`]'s.
+pub(super) const KEYS: [&str; 3] = ["a", "b", "f"];
+/// The groups in use.
+pub(super) const GROUPS: [&str; 2] = ["g", "h"];
+const CONSUMERS: [&str; 3] = ["x", "y", "z"];
+/// The first entry of key `f`: so far ahead that no clock draws an ID behind it.
+pub(super) const FUTURE: &str = "9999999999999-0";
+
+const BAD_IDS: [&str; 11] = [
+    "-",
+    "+",
+    "bad",
+    "''",
+    "5-",
+    "(1-1",
+    "$",
+    ">",
+    "0-0",
+    "18446744073709551615-18446744073709551615",
+    "007",
+];
+const BAD_INTEGERS: [&str; 7] = ["x", "-1", "0", "007", "''", "9223372036854775808", "1.5"];
+
+/// `length` commands, and before them those that make the future key.
+pub(super) fn sequence(seed: u64, length: usize, features: Features) -> Vec<Command> {
+    let mut g = Generator { random: Random::new(seed), features };
+    let mut commands = vec![words(&format!("XADD f {FUTURE} f v"))];
+    while commands.len() < length {
+        if g.random.chance(3) {
+            let watch = g.random.maybe(30, |r| format!("WATCH {}", r.pick(&KEYS)));
+            if !watch.is_empty() {
+                commands.push(words(&watch));
+                commands.push(g.command());
+            }
+            commands.push(words("MULTI"));
+            for _ in 0..=g.random.below(4) {
+                commands.push(g.command());
+            }
+            commands.push(words(g.random.pick(&["EXEC", "EXEC", "EXEC", "DISCARD"])));
+        } else {
+            commands.push(g.command());
+        }
+    }
+    commands
+}
+
+/// Splits at blanks; `''` is an empty argument.
+fn words(text: &str) -> Command {
+    let word = |word: &str| if word == "''" { String::new() } else { word.to_owned() };
+    text.split_whitespace().map(word).collect()
+}
+
+struct Generator {
+    random: Random,
+    features: Features,
+}
+
+impl Generator {
+    fn command(&mut self) -> Command {
+        let text = match self.random.below(100) {
+            0..22 => self.xadd(),
+            22..42 => self.xreadgroup(),
+            42..50 => self.xgroup(),
+            50..56 => self.xack(),
+            56..60 => self.xdel(),
+            60..64 => self.xtrim(),
+            64..70 => self.xclaim(),
+            70..75 => self.xautoclaim(),
+            75..80 => self.xpending(),
+            80..84 => self.xrange(),
+            84..87 => self.xread(),
+            87..90 => self.xsetid(),
+            90..94 => self.xinfo(),
+            94..96 => self.keyspace(),
+            96..98 if self.features.idmp => self.xcfgset(),
+            _ => self.with_numids(),
+        };
+        let mut command = words(&text);
+        // A word too many or too few, now and then.
+        if self.random.chance(2) && command.len() > 2 {
+            let at = 2 + self.random.below(command.len() - 2);
+            command.remove(at);
+        } else if self.random.chance(1) {
+            command
+                .push(self.random.pick(&["FORCE", "1-1", "COUNT", "''"]).trim_matches('\'').into());
+        }
+        command
+    }
+
+    fn key(&mut self) -> &'static str {
+        if self.random.chance(3) { "none" } else { self.random.pick(&KEYS) }
+    }
+
+    fn group(&mut self) -> &'static str {
+        if self.random.chance(3) { "nogroup" } else { self.random.pick(&GROUPS) }
+    }
+
+    fn consumer(&mut self) -> &'static str {
+        self.random.pick(&CONSUMERS)
+    }
+
+    fn id(&mut self) -> String {
+        if self.random.chance(4) {
+            return self.random.pick(&BAD_IDS).to_owned();
+        }
+        if self.random.chance(15) {
+            return format!("9999999999999-{}", self.random.below(8));
+        }
+        format!("{}-{}", self.random.below(7), self.random.below(3))
+    }
+
+    fn ids(&mut self) -> String {
+        (0..=self.random.below(4)).map(|_| self.id()).collect::<Vec<_>>().join(" ")
+    }
+
+    fn integer(&mut self) -> String {
+        if self.random.chance(4) {
+            return self.random.pick(&BAD_INTEGERS).to_owned();
+        }
+        self.random.below(6).to_string()
+    }
+
+    fn count(&mut self) -> String {
+        if self.random.chance(40) { format!("COUNT {}", self.integer()) } else { String::new() }
+    }
+
+    /// Ages that lie seconds apart from every minimal idle time.
+    fn age_ms(&mut self) -> &'static str {
+        self.random.pick(&["0", "20000", "2000000"])
+    }
+
+    fn idle_ms_min(&mut self) -> &'static str {
+        self.random.pick(&["0", "0", "10000", "1000000", "-5", "x", "9000000000"])
+    }
+
+    fn policy(&mut self) -> &'static str {
+        if self.features.policies && self.random.chance(40) {
+            self.random.pick(&["KEEPREF", "DELREF", "ACKED"])
+        } else {
+            ""
+        }
+    }
+
+    fn trimming(&mut self) -> String {
+        let sign = self.random.pick(&["", "", "=", "~"]);
+        let limit = self
+            .random
+            .maybe(if sign == "~" { 40 } else { 3 }, |r| format!("LIMIT {}", r.below(5)));
+        if self.random.chance(60) {
+            format!("MAXLEN {sign} {} {limit}", self.integer())
+        } else {
+            format!("MINID {sign} {} {limit}", self.id())
+        }
+    }
+
+    fn xadd(&mut self) -> String {
+        let key = self.key();
+        let trimming = if self.random.chance(12) { self.trimming() } else { String::new() };
+        let policy = self.policy();
+        let nomkstream = self.random.maybe(10, |_| "NOMKSTREAM".to_owned());
+        let (idmp, id) = if key == "f" && self.random.chance(80) {
+            let idmp = self.features.idmp && self.random.chance(40);
+            (if idmp { self.idmp() } else { String::new() }, "*".to_owned())
+        } else if self.random.chance(15) {
+            (String::new(), format!("{}-*", self.random.below(8)))
+        } else {
+            (String::new(), self.id())
+        };
+        let pairs = self.random.pick(&["f v", "f v g w", "g 1", "f '' g ''"]);
+        format!("XADD {key} {nomkstream} {trimming} {policy} {idmp} {id} {pairs}")
+    }
+
+    fn idmp(&mut self) -> String {
+        let producer = self.random.pick(&["p", "q", "''"]);
+        match self.random.below(2) {
+            0 => format!("IDMPAUTO {producer}"),
+            _ => format!("IDMP {producer} {}", self.random.pick(&["i", "j", "k", "l"])),
+        }
+    }
+
+    fn xreadgroup(&mut self) -> String {
+        let (group, consumer) = (self.group(), self.consumer());
+        let count = self.count();
+        let noack = self.random.maybe(15, |_| "NOACK".to_owned());
+        let claim = if self.features.claim && self.random.chance(25) {
+            format!("CLAIM {}", self.idle_ms_min())
+        } else {
+            String::new()
+        };
+        let n = 1 + self.random.below(2);
+        let keys: Vec<&str> = (0..n).map(|_| self.key()).collect();
+        let ids: Vec<String> = (0..n)
+            .map(|_| if self.random.chance(75) { ">".to_owned() } else { self.id() })
+            .collect();
+        let (keys, ids) = (keys.join(" "), ids.join(" "));
+        format!("XREADGROUP GROUP {group} {consumer} {count} {noack} {claim} STREAMS {keys} {ids}")
+    }
+
+    fn xgroup(&mut self) -> String {
+        let (key, group, consumer, id) = (self.key(), self.group(), self.consumer(), self.id());
+        let id = if self.random.chance(50) { "0".to_owned() } else { id };
+        let read = self.random.maybe(20, |r| format!("ENTRIESREAD {}", r.below(9)));
+        match self.random.below(10) {
+            0..5 => format!("XGROUP CREATE {key} {group} {id} MKSTREAM {read}"),
+            5..7 => format!("XGROUP SETID {key} {group} {id} {read}"),
+            7 => format!("XGROUP DESTROY {key} {group}"),
+            8 => format!("XGROUP CREATECONSUMER {key} {group} {consumer}"),
+            _ => format!("XGROUP DELCONSUMER {key} {group} {consumer}"),
+        }
+    }
+
+    fn xack(&mut self) -> String {
+        format!("XACK {} {} {}", self.key(), self.group(), self.ids())
+    }
+
+    fn xdel(&mut self) -> String {
+        format!("XDEL {} {}", self.key(), self.ids())
+    }
+
+    fn xtrim(&mut self) -> String {
+        format!("XTRIM {} {} {}", self.key(), self.trimming(), self.policy())
+    }
+
+    fn xclaim(&mut self) -> String {
+        let options = match self.random.below(8) {
+            0 => format!("IDLE {}", self.age_ms()),
+            1 => "TIME @now-22222".to_owned(),
+            2 => format!("RETRYCOUNT {}", self.integer()),
+            3 => "FORCE".to_owned(),
+            4 => "JUSTID FORCE".to_owned(),
+            5 => format!("LASTID {}", self.id()),
+            6 => format!("IDLE {} RETRYCOUNT {} JUSTID", self.age_ms(), self.integer()),
+            _ => String::new(),
+        };
+        let (key, group, consumer) = (self.key(), self.group(), self.consumer());
+        format!("XCLAIM {key} {group} {consumer} {} {} {options}", self.idle_ms_min(), self.ids())
+    }
+
+    fn xautoclaim(&mut self) -> String {
+        let just_id = self.random.maybe(30, |_| "JUSTID".to_owned());
+        let (key, group, consumer) = (self.key(), self.group(), self.consumer());
+        let start = if self.random.chance(50) { "-".to_owned() } else { self.id() };
+        let idle = self.idle_ms_min();
+        format!("XAUTOCLAIM {key} {group} {consumer} {idle} {start} {} {just_id}", self.count())
+    }
+
+    fn xpending(&mut self) -> String {
+        let (key, group) = (self.key(), self.group());
+        if self.random.chance(40) {
+            return format!("XPENDING {key} {group}");
+        }
+        let idle = self.random.maybe(20, |r| format!("IDLE {}", r.pick(&["10000", "0", "x"])));
+        let consumer = if self.random.chance(30) { self.consumer() } else { "" };
+        format!("XPENDING {key} {group} {idle} {} {} {consumer}", self.range(), self.integer())
+    }
+
+    fn range(&mut self) -> String {
+        if self.random.chance(40) {
+            "- +".to_owned()
+        } else {
+            format!("{} {}", self.bound(), self.bound())
+        }
+    }
+
+    fn bound(&mut self) -> String {
+        let open = if self.random.chance(20) { "(" } else { "" };
+        format!("{open}{}", self.id().trim_matches('\''))
+    }
+
+    fn xrange(&mut self) -> String {
+        let command = self.random.pick(&["XRANGE", "XREVRANGE"]);
+        format!("{command} {} {} {}", self.key(), self.range(), self.count())
+    }
+
+    fn xread(&mut self) -> String {
+        let (count, a, b) = (self.count(), self.key(), self.key());
+        let last = self.random.pick(&["0", "$", "+", "3"]);
+        format!("XREAD {count} STREAMS {a} {b} {} {last}", self.id())
+    }
+
+    fn xsetid(&mut self) -> String {
+        let added = self.random.maybe(30, |r| format!("ENTRIESADDED {}", r.below(30)));
+        let deleted = if self.random.chance(30) {
+            format!("MAXDELETEDID {}", self.id())
+        } else {
+            String::new()
+        };
+        // Key `f` keeps its last ID in the future.
+        format!("XSETID {} {} {added} {deleted}", self.random.pick(&["a", "b", "none"]), self.id())
+    }
+
+    fn xinfo(&mut self) -> String {
+        match self.random.below(4) {
+            0 => format!("XINFO GROUPS {}", self.key()),
+            1 => format!("XINFO CONSUMERS {} {}", self.key(), self.group()),
+            2 => format!("XINFO STREAM {}", self.key()),
+            _ => format!("XINFO STREAM {} FULL {}", self.key(), self.count()),
+        }
+    }
+
+    fn xcfgset(&mut self) -> String {
+        let size = self.random.pick(&["1", "2", "3", "100", "0", "x"]);
+        format!("XCFGSET {} IDMP-MAXSIZE {size}", self.key())
+    }
+
+    /// What makes and removes keys; `f` stays.
+    fn keyspace(&mut self) -> String {
+        let (a, b) = (self.random.pick(&["a", "b", "none"]), self.random.pick(&["a", "b"]));
+        match self.random.below(9) {
+            0 => format!("DEL {a}"),
+            1 => format!("RENAME {a} {b}"),
+            2 => format!("COPY {a} {b}"),
+            3 => format!("COPY {a} {b} REPLACE"),
+            4 => format!("TYPE {a}"),
+            5 => format!("EXISTS {a} {b} {a}"),
+            6 => format!("XLEN {a}"),
+            7 => format!("RENAMENX {a} {b}"),
+            _ => format!("SET {a} string"),
+        }
+    }
+
+    fn with_numids(&mut self) -> String {
+        if !self.features.policies {
+            return format!("XLEN {}", self.key());
+        }
+        let (key, group, policy, ids) = (self.key(), self.group(), self.policy(), self.ids());
+        let n =
+            if self.random.chance(5) { self.integer() } else { ids.split(' ').count().to_string() };
+        match self.random.below(2) {
+            0 => format!("XDELEX {key} {policy} IDS {n} {ids}"),
+            _ => format!("XACKDEL {key} {group} {policy} IDS {n} {ids}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Features, sequence};
+
+    #[test]
+    fn a_seed_is_a_sequence() {
+        let all = Features { policies: true, claim: true, idmp: true };
+        assert_eq!(sequence(7, 100, all), sequence(7, 100, all));
+        assert_ne!(sequence(7, 100, all), sequence(8, 100, all));
+    }
+
+    #[test]
+    fn what_a_server_lacks_is_not_asked() {
+        let none = Features { policies: false, claim: false, idmp: false };
+        let newer = ["CLAIM", "IDMP", "IDMPAUTO", "DELREF", "ACKED", "XDELEX", "XCFGSET"];
+        for seed in 0..50 {
+            let commands = sequence(seed, 100, none);
+            assert!(!commands.iter().flatten().any(|word| newer.contains(&word.as_str())));
+        }
+    }
+}

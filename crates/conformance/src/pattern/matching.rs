@@ -1,0 +1,133 @@
+//! Whether a reply is what a [`Pattern`] says.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::{Bindings, Pattern};
+use crate::Value;
+use crate::value::is_entry_id;
+
+/// How far apart the clocks of test and server may seem, in milliseconds.
+const UNIX_MS_SLACK: u64 = 60_000;
+
+impl Pattern {
+    /// Compares a reply that came over RESP3 (`resp3`) or RESP2, and remembers what was named.
+    ///
+    /// # Errors
+    /// Says where and how the reply differs.
+    pub fn check(&self, value: &Value, resp3: bool, bindings: &mut Bindings) -> Result<(), String> {
+        Check { resp3, bindings }.check(self, value)
+    }
+}
+
+struct Check<'a> {
+    resp3: bool,
+    bindings: &'a mut Bindings,
+}
+
+impl Check<'_> {
+    fn check(&mut self, pattern: &Pattern, value: &Value) -> Result<(), String> {
+        let fits = match (pattern, value) {
+            (Pattern::Any, _) => true,
+            (Pattern::Simple(want), Value::Simple(got)) => want == got,
+            (Pattern::Error(want), Value::Error(got)) => want == got,
+            (Pattern::ErrorStart(want), Value::Error(got)) => got.starts_with(want.as_str()),
+            (Pattern::Int(low, high), Value::Int(got)) => (low..=high).contains(&got),
+            (Pattern::UnixMs, Value::Int(got)) => is_recent(*got),
+            (Pattern::AnyInt(name), Value::Int(got)) => {
+                return self.bind(name.as_deref(), &got.to_string());
+            }
+            (Pattern::Bulk(want), Value::Bulk(got)) => want == got,
+            (Pattern::Verbatim(want), Value::Bulk(got)) => !self.resp3 && want == got,
+            (Pattern::Verbatim(want), Value::Verbatim(got)) => want == got,
+            (Pattern::Id(name), Value::Bulk(got)) if is_entry_id(got) => {
+                return self.bind(name.as_deref(), &String::from_utf8_lossy(got));
+            }
+            (Pattern::Has(want), _) => value.bytes().is_some_and(|got| contains(got, want)),
+            (Pattern::Nil, Value::Nil) => !self.resp3,
+            (Pattern::NilArray, Value::NilArray) => !self.resp3,
+            (Pattern::Nil | Pattern::NilArray, Value::Null) => self.resp3,
+            (Pattern::Null, Value::Nil | Value::NilArray | Value::Null) => true,
+            (Pattern::Array { items, open }, Value::Array(got)) => {
+                return self.items(items, *open, got);
+            }
+            (Pattern::Set(items), Value::Set(got)) => return self.items(items, false, got),
+            (Pattern::Set(items), Value::Array(got)) if !self.resp3 => {
+                return self.items(items, false, got);
+            }
+            (Pattern::Map { pairs, paired, open }, _) => {
+                return self.map(pairs, *paired, *open, value);
+            }
+            _ => false,
+        };
+        if fits { Ok(()) } else { Err(format!("{value} is not {pattern}")) }
+    }
+
+    fn items(&mut self, want: &[Pattern], open: bool, got: &[Value]) -> Result<(), String> {
+        if got.len() < want.len() || (!open && got.len() > want.len()) {
+            return Err(format!("{} elements, not {}", got.len(), want.len()));
+        }
+        for (i, (pattern, value)) in want.iter().zip(got).enumerate() {
+            self.check(pattern, value).map_err(|error| format!("[{i}] {error}"))?;
+        }
+        Ok(())
+    }
+
+    fn map(
+        &mut self,
+        want: &[(Pattern, Pattern)],
+        paired: bool,
+        open: bool,
+        value: &Value,
+    ) -> Result<(), String> {
+        let got = self.entries(value, paired).ok_or_else(|| format!("{value} is no map"))?;
+        if !open && got.len() != want.len() {
+            return Err(format!("{} keys, not {}: {value}", got.len(), want.len()));
+        }
+        for (i, (key, pattern)) in want.iter().enumerate() {
+            let found = if open {
+                got.iter().find(|(k, _)| self.check(key, k).is_ok())
+            } else {
+                got.get(i).filter(|(k, _)| self.check(key, k).is_ok())
+            };
+            let (_, value) = found.ok_or_else(|| format!("no {key} at {i} in {value}"))?;
+            self.check(pattern, value).map_err(|error| format!(".{key} {error}"))?;
+        }
+        Ok(())
+    }
+
+    /// Keys and values of a map in the shape that the protocol gives it.
+    fn entries<'v>(&self, value: &'v Value, paired: bool) -> Option<Vec<(&'v Value, &'v Value)>> {
+        match value {
+            Value::Map(pairs) if self.resp3 => Some(pairs.iter().map(|(k, v)| (k, v)).collect()),
+            Value::Array(items) if !self.resp3 && paired => items
+                .iter()
+                .map(|item| match item {
+                    Value::Array(pair) => match &pair[..] {
+                        [key, value] => Some((key, value)),
+                        _ => None,
+                    },
+                    _ => None,
+                })
+                .collect(),
+            Value::Array(items) if !self.resp3 && items.len() % 2 == 0 => {
+                Some(items.chunks_exact(2).map(|pair| (&pair[0], &pair[1])).collect())
+            }
+            _ => None,
+        }
+    }
+
+    fn bind(&mut self, name: Option<&str>, got: &str) -> Result<(), String> {
+        let Some(name) = name else { return Ok(()) };
+        let bound = self.bindings.entry(name.to_owned()).or_insert_with(|| got.to_owned());
+        if bound == got { Ok(()) } else { Err(format!("{got} is not {bound}, named {name}")) }
+    }
+}
+
+fn is_recent(unix_ms: i64) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
+    i128::try_from(now).is_ok_and(|now| now.abs_diff(i128::from(unix_ms)) < UNIX_MS_SLACK.into())
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    part.is_empty() || bytes.windows(part.len()).any(|window| window == part)
+}

@@ -1,0 +1,131 @@
+//! The parts that change one stream.
+
+use crate::mutation::Mutation;
+use crate::object::{ObjectRef, ObjectSlot};
+use crate::state::{State, Unit};
+
+impl State {
+    fn note_time(&mut self, ms: u64) {
+        self.time_max_ms = self.time_max_ms.max(ms);
+    }
+
+    /// Entries change: a WATCH must see it.
+    fn changed(&mut self, object: ObjectRef) -> ObjectSlot {
+        self.object_mut(object.slot).version += 1;
+        object.slot
+    }
+
+    pub(crate) fn apply_to_stream(&mut self, mutation: &Mutation<'_>) -> Unit {
+        match *mutation {
+            Mutation::Append { object, id, fields, limits } => {
+                self.stream_mut(object.slot).append(id, fields, limits);
+                Unit::Object(self.changed(object))
+            }
+            Mutation::TrimBefore { object, id } => {
+                self.stream_mut(object.slot).trim_before(id);
+                Unit::Object(self.changed(object))
+            }
+            Mutation::RemoveEntries { object, ids, is_deletion, with_references } => {
+                let stream = self.stream_mut(object.slot);
+                let mut removed = false;
+                for &id in ids {
+                    if with_references {
+                        stream.remove_references(id);
+                    }
+                    removed |= stream.remove_entry(id, is_deletion);
+                }
+                if removed {
+                    self.changed(object);
+                }
+                Unit::Object(object.slot)
+            }
+            Mutation::SetCounters { object, last_id, entries_added, max_deleted_id } => {
+                let stream = self.stream_mut(object.slot);
+                stream.set_counters(last_id, entries_added, max_deleted_id);
+                Unit::Object(object.slot)
+            }
+            Mutation::SetIdempotence { object, limits } => {
+                self.stream_mut(object.slot).idempotence_mut().set_limits(limits);
+                Unit::Object(object.slot)
+            }
+            Mutation::Produced { object, producer, iid, id } => {
+                self.stream_mut(object.slot).idempotence_mut().insert(producer, iid, id);
+                self.producing.insert(object.id);
+                Unit::Object(object.slot)
+            }
+            Mutation::CountDuplicate { object } => {
+                self.stream_mut(object.slot).idempotence_mut().count_duplicate();
+                Unit::Object(object.slot)
+            }
+            Mutation::ForgetProductions { object, cutoff_ms } => {
+                self.stream_mut(object.slot).idempotence_mut().expire(cutoff_ms);
+                Unit::Object(object.slot)
+            }
+            _ => self.apply_to_group(mutation),
+        }
+    }
+
+    fn apply_to_group(&mut self, mutation: &Mutation<'_>) -> Unit {
+        match *mutation {
+            Mutation::CreateGroup { object, group, name, position, entries_read } => {
+                let stream = self.stream_mut(object.slot);
+                stream.create_group(group, name, position, entries_read);
+                Unit::Object(object.slot)
+            }
+            Mutation::SetGroupPosition { object, group, position, entries_read } => {
+                let stream = self.stream_mut(object.slot);
+                stream.set_group_position(group, position, entries_read);
+                Unit::Object(object.slot)
+            }
+            Mutation::DestroyGroup { object, group } => {
+                self.stream_mut(object.slot).destroy_group(group);
+                Unit::Object(object.slot)
+            }
+            Mutation::CreateConsumer { object, group, consumer, name, now_ms } => {
+                self.note_time(now_ms);
+                let stream = self.stream_mut(object.slot);
+                stream.create_consumer(group, consumer, name, now_ms);
+                Unit::Object(object.slot)
+            }
+            Mutation::DeleteConsumer { object, group, consumer } => {
+                self.stream_mut(object.slot).delete_consumer(group, consumer);
+                Unit::Object(object.slot)
+            }
+            Mutation::Deliver {
+                object,
+                group,
+                consumer,
+                now_ms,
+                position,
+                entries_read,
+                pending,
+            } => {
+                self.note_time(now_ms);
+                let stream = self.stream_mut(object.slot);
+                stream.deliver(group, consumer, now_ms, pending.iter().copied());
+                stream.set_group_position(group, position, entries_read);
+                stream.touch_consumer(group, consumer, now_ms, !pending.is_empty());
+                Unit::Object(object.slot)
+            }
+            Mutation::SetPending { object, group, by, now_ms, entries } => {
+                self.note_time(now_ms);
+                let stream = self.stream_mut(object.slot);
+                for &entry in entries {
+                    stream.set_pending(group, entry);
+                }
+                if let Some((consumer, became_active)) = by {
+                    stream.touch_consumer(group, consumer, now_ms, became_active);
+                }
+                Unit::Object(object.slot)
+            }
+            Mutation::RemovePending { object, group, ids } => {
+                let stream = self.stream_mut(object.slot);
+                for &id in ids {
+                    stream.remove_pending(group, id);
+                }
+                Unit::Object(object.slot)
+            }
+            _ => unreachable!("parts of the directory are applied elsewhere"),
+        }
+    }
+}

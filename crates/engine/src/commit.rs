@@ -1,0 +1,88 @@
+//! The commit thread's half of the engine: takes records from under the lock, writes and syncs them
+//! outside it, and publishes how far that went. Who syncs when is the owner's choice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millstream_log::{AppendError, Committer, LogPosition};
+
+use crate::engine::Shared;
+
+/// Makes records durable. One thread drives it.
+pub struct Commit {
+    shared: Arc<Shared>,
+    committer: Committer,
+}
+
+impl Commit {
+    pub(crate) fn new(shared: Arc<Shared>, committer: Committer) -> Self {
+        Self { shared, committer }
+    }
+
+    /// Sleeps until there are records to write or `at_most` has passed. Returns whether there are.
+    #[must_use]
+    pub fn wait(&self, at_most: Duration) -> bool {
+        let mut core = self.shared.core().lock();
+        let has_records =
+            |core: &crate::core::Core| core.log.as_ref().is_some_and(|log| !log.is_empty());
+        if has_records(&core) {
+            return true;
+        }
+        core.committer_sleeps = true;
+        self.shared.commit_wanted().wait_for(&mut core, at_most);
+        core.committer_sleeps = false;
+        has_records(&core)
+    }
+
+    /// Gives all records that there are to the operating system. Returns whether there were any.
+    ///
+    /// # Errors
+    /// [`AppendError`]: nothing more is written until the store is opened again.
+    pub fn write_step(&mut self) -> Result<bool, AppendError> {
+        let mut wrote = false;
+        loop {
+            let batch = {
+                let mut core = self.shared.core().lock();
+                core.log.as_mut().and_then(millstream_log::LogBuffer::take)
+            };
+            let Some(mut batch) = batch else { break };
+            self.committer.write(&mut batch)?;
+            wrote = true;
+            let mut core = self.shared.core().lock();
+            if let Some(log) = core.log.as_mut() {
+                log.give_back(batch);
+            }
+        }
+        if wrote {
+            self.publish();
+        }
+        Ok(wrote)
+    }
+
+    /// Makes everything written durable.
+    ///
+    /// # Errors
+    /// [`AppendError`]: nothing more is written until the store is opened again.
+    pub fn sync_step(&mut self) -> Result<LogPosition, AppendError> {
+        let durable = self.committer.sync()?;
+        self.publish();
+        Ok(durable)
+    }
+
+    /// After a second without records: notes on disk that the last batch is durable, so that damage
+    /// to it is told from a torn end. Returns whether there was something to note.
+    ///
+    /// # Errors
+    /// [`AppendError`]: nothing more is written until the store is opened again.
+    pub fn idle_step(&mut self) -> Result<bool, AppendError> {
+        let noted = self.committer.write_idle_header()?;
+        if noted {
+            self.publish();
+        }
+        Ok(noted)
+    }
+
+    pub(crate) fn publish(&self) {
+        self.shared.publish(self.committer.written(), self.committer.durable());
+    }
+}

@@ -1,0 +1,47 @@
+//! What the engine's lock protects.
+
+use millstream_log::LogBuffer;
+use millstream_model::{BlockLimits, EntryId, IdempotenceLimits};
+
+use crate::now::SteadyClock;
+use crate::state::State;
+use crate::transaction::RecordGroup;
+use crate::waiters::Waiters;
+
+pub(crate) struct Core {
+    pub(crate) state: State,
+    /// `None`: nothing is kept (`--memory`).
+    pub(crate) log: Option<LogBuffer>,
+    pub(crate) waiters: Waiters,
+    pub(crate) clock: SteadyClock,
+    pub(crate) settings: Settings,
+    pub(crate) group: RecordGroup,
+    /// Scratch.
+    pub(crate) ids: Vec<EntryId>,
+    /// Steady milliseconds.
+    pub(crate) next_forgetting_ms: u64,
+    /// The commit thread sleeps and wants to be woken at the next record.
+    pub(crate) committer_sleeps: bool,
+    /// When the timer thread wakes by itself, in monotonic milliseconds; 0 while it works.
+    pub(crate) timer_wakes_at_ms: u64,
+    pub(crate) expired_keys: u64,
+    pub(crate) is_broken: bool,
+}
+
+/// What may be changed while the engine runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Where a stream's blocks end. Redis' `stream-node-max-*`.
+    pub block_limits: BlockLimits,
+    /// What new streams start with. Redis' `stream-idmp-*`.
+    pub idempotence: IdempotenceLimits,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            block_limits: BlockLimits { bytes_max: 4096, entries_max: 100 },
+            idempotence: IdempotenceLimits::default(),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Managing groups and consumers.
+
+use millstream_model::{EntryId, GroupId, Rejection};
+
+use crate::mutation::Mutation;
+use crate::object::ObjectRef;
+use crate::transaction::Transaction;
+use crate::waiters::Signal;
+
+/// Where a group starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupPosition {
+    /// Behind the last id of the stream (`$`).
+    End,
+    /// Behind this id.
+    After(EntryId),
+}
+
+impl Transaction<'_> {
+    /// The stream that group management needs.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`].
+    pub fn check_managed_key(&mut self, db: u8, key: &[u8]) -> Result<(), Rejection> {
+        self.managed_stream(db, key).map(|_| ())
+    }
+
+    fn managed_stream(&mut self, db: u8, key: &[u8]) -> Result<ObjectRef, Rejection> {
+        self.find_stream(db, key)?.ok_or(Rejection::GroupNeedsKey)
+    }
+
+    fn managed_group(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        group: &[u8],
+    ) -> Result<(ObjectRef, GroupId), Rejection> {
+        let object = self.managed_stream(db, key)?;
+        match self.state().stream(object.slot).find_group(group) {
+            Some(id) => Ok((object, id)),
+            None => Err(Rejection::NoGroup { key: key.into(), group: group.into() }),
+        }
+    }
+
+    /// Creates a group, and with `make_stream` an empty stream where the key is missing.
+    /// `entries_read` above the entries ever added counts as all of them.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`], [`Rejection::GroupExists`].
+    pub fn create_group(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        name: &[u8],
+        position: GroupPosition,
+        make_stream: bool,
+        entries_read: Option<u64>,
+    ) -> Result<(), Rejection> {
+        let object = match self.managed_stream(db, key) {
+            Err(Rejection::GroupNeedsKey) if make_stream => self.create_stream(db, key),
+            found => found?,
+        };
+        let stream = self.state().stream(object.slot);
+        if stream.find_group(name).is_some() {
+            return Err(Rejection::GroupExists);
+        }
+        let group = stream.next_group_id();
+        let position = match position {
+            GroupPosition::End => stream.last_id(),
+            GroupPosition::After(id) => id,
+        };
+        let entries_read = entries_read.map(|read| read.min(stream.entries_added()));
+        self.change(&Mutation::CreateGroup { object, group, name, position, entries_read });
+        Ok(())
+    }
+
+    /// Moves a group. Pending records stay; parked reads are not woken.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`], [`Rejection::NoGroup`].
+    pub fn set_group_position(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        name: &[u8],
+        position: GroupPosition,
+        entries_read: Option<u64>,
+    ) -> Result<(), Rejection> {
+        let (object, group) = self.managed_group(db, key, name)?;
+        let stream = self.state().stream(object.slot);
+        let position = match position {
+            GroupPosition::End => stream.last_id(),
+            GroupPosition::After(id) => id,
+        };
+        let entries_read = entries_read.map(|read| read.min(stream.entries_added()));
+        self.change(&Mutation::SetGroupPosition { object, group, position, entries_read });
+        Ok(())
+    }
+
+    /// Checks that a group exists, as the other calls here do.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`], [`Rejection::NoGroup`].
+    pub fn check_managed_group(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        name: &[u8],
+    ) -> Result<(), Rejection> {
+        self.managed_group(db, key, name).map(|_| ())
+    }
+
+    /// Removes a group with its consumers and pending records; whether there was one.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`].
+    pub fn destroy_group(&mut self, db: u8, key: &[u8], name: &[u8]) -> Result<bool, Rejection> {
+        let object = self.managed_stream(db, key)?;
+        let Some(group) = self.state().stream(object.slot).find_group(name) else {
+            return Ok(false);
+        };
+        self.change(&Mutation::DestroyGroup { object, group });
+        self.signal(db, key, Signal::Gone);
+        Ok(true)
+    }
+
+    /// Creates a consumer; whether it was missing.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`], [`Rejection::NoGroup`].
+    pub fn create_consumer(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        group: &[u8],
+        name: &[u8],
+    ) -> Result<bool, Rejection> {
+        let (object, group) = self.managed_group(db, key, group)?;
+        let is_new = self.state().stream(object.slot).group(group).find_consumer(name).is_none();
+        self.consumer_or_create(object, group, name);
+        Ok(is_new)
+    }
+
+    /// Removes a consumer with the pending records it owns; returns how many those were.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`], [`Rejection::NoGroup`].
+    pub fn delete_consumer(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        group: &[u8],
+        name: &[u8],
+    ) -> Result<usize, Rejection> {
+        let (object, group) = self.managed_group(db, key, group)?;
+        let model = self.state().stream(object.slot).group(group);
+        let Some(consumer) = model.find_consumer(name) else { return Ok(0) };
+        let count = model.consumer(consumer).pending_count;
+        self.change(&Mutation::DeleteConsumer { object, group, consumer });
+        Ok(count)
+    }
+}

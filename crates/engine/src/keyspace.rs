@@ -1,0 +1,209 @@
+//! Keys: whether they exist, what they are called, how long they live.
+
+use millstream_model::Rejection;
+
+use crate::mutation::Mutation;
+use crate::object::{ObjectId, ObjectKind};
+use crate::transaction::Transaction;
+use crate::waiters::Signal;
+
+/// What a WATCH remembers of a key: changed if it differs later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyVersion(Option<(ObjectId, u64)>);
+
+/// A key's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// There is no such key.
+    Missing,
+    /// It stays.
+    Unlimited,
+    /// It goes at that time, Unix milliseconds.
+    Until(u64),
+}
+
+/// When [`Transaction::set_expiry`] applies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExpiryCondition {
+    /// Only if there is none.
+    pub only_new: bool,
+    /// Only if there is one.
+    pub only_existing: bool,
+    /// Only if the new one is later; none counts as never.
+    pub only_later: bool,
+    /// Only if the new one is earlier.
+    pub only_earlier: bool,
+}
+
+/// Keys of a database in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyCounts {
+    /// All of them.
+    pub keys: usize,
+    /// Those that expire.
+    pub expiring: usize,
+}
+
+impl Transaction<'_> {
+    /// The type of a key's value; `None` if the key is missing.
+    pub fn kind(&mut self, db: u8, key: &[u8]) -> Option<ObjectKind> {
+        let object = self.find(db, key)?;
+        Some(self.state().object(object.slot).kind())
+    }
+
+    /// What a WATCH compares.
+    pub fn version(&mut self, db: u8, key: &[u8]) -> KeyVersion {
+        let found = self.find(db, key);
+        KeyVersion(found.map(|object| (object.id, self.state().object(object.slot).version)))
+    }
+
+    /// Bytes that a key and its value take in memory, roughly; `None` if the key is missing.
+    pub fn memory_bytes(&mut self, db: u8, key: &[u8]) -> Option<usize> {
+        let object = self.find(db, key)?;
+        Some(key.len() + 96 + self.state().object(object.slot).heap_bytes())
+    }
+
+    /// Removes a key; whether it was there.
+    pub fn remove(&mut self, db: u8, key: &[u8]) -> bool {
+        if self.find(db, key).is_none() {
+            return false;
+        }
+        self.change(&Mutation::RemoveKey { db, key });
+        self.signal(db, key, Signal::Gone);
+        true
+    }
+
+    /// Keys of a database.
+    pub fn key_counts(&mut self, db: u8) -> KeyCounts {
+        self.depend_on_keys(db);
+        let keys = &self.state().database(db).keys;
+        let expired = self.state().expired_count(db, self.now.wall_ms);
+        KeyCounts { keys: keys.len() - expired, expiring: keys.expiring() - expired }
+    }
+
+    /// Visits all keys of a database, in no order that means anything.
+    pub fn for_each_key(&mut self, db: u8, mut visit: impl FnMut(&[u8])) {
+        self.depend_on_keys(db);
+        let wall_ms = self.now.wall_ms;
+        let keys = self.state().database(db).keys.iter();
+        keys.filter(|entry| !entry.is_expired(wall_ms)).for_each(|entry| visit(&entry.key));
+    }
+
+    /// Visits about `count` keys from a cursor on and returns the next cursor, 0 at the end. Keys
+    /// that are there from the first call to the last are visited exactly once.
+    pub fn scan_keys(
+        &mut self,
+        db: u8,
+        cursor: u64,
+        count: usize,
+        mut visit: impl FnMut(&[u8], ObjectKind),
+    ) -> u64 {
+        self.depend_on_keys(db);
+        let wall_ms = self.now.wall_ms;
+        let state = self.state();
+        state.database(db).keys.scan(cursor, count, |entry| {
+            if !entry.is_expired(wall_ms) {
+                visit(&entry.key, state.object(entry.object.slot).kind());
+            }
+        })
+    }
+
+    /// How long a key lives.
+    pub fn lifetime(&mut self, db: u8, key: &[u8]) -> Lifetime {
+        if self.find(db, key).is_none() {
+            return Lifetime::Missing;
+        }
+        let entry = self.state().database(db).keys.get(key).expect("found above");
+        entry.expires_at_ms.map_or(Lifetime::Unlimited, Lifetime::Until)
+    }
+
+    /// Lets a key go at a time, Unix milliseconds; one that has passed removes it at once. Returns
+    /// whether that was done.
+    pub fn set_expiry(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        at_ms: i64,
+        condition: ExpiryCondition,
+    ) -> bool {
+        let before = match self.lifetime(db, key) {
+            Lifetime::Missing => return false,
+            Lifetime::Unlimited => None,
+            Lifetime::Until(before_ms) => Some(i64::try_from(before_ms).unwrap_or(i64::MAX)),
+        };
+        let refused = (condition.only_new && before.is_some())
+            || (condition.only_existing && before.is_none())
+            || (condition.only_later && before.is_none_or(|before_ms| at_ms <= before_ms))
+            || (condition.only_earlier && before.is_some_and(|before_ms| at_ms >= before_ms));
+        if refused {
+            return false;
+        }
+        match u64::try_from(at_ms) {
+            Ok(at_ms) if at_ms > self.now.wall_ms => {
+                self.change(&Mutation::SetExpiry { db, key, at_ms: Some(at_ms) });
+            }
+            _ => {
+                self.remove(db, key);
+            }
+        }
+        true
+    }
+
+    /// Lets a key stay; whether it had an expiry.
+    pub fn persist(&mut self, db: u8, key: &[u8]) -> bool {
+        let expires = matches!(self.lifetime(db, key), Lifetime::Until(_));
+        if expires {
+            self.change(&Mutation::SetExpiry { db, key, at_ms: None });
+        }
+        expires
+    }
+
+    /// Gives a key another name, replacing what had that name unless `only_if_free`. Returns
+    /// whether it did.
+    ///
+    /// # Errors
+    /// [`Rejection::NoSuchKey`].
+    pub fn rename(
+        &mut self,
+        db: u8,
+        from: &[u8],
+        to: &[u8],
+        only_if_free: bool,
+    ) -> Result<bool, Rejection> {
+        if self.find(db, from).is_none() {
+            return Err(Rejection::NoSuchKey);
+        }
+        let is_taken = self.find(db, to).is_some();
+        if only_if_free && is_taken {
+            return Ok(false);
+        }
+        if from != to {
+            self.change(&Mutation::RenameKey { db, from, to });
+            self.signal(db, from, Signal::Gone);
+            self.signal(db, to, Signal::Gone);
+            self.signal(db, to, Signal::Ready);
+        }
+        Ok(true)
+    }
+
+    /// Removes all keys of a database, or of all.
+    pub fn flush(&mut self, db: Option<u8>) {
+        self.change(&Mutation::Flush { db });
+        self.signal_databases(db.map_or(0..=crate::DATABASE_COUNT - 1, |db| db..=db));
+    }
+
+    /// Exchanges the keys of two databases.
+    pub fn swap_databases(&mut self, a: u8, b: u8) {
+        if a != b {
+            self.change(&Mutation::SwapDatabases { a, b });
+            self.signal_databases(a..=a);
+            self.signal_databases(b..=b);
+        }
+    }
+
+    fn signal_databases(&mut self, databases: impl Iterator<Item = u8>) {
+        if self.core.waiters.len() > 0 {
+            self.core.group.signals.extend(databases.map(Signal::Database));
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The embeddable engine: streams and strings under keys, durable in a log, behind one lock.
+//!
+//! [`Engine::open`] recovers a store. [`Engine::lock`] gives a [`Transaction`]: its methods are the
+//! operations, each between [`Transaction::begin`] and [`Transaction::finish`], which says what
+//! must be on disk before the reply may leave. The engine has no threads and reads no clock: its
+//! owner drives [`Commit`] (makes records durable), the log's preparer, and [`Engine::run_due`]
+//! (expiry, timeouts), and passes [`Now`] in. It knows no wire format and no command grammar.
+//!
+//! How it works: `docs/decisions/`, `docs/format.md`. Tests: `tests/` (random operations with
+//! reopening, a crash after every write) and beside the modules.
+
+mod acknowledge;
+mod apply;
+mod claim;
+mod commit;
+mod core;
+mod directory;
+mod due;
+mod engine;
+mod entries;
+mod groups;
+mod keyspace;
+mod mutation;
+mod now;
+mod object;
+mod read;
+mod record;
+mod serve;
+mod state;
+mod statistics;
+mod strings;
+mod transaction;
+mod waiters;
+
+pub use acknowledge::NackCount;
+pub use claim::{AutoClaim, ClaimOptions, DeliveredAt};
+pub use commit::Commit;
+pub use core::Settings;
+pub use engine::{Engine, Opened, Options};
+pub use entries::{AddRequest, CounterOptions, Deletion, ENTRY_BYTES_MAX, NewId, Production};
+pub use groups::GroupPosition;
+pub use keyspace::{ExpiryCondition, KeyCounts, KeyVersion, Lifetime};
+pub use millstream_log::{
+    AppendError, LogOptions, LogPosition, OpenError, OsStorage, Prepared, Preparer, Progress,
+    RecoveryReport, Room, Storage,
+};
+pub use now::Now;
+pub use object::{ObjectId, ObjectKind};
+pub use read::{
+    ClaimedEntry, GroupReader, REPLY_BYTES_MAX, ReadEntries, ReadFrom, ReadOutcome, ReadRequest,
+    StreamPosition, StreamRead,
+};
+pub use state::DATABASE_COUNT;
+pub use statistics::Statistics;
+pub use strings::StringExpiry;
+pub use transaction::Transaction;
+pub use waiters::{ReadSink, Ticket, WaitResult};

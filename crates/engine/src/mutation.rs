@@ -1,0 +1,162 @@
+//! Exact effects: what a command decided to change, ready to be logged and applied.
+//!
+//! Every part names one unit (an object, or the directory) and says absolutely what becomes of it,
+//! so that recovery repeats it without looking at clocks, settings or other units.
+
+use bytes::Bytes;
+use millstream_model::{
+    BlockLimits, ConsumerId, EntryId, GroupId, IdempotenceLimits, PendingEntry,
+};
+
+use crate::object::{ObjectId, ObjectRef};
+
+/// One part of a record group. `docs/format.md` has the bytes.
+#[derive(Clone, Debug)]
+pub(crate) enum Mutation<'a> {
+    /// The first part of a new store.
+    Created {
+        hash_seed: u64,
+    },
+    /// A new stream, bound to a key.
+    CreateStream {
+        object: ObjectId,
+        db: u8,
+        key: &'a [u8],
+        limits: IdempotenceLimits,
+    },
+    /// A new string, bound to a key, with an optional expiry.
+    CreateString {
+        object: ObjectId,
+        db: u8,
+        key: &'a [u8],
+        value: Bytes,
+        expires_at_ms: Option<u64>,
+    },
+    /// A key and its object go.
+    RemoveKey {
+        db: u8,
+        key: &'a [u8],
+    },
+    /// A key's expiry is set or taken away.
+    SetExpiry {
+        db: u8,
+        key: &'a [u8],
+        at_ms: Option<u64>,
+    },
+    /// A key gets another name; what had that name goes.
+    RenameKey {
+        db: u8,
+        from: &'a [u8],
+        to: &'a [u8],
+    },
+    /// All keys of one database go, or of all.
+    Flush {
+        db: Option<u8>,
+    },
+    /// A string's value changes in place; its expiry stays.
+    SetString {
+        object: ObjectRef,
+        value: Bytes,
+    },
+    Append {
+        object: ObjectRef,
+        id: EntryId,
+        fields: &'a [&'a [u8]],
+        /// Not logged: block borders are the same after a replay because they follow from it.
+        limits: BlockLimits,
+    },
+    TrimBefore {
+        object: ObjectRef,
+        id: EntryId,
+    },
+    RemoveEntries {
+        object: ObjectRef,
+        ids: &'a [EntryId],
+        /// Raises the largest deleted id; a trim does not.
+        is_deletion: bool,
+        /// Pending records of all groups go too, also where the entry is gone already.
+        with_references: bool,
+    },
+    SetCounters {
+        object: ObjectRef,
+        last_id: EntryId,
+        entries_added: Option<u64>,
+        max_deleted_id: Option<EntryId>,
+    },
+    CreateGroup {
+        object: ObjectRef,
+        group: GroupId,
+        name: &'a [u8],
+        position: EntryId,
+        entries_read: Option<u64>,
+    },
+    SetGroupPosition {
+        object: ObjectRef,
+        group: GroupId,
+        position: EntryId,
+        entries_read: Option<u64>,
+    },
+    DestroyGroup {
+        object: ObjectRef,
+        group: GroupId,
+    },
+    CreateConsumer {
+        object: ObjectRef,
+        group: GroupId,
+        consumer: ConsumerId,
+        name: &'a [u8],
+        now_ms: u64,
+    },
+    DeleteConsumer {
+        object: ObjectRef,
+        group: GroupId,
+        consumer: ConsumerId,
+    },
+    /// New entries handed to a consumer; the group moves behind them.
+    Deliver {
+        object: ObjectRef,
+        group: GroupId,
+        consumer: ConsumerId,
+        now_ms: u64,
+        position: EntryId,
+        entries_read: Option<u64>,
+        /// What becomes pending with count 1; empty with NOACK.
+        pending: &'a [EntryId],
+    },
+    /// Pending records created or replaced, in the order in which they get their place.
+    SetPending {
+        object: ObjectRef,
+        group: GroupId,
+        /// The consumer that caused it, and whether it became active by it.
+        by: Option<(ConsumerId, bool)>,
+        now_ms: u64,
+        entries: &'a [PendingEntry],
+    },
+    RemovePending {
+        object: ObjectRef,
+        group: GroupId,
+        ids: &'a [EntryId],
+    },
+    SetIdempotence {
+        object: ObjectRef,
+        limits: IdempotenceLimits,
+    },
+    Produced {
+        object: ObjectRef,
+        producer: &'a [u8],
+        iid: &'a [u8],
+        id: EntryId,
+    },
+    CountDuplicate {
+        object: ObjectRef,
+    },
+    ForgetProductions {
+        object: ObjectRef,
+        cutoff_ms: u64,
+    },
+    /// A key moves to another database of the same name.
+    SwapDatabases {
+        a: u8,
+        b: u8,
+    },
+}

@@ -1,0 +1,247 @@
+//! XREADGROUP: each entry to one consumer of the group.
+
+use bytes::Bytes;
+use millstream_model::{ConsumerId, EntryId, GroupId, PendingEntry, Rejection};
+
+use super::plain_read::slice_within;
+use super::{
+    Budget, ClaimedEntry, GroupReader, ReadEntries, ReadFrom, ReadRequest, StreamRead, wire_size,
+};
+use crate::mutation::Mutation;
+use crate::object::ObjectRef;
+use crate::transaction::Transaction;
+
+/// Redis counts deliveries in a signed number; the count stays at its end.
+const DELIVERY_COUNT_MAX: u64 = i64::MAX as u64;
+
+/// Who reads from where.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader {
+    pub(crate) object: ObjectRef,
+    pub(crate) group: GroupId,
+    pub(crate) consumer: ConsumerId,
+}
+
+impl Transaction<'_> {
+    pub(super) fn find_group_to_read(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        group: &[u8],
+    ) -> Result<(ObjectRef, GroupId), Rejection> {
+        let found = self.find_stream(db, key)?;
+        found
+            .and_then(|object| Some((object, self.state().stream(object.slot).find_group(group)?)))
+            .ok_or_else(|| Rejection::NoGroupToRead { key: key.into(), group: group.into() })
+    }
+
+    pub(super) fn read_for_group(
+        &mut self,
+        request: &ReadRequest,
+    ) -> Result<Vec<StreamRead>, Rejection> {
+        let reader = request.group.as_ref().expect("a read for a group");
+        for stream in &request.streams {
+            self.find_group_to_read(request.db, &stream.key, &reader.group)?;
+        }
+        let mut budget = Budget::of(request);
+        let mut claim = reader.claim_min_idle_ms;
+        let mut read = Vec::with_capacity(1);
+        for stream in &request.streams {
+            let (object, group) =
+                self.find_group_to_read(request.db, &stream.key, &reader.group)?;
+            let consumer = self.consumer_or_create(object, group, &reader.consumer);
+            let who = Reader { object, group, consumer };
+            // A consumer is seen even where the budget leaves its stream out.
+            let entries = match stream.from {
+                ReadFrom::New if !budget.has_room() => None,
+                ReadFrom::New => {
+                    self.read_new(who, reader, claim, request, &stream.key, &mut budget)
+                }
+                ReadFrom::After(_) if !budget.has_room() => None,
+                ReadFrom::After(after) => {
+                    // As in Redis: history ends claiming for the streams behind it.
+                    claim = None;
+                    Some(self.read_history(who, after, request.count, &stream.key, &mut budget))
+                }
+                ReadFrom::Last | ReadFrom::End => unreachable!("for XREAD only"),
+            };
+            match entries {
+                Some(entries) => read.push(StreamRead { key: stream.key.clone(), entries }),
+                None => self.saw(who),
+            }
+        }
+        Ok(read)
+    }
+
+    /// The consumer tried; nothing else changed. Not logged: times of attempts ride in other
+    /// records.
+    pub(crate) fn saw(&mut self, who: Reader) {
+        let now_ms = self.steady_ms;
+        let stream = self.core.state.stream_mut(who.object.slot);
+        stream.touch_consumer(who.group, who.consumer, now_ms, false);
+    }
+
+    pub(crate) fn consumer_or_create(
+        &mut self,
+        object: ObjectRef,
+        group: GroupId,
+        name: &[u8],
+    ) -> ConsumerId {
+        let model = self.state().stream(object.slot).group(group);
+        if let Some(consumer) = model.find_consumer(name) {
+            return consumer;
+        }
+        let consumer = model.next_consumer_id();
+        let now_ms = self.steady_ms;
+        self.change(&Mutation::CreateConsumer { object, group, consumer, name, now_ms });
+        consumer
+    }
+
+    fn read_new(
+        &mut self,
+        who: Reader,
+        reader: &GroupReader,
+        claim: Option<u64>,
+        request: &ReadRequest,
+        key: &Bytes,
+        budget: &mut Budget,
+    ) -> Option<ReadEntries> {
+        budget.start_stream(key);
+        let count = request.count.unwrap_or(usize::MAX);
+        let claimed = match claim {
+            Some(min_idle_ms) => self.claim_idle(who, min_idle_ms, count, budget),
+            None => Vec::new(),
+        };
+        let stream = self.state().stream(who.object.slot);
+        let group = stream.group(who.group);
+        let left = if budget.has_room() { count - claimed.len() } else { 0 };
+        let from = group.last_delivered_id().next();
+        // No entry is above the largest id, so an empty slice says "nothing" there.
+        let new = slice_within(
+            stream.entries(),
+            from.unwrap_or(EntryId::MAX),
+            if from.is_some() { left } else { 0 },
+            budget,
+        );
+        if !new.is_empty() {
+            let (position, entries_read) = stream.position_after(group, new.ids());
+            let mut ids = self.take_ids();
+            if !reader.noack {
+                ids.extend(new.ids());
+            }
+            self.change(&Mutation::Deliver {
+                object: who.object,
+                group: who.group,
+                consumer: who.consumer,
+                now_ms: self.steady_ms,
+                position,
+                entries_read,
+                pending: &ids,
+            });
+            self.keep_ids(ids);
+        }
+        if claimed.is_empty() && new.is_empty() {
+            return None;
+        }
+        Some(match claim {
+            Some(_) => ReadEntries::WithClaims { claimed, new },
+            None => ReadEntries::Plain(new),
+        })
+    }
+
+    /// Takes over what has been pending for long enough, longest first; entries that are gone are
+    /// passed over and stay as they are.
+    fn claim_idle(
+        &mut self,
+        who: Reader,
+        min_idle_ms: u64,
+        count: usize,
+        budget: &mut Budget,
+    ) -> Vec<ClaimedEntry> {
+        let now_ms = self.steady_ms;
+        let stream = self.state().stream(who.object.slot);
+        let mut claimed = Vec::new();
+        let mut changes = Vec::new();
+        // Old enough at this time; nothing owned is where time has not run for so long.
+        let until_ms = now_ms.saturating_sub(min_idle_ms);
+        for pending in stream.group(who.group).pending().oldest_until(until_ms) {
+            let idle_ms = now_ms.saturating_sub(pending.delivered_at_ms);
+            let is_young = pending.owner.is_some() && idle_ms < min_idle_ms;
+            if is_young || claimed.len() >= count || !budget.has_room() {
+                break;
+            }
+            let Some(entry) = stream.entries().get(pending.id) else { continue };
+            budget.take(1, wire_size::entry(entry.as_ref()) + 24);
+            let delivery_count = pending.delivery_count;
+            claimed.push(ClaimedEntry { entry, idle_ms, delivery_count });
+            changes.push(PendingEntry {
+                id: pending.id,
+                owner: Some(who.consumer),
+                delivered_at_ms: now_ms,
+                delivery_count: delivery_count.saturating_add(1).min(DELIVERY_COUNT_MAX),
+            });
+        }
+        if !changes.is_empty() {
+            self.set_pending(who, true, &changes);
+        }
+        claimed
+    }
+
+    fn read_history(
+        &mut self,
+        who: Reader,
+        after: EntryId,
+        count: Option<usize>,
+        key: &Bytes,
+        budget: &mut Budget,
+    ) -> ReadEntries {
+        budget.start_stream(key);
+        let now_ms = self.steady_ms;
+        let stream = self.state().stream(who.object.slot);
+        let pending = stream.group(who.group).pending();
+        let mut read = Vec::new();
+        let mut changes = Vec::new();
+        if let Some(from) = after.next() {
+            let own = pending.range_of(who.consumer, from, EntryId::MAX);
+            for record in own.take(count.unwrap_or(usize::MAX)) {
+                if !budget.has_room() {
+                    break;
+                }
+                let entry = stream.entries().get(record.id);
+                budget.take(1, entry.as_ref().map_or(40, |entry| wire_size::entry(entry.as_ref())));
+                if entry.is_some() {
+                    changes.push(PendingEntry {
+                        delivered_at_ms: now_ms,
+                        delivery_count: record
+                            .delivery_count
+                            .saturating_add(1)
+                            .min(DELIVERY_COUNT_MAX),
+                        ..record
+                    });
+                }
+                read.push((record.id, entry));
+            }
+        }
+        if changes.is_empty() {
+            self.saw(who);
+        } else {
+            self.set_pending(who, false, &changes);
+        }
+        ReadEntries::History(read)
+    }
+
+    pub(crate) fn set_pending(
+        &mut self,
+        who: Reader,
+        became_active: bool,
+        entries: &[PendingEntry],
+    ) {
+        self.change(&Mutation::SetPending {
+            object: who.object,
+            group: who.group,
+            by: Some((who.consumer, became_active)),
+            now_ms: self.steady_ms,
+            entries,
+        });
+    }
+}

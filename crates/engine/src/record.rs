@@ -1,0 +1,89 @@
+//! Parts of record groups as bytes, and back. `docs/format.md`, section "Records", is this page in
+//! words.
+//!
+//! A record is a list of parts, each a kind byte and its payload: numbers as varints, byte strings
+//! with a varint length, ids as differences to the one before. Kinds are never given a new meaning:
+//! a changed payload gets a new kind.
+
+mod contradiction;
+mod decode;
+mod encode;
+mod error;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use decode::replay;
+pub(crate) use encode::encode;
+pub(crate) use error::ReplayError;
+
+/// The kind byte of each part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    Created = 1,
+    CreateStream = 2,
+    CreateString = 3,
+    RemoveKey = 4,
+    SetExpiry = 5,
+    RenameKey = 6,
+    Flush = 7,
+    SetString = 8,
+    SwapDatabases = 9,
+    Append = 16,
+    TrimBefore = 17,
+    RemoveEntries = 18,
+    SetCounters = 19,
+    CreateGroup = 32,
+    SetGroupPosition = 33,
+    DestroyGroup = 34,
+    CreateConsumer = 35,
+    DeleteConsumer = 36,
+    Deliver = 37,
+    SetPending = 38,
+    RemovePending = 39,
+    SetIdempotence = 48,
+    Produced = 49,
+    CountDuplicate = 50,
+    ForgetProductions = 51,
+}
+
+impl Kind {
+    const ALL: [Self; 25] = [
+        Self::Created,
+        Self::CreateStream,
+        Self::CreateString,
+        Self::RemoveKey,
+        Self::SetExpiry,
+        Self::RenameKey,
+        Self::Flush,
+        Self::SetString,
+        Self::SwapDatabases,
+        Self::Append,
+        Self::TrimBefore,
+        Self::RemoveEntries,
+        Self::SetCounters,
+        Self::CreateGroup,
+        Self::SetGroupPosition,
+        Self::DestroyGroup,
+        Self::CreateConsumer,
+        Self::DeleteConsumer,
+        Self::Deliver,
+        Self::SetPending,
+        Self::RemovePending,
+        Self::SetIdempotence,
+        Self::Produced,
+        Self::CountDuplicate,
+        Self::ForgetProductions,
+    ];
+
+    fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
+    }
+}
+
+/// All databases, in the payload of a flush.
+const ALL_DATABASES: u8 = u8::MAX;
+
+const IS_DELETION: u8 = 1;
+const WITH_REFERENCES: u8 = 2;

@@ -1,0 +1,176 @@
+//! Serving parked reads: at signals, at deadlines, when entries become old enough to be claimed.
+//!
+//! Reads for one group are tried in the order in which they were parked, and only until one finds
+//! nothing: an entry wakes one reader, not a thousand. Each served read is a record group of its
+//! own.
+
+use bytes::Bytes;
+use millstream_log::LogPosition;
+
+use crate::read::{ReadFrom, ReadRequest};
+use crate::transaction::Transaction;
+use crate::waiters::{ReadSink, Signal, Ticket, WaitResult, Waiter};
+
+/// What came of trying to serve a waiter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    Served,
+    /// There is nothing for it; nor for those that wait for the same group behind it.
+    NothingThere,
+    /// Its session is going away: those behind it may be served.
+    PassedOver,
+}
+
+impl Transaction<'_> {
+    /// Parks a read that found nothing. The sink is called once, unless [`Self::unpark`] comes
+    /// first.
+    ///
+    /// `deadline_ms` is in monotonic milliseconds.
+    pub fn park(
+        &mut self,
+        request: ReadRequest,
+        deadline_ms: Option<u64>,
+        sink: Box<dyn ReadSink>,
+    ) -> Ticket {
+        let claim_at_ms = self.claim_at(&request);
+        self.core.waiters.add(Waiter { request, sink, deadline_ms, claim_at_ms })
+    }
+
+    /// Takes a parked read back. `false`: its sink has been called already.
+    pub fn unpark(&mut self, ticket: Ticket) -> bool {
+        self.core.waiters.remove(ticket).is_some()
+    }
+
+    pub(crate) fn serve_signals(&mut self) {
+        for signal in std::mem::take(&mut self.core.group.signals) {
+            match signal {
+                Signal::Ready(db, key) => {
+                    self.serve_readers(db, &key);
+                    self.serve_groups(db, &key);
+                }
+                Signal::Gone(db, key) => self.retry_groups(db, &key),
+                Signal::Released(db, key) => self.serve_claimers(db, &key),
+                Signal::Database(db) => {
+                    for key in self.core.waiters.waited_keys(db) {
+                        self.serve_readers(db, &key);
+                        self.retry_groups(db, &key);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs every plain reader of the key again if a stream is there now: whatever else comes or
+    /// goes, they wait on. One that lists another key too, of another type by now, is refused.
+    fn serve_readers(&mut self, db: u8, key: &Bytes) {
+        let Some(queues) = self.core.waiters.queues(db, key) else { return };
+        let tickets: Vec<_> = queues.readers.iter().copied().collect();
+        if !matches!(self.stream(db, key), Ok(Some(_))) {
+            return;
+        }
+        for ticket in tickets {
+            self.attempt(ticket);
+        }
+    }
+
+    /// Serves each group's readers while there is something for them.
+    fn serve_groups(&mut self, db: u8, key: &Bytes) {
+        let Some(queues) = self.core.waiters.queues(db, key) else { return };
+        for group in queues.groups.keys().cloned().collect::<Vec<_>>() {
+            let mut after = Ticket(0);
+            while let Some(ticket) = self.next_in_group(db, key, &group, after) {
+                after = ticket;
+                if self.attempt(ticket) == Attempt::NothingThere {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn next_in_group(&self, db: u8, key: &[u8], group: &[u8], after: Ticket) -> Option<Ticket> {
+        let queue = self.core.waiters.queues(db, key)?.groups.get(group)?;
+        queue.range(Ticket(after.0 + 1)..).next().copied()
+    }
+
+    /// Runs every group reader of the key again: they are served, refused, or go on waiting.
+    fn retry_groups(&mut self, db: u8, key: &Bytes) {
+        let Some(queues) = self.core.waiters.queues(db, key) else { return };
+        let mut tickets: Vec<_> = queues.groups.values().flatten().copied().collect();
+        tickets.sort_unstable();
+        for ticket in tickets {
+            self.attempt(ticket);
+        }
+    }
+
+    fn serve_claimers(&mut self, db: u8, key: &Bytes) {
+        let Some(queues) = self.core.waiters.queues(db, key) else { return };
+        let mut tickets: Vec<_> = queues.groups.values().flatten().copied().collect();
+        tickets.sort_unstable();
+        for ticket in tickets {
+            let claims = |waiter: &Waiter| {
+                waiter.request.group.as_ref().is_some_and(|group| group.claim_min_idle_ms.is_some())
+            };
+            if self.core.waiters.get(ticket).is_some_and(claims) {
+                self.attempt(ticket);
+            }
+        }
+    }
+
+    /// Gives reads whose time has come their timeout, and retries those that may claim by now.
+    pub(crate) fn run_due_waiters(&mut self, budget: usize) {
+        for _ in 0..budget {
+            let Some(ticket) = self.core.waiters.timed_out(self.now.monotonic_ms) else { break };
+            let mut waiter = self.core.waiters.remove(ticket).expect("it has a deadline");
+            waiter.sink.complete(WaitResult::TimedOut, LogPosition::ZERO);
+        }
+        for ticket in self.core.waiters.claims_due(self.steady_ms).into_iter().take(budget) {
+            self.attempt(ticket);
+            if let Some(waiter) = self.core.waiters.get(ticket) {
+                let request = waiter.request.clone();
+                let at_ms = self.claim_at(&request);
+                self.core.waiters.set_claim_at(ticket, at_ms);
+            }
+        }
+    }
+
+    fn attempt(&mut self, ticket: Ticket) -> Attempt {
+        let Some(waiter) = self.core.waiters.get_mut(ticket) else { return Attempt::PassedOver };
+        if waiter.sink.is_closed() {
+            return Attempt::PassedOver;
+        }
+        let mut request = waiter.request.clone();
+        self.begin();
+        let read = self.read(&mut request);
+        let depends_on = self.finish_record();
+        let result = match read {
+            Ok(Some(outcome)) => WaitResult::Read(outcome),
+            Ok(None) => return Attempt::NothingThere,
+            Err(rejection) => WaitResult::Rejected(rejection),
+        };
+        let mut waiter = self.core.waiters.remove(ticket).expect("it was there above");
+        waiter.sink.complete(result, depends_on);
+        Attempt::Served
+    }
+
+    /// When the first pending entry of the request's groups becomes old enough; after the minimum
+    /// idle time where nothing is pending. Steady milliseconds.
+    fn claim_at(&mut self, request: &ReadRequest) -> Option<u64> {
+        let reader = request.group.as_ref()?;
+        let min_idle_ms = reader.claim_min_idle_ms?;
+        let mut earliest = self.steady_ms;
+        let mut found = false;
+        for position in request.streams.iter().filter(|s| s.from == ReadFrom::New) {
+            let Ok(Some(stream)) = self.stream(request.db, &position.key) else { continue };
+            let Some(group) = stream.find_group(&reader.group) else { continue };
+            let mut pending = stream.group(group).pending().oldest_first();
+            // Records of entries that are gone are never claimed, so nobody waits for them.
+            if let Some(oldest) = pending.find(|record| stream.entries().contains(record.id)) {
+                earliest = earliest.min(oldest.delivered_at_ms);
+                found = true;
+            }
+        }
+        let base = if found { earliest } else { self.steady_ms };
+        // At the earliest in a millisecond: what is old enough now was just found not to be there.
+        Some(base.saturating_add(min_idle_ms).max(self.steady_ms.saturating_add(1)))
+    }
+}

@@ -1,0 +1,234 @@
+//! The engine, held: commands run here, one after the other, each as one record group.
+//!
+//! ```text
+//! begin -> reads and changes -> finish: one log record, waiters served, position the reply needs
+//! ```
+//!
+//! A change is checked before it is made: nothing is undone. A panic between `begin` and `finish`
+//! may leave half a group behind, so it ends the process or poisons the engine; see
+//! [`Options`](crate::Options).
+
+use std::mem;
+
+use bytes::Bytes;
+use millstream_log::LogPosition;
+use millstream_model::{EntryId, Rejection, Stream};
+use parking_lot::MutexGuard;
+
+use crate::core::Core;
+use crate::engine::Shared;
+use crate::mutation::Mutation;
+use crate::now::Now;
+use crate::object::{ObjectKind, ObjectRef};
+use crate::state::{State, Unit};
+use crate::waiters::Signal;
+
+/// Exclusive use of the engine. Take it, run a bounded number of commands, let it go; never hold it
+/// over I/O or an await.
+pub struct Transaction<'e> {
+    pub(crate) core: MutexGuard<'e, Core>,
+    shared: &'e Shared,
+    pub(crate) now: Now,
+    pub(crate) steady_ms: u64,
+    depends_on: LogPosition,
+}
+
+/// A record group in the making.
+#[derive(Debug, Default)]
+pub(crate) struct RecordGroup {
+    bytes: Vec<u8>,
+    touched: Vec<Unit>,
+    pub(crate) signals: Vec<Signal>,
+}
+
+impl<'e> Transaction<'e> {
+    pub(crate) fn new(shared: &'e Shared, core: MutexGuard<'e, Core>, now: Now) -> Self {
+        let steady_ms = core.clock.read(now);
+        Self { core, shared, now, steady_ms, depends_on: LogPosition::ZERO }
+    }
+
+    /// Starts a record group: a command, or all commands of an EXEC.
+    pub fn begin(&mut self) {
+        debug_assert!(self.core.group.touched.is_empty(), "groups do not nest");
+        self.depends_on = LogPosition::ZERO;
+    }
+
+    /// Ends the record group: logs its parts as one record and serves the waiters it made ready.
+    /// Returns the position that must be released before the reply leaves.
+    pub fn finish(&mut self) -> LogPosition {
+        let position = self.finish_record();
+        if !self.core.group.signals.is_empty() {
+            self.serve_signals();
+        }
+        position
+    }
+
+    pub(crate) fn finish_record(&mut self) -> LogPosition {
+        let core = &mut *self.core;
+        if core.group.touched.is_empty() {
+            return self.depends_on;
+        }
+        if let Some(log) = &mut core.log {
+            let mut record = log.record();
+            record.put_slice(&core.group.bytes);
+            self.depends_on = record.finish();
+        }
+        core.group.bytes.clear();
+        if core.group.bytes.capacity() > 1 << 20 {
+            core.group.bytes = Vec::new();
+        }
+        for unit in core.group.touched.drain(..) {
+            stamp(&mut core.state, unit, self.depends_on);
+        }
+        self.depends_on
+    }
+
+    /// Logs one part and makes it true.
+    pub(crate) fn change(&mut self, mutation: &Mutation<'_>) {
+        let core = &mut *self.core;
+        if core.log.is_some() {
+            crate::record::encode(mutation, &mut core.group.bytes);
+        }
+        let unit = core.state.apply(mutation);
+        if core.group.touched.last() != Some(&unit) {
+            core.group.touched.push(unit);
+        }
+        if let Mutation::CreateStream { db, .. }
+        | Mutation::CreateString { db, .. }
+        | Mutation::RenameKey { db, .. } = *mutation
+        {
+            core.group.touched.push(Unit::Directory(db));
+        }
+    }
+
+    /// Bytes of the record group so far; a record has at most
+    /// [`RECORD_BYTES_MAX`](millstream_log::format::RECORD_BYTES_MAX). 0 in memory.
+    #[must_use]
+    pub fn record_bytes(&self) -> usize {
+        self.core.group.bytes.len()
+    }
+
+    /// What the clock says for the whole of this transaction.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// Unix milliseconds that never go back: delivery and idle times are in these.
+    #[must_use]
+    pub fn steady_ms(&self) -> u64 {
+        self.steady_ms
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.core.state
+    }
+
+    /// The reply must wait for what happened to the set of keys, too.
+    pub(crate) fn depend_on_keys(&mut self, db: u8) {
+        let changed_at = self.core.state.database(db).changed_at;
+        self.depends_on = self.depends_on.max(changed_at);
+    }
+
+    /// The key's object unless it is missing or expired; the reply then depends on it.
+    pub(crate) fn find(&mut self, db: u8, key: &[u8]) -> Option<ObjectRef> {
+        let database = self.core.state.database(db);
+        let Some(entry) = database.keys.get(key) else {
+            self.depends_on = self.depends_on.max(database.changed_at);
+            return None;
+        };
+        let object = entry.object;
+        let changed_at = self.core.state.object(object.slot).changed_at;
+        self.depends_on = self.depends_on.max(changed_at).max(database.swapped_at);
+        // That it is gone shows the expiry, so the reply depends on the object all the same.
+        (!entry.is_expired(self.now.wall_ms)).then_some(object)
+    }
+
+    pub(crate) fn find_stream(
+        &mut self,
+        db: u8,
+        key: &[u8],
+    ) -> Result<Option<ObjectRef>, Rejection> {
+        match self.find(db, key) {
+            Some(object) if self.state().object(object.slot).kind() != ObjectKind::Stream => {
+                Err(Rejection::WrongType)
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// The stream under a key; `None` if the key is missing.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`].
+    pub fn stream(&mut self, db: u8, key: &[u8]) -> Result<Option<&Stream>, Rejection> {
+        Ok(self.find_stream(db, key)?.map(|object| self.core.state.stream(object.slot)))
+    }
+
+    /// Tells waiters of the key about something, if there are any.
+    pub(crate) fn signal(&mut self, db: u8, key: &[u8], signal: impl FnOnce(u8, Bytes) -> Signal) {
+        let core = &mut *self.core;
+        if core.waiters.is_waited(db, key) {
+            let signal = signal(db, Bytes::copy_from_slice(key));
+            if !core.group.signals.contains(&signal) {
+                core.group.signals.push(signal);
+            }
+        }
+    }
+
+    /// Lends the scratch list of ids; give it back with [`Self::keep_ids`].
+    pub(crate) fn take_ids(&mut self) -> Vec<EntryId> {
+        let mut ids = mem::take(&mut self.core.ids);
+        ids.clear();
+        ids
+    }
+
+    pub(crate) fn keep_ids(&mut self, ids: Vec<EntryId>) {
+        if ids.capacity() <= 4096 {
+            self.core.ids = ids;
+        }
+    }
+
+    /// Re-derives everything that is counted, cached or indexed.
+    ///
+    /// # Panics
+    /// If something is wrong.
+    pub fn check(&self) {
+        self.core.state.check();
+        self.core.waiters.check();
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared.on_panic(&mut self.core);
+        } else {
+            debug_assert!(self.core.group.touched.is_empty(), "a record group was not finished");
+            self.shared.end_of_transaction(&mut self.core, self.now);
+        }
+    }
+}
+
+fn stamp(state: &mut State, unit: Unit, position: LogPosition) {
+    match unit {
+        // The object may be gone by the end of the group.
+        Unit::Object(slot) => {
+            if let Some(object) = state.try_object_mut(slot) {
+                object.changed_at = position;
+            }
+        }
+        Unit::Directory(db) => state.database_mut(db).changed_at = position,
+        Unit::AllDirectories => {
+            state.databases.iter_mut().for_each(|database| database.changed_at = position);
+        }
+        Unit::Swapped(a, b) => {
+            for db in [a, b] {
+                let database = state.database_mut(db);
+                database.changed_at = position;
+                database.swapped_at = position;
+            }
+        }
+        Unit::Nothing => {}
+    }
+}

@@ -1,0 +1,238 @@
+//! Parked reads: who waits for which key, in which order, until when.
+//!
+//! A waiter has a ticket; tickets grow, so the smallest is the longest waiting. Reads for groups
+//! queue per (key, group), plain reads per key. Must not know how a waiter is served: that is
+//! `serve.rs`.
+//!
+//! Invariants (see [`Waiters::check`]): a waiter stands in the queue of each of its keys, and the
+//! queues hold no other ticket; the same for deadlines and claim times.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bytes::Bytes;
+use foldhash::fast::FixedState;
+use millstream_log::LogPosition;
+use millstream_model::Rejection;
+
+use crate::read::{ReadOutcome, ReadRequest};
+use crate::state::DATABASE_COUNT;
+
+/// Names a parked read. Never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// How a parked read ended.
+#[derive(Clone, Debug)]
+pub enum WaitResult {
+    /// There is something.
+    Read(ReadOutcome),
+    /// What it waited for went away.
+    Rejected(Rejection),
+    /// Its deadline passed.
+    TimedOut,
+}
+
+/// Where the result of a parked read goes. Called with the engine held: store, wake, return.
+pub trait ReadSink: Send {
+    /// Whether nobody is there any more to take a result. Such a waiter is passed over.
+    fn is_closed(&self) -> bool;
+    /// Takes the result, and the position that must be released before it is shown. Called once.
+    fn complete(&mut self, result: WaitResult, depends_on: LogPosition);
+}
+
+pub(crate) struct Waiter {
+    pub(crate) request: ReadRequest,
+    pub(crate) sink: Box<dyn ReadSink>,
+    /// Monotonic milliseconds.
+    pub(crate) deadline_ms: Option<u64>,
+    /// When a pending entry becomes old enough, as known when it was parked. Steady milliseconds.
+    pub(crate) claim_at_ms: Option<u64>,
+}
+
+/// What happened to a key that somebody waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// There may be new entries, or another stream than before.
+    Ready(u8, Bytes),
+    /// The key, its type or one of its groups may be gone.
+    Gone(u8, Bytes),
+    /// Entries became claimable at once.
+    Released(u8, Bytes),
+    /// Any key of the database may be another one now.
+    Database(u8),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct KeyQueues {
+    pub(crate) readers: BTreeSet<Ticket>,
+    pub(crate) groups: BTreeMap<Bytes, BTreeSet<Ticket>>,
+}
+
+pub(crate) struct Waiters {
+    next_ticket: u64,
+    waiters: BTreeMap<Ticket, Waiter>,
+    /// By database.
+    keys: Vec<HashMap<Bytes, KeyQueues, FixedState>>,
+    deadlines: BTreeSet<(u64, Ticket)>,
+    claims: BTreeSet<(u64, Ticket)>,
+}
+
+impl Waiters {
+    pub(crate) fn new(hash_seed: u64) -> Self {
+        let map = || HashMap::with_hasher(FixedState::with_seed(hash_seed));
+        Self {
+            next_ticket: 0,
+            waiters: BTreeMap::new(),
+            keys: (0..DATABASE_COUNT).map(|_| map()).collect(),
+            deadlines: BTreeSet::new(),
+            claims: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.waiters.len()
+    }
+
+    pub(crate) fn key_count(&self) -> usize {
+        self.keys.iter().map(HashMap::len).sum()
+    }
+
+    /// Keys that reads for groups wait for.
+    pub(crate) fn group_key_count(&self) -> usize {
+        let queues = self.keys.iter().flat_map(HashMap::values);
+        queues.filter(|queues| !queues.groups.is_empty()).count()
+    }
+
+    pub(crate) fn is_waited(&self, db: u8, key: &[u8]) -> bool {
+        let keys = &self.keys[usize::from(db)];
+        !keys.is_empty() && keys.contains_key(key)
+    }
+
+    pub(crate) fn add(&mut self, waiter: Waiter) -> Ticket {
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        let request = &waiter.request;
+        for stream in &request.streams {
+            let keys = &mut self.keys[usize::from(request.db)];
+            let queues = keys.entry(stream.key.clone()).or_default();
+            match &request.group {
+                Some(group) => {
+                    queues.groups.entry(group.group.clone()).or_default().insert(ticket);
+                }
+                None => {
+                    queues.readers.insert(ticket);
+                }
+            }
+        }
+        if let Some(at) = waiter.deadline_ms {
+            self.deadlines.insert((at, ticket));
+        }
+        if let Some(at) = waiter.claim_at_ms {
+            self.claims.insert((at, ticket));
+        }
+        self.waiters.insert(ticket, waiter);
+        ticket
+    }
+
+    pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<Waiter> {
+        let waiter = self.waiters.remove(&ticket)?;
+        let request = &waiter.request;
+        for stream in &request.streams {
+            let keys = &mut self.keys[usize::from(request.db)];
+            // A key listed twice is unlinked the first time.
+            let Some(queues) = keys.get_mut(&stream.key) else { continue };
+            match &request.group {
+                Some(group) => {
+                    if let Some(queue) = queues.groups.get_mut(&group.group) {
+                        queue.remove(&ticket);
+                        if queue.is_empty() {
+                            queues.groups.remove(&group.group);
+                        }
+                    }
+                }
+                None => {
+                    queues.readers.remove(&ticket);
+                }
+            }
+            if queues.readers.is_empty() && queues.groups.is_empty() {
+                keys.remove(&stream.key);
+            }
+        }
+        if let Some(at) = waiter.deadline_ms {
+            self.deadlines.remove(&(at, ticket));
+        }
+        if let Some(at) = waiter.claim_at_ms {
+            self.claims.remove(&(at, ticket));
+        }
+        Some(waiter)
+    }
+
+    pub(crate) fn get(&self, ticket: Ticket) -> Option<&Waiter> {
+        self.waiters.get(&ticket)
+    }
+
+    pub(crate) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Waiter> {
+        self.waiters.get_mut(&ticket)
+    }
+
+    pub(crate) fn set_claim_at(&mut self, ticket: Ticket, at_ms: Option<u64>) {
+        let Some(waiter) = self.waiters.get_mut(&ticket) else { return };
+        if let Some(before) = std::mem::replace(&mut waiter.claim_at_ms, at_ms) {
+            self.claims.remove(&(before, ticket));
+        }
+        if let Some(at) = at_ms {
+            self.claims.insert((at, ticket));
+        }
+    }
+
+    pub(crate) fn queues(&self, db: u8, key: &[u8]) -> Option<&KeyQueues> {
+        self.keys[usize::from(db)].get(key)
+    }
+
+    pub(crate) fn waited_keys(&self, db: u8) -> Vec<Bytes> {
+        let mut keys: Vec<_> = self.keys[usize::from(db)].keys().cloned().collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        self.deadlines.first().map(|&(at, _)| at)
+    }
+
+    pub(crate) fn next_claim(&self) -> Option<u64> {
+        self.claims.first().map(|&(at, _)| at)
+    }
+
+    /// The waiter whose deadline is the earliest, if that has come.
+    pub(crate) fn timed_out(&self, monotonic_ms: u64) -> Option<Ticket> {
+        self.deadlines.first().filter(|(at, _)| *at <= monotonic_ms).map(|&(_, ticket)| ticket)
+    }
+
+    /// Waiters whose claim time has passed, longest waiting first.
+    pub(crate) fn claims_due(&self, steady_ms: u64) -> Vec<Ticket> {
+        let due = self.claims.range(..=(steady_ms, Ticket(u64::MAX)));
+        let mut tickets: Vec<_> = due.map(|&(_, ticket)| ticket).collect();
+        tickets.sort_unstable();
+        tickets
+    }
+
+    pub(crate) fn check(&self) {
+        let mut queued = BTreeSet::new();
+        let keys = (0..).zip(&self.keys).flat_map(|(db, keys)| keys.iter().map(move |k| (db, k)));
+        for (db, (key, queues)) in keys {
+            assert!(!queues.readers.is_empty() || !queues.groups.is_empty());
+            let groups = queues.groups.values().flatten();
+            for ticket in queues.readers.iter().chain(groups) {
+                let request = &self.waiters[ticket].request;
+                assert_eq!(request.db, db);
+                assert!(request.streams.iter().any(|stream| stream.key == *key));
+                queued.insert(*ticket);
+            }
+        }
+        assert!(queued.iter().eq(self.waiters.keys()));
+        let deadlines = self.waiters.iter().filter_map(|(t, w)| Some((w.deadline_ms?, *t)));
+        assert_eq!(deadlines.collect::<BTreeSet<_>>(), self.deadlines);
+        let claims = self.waiters.iter().filter_map(|(t, w)| Some((w.claim_at_ms?, *t)));
+        assert_eq!(claims.collect::<BTreeSet<_>>(), self.claims);
+    }
+}

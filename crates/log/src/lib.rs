@@ -1,0 +1,52 @@
+//! The append-only log: opaque records, stored in order, found again after any crash.
+//!
+//! Principal types, in reading order: [`open`] recovers a log and hands out a [`LogBuffer`]
+//! (records are written into it under the engine's lock, without I/O), a [`Committer`] (the commit
+//! thread's half: writes and syncs batches) and a [`Preparer`] (the background half: zero-fills
+//! space ahead and recycles segments). [`Room`] tells anybody how much prepared space is left.
+//!
+//! ```text
+//! lock { buffer.record() .. finish() -> LogPosition;  buffer.take() -> Batch }
+//! committer.write(&mut batch)   -> in the page cache
+//! committer.sync()              -> LogPosition: everything up to it survives power loss
+//! lock { buffer.give_back(batch) }
+//! ```
+//!
+//! The crate knows nothing of streams, clocks, threads or async: every call does its own bounded
+//! piece of work on the caller's thread. The format, the assumptions about the medium and the rules
+//! of recovery are in `docs/format.md`; [`format`](mod@format) is that page in code.
+//!
+//! It fails in three ways, never mixed: [`OpenError`] (refuse to start), [`AppendError`] (poison:
+//! no write is accepted until the log is opened again) and [`PrepareError`] (nothing lost, try
+//! again). Tests: beside the modules, and in `tests/it` on the public interface.
+
+mod batch;
+mod buffer;
+mod committer;
+mod error;
+pub mod format;
+pub mod memory_storage;
+mod options;
+mod os_storage;
+mod position;
+mod preparer;
+mod record;
+mod recovery;
+mod room;
+mod scan;
+mod segments;
+mod storage;
+
+pub use batch::Batch;
+pub use buffer::{LogBuffer, RecordWriter, SHARED_BYTES_MIN};
+pub use committer::Committer;
+pub use error::{AppendError, OpenError, PrepareError};
+pub use memory_storage::MemoryStorage;
+pub use options::LogOptions;
+pub use os_storage::OsStorage;
+pub use position::LogPosition;
+pub use preparer::{Prepared, Preparer, Removed};
+pub use record::{Record, RecordError, RecordReader};
+pub use recovery::{Opened, Progress, RecoveryReport, Replay, open};
+pub use room::Room;
+pub use storage::{Storage, StorageFile};

@@ -1,0 +1,416 @@
+//! Opening a log: find the segments, replay the records, decide about the tail, make it safe to
+//! append.
+//!
+//! Invariants:
+//!
+//! 1. Nothing that was reported durable is ever given up: recovery returns all of it, or refuses.
+//! 2. What it returns is a prefix of what was logged, unaltered, in order.
+//! 3. Before the first append, everything returned is on disk in pages that synced without error.
+//! 4. A crash at any point of recovery leaves a log that recovers to the same records.
+//!
+//! The rules are in `docs/format.md`. Tests: `tests/it/{corruption,crash,model}.rs`.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use crate::error::Failure;
+use crate::format::{
+    BATCH_HEADER_BYTES, BatchHeader, Mismatch, SEGMENT_HEADER_BYTES, SegmentHeader, checksum_seed,
+};
+use crate::preparer::{is_disk_full, write_zeros};
+use crate::scan::{Scanned, Segment};
+use crate::segments::{
+    Current, FOLDER, FileKind, Finished, Shared, State, TEMPORARY_SUFFIX, file_kind, segment_name,
+    spare_name,
+};
+use crate::{
+    Committer, LogBuffer, LogOptions, LogPosition, OpenError, Preparer, Record, Room, Storage,
+    StorageFile,
+};
+
+/// Applies one record to the state that is being rebuilt; an error stops recovery.
+pub type Replay<'a> = dyn FnMut(Record<'_>) -> Result<(), Box<dyn Error + Send + Sync>> + 'a;
+
+/// How far recovery has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Log bytes read.
+    pub bytes_done: u64,
+    /// Log bytes to read at most; the last segment is rarely full.
+    pub bytes_total: u64,
+    /// Records replayed.
+    pub records: u64,
+}
+
+/// What recovery found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveryReport {
+    /// Records replayed.
+    pub records: u64,
+    /// Log bytes that were read and found intact.
+    pub bytes: u64,
+    /// Bytes of batches that a crash cut short, as far as their headers survived. None of them was
+    /// durable.
+    pub torn_bytes_cut: u64,
+    /// Segments read.
+    pub segments: usize,
+    /// Whether there was no log, and an empty one was created.
+    pub created_new: bool,
+}
+
+/// The parts of an open log.
+#[derive(Debug)]
+pub struct Opened {
+    /// Goes under the engine's lock.
+    pub buffer: LogBuffer,
+    /// Goes to the commit thread.
+    pub committer: Committer,
+    /// Goes to a background thread.
+    pub preparer: Preparer,
+    /// For admission.
+    pub room: Room,
+    /// For the start message.
+    pub report: RecoveryReport,
+}
+
+/// Opens the log in the storage's folder `log`, creating it if there is none and `from` is
+/// [`LogPosition::ZERO`].
+///
+/// Calls `replay` for each record that ends after `from`, in order; `from` is what the newest
+/// checkpoint covers. `progress` is called about once per MiB, and once at the end.
+///
+/// # Errors
+/// See [`OpenError`]. Whatever was replayed by then must be thrown away.
+pub fn open(
+    storage: Arc<dyn Storage>,
+    options: LogOptions,
+    from: LogPosition,
+    replay: &mut Replay<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Opened, OpenError> {
+    let options = options.into_range();
+    let files = Files::find(&*storage)?;
+    let mut report = RecoveryReport::default();
+    let (end, rewritten) = if files.segments.is_empty() {
+        if from > LogPosition::ZERO || !files.spares.is_empty() {
+            let path = storage.path(FOLDER);
+            return Err(OpenError::Missing { path, position: from, first: None });
+        }
+        report.created_new = true;
+        (LogPosition::ZERO, Rewrite::new_log(&options))
+    } else {
+        let mut recovery = Recovery { storage: &*storage, from, replay, progress, report };
+        let (last, scanned) = recovery.read_all(&files.segments)?;
+        report = recovery.report;
+        (scanned.end, Rewrite::of(last, scanned, &options))
+    };
+    let mut spares = files.spares;
+    let salt = rewritten.header.salt;
+    let current = rewritten.run(&*storage, spares.pop())?;
+    for excess in spares.split_off(spares.len().min(options.recycled_segments_max)) {
+        // One that stays behind takes space, nothing else, and the next start tries again.
+        let _ = storage.remove(&spare_name(excess));
+    }
+    let finished = files.segments.split_last().map_or(&[][..], |(_, finished)| finished);
+    let finished = finished.iter().map(|&first| Finished { first, is_recyclable: false }).collect();
+    let free = spares.into_iter().map(spare_name).collect();
+    let state = State { finished, current, spare: None, free, next_spare: files.next_spare };
+    let buffer = LogBuffer::new(end, options.batch_bytes);
+    let shared = Arc::new(Shared::new(storage, options, state, end));
+    Ok(Opened {
+        buffer,
+        committer: Committer::new(Arc::clone(&shared), salt, end),
+        preparer: Preparer::new(Arc::clone(&shared)),
+        room: Room::new(shared),
+        report,
+    })
+}
+
+/// What stands in the log's folder.
+struct Files {
+    /// First positions, ascending.
+    segments: Vec<LogPosition>,
+    spares: Vec<u64>,
+    next_spare: u64,
+}
+
+impl Files {
+    fn find(storage: &dyn Storage) -> Result<Self, OpenError> {
+        let failed = |action, name: &str| {
+            let path = storage.path(name);
+            move |source| Failure { action, path, source }
+        };
+        storage.create_dir(FOLDER).map_err(failed("create directory", FOLDER))?;
+        storage.sync_dir("").map_err(failed("sync directory", ""))?;
+        // A rename that made a spare may have been cut short; from here on it is certain.
+        storage.sync_dir(FOLDER).map_err(failed("sync directory", FOLDER))?;
+        let mut files = Self { segments: Vec::new(), spares: Vec::new(), next_spare: 0 };
+        for name in storage.list(FOLDER).map_err(failed("list directory", FOLDER))? {
+            match file_kind(&name) {
+                FileKind::Segment(first) => files.segments.push(first),
+                FileKind::Spare(number) => {
+                    files.spares.push(number);
+                    files.next_spare = files.next_spare.max(number.saturating_add(1));
+                }
+                FileKind::Temporary => {
+                    let name = format!("{FOLDER}/{name}");
+                    storage.remove(&name).map_err(failed("remove leftover", &name))?;
+                }
+                FileKind::Foreign => {}
+            }
+        }
+        files.segments.sort_unstable();
+        Ok(files)
+    }
+}
+
+struct Recovery<'a> {
+    storage: &'a dyn Storage,
+    from: LogPosition,
+    replay: &'a mut Replay<'a>,
+    progress: &'a mut dyn FnMut(Progress),
+    report: RecoveryReport,
+}
+
+impl Recovery<'_> {
+    /// Replays all segments that reach beyond `from`. Returns the last one, and where it ends.
+    fn read_all(&mut self, firsts: &[LogPosition]) -> Result<(Segment, Scanned), OpenError> {
+        let needed = firsts.partition_point(|first| *first <= self.from);
+        let Some(start) = needed.checked_sub(1) else {
+            let path = self.storage.path(FOLDER);
+            let first = firsts.first().copied();
+            return Err(OpenError::Missing { path, position: self.from, first });
+        };
+        // Segments behind the checkpoint wait for removal; nothing in them is needed, so nothing is
+        // read.
+        let segments = firsts[start..]
+            .iter()
+            .map(|&first| Segment::open(self.storage, first))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.report.segments = segments.len();
+        let last_bytes = segments.last().map_or(0, |last| last.bytes - SEGMENT_HEADER_BYTES);
+        let last_first = *firsts.last().expect("there is a segment up to `from`");
+        let bytes_total = last_first.since(firsts[start]) + last_bytes;
+
+        let mut segments = segments.into_iter().peekable();
+        let mut bytes_before = 0;
+        loop {
+            let segment = segments.next().expect("the last segment ends the loop");
+            let next_first = segments.peek().map(|next| next.header.first);
+            let scanned = self.read(&segment, next_first, bytes_before, bytes_total)?;
+            self.report.bytes += scanned.end.since(segment.header.first);
+            if next_first.is_some() {
+                bytes_before = self.report.bytes;
+                continue;
+            }
+            self.report.torn_bytes_cut = self.judge_tail(&segment, &scanned)?;
+            let records = self.report.records;
+            (self.progress)(Progress { bytes_done: bytes_total, bytes_total, records });
+            return Ok((segment, scanned));
+        }
+    }
+
+    fn read(
+        &mut self,
+        segment: &Segment,
+        next_first: Option<LogPosition>,
+        bytes_before: u64,
+        bytes_total: u64,
+    ) -> Result<Scanned, OpenError> {
+        let records = std::cell::Cell::new(self.report.records);
+        let scanned = segment.scan(
+            next_first,
+            &mut |record| {
+                if record.position_end <= self.from {
+                    return Ok(());
+                }
+                records.set(records.get() + 1);
+                (self.replay)(record).map_err(|source| OpenError::Replay {
+                    path: segment.path.clone(),
+                    position_end: record.position_end,
+                    source,
+                })
+            },
+            &mut |bytes| {
+                let bytes_done = bytes_total.min(bytes_before + bytes);
+                (self.progress)(Progress { bytes_done, bytes_total, records: records.get() });
+            },
+        )?;
+        self.report.records = records.get();
+        if segment.bytes < scanned.file_bytes_known {
+            let expected = format!("a file of at least {} bytes", scanned.file_bytes_known);
+            let mismatch = Mismatch::new(expected, format!("the end after {}", segment.bytes));
+            let data_bytes = segment.bytes - SEGMENT_HEADER_BYTES;
+            return Err(segment.damaged(segment.header.first.plus(data_bytes), mismatch));
+        }
+        match (next_first, scanned.mismatch.clone()) {
+            (Some(_), Some(mismatch)) => Err(segment.damaged(scanned.stopped_at, mismatch)),
+            _ => Ok(scanned),
+        }
+    }
+
+    /// Tells a tail that a crash cut short from damage. Returns the bytes given up.
+    fn judge_tail(&self, segment: &Segment, scanned: &Scanned) -> Result<u64, OpenError> {
+        let (torn_end, durable_stated) = segment.later_headers(scanned.end)?;
+        let durable = durable_stated.max(self.from);
+        if durable > scanned.end {
+            let mut mismatch = scanned.mismatch.clone().expect("the last segment has no set end");
+            mismatch.expected += &format!(" (the log was durable up to {durable})");
+            return Err(segment.damaged(scanned.stopped_at, mismatch));
+        }
+        let cut_end = match &scanned.partial {
+            Some(batch) => {
+                batch.position.plus(BATCH_HEADER_BYTES + u64::from(batch.length)).max(torn_end)
+            }
+            None => torn_end,
+        };
+        // A closing header at the end is no batch that was cut.
+        let cut = cut_end.since(scanned.end);
+        Ok(if cut == BATCH_HEADER_BYTES { 0 } else { cut })
+    }
+}
+
+/// The last segment's valid bytes on their way into a new file.
+///
+/// The pages of a failed sync can still be read but are on no disk, and nothing says which they
+/// are; so all are written again, read back, and only then take the segment's name.
+struct Rewrite {
+    source: Option<(Segment, Scanned)>,
+    header: SegmentHeader,
+    end: LogPosition,
+    head_bytes: u64,
+    segment_bytes: u64,
+}
+
+impl Rewrite {
+    fn new_log(options: &LogOptions) -> Self {
+        let (end, salt) = (LogPosition::ZERO, options.salt);
+        Self {
+            source: None,
+            header: SegmentHeader { first: end, salt, file_bytes_synced: 0 },
+            end,
+            head_bytes: options.head_bytes,
+            segment_bytes: options.segment_bytes,
+        }
+    }
+
+    fn of(segment: Segment, scanned: Scanned, options: &LogOptions) -> Self {
+        Self {
+            header: segment.header,
+            end: scanned.end,
+            source: Some((segment, scanned)),
+            head_bytes: options.head_bytes,
+            segment_bytes: options.segment_bytes,
+        }
+    }
+
+    /// Writes the file, over a spare where there is one, since that needs no disk space.
+    fn run(mut self, storage: &dyn Storage, spare: Option<u64>) -> Result<Current, OpenError> {
+        let name = segment_name(self.header.first);
+        let temporary = format!("{name}{TEMPORARY_SUFFIX}");
+        let path = storage.path(&temporary);
+        let failed = |action| {
+            let path = path.clone();
+            move |source| Failure { action, path, source }
+        };
+        if let Some(number) = spare {
+            storage.rename(&spare_name(number), &temporary).map_err(failed("reuse spare as"))?;
+        } else {
+            storage.create_new(&temporary).map_err(failed("create segment"))?;
+        }
+        let file = storage.open(&temporary).map_err(failed("open segment"))?;
+        let spare_bytes = file.len().map_err(failed("measure segment"))?;
+
+        self.copy(&*file, &failed)?;
+        let closed_end = self.close(&*file).map_err(failed("write segment"))?;
+        let capacity_bytes = self.segment_bytes.max(spare_bytes).max(closed_end);
+        let mut prepared = spare_bytes.max(closed_end);
+        let head_end = (closed_end + self.head_bytes).min(capacity_bytes);
+        if head_end > prepared {
+            match write_zeros(&*file, prepared, head_end - prepared) {
+                Ok(()) => prepared = head_end,
+                // Then there is no room for writes, but what is stored can be read.
+                Err(error) if is_disk_full(&error) => {}
+                Err(error) => return Err(failed("zero segment")(error).into()),
+            }
+        }
+        // The copied headers state the old file's length, which the new one must have too.
+        let known = self.source.as_ref().map_or(0, |(_, scanned)| scanned.file_bytes_known);
+        let has_hole = known > file.len().map_err(failed("measure segment"))?;
+        if has_hole {
+            file.set_len(known).map_err(failed("extend segment"))?;
+        }
+        self.header.file_bytes_synced = prepared;
+        file.write_at(0, &self.header.encode()).map_err(failed("write segment header"))?;
+        file.sync_data().map_err(failed("sync segment"))?;
+        self.read_back(storage, &temporary)?;
+        storage.rename(&temporary, &name).map_err(failed("name segment"))?;
+        storage.sync_dir(FOLDER).map_err(|source| Failure {
+            action: "sync directory",
+            path: storage.path(FOLDER),
+            source,
+        })?;
+        Ok(Current {
+            name,
+            file,
+            first: self.header.first,
+            capacity_bytes,
+            written_bytes: prepared,
+            synced_bytes: prepared,
+            has_hole,
+        })
+    }
+
+    /// Writes the closing header and returns the offset behind it.
+    fn close(&self, file: &dyn StorageFile) -> std::io::Result<u64> {
+        let offset = SEGMENT_HEADER_BYTES + self.end.since(self.header.first);
+        let closed_end = offset + BATCH_HEADER_BYTES;
+        let (position, durable) = (self.end, self.end);
+        let header = BatchHeader { position, durable, length: 0, file_bytes_synced: closed_end };
+        file.write_at(offset, &header.encode(checksum_seed(self.header.salt)))?;
+        Ok(closed_end)
+    }
+
+    fn copy<F: FnOnce(std::io::Error) -> Failure>(
+        &self,
+        target: &dyn StorageFile,
+        failed: &dyn Fn(&'static str) -> F,
+    ) -> Result<(), OpenError> {
+        let Some((segment, scanned)) = &self.source else { return Ok(()) };
+        let mut buffer = vec![0; 1 << 20];
+        let mut offset = SEGMENT_HEADER_BYTES;
+        let end = segment.offset(self.end);
+        while offset < end {
+            let count = (end - offset).min(buffer.len() as u64) as usize;
+            let chunk = &mut buffer[..count];
+            let read = segment.file.read_at(offset, chunk).map_err(segment.read_failed())?;
+            target.write_at(offset, &chunk[..read]).map_err(failed("write segment"))?;
+            if read < count {
+                break;
+            }
+            offset += count as u64;
+        }
+        if let Some(batch) = scanned.partial {
+            let records = self.end.since(batch.position.plus(BATCH_HEADER_BYTES));
+            let length = u32::try_from(records).expect("a part of a batch is shorter than it");
+            let bytes = BatchHeader { length, ..batch }.encode(segment.seed());
+            let at = segment.offset(batch.position);
+            target.write_at(at, &bytes).map_err(failed("write segment"))?;
+        }
+        Ok(())
+    }
+
+    fn read_back(&self, storage: &dyn Storage, name: &str) -> Result<(), OpenError> {
+        let copy = Segment::open_as(storage, name, self.header.first)?;
+        let scanned = copy.scan(None, &mut |_| Ok(()), &mut |_| {})?;
+        if scanned.end == self.end {
+            return Ok(());
+        }
+        let mismatch = Mismatch::new(
+            format!("a copy that ends at {}", self.end),
+            format!("one that ends at {}", scanned.end),
+        );
+        Err(copy.damaged(scanned.stopped_at, mismatch))
+    }
+}

@@ -1,0 +1,10 @@
+//! The log through its public interface, on a faulty disk in memory and on a real one.
+
+mod corruption;
+mod crash;
+mod full_disk;
+mod golden;
+mod harness;
+mod model;
+mod os;
+mod poison;

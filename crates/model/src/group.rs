@@ -1,0 +1,200 @@
+//! One consumer group: its position, its consumers, and what they have not acknowledged yet.
+//!
+//! Invariants (see [`Group::check`]):
+//! 1. every owner in the pending list is a consumer of the group;
+//! 2. a consumer's `pending_count` is the number of records it owns;
+//! 3. names map to consumers one to one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::{Consumer, ConsumerId, EntryId, PendingEntry, PendingList};
+
+/// Identifies a group within its stream. Never changes; may be used again after the group is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId(pub u32);
+
+/// A consumer group of a stream.
+#[derive(Clone, Debug)]
+pub struct Group {
+    name: Arc<[u8]>,
+    pub(crate) last_delivered_id: EntryId,
+    pub(crate) entries_read: Option<u64>,
+    pending: PendingList,
+    consumers: Vec<Option<Consumer>>,
+    names: BTreeMap<Arc<[u8]>, ConsumerId>,
+}
+
+impl Group {
+    pub(crate) fn new(name: &[u8], last_delivered_id: EntryId, entries_read: Option<u64>) -> Self {
+        Self {
+            name: name.into(),
+            last_delivered_id,
+            entries_read,
+            pending: PendingList::default(),
+            consumers: Vec::new(),
+            names: BTreeMap::new(),
+        }
+    }
+
+    /// The group's name.
+    #[must_use]
+    pub fn name(&self) -> &Arc<[u8]> {
+        &self.name
+    }
+
+    /// Entries above it are new to the group.
+    #[must_use]
+    pub fn last_delivered_id(&self) -> EntryId {
+        self.last_delivered_id
+    }
+
+    /// Entries ever added to the stream up to `last_delivered_id`, where that is known.
+    #[must_use]
+    pub fn entries_read(&self) -> Option<u64> {
+        self.entries_read
+    }
+
+    /// Delivered and not acknowledged.
+    #[must_use]
+    pub fn pending(&self) -> &PendingList {
+        &self.pending
+    }
+
+    /// How many consumers there are.
+    #[must_use]
+    pub fn consumer_count(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The consumers in order of their names.
+    pub fn consumers(&self) -> impl Iterator<Item = (ConsumerId, &Consumer)> {
+        self.names.values().map(|&id| (id, self.consumer(id)))
+    }
+
+    /// The consumer of that name.
+    #[must_use]
+    pub fn find_consumer(&self, name: &[u8]) -> Option<ConsumerId> {
+        self.names.get(name).copied()
+    }
+
+    /// Whether there is a consumer of that id.
+    #[must_use]
+    pub fn has_consumer(&self, id: ConsumerId) -> bool {
+        self.consumers.get(id.0 as usize).is_some_and(Option::is_some)
+    }
+
+    /// A consumer that exists.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[must_use]
+    pub fn consumer(&self, id: ConsumerId) -> &Consumer {
+        self.consumers[id.0 as usize].as_ref().expect("ids of consumers come from this group")
+    }
+
+    fn consumer_mut(&mut self, id: ConsumerId) -> &mut Consumer {
+        self.consumers[id.0 as usize].as_mut().expect("ids of consumers come from this group")
+    }
+
+    /// The id that the next consumer to be added gets.
+    #[must_use]
+    pub fn next_consumer_id(&self) -> ConsumerId {
+        let slots = self.consumers.len();
+        let slot = if self.names.len() == slots {
+            slots
+        } else {
+            self.consumers.iter().position(Option::is_none).expect("fewer consumers than slots")
+        };
+        ConsumerId(u32::try_from(slot).expect("fewer than 2^32 consumers"))
+    }
+
+    pub(crate) fn add_consumer(&mut self, id: ConsumerId, name: &[u8], now_ms: u64) {
+        let slot = id.0 as usize;
+        if self.consumers.len() <= slot {
+            self.consumers.resize(slot + 1, None);
+        }
+        assert!(self.consumers[slot].is_none(), "the slot of a new consumer is free");
+        let name: Arc<[u8]> = name.into();
+        let before = self.names.insert(Arc::clone(&name), id);
+        assert!(before.is_none(), "names of consumers are unique");
+        self.consumers[slot] =
+            Some(Consumer { name, seen_ms: now_ms, active_ms: None, pending_count: 0 });
+    }
+
+    pub(crate) fn remove_consumer(&mut self, id: ConsumerId) -> usize {
+        let removed = self.pending.remove_owner(id);
+        let consumer = self.consumers[id.0 as usize].take().expect("the consumer exists");
+        assert_eq!(removed, consumer.pending_count, "records are counted");
+        self.names.remove(&consumer.name);
+        while self.consumers.last().is_some_and(Option::is_none) {
+            self.consumers.pop();
+        }
+        removed
+    }
+
+    pub(crate) fn touch(&mut self, id: ConsumerId, now_ms: u64, became_active: bool) {
+        let consumer = self.consumer_mut(id);
+        consumer.seen_ms = now_ms;
+        if became_active {
+            consumer.active_ms = Some(now_ms);
+        }
+    }
+
+    /// Creates or replaces a pending record; it becomes the youngest of its time.
+    pub(crate) fn set_pending(&mut self, entry: PendingEntry) {
+        let before = self.pending.upsert(entry);
+        let old_owner = before.and_then(|entry| entry.owner);
+        if old_owner == entry.owner {
+            if before.is_some() {
+                return;
+            }
+        } else if let Some(owner) = old_owner {
+            self.consumer_mut(owner).pending_count -= 1;
+        }
+        if let Some(owner) = entry.owner {
+            self.consumer_mut(owner).pending_count += 1;
+        }
+    }
+
+    /// Removes a pending record; whether there was one.
+    pub(crate) fn remove_pending(&mut self, id: EntryId) -> bool {
+        let Some(entry) = self.pending.remove(id) else { return false };
+        if let Some(owner) = entry.owner {
+            self.consumer_mut(owner).pending_count -= 1;
+        }
+        true
+    }
+
+    /// Bytes on the heap, roughly.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let consumers: usize = self.names.keys().map(|name| name.len() + 120).sum();
+        self.pending.heap_bytes() + self.name.len() + consumers
+    }
+
+    /// Re-derives what is counted and indexed.
+    ///
+    /// # Panics
+    /// If an invariant is broken.
+    pub fn check(&self) {
+        self.pending.check();
+        let mut counts = vec![0; self.consumers.len()];
+        let mut unowned = 0;
+        for entry in self.pending.range(EntryId::MIN, EntryId::MAX) {
+            match entry.owner {
+                Some(owner) => counts[owner.0 as usize] += 1,
+                None => unowned += 1,
+            }
+        }
+        assert_eq!(self.pending.unowned_len(), unowned);
+        for (slot, consumer) in self.consumers.iter().enumerate() {
+            let count = consumer.as_ref().map_or(0, |consumer| consumer.pending_count);
+            assert_eq!(count, counts[slot], "records of consumer {slot}");
+        }
+        assert_eq!(self.names.len(), self.consumers.iter().flatten().count());
+        for (name, id) in &self.names {
+            assert_eq!(&self.consumer(*id).name, name);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Streams, consumer groups and pending lists as plain data.
+//!
+//! This crate knows no I/O, no clock, no threads and no wire format: every time and every identity
+//! comes in as an argument, so the same transitions serve the live path and recovery.
+
+mod consumer;
+mod entries;
+mod entry_id;
+mod group;
+mod idempotence;
+mod pending;
+mod rejection;
+mod stream;
+mod trim;
+
+pub use consumer::Consumer;
+pub use entries::{
+    BlockLimits, Direction, Entries, EntryRef, EntrySlice, EntrySliceIter, NodeView, Pairs,
+    PinnedEntry,
+};
+pub use entry_id::EntryId;
+pub use group::{Group, GroupId};
+pub use idempotence::{Idempotence, IdempotenceLimits};
+pub use pending::{ConsumerId, PendingEntry, PendingList};
+pub use rejection::Rejection;
+pub use stream::Stream;
+pub use trim::{References, TrimBy, TrimOptions, TrimPlan};

@@ -1,0 +1,82 @@
+//! Why a well-formed request is refused by the state it meets.
+//!
+//! Closed and without texts: the wording of replies is the business of the command crate.
+
+use std::fmt;
+
+/// A request that was understood and is refused. Nothing has changed when one is returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// The key holds another type.
+    WrongType,
+    /// The key does not exist, and the command needs it.
+    NoSuchKey,
+    /// A read for a group found no such key or group.
+    NoGroupToRead {
+        /// Key as given.
+        key: Box<[u8]>,
+        /// Group as given.
+        group: Box<[u8]>,
+    },
+    /// A command on pending entries found no such key or group.
+    NoKeyOrGroup {
+        /// Key as given.
+        key: Box<[u8]>,
+        /// Group as given.
+        group: Box<[u8]>,
+    },
+    /// The key exists, the group does not.
+    NoGroup {
+        /// Key as given.
+        key: Box<[u8]>,
+        /// Group as given.
+        group: Box<[u8]>,
+    },
+    /// Management of groups needs an existing key.
+    GroupNeedsKey,
+    /// A group of that name exists.
+    GroupExists,
+    /// `0-0` cannot be the identity of an entry.
+    IdIsZero,
+    /// The identity is not above the last one the stream generated.
+    IdNotAboveLast,
+    /// The stream has reached the largest identity.
+    StreamExhausted,
+    /// Fields and values of an entry are too large together.
+    EntryTooLarge,
+    /// XSETID below the stream's largest deleted identity.
+    LastIdBelowMaxDeleted,
+    /// XSETID below an existing entry.
+    LastIdBelowEntries,
+    /// XSETID with fewer entries ever added than there are.
+    EntriesAddedBelowLength,
+    /// No entry has that identity.
+    NoSuchEntry,
+    /// The idempotent identity belongs to another entry already.
+    IdempotentIdTaken,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::WrongType => "the key holds another type",
+            Self::NoSuchKey => "no such key",
+            Self::NoGroupToRead { .. } | Self::NoKeyOrGroup { .. } => "no such key or group",
+            Self::NoGroup { .. } => "no such group",
+            Self::GroupNeedsKey => "the key must exist to manage its groups",
+            Self::GroupExists => "the group exists already",
+            Self::IdIsZero => "an entry cannot have the id 0-0",
+            Self::IdNotAboveLast => "the id is not above the last one of the stream",
+            Self::StreamExhausted => "the stream has used up its ids",
+            Self::EntryTooLarge => "the entry is too large",
+            Self::LastIdBelowMaxDeleted => "the id is below the largest deleted one",
+            Self::LastIdBelowEntries => "the id is below an existing entry",
+            Self::EntriesAddedBelowLength => "fewer entries added than the stream holds",
+            Self::NoSuchEntry => "no such entry",
+            Self::IdempotentIdTaken => "the idempotent id belongs to another entry",
+        };
+        f.write_str(text)
+    }
+}
+
+impl std::error::Error for Rejection {}

@@ -1,0 +1,324 @@
+//! A stream: entries, counters, groups, and the transitions that change them.
+//!
+//! A transition takes exact effects (ids, times, counts), asserts what must hold, and cannot be
+//! refused: the live path checks first and then calls it, recovery calls it straight from the log.
+//! Times are Unix milliseconds given by the caller.
+//!
+//! Invariants (see [`Stream::check`]):
+//! 1. `last_id` is at least every entry's id;
+//! 2. groups and their names map one to one;
+//! 3. what [`Group::check`], [`Entries::check`] and [`Idempotence::check`] say.
+
+mod lag;
+mod trim_plan;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::{
+    BlockLimits, ConsumerId, Entries, EntryId, Group, GroupId, Idempotence, IdempotenceLimits,
+    PendingEntry,
+};
+
+/// A stream with its consumer groups.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    entries: Entries,
+    last_id: EntryId,
+    entries_added: u64,
+    max_deleted_id: EntryId,
+    groups: Vec<Option<Group>>,
+    group_names: BTreeMap<Arc<[u8]>, GroupId>,
+    idempotence: Idempotence,
+}
+
+/// Reading.
+impl Stream {
+    /// An empty stream.
+    #[must_use]
+    pub fn new(idempotence: IdempotenceLimits) -> Self {
+        Self {
+            entries: Entries::default(),
+            last_id: EntryId::MIN,
+            entries_added: 0,
+            max_deleted_id: EntryId::MIN,
+            groups: Vec::new(),
+            group_names: BTreeMap::new(),
+            idempotence: Idempotence::new(idempotence),
+        }
+    }
+
+    /// The entries that are there.
+    #[must_use]
+    pub fn entries(&self) -> &Entries {
+        &self.entries
+    }
+
+    /// The largest id ever generated: a new entry's must be above it.
+    #[must_use]
+    pub fn last_id(&self) -> EntryId {
+        self.last_id
+    }
+
+    /// Entries ever added.
+    #[must_use]
+    pub fn entries_added(&self) -> u64 {
+        self.entries_added
+    }
+
+    /// The largest id ever deleted (not trimmed); `0-0` = none.
+    #[must_use]
+    pub fn max_deleted_id(&self) -> EntryId {
+        self.max_deleted_id
+    }
+
+    /// Idempotent production.
+    #[must_use]
+    pub fn idempotence(&self) -> &Idempotence {
+        &self.idempotence
+    }
+
+    /// How many groups there are.
+    #[must_use]
+    pub fn group_count(&self) -> usize {
+        self.group_names.len()
+    }
+
+    /// The groups in order of their names.
+    pub fn groups(&self) -> impl Iterator<Item = (GroupId, &Group)> {
+        self.group_names.values().map(|&id| (id, self.group(id)))
+    }
+
+    /// The group of that name.
+    #[must_use]
+    pub fn find_group(&self, name: &[u8]) -> Option<GroupId> {
+        self.group_names.get(name).copied()
+    }
+
+    /// Whether there is a group of that id.
+    #[must_use]
+    pub fn has_group(&self, id: GroupId) -> bool {
+        self.groups.get(id.0 as usize).is_some_and(Option::is_some)
+    }
+
+    /// A group that exists.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[must_use]
+    pub fn group(&self, id: GroupId) -> &Group {
+        self.groups[id.0 as usize].as_ref().expect("ids of groups come from this stream")
+    }
+
+    fn group_mut(&mut self, id: GroupId) -> &mut Group {
+        self.groups[id.0 as usize].as_mut().expect("ids of groups come from this stream")
+    }
+
+    /// The id that the next group to be created gets.
+    #[must_use]
+    pub fn next_group_id(&self) -> GroupId {
+        let free = self.groups.iter().position(Option::is_none).unwrap_or(self.groups.len());
+        GroupId(u32::try_from(free).expect("fewer than 2^32 groups"))
+    }
+
+    /// The smallest `last_delivered_id` of all groups; `None` without groups.
+    #[must_use]
+    pub fn slowest_group_position(&self) -> Option<EntryId> {
+        self.groups.iter().flatten().map(|group| group.last_delivered_id).min()
+    }
+
+    /// Whether some group has not read that far or has the id pending. Looks at ids only: the entry
+    /// need not exist.
+    #[must_use]
+    pub fn is_referenced(&self, id: EntryId) -> bool {
+        self.groups
+            .iter()
+            .flatten()
+            .any(|group| group.last_delivered_id < id || group.pending().contains(id))
+    }
+
+    /// Bytes on the heap, roughly.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let groups: usize =
+            self.groups.iter().flatten().map(|group| group.heap_bytes() + size_of::<Group>()).sum();
+        self.entries.heap_bytes() + groups + self.idempotence.heap_bytes()
+    }
+}
+
+/// Transitions of entries and counters.
+impl Stream {
+    /// Adds an entry.
+    ///
+    /// # Panics
+    /// If the id is not above [`Stream::last_id`].
+    pub fn append(&mut self, id: EntryId, fields: &[&[u8]], limits: BlockLimits) {
+        assert!(id > self.last_id, "ids only grow");
+        self.entries.append(id, fields, limits);
+        self.last_id = id;
+        self.entries_added += 1;
+    }
+
+    /// Trims every entry below the id. Pending records stay. Returns how many went.
+    pub fn trim_before(&mut self, id: EntryId) -> u64 {
+        self.entries.delete_before(id)
+    }
+
+    /// Removes an entry; `is_deletion` tells it from a trim, which leaves `max_deleted_id` alone.
+    /// Returns whether it was there.
+    pub fn remove_entry(&mut self, id: EntryId, is_deletion: bool) -> bool {
+        let removed = self.entries.delete(id);
+        if removed && is_deletion {
+            self.max_deleted_id = self.max_deleted_id.max(id);
+        }
+        removed
+    }
+
+    /// Removes the pending records of an id from all groups.
+    pub fn remove_references(&mut self, id: EntryId) {
+        for group in self.groups.iter_mut().flatten() {
+            group.remove_pending(id);
+        }
+    }
+
+    /// Sets the counters, as XSETID does; what is `None` stays.
+    pub fn set_counters(
+        &mut self,
+        last_id: EntryId,
+        entries_added: Option<u64>,
+        max_deleted_id: Option<EntryId>,
+    ) {
+        assert!(self.entries.last_id().is_none_or(|id| id <= last_id), "ids only grow");
+        self.last_id = last_id;
+        if let Some(entries_added) = entries_added {
+            self.entries_added = entries_added;
+        }
+        if let Some(id) = max_deleted_id {
+            self.max_deleted_id = id;
+        }
+    }
+
+    /// Idempotent production, to change.
+    pub fn idempotence_mut(&mut self) -> &mut Idempotence {
+        &mut self.idempotence
+    }
+}
+
+/// Transitions of groups.
+impl Stream {
+    /// Creates a group under an id from [`Stream::next_group_id`].
+    ///
+    /// # Panics
+    /// If the id or the name is taken.
+    pub fn create_group(
+        &mut self,
+        id: GroupId,
+        name: &[u8],
+        last_delivered_id: EntryId,
+        entries_read: Option<u64>,
+    ) {
+        let slot = id.0 as usize;
+        if self.groups.len() <= slot {
+            self.groups.resize(slot + 1, None);
+        }
+        assert!(self.groups[slot].is_none(), "the slot of a new group is free");
+        let group = Group::new(name, last_delivered_id, entries_read);
+        let before = self.group_names.insert(Arc::clone(group.name()), id);
+        assert!(before.is_none(), "names of groups are unique");
+        self.groups[slot] = Some(group);
+    }
+
+    /// Moves a group.
+    pub fn set_group_position(
+        &mut self,
+        id: GroupId,
+        last_delivered_id: EntryId,
+        entries_read: Option<u64>,
+    ) {
+        let group = self.group_mut(id);
+        group.last_delivered_id = last_delivered_id;
+        group.entries_read = entries_read;
+    }
+
+    /// Removes a group with its consumers and pending records.
+    pub fn destroy_group(&mut self, id: GroupId) {
+        let group = self.groups[id.0 as usize].take().expect("the group exists");
+        self.group_names.remove(group.name());
+        while self.groups.last().is_some_and(Option::is_none) {
+            self.groups.pop();
+        }
+    }
+
+    /// Adds a consumer under an id from [`Group::next_consumer_id`].
+    ///
+    /// # Panics
+    /// If the id or the name is taken.
+    pub fn create_consumer(&mut self, group: GroupId, id: ConsumerId, name: &[u8], now_ms: u64) {
+        self.group_mut(group).add_consumer(id, name, now_ms);
+    }
+
+    /// Removes a consumer and the records it owns; returns how many those were.
+    pub fn delete_consumer(&mut self, group: GroupId, id: ConsumerId) -> usize {
+        self.group_mut(group).remove_consumer(id)
+    }
+
+    /// Notes that a consumer tried to read or claim, and whether something became pending for it.
+    pub fn touch_consumer(
+        &mut self,
+        group: GroupId,
+        id: ConsumerId,
+        now_ms: u64,
+        became_active: bool,
+    ) {
+        self.group_mut(group).touch(id, now_ms, became_active);
+    }
+
+    /// Hands new entries to a consumer, ascending: they become pending for it with count 1.
+    pub fn deliver(
+        &mut self,
+        group: GroupId,
+        consumer: ConsumerId,
+        now_ms: u64,
+        ids: impl Iterator<Item = EntryId>,
+    ) {
+        let group = self.group_mut(group);
+        for id in ids {
+            group.set_pending(PendingEntry {
+                id,
+                owner: Some(consumer),
+                delivered_at_ms: now_ms,
+                delivery_count: 1,
+            });
+        }
+    }
+
+    /// Creates or replaces a pending record; it becomes the youngest of its delivery time.
+    pub fn set_pending(&mut self, group: GroupId, entry: PendingEntry) {
+        self.group_mut(group).set_pending(entry);
+    }
+
+    /// Removes a pending record; whether there was one.
+    pub fn remove_pending(&mut self, group: GroupId, id: EntryId) -> bool {
+        self.group_mut(group).remove_pending(id)
+    }
+
+    /// Re-derives what is counted and indexed, here and below.
+    ///
+    /// # Panics
+    /// If an invariant is broken.
+    pub fn check(&self) {
+        self.entries.check();
+        self.idempotence.check();
+        assert!(self.entries.last_id().is_none_or(|id| id <= self.last_id));
+        assert_eq!(self.group_names.len(), self.groups.iter().flatten().count());
+        for (name, &id) in &self.group_names {
+            assert_eq!(self.group(id).name(), name);
+        }
+        for group in self.groups.iter().flatten() {
+            group.check();
+        }
+    }
+}

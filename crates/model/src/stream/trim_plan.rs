@@ -1,0 +1,114 @@
+//! From a trim as asked for to exactly what it removes.
+//!
+//! Walks blocks from the oldest, as Redis walks its nodes: whole blocks while they may go entirely,
+//! then, unless the trim is approximate and keeps references, single entries of the first block
+//! that may not.
+
+use crate::{EntryId, NodeView, References, Stream, TrimBy, TrimOptions, TrimPlan};
+
+/// Where the walk over the blocks stopped.
+struct Walk {
+    removed: u64,
+    /// First id that stays, as far as known.
+    bound: Option<EntryId>,
+}
+
+impl Stream {
+    /// What the trim removes if it runs now.
+    #[must_use]
+    pub fn plan_trim(&self, options: &TrimOptions) -> TrimPlan {
+        match options.references {
+            References::Keep => self.plan_prefix(options),
+            References::Delete | References::Acked => self.plan_entries(options),
+        }
+    }
+
+    /// Whether so many live entries with this last id may all go.
+    fn may_go_whole(&self, by: TrimBy, removed: u64, live: u64, last: EntryId) -> bool {
+        match by {
+            TrimBy::MaxLen(keep) => (self.entries.len() - removed).saturating_sub(live) >= keep,
+            TrimBy::MinId(id) => last < id,
+        }
+    }
+
+    fn is_done(&self, options: &TrimOptions, removed: u64, live: u64) -> bool {
+        let long_enough = match options.by {
+            TrimBy::MaxLen(keep) => self.entries.len() - removed <= keep,
+            TrimBy::MinId(_) => false,
+        };
+        long_enough || options.limit.is_some_and(|limit| removed + live > limit)
+    }
+
+    fn plan_prefix(&self, options: &TrimOptions) -> TrimPlan {
+        let mut walk = Walk { removed: 0, bound: None };
+        for node in self.entries.nodes() {
+            let live = node.live();
+            if self.is_done(options, walk.removed, live) {
+                break;
+            }
+            let last = node.last_stored_id();
+            if self.may_go_whole(options.by, walk.removed, live, last) {
+                let Some(bound) = last.next() else {
+                    // No id is above the largest one, so "before" cannot say it.
+                    let ids = self.entries.ids_from(EntryId::MIN).collect();
+                    return TrimPlan::Entries { ids, with_references: false };
+                };
+                walk.removed += live;
+                walk.bound = Some(bound);
+                continue;
+            }
+            if !options.approximate {
+                self.trim_within(&node, options.by, &mut walk);
+            }
+            break;
+        }
+        match walk.bound {
+            Some(id) if walk.removed > 0 => TrimPlan::Before { id, count: walk.removed },
+            _ => TrimPlan::Nothing,
+        }
+    }
+
+    fn trim_within(&self, node: &NodeView<'_>, by: TrimBy, walk: &mut Walk) {
+        match by {
+            TrimBy::MaxLen(keep) => {
+                let surplus = (self.entries.len() - walk.removed).saturating_sub(keep);
+                let at = usize::try_from(surplus).expect("below the entries of one block");
+                walk.removed += surplus;
+                walk.bound = node.live_ids().nth(at);
+            }
+            TrimBy::MinId(id) => {
+                walk.removed += node.live_ids().take_while(|&live| live < id).count() as u64;
+                walk.bound = Some(id);
+            }
+        }
+    }
+
+    fn plan_entries(&self, options: &TrimOptions) -> TrimPlan {
+        let with_references = options.references == References::Delete;
+        let mut ids = Vec::new();
+        for node in self.entries.nodes() {
+            let removed = ids.len() as u64;
+            let live = node.live();
+            if self.is_done(options, removed, live) {
+                break;
+            }
+            let whole = self.may_go_whole(options.by, removed, live, node.last_stored_id());
+            for id in node.live_ids() {
+                let stays = match options.by {
+                    TrimBy::MaxLen(keep) => self.entries.len() - ids.len() as u64 <= keep,
+                    TrimBy::MinId(bound) => id >= bound,
+                };
+                if stays {
+                    break;
+                }
+                if with_references || !self.is_referenced(id) {
+                    ids.push(id);
+                }
+            }
+            if !whole {
+                break;
+            }
+        }
+        if ids.is_empty() { TrimPlan::Nothing } else { TrimPlan::Entries { ids, with_references } }
+    }
+}

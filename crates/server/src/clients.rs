@@ -1,0 +1,131 @@
+//! All connections: what CLIENT LIST shows of them, and the means to reach them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use millstream_command::table::CommandSpec;
+use parking_lot::Mutex;
+
+use crate::mailbox::Signal;
+
+/// One connection as others see it.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) id: u64,
+    pub(crate) address: SocketAddr,
+    pub(crate) local_address: SocketAddr,
+    pub(crate) connected_at: Instant,
+    pub(crate) signal: Arc<Signal>,
+    pub(crate) is_blocked: AtomicBool,
+    /// Bytes encoded and not yet sent.
+    pub(crate) output_buffered: AtomicUsize,
+    pub(crate) facts: Mutex<Facts>,
+}
+
+/// What changes during a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) name: Vec<u8>,
+    pub(crate) library_name: Vec<u8>,
+    pub(crate) library_version: Vec<u8>,
+    pub(crate) db: u8,
+    pub(crate) resp: u8,
+    /// Commands queued by MULTI; `None` outside.
+    pub(crate) queued: Option<usize>,
+    pub(crate) watched: usize,
+    pub(crate) last_command: Option<&'static CommandSpec>,
+    pub(crate) last_at: Instant,
+    pub(crate) commands: u64,
+    pub(crate) input_bytes: u64,
+    pub(crate) output_bytes: u64,
+    /// Bytes read and not yet run.
+    pub(crate) input_buffered: usize,
+    pub(crate) no_evict: bool,
+    pub(crate) no_touch: bool,
+    pub(crate) is_authenticated: bool,
+}
+
+impl Facts {
+    fn new(now: Instant) -> Self {
+        Self {
+            name: Vec::new(),
+            library_name: Vec::new(),
+            library_version: Vec::new(),
+            db: 0,
+            resp: 2,
+            queued: None,
+            watched: 0,
+            last_command: None,
+            last_at: now,
+            commands: 0,
+            input_bytes: 0,
+            output_bytes: 0,
+            input_buffered: 0,
+            no_evict: false,
+            no_touch: false,
+            is_authenticated: false,
+        }
+    }
+}
+
+/// All connections by number.
+#[derive(Debug, Default)]
+pub(crate) struct Clients {
+    last_id: AtomicU64,
+    by_id: Mutex<BTreeMap<u64, Arc<Client>>>,
+}
+
+impl Clients {
+    /// Notes a connection, unless there are `max` already.
+    pub(crate) fn add(
+        &self,
+        address: SocketAddr,
+        local_address: SocketAddr,
+        signal: Arc<Signal>,
+        max: usize,
+    ) -> Option<Arc<Client>> {
+        let mut by_id = self.by_id.lock();
+        if by_id.len() >= max {
+            return None;
+        }
+        let now = Instant::now();
+        let client = Arc::new(Client {
+            id: self.last_id.fetch_add(1, Ordering::Relaxed) + 1,
+            address,
+            local_address,
+            connected_at: now,
+            signal,
+            is_blocked: AtomicBool::new(false),
+            output_buffered: AtomicUsize::new(0),
+            facts: Mutex::new(Facts::new(now)),
+        });
+        by_id.insert(client.id, Arc::clone(&client));
+        Some(client)
+    }
+
+    pub(crate) fn remove(&self, id: u64) {
+        self.by_id.lock().remove(&id);
+    }
+
+    pub(crate) fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.by_id.lock().get(&id).cloned()
+    }
+
+    /// In the order in which they connected.
+    pub(crate) fn all(&self) -> Vec<Arc<Client>> {
+        self.by_id.lock().values().cloned().collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.lock().len()
+    }
+
+    pub(crate) fn tell_all(&self, event: u8) {
+        for client in self.all() {
+            client.signal.send(event);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The thread that makes records durable, as often as the sync mode demands.
+//!
+//! Group commit needs no code: while one sync runs, records of everybody pile up for the next one.
+//! After the first failure the log takes no writes any more (poison); the thread then ends, and the
+//! sessions refuse writes and give up the replies they hold.
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use millstream_engine::{AppendError, Commit};
+
+use crate::SyncMode;
+use crate::shared::Shared;
+
+/// Without records for so long, the last batch is closed on disk.
+const IDLE: Duration = Duration::from_secs(1);
+/// How often `everysec` syncs.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+/// How long `no` gathers records, unless there are many before.
+const GATHER: Duration = Duration::from_millis(5);
+/// As soon as less than this is prepared, the preparer is woken.
+const ROOM_LOW_BYTES: u64 = 28 << 20;
+
+/// Runs until `stop` is set and everything is on disk, or until the log fails.
+pub(crate) fn run(mut commit: Commit, shared: &Arc<Shared>, stop: &AtomicBool) {
+    let outcome = match shared.config.sync {
+        SyncMode::Always => run_always(&mut commit, shared, stop),
+        SyncMode::Everysec => run_everysec(&mut commit, shared, stop),
+        SyncMode::No => run_no(&mut commit, shared, stop),
+    };
+    let outcome = outcome.and_then(|()| finish(&mut commit));
+    if let Err(error) = outcome {
+        let mut reason = error.to_string();
+        if let Some(source) = error.source() {
+            reason = format!("{reason}: {source}");
+        }
+        tracing::error!(
+            "the log cannot be written, no write is accepted until the next start: {reason}"
+        );
+        shared.set_poison(reason);
+    }
+    shared.wake_held();
+}
+
+fn run_always(commit: &mut Commit, shared: &Shared, stop: &AtomicBool) -> Result<(), AppendError> {
+    while !stop.load(Ordering::Acquire) {
+        if commit.wait(IDLE) {
+            commit.write_step()?;
+            commit.sync_step()?;
+            after_step(shared);
+        } else {
+            commit.idle_step()?;
+        }
+    }
+    Ok(())
+}
+
+fn run_everysec(
+    commit: &mut Commit,
+    shared: &Shared,
+    stop: &AtomicBool,
+) -> Result<(), AppendError> {
+    // When what was written has to be on disk; `None` if it is.
+    let mut sync_due: Option<Instant> = None;
+    while !stop.load(Ordering::Acquire) {
+        let left = |due: Instant| due.saturating_duration_since(Instant::now());
+        let wrote = commit.wait(sync_due.map_or(IDLE, left));
+        if wrote {
+            commit.write_step()?;
+            after_step(shared);
+            sync_due.get_or_insert_with(|| Instant::now() + SYNC_INTERVAL);
+        }
+        match sync_due {
+            Some(due) if Instant::now() >= due => {
+                commit.sync_step()?;
+                after_step(shared);
+                sync_due = None;
+            }
+            None if !wrote => {
+                commit.idle_step()?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn run_no(commit: &mut Commit, shared: &Shared, stop: &AtomicBool) -> Result<(), AppendError> {
+    while !stop.load(Ordering::Acquire) {
+        if commit.wait(IDLE) {
+            std::thread::sleep(GATHER);
+            commit.write_step()?;
+            after_step(shared);
+        }
+    }
+    Ok(())
+}
+
+fn finish(commit: &mut Commit) -> Result<(), AppendError> {
+    commit.write_step()?;
+    commit.sync_step()?;
+    commit.idle_step()?;
+    Ok(())
+}
+
+fn after_step(shared: &Shared) {
+    shared.wake_held();
+    if shared.engine.room().is_some_and(|room| room.bytes() < ROOM_LOW_BYTES) {
+        shared.wake_preparer();
+    }
+}

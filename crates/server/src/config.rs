@@ -1,0 +1,157 @@
+//! What the owner of a server chooses before it starts.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use millstream_engine::{LogOptions, Storage};
+
+/// When a reply may leave, and what survives a power loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SyncMode {
+    /// Once everything that it reports is on disk.
+    #[default]
+    Always,
+    /// Once it is with the operating system, which is told to sync each second.
+    Everysec,
+    /// At once; the operating system gets the log a few milliseconds later and syncs when it likes.
+    No,
+}
+
+impl SyncMode {
+    /// The word for it, as in Redis' `appendfsync`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Everysec => "everysec",
+            Self::No => "no",
+        }
+    }
+}
+
+impl fmt::Display for SyncMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for SyncMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Always, Self::Everysec, Self::No]
+            .into_iter()
+            .find(|mode| mode.word() == text)
+            .ok_or_else(|| format!("'{text}' is none of always, everysec, no"))
+    }
+}
+
+/// One address to listen on. A leading `-` in its text marks it as optional: where the machine has
+/// no such address, the server starts without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BindAddress {
+    /// The address.
+    pub ip: IpAddr,
+    /// Start without it if it is not there.
+    pub is_optional: bool,
+}
+
+impl FromStr for BindAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (is_optional, name) = match text.strip_prefix('-') {
+            Some(name) => (true, name),
+            None => (false, text),
+        };
+        let ip = match name {
+            "*" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            "::*" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            _ => name.parse().map_err(|_| format!("'{text}' is no IP address"))?,
+        };
+        Ok(Self { ip, is_optional })
+    }
+}
+
+impl fmt::Display for BindAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.is_optional { "-" } else { "" }, self.ip)
+    }
+}
+
+/// Everything a server needs to start. `Default` is what the binary does without flags.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub bind: Vec<BindAddress>,
+    /// TCP port; 0 lets the system choose one, the same for all addresses.
+    pub port: u16,
+    /// Data directory; created if missing.
+    pub directory: PathBuf,
+    /// In place of the directory, for tests: a disk that fails or waits on command.
+    pub storage: Option<Arc<dyn Storage>>,
+    /// Sizes of the log's files; the salt is chosen at each start.
+    pub log: LogOptions,
+    /// When replies leave.
+    pub sync: SyncMode,
+    /// Keep nothing: neither the directory nor the sync mode matters.
+    pub memory: bool,
+    /// Memory for blocks read back from disk, MiB.
+    pub cache_mb: u64,
+    /// Password of the user `default`; without one everybody may do everything.
+    pub requirepass: Option<String>,
+    /// Most connections at a time.
+    pub maxclients: usize,
+    /// Worker threads; `None`: one per core.
+    pub threads: Option<usize>,
+    /// A panic in the middle of a change ends the process, so that recovery can do its work. For a
+    /// server that shares its process with others: false, then the server refuses further work.
+    pub abort_on_panic: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let loopback = |ip: IpAddr, is_optional: bool| BindAddress { ip, is_optional };
+        Self {
+            bind: vec![
+                loopback(Ipv4Addr::LOCALHOST.into(), false),
+                loopback(Ipv6Addr::LOCALHOST.into(), true),
+            ],
+            port: 6379,
+            directory: PathBuf::from("millstream-data"),
+            storage: None,
+            log: LogOptions::default(),
+            sync: SyncMode::Always,
+            memory: false,
+            cache_mb: 256,
+            requirepass: None,
+            maxclients: 10_000,
+            threads: None,
+            abort_on_panic: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_with_its_mark() {
+        let address: BindAddress = "-::1".parse().expect("an address");
+        assert_eq!(address, BindAddress { ip: Ipv6Addr::LOCALHOST.into(), is_optional: true });
+        assert_eq!(address.to_string(), "-::1");
+        assert!("nonsense".parse::<BindAddress>().is_err());
+        assert_eq!("*".parse::<BindAddress>().map(|a| a.ip.is_unspecified()), Ok(true));
+    }
+
+    #[test]
+    fn a_sync_mode_is_read_from_its_word_only() {
+        assert_eq!("everysec".parse(), Ok(SyncMode::Everysec));
+        assert!("Always".parse::<SyncMode>().is_err());
+    }
+}

@@ -1,0 +1,284 @@
+//! CONFIG GET, SET, RESETSTAT: the settings that clients ask for, under Redis' names.
+//!
+//! A setting that this server does not have reads as the value that describes what it does; it can
+//! be set to that value and to no other. Nothing that a path or an address depends on changes while
+//! the server runs.
+
+use std::sync::atomic::Ordering;
+
+use millstream_command::integer::parse_i64;
+use millstream_command::{Reply, glob};
+use millstream_engine::{DATABASE_COUNT, Settings as EngineSettings};
+
+use crate::session::{Data, Session};
+use crate::shared::Shared;
+
+/// How a setting may be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Fixed at the start.
+    Immutable,
+    /// Describes what the server does; any other value is refused.
+    Fact,
+    /// A number of a range.
+    Number(i64, i64),
+    /// The same, with units such as `kb` allowed.
+    Bytes(i64, i64),
+    /// Any text.
+    Text,
+}
+
+const SETTINGS: [(&str, Kind); 37] = [
+    ("aclfile", Kind::Immutable),
+    ("activerehashing", Kind::Fact),
+    ("always-show-logo", Kind::Immutable),
+    ("appenddirname", Kind::Immutable),
+    ("appendfilename", Kind::Immutable),
+    ("appendfsync", Kind::Fact),
+    ("appendonly", Kind::Fact),
+    ("bind", Kind::Immutable),
+    ("client-query-buffer-limit", Kind::Bytes(1 << 20, u32::MAX as i64)),
+    ("cluster-enabled", Kind::Immutable),
+    ("daemonize", Kind::Immutable),
+    ("databases", Kind::Immutable),
+    ("dbfilename", Kind::Immutable),
+    ("dir", Kind::Immutable),
+    ("io-threads", Kind::Immutable),
+    ("lazyfree-lazy-user-del", Kind::Fact),
+    ("logfile", Kind::Immutable),
+    ("maxclients", Kind::Number(1, u32::MAX as i64)),
+    ("maxmemory", Kind::Fact),
+    ("maxmemory-policy", Kind::Fact),
+    ("min-replicas-to-write", Kind::Fact),
+    ("notify-keyspace-events", Kind::Fact),
+    ("port", Kind::Immutable),
+    ("protected-mode", Kind::Immutable),
+    ("proto-max-bulk-len", Kind::Bytes(1 << 20, u32::MAX as i64)),
+    ("replica-read-only", Kind::Fact),
+    ("requirepass", Kind::Text),
+    ("save", Kind::Fact),
+    ("slave-read-only", Kind::Fact),
+    ("slowlog-max-len", Kind::Fact),
+    ("stream-idmp-duration", Kind::Number(1, 86_400)),
+    ("stream-idmp-maxsize", Kind::Number(1, 10_000)),
+    ("stream-node-max-bytes", Kind::Bytes(0, i64::MAX)),
+    ("stream-node-max-entries", Kind::Number(0, i64::MAX)),
+    ("tcp-keepalive", Kind::Fact),
+    ("timeout", Kind::Fact),
+    ("unixsocket", Kind::Immutable),
+];
+
+fn find(name: &[u8]) -> Option<(&'static str, Kind)> {
+    SETTINGS.iter().copied().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name))
+}
+
+fn value(shared: &Shared, engine: &EngineSettings, name: &str) -> String {
+    let yes_or_no = |is_yes: bool| if is_yes { "yes" } else { "no" }.to_owned();
+    let config = &shared.config;
+    match name {
+        "activerehashing" => yes_or_no(true),
+        "appendfsync" => config.sync.word().to_owned(),
+        "appendonly" => yes_or_no(!config.memory),
+        "always-show-logo" | "cluster-enabled" | "daemonize" | "lazyfree-lazy-user-del" => {
+            yes_or_no(false)
+        }
+        "bind" => config.bind.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        "client-query-buffer-limit" => {
+            shared.settings.query_bytes_max.load(Ordering::Relaxed).to_string()
+        }
+        "databases" => DATABASE_COUNT.to_string(),
+        "dir" => shared
+            .data_path
+            .as_ref()
+            .map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
+        "io-threads" => shared.workers.len().to_string(),
+        "maxclients" => shared.settings.maxclients.load(Ordering::Relaxed).to_string(),
+        "maxmemory" | "min-replicas-to-write" | "slowlog-max-len" | "tcp-keepalive" | "timeout" => {
+            "0".to_owned()
+        }
+        "maxmemory-policy" => "noeviction".to_owned(),
+        "port" => shared.port.load(Ordering::Relaxed).to_string(),
+        "proto-max-bulk-len" => shared.settings.bulk_bytes_max.load(Ordering::Relaxed).to_string(),
+        "protected-mode" | "replica-read-only" | "slave-read-only" => yes_or_no(true),
+        "requirepass" => shared.settings.password(),
+        "stream-idmp-duration" => engine.idempotence.duration_s.to_string(),
+        "stream-idmp-maxsize" => engine.idempotence.per_producer_max.to_string(),
+        "stream-node-max-bytes" => engine.block_limits.bytes_max.to_string(),
+        "stream-node-max-entries" => engine.block_limits.entries_max.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// CONFIG GET pattern ...
+pub(crate) fn get(session: &Session, args: &[&[u8]], data: &mut Data<'_, '_>) -> Reply {
+    let engine = data.with(|txn| txn.settings());
+    let matches =
+        |name: &str| args[2..].iter().any(|pattern| glob::matches_nocase(pattern, name.as_bytes()));
+    let found = SETTINGS.iter().filter(|(name, _)| matches(name));
+    let pair = |&(name, _): &(&'static str, Kind)| {
+        (Reply::Text(name), Reply::bulk(value(&session.shared, &engine, name)))
+    };
+    Reply::Map(found.map(pair).collect())
+}
+
+/// A checked change.
+enum Change {
+    Nothing,
+    Number(i64),
+    Text(String),
+}
+
+/// CONFIG SET name value ...: all of them or none.
+pub(crate) fn set(session: &Session, args: &[&[u8]], data: &mut Data<'_, '_>) -> Reply {
+    match check_all(session, &args[2..], data) {
+        Err(reply) => reply,
+        Ok(changes) => {
+            let mut engine = data.with(|txn| txn.settings());
+            for (name, change) in changes {
+                apply(&session.shared, &mut engine, name, change);
+            }
+            data.with(|txn| txn.set_settings(engine));
+            Reply::OK
+        }
+    }
+}
+
+fn check_all(
+    session: &Session,
+    pairs: &[&[u8]],
+    data: &mut Data<'_, '_>,
+) -> Result<Vec<(&'static str, Change)>, Reply> {
+    let unknown = |name: &[u8]| {
+        let head = b"ERR Unknown option or number of arguments for CONFIG SET - '";
+        Reply::ErrorBytes([head, name, b"'"].concat())
+    };
+    let failed = |name: &str, why: &str| {
+        let head = "ERR CONFIG SET failed (possibly related to argument '";
+        Reply::Error(format!("{head}{name}') - {why}").into())
+    };
+    if let [.., name] = pairs
+        && pairs.len() % 2 == 1
+    {
+        return Err(unknown(name));
+    }
+    let mut known: Vec<(&'static str, Kind, &[u8])> = Vec::new();
+    for pair in pairs.chunks_exact(2) {
+        let (name, kind) = find(pair[0]).ok_or_else(|| unknown(pair[0]))?;
+        if known.iter().any(|(other, ..)| *other == name) {
+            return Err(failed(name, "duplicate parameter"));
+        }
+        known.push((name, kind, pair[1]));
+    }
+    let engine = data.with(|txn| txn.settings());
+    let check = |(name, kind, text): (&'static str, Kind, &[u8])| {
+        let present = value(&session.shared, &engine, name);
+        check_one(kind, text, &present)
+            .map(|change| (name, change))
+            .map_err(|why| failed(name, &why))
+    };
+    known.into_iter().map(check).collect()
+}
+
+fn check_one(kind: Kind, text: &[u8], present: &str) -> Result<Change, String> {
+    let in_range = |number: Option<i64>, min, max, why: &str| {
+        let number = number.ok_or(why)?;
+        if (min..=max).contains(&number) {
+            return Ok(Change::Number(number));
+        }
+        Err(format!("argument must be between {min} and {max} inclusive"))
+    };
+    match kind {
+        Kind::Immutable => Err("can't set immutable config".to_owned()),
+        Kind::Fact if text.eq_ignore_ascii_case(present.as_bytes()) => Ok(Change::Nothing),
+        Kind::Fact => Err(format!("this server supports '{present}' only")),
+        Kind::Number(min, max) => {
+            in_range(parse_i64(text), min, max, "argument couldn't be parsed into an integer")
+        }
+        Kind::Bytes(min, max) => {
+            in_range(parse_bytes(text), min, max, "argument must be a memory value")
+        }
+        Kind::Text => String::from_utf8(text.to_vec())
+            .map(Change::Text)
+            .map_err(|_| "argument must be text".to_owned()),
+    }
+}
+
+/// `4096`, `4k`, `4kb`, `1mb`: units with `b` are powers of 1024, those without powers of 1000.
+fn parse_bytes(text: &[u8]) -> Option<i64> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, unit) = text.split_at(digits);
+    let factor: i64 = match &unit.to_ascii_lowercase()[..] {
+        b"" | b"b" => 1,
+        b"k" => 1000,
+        b"kb" => 1 << 10,
+        b"m" => 1_000_000,
+        b"mb" => 1 << 20,
+        b"g" => 1_000_000_000,
+        b"gb" => 1 << 30,
+        _ => return None,
+    };
+    parse_i64(number)?.checked_mul(factor)
+}
+
+fn apply(shared: &Shared, engine: &mut EngineSettings, name: &str, change: Change) {
+    let settings = &shared.settings;
+    let number = match change {
+        Change::Nothing => return,
+        Change::Text(text) => {
+            if name == "requirepass" {
+                settings.set_password(&text);
+            }
+            return;
+        }
+        // All ranges start at 0 or above.
+        Change::Number(number) => number.unsigned_abs(),
+    };
+    let as_usize = usize::try_from(number).unwrap_or(usize::MAX);
+    let as_u32 = u32::try_from(number).unwrap_or(u32::MAX);
+    match name {
+        "client-query-buffer-limit" => settings.query_bytes_max.store(as_u32, Ordering::Relaxed),
+        "maxclients" => settings.maxclients.store(as_usize, Ordering::Relaxed),
+        "proto-max-bulk-len" => settings.bulk_bytes_max.store(number, Ordering::Relaxed),
+        "stream-idmp-duration" => engine.idempotence.duration_s = as_u32,
+        "stream-idmp-maxsize" => engine.idempotence.per_producer_max = as_u32,
+        "stream-node-max-bytes" => engine.block_limits.bytes_max = number,
+        "stream-node-max-entries" => engine.block_limits.entries_max = number,
+        _ => {}
+    }
+}
+
+/// CONFIG RESETSTAT
+pub(crate) fn reset_statistics(session: &Session, data: &mut Data<'_, '_>) -> Reply {
+    session.reset_counters();
+    session.shared.rejected_connections.store(0, Ordering::Relaxed);
+    data.with(|txn| txn.reset_statistics());
+    Reply::OK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_values_have_units() {
+        assert_eq!(parse_bytes(b"4kb"), Some(4096));
+        assert_eq!(parse_bytes(b"4K"), Some(4000));
+        assert_eq!(parse_bytes(b"512mb"), Some(512 << 20));
+        assert_eq!(parse_bytes(b"17"), Some(17));
+        for wrong in ["", "kb", "1tb", "-1", "1 kb", "9223372036854775807gb"] {
+            assert_eq!(parse_bytes(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn settings_are_sorted_and_unique() {
+        assert!(SETTINGS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+
+    #[test]
+    fn a_fact_can_be_confirmed_only() {
+        assert!(matches!(check_one(Kind::Fact, b"no", "no"), Ok(Change::Nothing)));
+        assert!(check_one(Kind::Fact, b"yes", "no").is_err());
+        assert!(check_one(Kind::Immutable, b"x", "x").is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! Why a server does not start, or did not end well.
+
+use std::error::Error;
+use std::net::{IpAddr, SocketAddr};
+use std::{fmt, io};
+
+use millstream_engine::OpenError;
+
+/// The server did not start. No port is open, and the store is as it was.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The store cannot be opened.
+    Open(OpenError),
+    /// An address that others can reach was asked for, and there is no password.
+    Unprotected {
+        /// The address.
+        ip: IpAddr,
+    },
+    /// Listening failed.
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// None of the addresses exists on this machine.
+    NoAddress,
+    /// The operating system gives no thread or event queue.
+    Thread {
+        /// What for.
+        purpose: &'static str,
+        /// What it says.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(_) => f.write_str("cannot open the store"),
+            Self::Unprotected { ip } => write!(
+                f,
+                "refusing to listen on {ip} without a password, because other machines may reach \
+                 that address: set one with --requirepass, or bind a loopback address only"
+            ),
+            Self::Bind { address, .. } => write!(f, "cannot listen on {address}"),
+            Self::NoAddress => f.write_str("none of the addresses to listen on is there"),
+            Self::Thread { purpose, .. } => write!(f, "cannot start a thread for {purpose}"),
+        }
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Open(source) => Some(source),
+            Self::Bind { source, .. } | Self::Thread { source, .. } => Some(source),
+            Self::Unprotected { .. } | Self::NoAddress => None,
+        }
+    }
+}
+
+impl From<OpenError> for StartError {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+/// The server has ended, and not as it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StopError {
+    /// The log could not be written: what was not confirmed may or may not be on disk.
+    Poisoned {
+        /// How it failed.
+        reason: String,
+    },
+    /// One of the server's threads panicked.
+    Panicked {
+        /// Its name.
+        thread: String,
+    },
+}
+
+impl fmt::Display for StopError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Poisoned { reason } => write!(f, "the log could not be written: {reason}"),
+            Self::Panicked { thread } => write!(f, "thread {thread} panicked"),
+        }
+    }
+}
+
+impl Error for StopError {}

@@ -1,0 +1,45 @@
+//! The network server: the engine and its commands behind TCP, in the Redis protocol.
+//!
+//! [`Server::start`] opens the store, starts the threads and listens; [`RunningServer`] says where,
+//! and stops it. Everything works in-process, several times over, so tests and the demo use port 0.
+//!
+//! ```text
+//! listener -> worker (one runtime per core) -> session: parse -> engine -> encode -> hold -> socket
+//!                                                          |                          ^
+//!                                              commit thread: write, sync, publish ---+
+//! ```
+//!
+//! A reply leaves only when everything that it reports is as safe as the [`SyncMode`] promises; see
+//! [`session`](self) for how. tokio lives here and nowhere below. Tests: `tests/it`, raw bytes over
+//! TCP.
+
+mod clock;
+mod config;
+mod error;
+mod server;
+mod settings;
+mod shared;
+mod store;
+
+mod commit_thread;
+mod preparer_thread;
+mod timer_thread;
+
+mod clients;
+mod listener;
+mod mailbox;
+mod statistics;
+mod worker;
+
+mod admission;
+mod session;
+
+mod client_command;
+mod config_command;
+mod hello;
+mod info;
+mod server_command;
+
+pub use config::{BindAddress, Config, SyncMode};
+pub use error::{StartError, StopError};
+pub use server::{RunningServer, Server, ShutdownHandle};

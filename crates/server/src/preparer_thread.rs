@@ -1,0 +1,49 @@
+//! The thread that prepares log space ahead of the commit thread.
+
+use std::error::Error as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use millstream_engine::{Prepared, Preparer};
+
+use crate::shared::Shared;
+
+/// Sleeps at most so long while enough is prepared; the commit thread ends it earlier.
+const ENOUGH_PAUSE: Duration = Duration::from_millis(500);
+/// Before it tries again on a full or failing disk.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Runs until `stop` is set, or the log is poisoned.
+pub(crate) fn run(mut preparer: Preparer, shared: &Shared, stop: &AtomicBool) {
+    *shared.preparer.lock() = Some(thread::current());
+    let mut complained = false;
+    while !stop.load(Ordering::Acquire) && shared.poison().is_none() {
+        match preparer.step() {
+            Ok(Prepared::Grew) => complained = false,
+            Ok(Prepared::Enough) => {
+                complained = false;
+                thread::park_timeout(ENOUGH_PAUSE);
+            }
+            Ok(Prepared::DiskFull) => {
+                if !complained {
+                    tracing::error!(
+                        "the disk is full: only commands that free space are accepted until there \
+                         is room"
+                    );
+                }
+                complained = true;
+                thread::park_timeout(RETRY_PAUSE);
+            }
+            Err(error) => {
+                if !complained {
+                    let source = error.source().map(ToString::to_string).unwrap_or_default();
+                    tracing::error!("cannot prepare log space, will try again: {error}: {source}");
+                }
+                complained = true;
+                thread::park_timeout(RETRY_PAUSE);
+            }
+        }
+    }
+    *shared.preparer.lock() = None;
+}

@@ -1,0 +1,285 @@
+//! Starting and stopping: which threads there are, and in which order they go.
+//!
+//! Stop: no new connections; sessions finish what runs and get their replies; then the workers end,
+//! then the timer, then the commit thread writes and syncs what is left, last the preparer.
+
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use crate::clock::Clock;
+use crate::mailbox::{KILLED, STOPPING};
+use crate::shared::{Shared, SharedParts};
+use crate::worker::{self, Arrival};
+use crate::{Config, StartError, StopError, commit_thread, listener, preparer_thread, store};
+
+/// After this, connections that do not take their replies are cut.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// The server as a whole.
+#[derive(Debug)]
+pub struct Server;
+
+/// A server that runs. Dropping it stops it, and waits.
+#[derive(Debug)]
+pub struct RunningServer {
+    addresses: Vec<SocketAddr>,
+    shared: Arc<Shared>,
+    /// Ends when all other threads have ended.
+    control: Option<JoinHandle<Result<(), StopError>>>,
+}
+
+/// Asks a server to stop, from anywhere.
+#[derive(Clone, Debug)]
+pub struct ShutdownHandle {
+    shared: Arc<Shared>,
+}
+
+impl ShutdownHandle {
+    /// Asks the server to finish what runs, to sync, and to end. Returns at once.
+    pub fn shutdown(&self) {
+        self.shared.stop();
+    }
+}
+
+impl Server {
+    /// Opens the store, starts all threads and listens.
+    ///
+    /// # Errors
+    /// [`StartError`]: nothing runs then.
+    pub fn start(config: Config) -> Result<RunningServer, StartError> {
+        listener::check_protection(&config)?;
+        let listeners = listener::bind_all(&config)?;
+        let addresses: Vec<SocketAddr> =
+            listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let clock = Clock::start();
+        let store = store::open(&config, clock)?;
+        let workers = config.threads.unwrap_or_else(cores).max(1);
+        let shared = Arc::new(Shared::new(SharedParts {
+            engine: store.engine,
+            clock,
+            config,
+            data_path: store.path,
+            recovery: store.report,
+            run_id: run_id(),
+            workers,
+        }));
+        let port = addresses.first().map_or(0, |address| usize::from(address.port()));
+        shared.port.store(port, Ordering::Relaxed);
+
+        let mut threads = Threads::default();
+        let started = threads
+            .start(&shared, store.durable)
+            .and_then(|senders| start_control(&shared, listeners, senders));
+        let (control, control_runtime) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                let _ = threads.stop(&shared);
+                return Err(error);
+            }
+        };
+        for address in &addresses {
+            tracing::info!("listening on {address}");
+        }
+        let control_shared = Arc::clone(&shared);
+        let control = spawn("control", move || {
+            control_runtime.block_on(control);
+            threads.stop(&control_shared)
+        })?;
+        Ok(RunningServer { addresses, shared, control: Some(control) })
+    }
+}
+
+impl RunningServer {
+    /// Where it listens; never empty.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// A handle that can stop it.
+    #[must_use]
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        ShutdownHandle { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Stops it and waits for its end.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn shutdown(self) -> Result<(), StopError> {
+        self.shared.stop();
+        self.wait()
+    }
+
+    /// Waits until it has ended: by a [`ShutdownHandle`], or because a client said SHUTDOWN.
+    ///
+    /// # Errors
+    /// [`StopError`] if it ended badly. All confirmed writes are on disk nevertheless.
+    pub fn wait(mut self) -> Result<(), StopError> {
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<(), StopError> {
+        let Some(control) = self.control.take() else { return Ok(()) };
+        control.join().unwrap_or_else(|_| Err(StopError::Panicked { thread: "control".into() }))
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        self.shared.stop();
+        let _ = self.join();
+    }
+}
+
+/// The threads below the control thread.
+#[derive(Default)]
+struct Threads {
+    workers: Vec<JoinHandle<()>>,
+    timer: Option<JoinHandle<()>>,
+    commit: Option<JoinHandle<()>>,
+    preparer: Option<JoinHandle<()>>,
+    stop_timer: Arc<AtomicBool>,
+    stop_disk: Arc<AtomicBool>,
+}
+
+impl Threads {
+    fn start(
+        &mut self,
+        shared: &Arc<Shared>,
+        durable: Option<(millstream_engine::Commit, millstream_engine::Preparer)>,
+    ) -> Result<Vec<UnboundedSender<Arrival>>, StartError> {
+        if let Some((commit, preparer)) = durable {
+            let (own, stop) = (Arc::clone(shared), Arc::clone(&self.stop_disk));
+            self.preparer =
+                Some(spawn("preparer", move || preparer_thread::run(preparer, &own, &stop))?);
+            let (own, stop) = (Arc::clone(shared), Arc::clone(&self.stop_disk));
+            self.commit = Some(spawn("commit", move || commit_thread::run(commit, &own, &stop))?);
+        }
+        let (own, stop) = (Arc::clone(shared), Arc::clone(&self.stop_timer));
+        self.timer = Some(spawn("timer", move || crate::timer_thread::run(&own, &stop))?);
+        let mut senders = Vec::new();
+        for index in 0..shared.workers.len() {
+            let runtime = runtime()?;
+            let (sender, receiver) = unbounded_channel();
+            let own = Arc::clone(shared);
+            self.workers.push(spawn("worker", move || {
+                worker::run(&runtime, own, index, receiver);
+            })?);
+            senders.push(sender);
+        }
+        Ok(senders)
+    }
+
+    /// In the order of the module's header. The workers end when their senders are gone.
+    fn stop(&mut self, shared: &Shared) -> Result<(), StopError> {
+        let mut result = Ok(());
+        let mut join = |thread: Option<JoinHandle<()>>, name: &str| {
+            if thread.is_some_and(|thread| thread.join().is_err()) {
+                result = Err(StopError::Panicked { thread: name.to_owned() });
+            }
+        };
+        self.workers.drain(..).for_each(|worker| join(Some(worker), "worker"));
+        self.stop_timer.store(true, Ordering::Release);
+        shared.engine.wake_timer();
+        join(self.timer.take(), "timer");
+        self.stop_disk.store(true, Ordering::Release);
+        shared.engine.wake_commit();
+        join(self.commit.take(), "commit");
+        shared.wake_preparer();
+        join(self.preparer.take(), "preparer");
+        if let Some(reason) = shared.poison() {
+            return Err(StopError::Poisoned { reason: reason.to_owned() });
+        }
+        if result.is_ok() && !shared.config.memory {
+            tracing::info!("stopped; everything is on disk");
+        }
+        result
+    }
+}
+
+/// Makes the future that accepts connections until the server is to stop, then drains.
+fn start_control(
+    shared: &Arc<Shared>,
+    listeners: Vec<StdListener>,
+    senders: Vec<UnboundedSender<Arrival>>,
+) -> Result<(impl Future<Output = ()> + Send + use<>, Runtime), StartError> {
+    let runtime = runtime()?;
+    let listeners = {
+        let _context = runtime.enter();
+        listeners
+            .into_iter()
+            .map(TcpListener::from_std)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|source| StartError::Thread { purpose: "listening", source })?
+    };
+    let shared = Arc::clone(shared);
+    let control = async move {
+        let accepting: Vec<_> = listeners
+            .into_iter()
+            .map(|listener| {
+                let senders = senders.clone();
+                tokio::spawn(listener::accept_loop(listener, Arc::clone(&shared), senders))
+            })
+            .collect();
+        while !shared.is_stopping() {
+            shared.stop_wanted.notified().await;
+        }
+        tracing::info!("stopping");
+        for task in accepting {
+            task.abort();
+            let _ = task.await;
+        }
+        drop(senders);
+        drain(&shared).await;
+    };
+    Ok((control, runtime))
+}
+
+/// Lets sessions finish, and cuts those that do not.
+async fn drain(shared: &Shared) {
+    shared.clients.tell_all(STOPPING);
+    let all_gone = async {
+        while shared.clients.len() > 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    if tokio::time::timeout(DRAIN_LIMIT, all_gone).await.is_err() {
+        shared.clients.tell_all(KILLED);
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, StartError> {
+    Builder::new()
+        .name(format!("millstream-{name}"))
+        .spawn(work)
+        .map_err(|source| StartError::Thread { purpose: name, source })
+}
+
+fn runtime() -> Result<Runtime, StartError> {
+    RuntimeBuilder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| StartError::Thread { purpose: "an event loop", source })
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// 40 hexadecimal digits.
+fn run_id() -> String {
+    let digits =
+        format!("{:016x}{:016x}{:016x}", store::random(), store::random(), store::random());
+    digits[..40].to_owned()
+}

@@ -1,0 +1,299 @@
+//! A session: one connection, from its first byte to its last.
+//!
+//! ```text
+//! poll: end of a wait? -> run a batch -> release held replies -> send -> read -> sleep
+//! ```
+//!
+//! One state machine, polled as one task; every step goes as far as it can without waiting. The
+//! session runs on while earlier replies are held for the log, so a client that pipelines over
+//! several batches is never stopped by a sync. Must not know grammar or data: commands are run by
+//! the command crate, or by the modules named `*_command` of this one.
+//!
+//! Invariants:
+//! 1. Replies leave in the order of their commands, none before its position is released.
+//! 2. The engine is locked for a bounded batch and never across I/O.
+//! 3. Memory is bounded: no reading while the client does not take its replies.
+//! 4. However the session ends, nothing stays parked in the engine (see `Drop`).
+//!
+//! Tests: `tests/it`.
+
+mod blocking;
+mod execute;
+mod input;
+mod large_reply;
+mod outbox;
+mod own;
+mod transaction;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use millstream_command::Reply;
+use millstream_command::table::CommandSpec;
+use millstream_engine::LogPosition;
+use millstream_resp::{ArgSlices, Protocol};
+use tokio::net::TcpStream;
+
+pub(crate) use self::blocking::ReplicaWait;
+use self::blocking::Waiting;
+use self::execute::Planned;
+use self::input::Input;
+use self::outbox::Outbox;
+pub(crate) use self::own::Data;
+use self::transaction::{Multi, Watched};
+use crate::clients::{Client, Facts};
+use crate::mailbox::{KILLED, STOPPING};
+use crate::shared::Shared;
+use crate::worker::Worker;
+
+/// No command runs while more than this waits for the log or for the client.
+const OUTBOX_BYTES_MAX: usize = 1 << 20;
+/// With more commands to run at once, fewer bytes than this are not sent on their own.
+const SEND_BYTES: usize = 32 << 10;
+/// No reading behind a blocked command while more than this waits to be run.
+const BACKLOG_BYTES_MAX: usize = 1 << 20;
+
+/// One connection.
+pub(crate) struct Session {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) client: Arc<Client>,
+    pub(crate) db: u8,
+    pub(crate) protocol: Protocol,
+    pub(crate) is_authenticated: bool,
+    /// No command runs any more; what is in the outbox still leaves.
+    pub(crate) is_closing: bool,
+    worker: Rc<Worker>,
+    stream: TcpStream,
+    input: Input,
+    outbox: Outbox,
+    waiting: Waiting,
+    /// The command that [`Self::waiting`] belongs to.
+    blocked_command: Option<&'static CommandSpec>,
+    /// Since when a write has been waiting for room.
+    room_wanted_since: Option<Instant>,
+    multi: Option<Multi>,
+    watched: Vec<Watched>,
+    /// Highest position that any reply of this session depended on.
+    last_position: LogPosition,
+    /// The position for which a wake-up is arranged.
+    arranged_for: Option<LogPosition>,
+    /// Scratch, kept between batches.
+    args: ArgSlices,
+    plan: Vec<Planned>,
+    replies: Vec<(Reply, LogPosition)>,
+}
+
+impl Session {
+    pub(crate) fn new(worker: Rc<Worker>, client: Arc<Client>, stream: TcpStream) -> Self {
+        let shared = Arc::clone(&worker.shared);
+        let is_authenticated = !shared.settings.has_password();
+        client.facts.lock().is_authenticated = is_authenticated;
+        Self {
+            shared,
+            client,
+            db: 0,
+            protocol: Protocol::Resp2,
+            is_authenticated,
+            is_closing: false,
+            worker,
+            stream,
+            input: Input::default(),
+            outbox: Outbox::default(),
+            waiting: Waiting::No,
+            blocked_command: None,
+            room_wanted_since: None,
+            multi: None,
+            watched: Vec::new(),
+            last_position: LogPosition::ZERO,
+            arranged_for: None,
+            args: ArgSlices::default(),
+            plan: Vec::new(),
+            replies: Vec::new(),
+        }
+    }
+
+    /// Goes as far as possible. `Ready` when the connection is to be closed.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.client.signal.register(context.waker());
+        loop {
+            let events = self.client.signal.events();
+            if events & KILLED != 0 {
+                return Poll::Ready(());
+            }
+            if events & STOPPING != 0 {
+                self.stop_running();
+            }
+            let has_waited = matches!(self.waiting, Waiting::No)
+                || self.poll_waiting(events, context).is_ready();
+            let runs_on = has_waited && self.execute();
+            let begins_to_wait = has_waited && !matches!(self.waiting, Waiting::No);
+            // The next batch follows at once, so a short answer can wait for it.
+            let sends = !runs_on || self.outbox.len() >= SEND_BYTES;
+            if sends && self.poll_output(context).is_err() {
+                return Poll::Ready(());
+            }
+            if runs_on {
+                // Others on this thread get their turn first.
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if self.is_finished() {
+                return Poll::Ready(());
+            }
+            // A new wait is looked at once, so that its timer runs.
+            if begins_to_wait || self.may_go_on() || self.poll_input(context) {
+                continue;
+            }
+            if self.is_finished() {
+                return Poll::Ready(());
+            }
+            if self.client.signal.events() == events && !self.arrange_release(context) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Releases and sends. `Err`: the connection is broken.
+    fn poll_output(&mut self, context: &mut Context<'_>) -> std::io::Result<()> {
+        if self.outbox.release(self.shared.released()).is_some() && self.shared.poison().is_some() {
+            self.outbox.give_up_held(UNKNOWN_OUTCOME);
+        }
+        let before = self.outbox.total_bytes;
+        let sent = self.outbox.poll_send(&mut self.stream, context);
+        self.worker.counters().output_bytes.add(self.outbox.total_bytes - before);
+        self.client.output_buffered.store(self.outbox.len(), Ordering::Relaxed);
+        match sent {
+            Poll::Ready(Err(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads if that makes sense now. Returns whether there is something new to look at.
+    fn poll_input(&mut self, context: &mut Context<'_>) -> bool {
+        if self.input.is_ended || self.is_closing || !self.wants_input() {
+            return false;
+        }
+        match self.input.poll_read(&mut self.stream, context) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(count)) if count > 0 => {
+                self.worker.counters().input_bytes.add(count as u64);
+                true
+            }
+            Poll::Ready(end) => {
+                self.input.is_ended = true;
+                if end.is_err() {
+                    self.is_closing = true;
+                    self.outbox = Outbox::default();
+                }
+                if !matches!(self.waiting, Waiting::No) {
+                    // Nobody waits any more for what would come behind the blocked command.
+                    self.abandon_wait();
+                    self.is_closing = true;
+                    self.input.abandon();
+                }
+                true
+            }
+        }
+    }
+
+    fn wants_input(&self) -> bool {
+        match self.waiting {
+            Waiting::No => self.outbox.len() < OUTBOX_BYTES_MAX,
+            Waiting::Read(_) | Waiting::Replicas(_) => self.input.buffered() < BACKLOG_BYTES_MAX,
+            Waiting::Room(_) | Waiting::Large(_) => false,
+        }
+    }
+
+    /// Whether something became possible by sending.
+    fn may_go_on(&self) -> bool {
+        match self.waiting {
+            Waiting::No => self.may_run() && self.input.has_more(),
+            Waiting::Large(ref large) => {
+                self.outbox.is_empty() && large.until <= self.shared.released()
+            }
+            _ => false,
+        }
+    }
+
+    fn may_run(&self) -> bool {
+        matches!(self.waiting, Waiting::No)
+            && !self.is_closing
+            && self.outbox.len() < OUTBOX_BYTES_MAX
+    }
+
+    fn is_finished(&self) -> bool {
+        let has_input = self.input.has_more() && !self.is_closing;
+        (self.is_closing || self.input.is_ended)
+            && !has_input
+            && self.outbox.is_empty()
+            && matches!(self.waiting, Waiting::No)
+    }
+
+    /// The server stops: what ran is still answered, nothing new runs.
+    fn stop_running(&mut self) {
+        self.is_closing = true;
+        self.input.abandon();
+        if !matches!(self.waiting, Waiting::Large(_)) {
+            self.abandon_wait();
+        }
+    }
+
+    /// Arranges to be woken when the next held reply may leave. Returns whether it may already.
+    fn arrange_release(&mut self, context: &Context<'_>) -> bool {
+        let released = self.shared.released();
+        let held = self.outbox.release(released).or(match &self.waiting {
+            Waiting::Large(large) if large.until > released => Some(large.until),
+            _ => None,
+        });
+        let Some(until) = held else { return false };
+        if self.arranged_for != Some(until) {
+            self.arranged_for = Some(until);
+            self.worker.wake_at(until, context.waker());
+        }
+        until <= self.shared.released() || self.shared.poison().is_some()
+    }
+
+    /// Changes what CLIENT LIST shows.
+    pub(crate) fn update_facts(&self, change: impl FnOnce(&mut Facts)) {
+        change(&mut self.client.facts.lock());
+    }
+
+    /// Replies from now on are in this protocol; those before were in the one before.
+    pub(crate) fn set_protocol(&mut self, protocol: Protocol) {
+        self.encode_replies();
+        self.protocol = protocol;
+        self.update_facts(|facts| facts.resp = protocol.version());
+    }
+
+    pub(crate) fn set_db(&mut self, db: u8) {
+        self.db = db;
+        self.update_facts(|facts| facts.db = db);
+    }
+
+    pub(crate) fn set_authenticated(&mut self, is_authenticated: bool) {
+        self.is_authenticated = is_authenticated;
+        self.update_facts(|facts| facts.is_authenticated = is_authenticated);
+    }
+
+    pub(crate) fn last_position(&self) -> LogPosition {
+        self.last_position
+    }
+
+    pub(crate) fn reset_counters(&self) {
+        self.shared.workers.iter().for_each(|worker| worker.counters.reset());
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.abandon_wait();
+    }
+}
+
+/// In place of a reply whose record may or may not be on disk.
+const UNKNOWN_OUTCOME: &[u8] =
+    b"-MISCONF the log cannot be written: the outcome of this command is \
+unknown until the server has been started again\r\n";

@@ -1,0 +1,178 @@
+//! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+//!
+//! EXEC is one record group and one hold of the lock: nobody sees a part of it, a crash keeps all
+//! of it or nothing, and the clock stands still. Whatever can refuse a write refuses before the
+//! first command runs.
+
+use bytes::Bytes;
+use millstream_command::table::{CommandId, CommandSpec};
+use millstream_command::{Answer, Reply, is_data_command, run};
+use millstream_engine::{KeyVersion, LogPosition, Now};
+
+use super::Session;
+use super::blocking::{Waiting, pause};
+use super::execute::{Step, frees_space};
+
+/// A transaction that is being queued.
+#[derive(Debug, Default)]
+pub(super) struct Multi {
+    queued: Vec<Queued>,
+    bytes: usize,
+    /// A command was refused: EXEC will be, too.
+    is_aborted: bool,
+}
+
+impl Multi {
+    pub(super) fn len(&self) -> usize {
+        self.queued.len()
+    }
+}
+
+#[derive(Debug)]
+struct Queued {
+    spec: &'static CommandSpec,
+    args: Vec<Box<[u8]>>,
+}
+
+/// A key under WATCH, and what it was.
+#[derive(Debug)]
+pub(super) struct Watched {
+    db: u8,
+    key: Bytes,
+    version: KeyVersion,
+}
+
+impl Session {
+    /// Within MULTI: queues the command, or `None` if it is run at once.
+    pub(super) fn queue(&mut self, spec: &'static CommandSpec, args: &[&[u8]]) -> Option<Step> {
+        use CommandId as C;
+        if matches!(spec.id, C::Exec | C::Discard | C::Multi | C::Watch | C::Quit | C::Reset) {
+            return None;
+        }
+        if !spec.is_allowed_in_multi() {
+            self.reject(spec, Reply::error("ERR Command not allowed inside a transaction"));
+            return Some(Step::Next);
+        }
+        let multi = self.multi.as_mut()?;
+        multi.bytes += args.iter().map(|argument| argument.len() + 64).sum::<usize>();
+        multi.queued.push(Queued { spec, args: args.iter().map(|&a| a.into()).collect() });
+        self.answer(Some(spec), Reply::Simple("QUEUED".into()), LogPosition::ZERO);
+        Some(Step::Next)
+    }
+
+    /// A command was refused while it was to be queued.
+    pub(super) fn abort_multi(&mut self) {
+        if let Some(multi) = &mut self.multi {
+            multi.is_aborted = true;
+        }
+    }
+
+    /// Leaves MULTI and forgets all watched keys.
+    pub(crate) fn discard(&mut self) {
+        self.multi = None;
+        self.watched.clear();
+    }
+
+    pub(super) fn begin_multi(&mut self) -> Reply {
+        if self.multi.is_some() {
+            return Reply::error("ERR MULTI calls can not be nested");
+        }
+        self.multi = Some(Multi::default());
+        Reply::OK
+    }
+
+    pub(super) fn discard_multi(&mut self) -> Reply {
+        if self.multi.is_none() {
+            return Reply::error("ERR DISCARD without MULTI");
+        }
+        self.discard();
+        Reply::OK
+    }
+
+    pub(super) fn unwatch(&mut self) -> Reply {
+        self.watched.clear();
+        Reply::OK
+    }
+
+    pub(super) fn watch(&mut self, args: &[&[u8]], now: Now) -> (Reply, LogPosition) {
+        if self.multi.is_some() {
+            let reply = Reply::error("ERR WATCH inside MULTI is not allowed");
+            return (reply, LogPosition::ZERO);
+        }
+        let mut txn = self.shared.engine.lock(now);
+        txn.begin();
+        for &key in &args[1..] {
+            if self.watched.iter().any(|watched| watched.db == self.db && watched.key == key) {
+                continue;
+            }
+            let version = txn.version(self.db, key);
+            self.watched.push(Watched { db: self.db, key: Bytes::copy_from_slice(key), version });
+        }
+        (Reply::OK, txn.finish())
+    }
+
+    pub(super) fn exec(&mut self, spec: &'static CommandSpec, now: Now) -> Step {
+        let Some(multi) = self.multi.take() else {
+            let reply = Reply::error("ERR EXEC without MULTI");
+            self.answer(Some(spec), reply, LogPosition::ZERO);
+            return Step::Next;
+        };
+        if multi.is_aborted {
+            self.discard();
+            let reply = Reply::error("EXECABORT Transaction discarded because of previous errors.");
+            self.answer(Some(spec), reply, LogPosition::ZERO);
+            return Step::Next;
+        }
+        let writes = || multi.queued.iter().filter(|queued| queued.spec.is_write());
+        if writes().next().is_some() {
+            let frees = writes().all(|queued| frees_space(queued.spec));
+            match self.may_write(frees, multi.len(), multi.bytes) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.multi = Some(multi);
+                    self.waiting = Waiting::Room(pause());
+                    return Step::Retry;
+                }
+                Err(text) => {
+                    self.discard();
+                    let text = format!("EXECABORT Transaction discarded because of: {text}");
+                    self.answer(Some(spec), Reply::Error(text.into()), LogPosition::ZERO);
+                    return Step::Next;
+                }
+            }
+        }
+        let (reply, position) = self.run_queued(&multi.queued, now);
+        self.answer(Some(spec), reply, position);
+        Step::Next
+    }
+
+    fn run_queued(&mut self, queued: &[Queued], now: Now) -> (Reply, LogPosition) {
+        let watched = std::mem::take(&mut self.watched);
+        let shared = std::sync::Arc::clone(&self.shared);
+        let mut txn = shared.engine.lock(now);
+        txn.begin();
+        if watched.iter().any(|watched| txn.version(watched.db, &watched.key) != watched.version) {
+            return (Reply::NilArray, txn.finish());
+        }
+        let mut replies = Vec::with_capacity(queued.len());
+        for Queued { spec, args } in queued {
+            let args: Vec<&[u8]> = args.iter().map(|argument| &**argument).collect();
+            let reply = if is_data_command(spec.id) {
+                match run(spec.id, &args, self.db, false, &mut txn) {
+                    Answer::Reply(reply) => reply,
+                    // Only without `may_block` false.
+                    Answer::Park { .. } => Reply::NilArray,
+                }
+            } else {
+                self.run_own_queued(spec, &args, &mut txn)
+            };
+            let counters = self.worker.counters().of(spec.id);
+            counters.calls.add(1);
+            if matches!(reply, Reply::Error(_) | Reply::ErrorBytes(_)) {
+                self.count_failure(Some(spec), &reply);
+            }
+            replies.push(reply);
+        }
+        (Reply::Array(replies), txn.finish())
+    }
+}

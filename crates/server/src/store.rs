@@ -1,0 +1,87 @@
+//! Opening the store, with words for the people who watch the server start.
+
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millstream_engine::{Commit, Engine, Options, OsStorage, Preparer, Progress, RecoveryReport};
+
+use crate::clock::Clock;
+use crate::{Config, StartError};
+
+/// Nothing is said about progress before.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+pub(crate) struct Store {
+    pub(crate) engine: Engine,
+    /// `None` in memory.
+    pub(crate) durable: Option<(Commit, Preparer)>,
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) report: RecoveryReport,
+}
+
+pub(crate) fn open(config: &Config, clock: Clock) -> Result<Store, StartError> {
+    let mut options = Options {
+        hash_seed: random(),
+        abort_on_panic: config.abort_on_panic,
+        log: config.log.clone(),
+        ..Options::default()
+    };
+    options.log.salt = random();
+    if config.memory {
+        tracing::warn!("nothing is stored: all data is gone when this process ends");
+        let engine = Engine::in_memory(&options, clock.now());
+        let report = RecoveryReport::default();
+        return Ok(Store { engine, durable: None, path: None, report });
+    }
+    let storage = match &config.storage {
+        Some(storage) => Arc::clone(storage),
+        None => Arc::new(OsStorage::open(&config.directory)?),
+    };
+    let path = storage.path("");
+    tracing::info!("data is in {}", path.display());
+    let started = Instant::now();
+    let mut progress = ProgressLines { started, said: started };
+    let opened = Engine::open(storage, options, clock.now(), &mut |now| progress.at(now))?;
+    let report = opened.report;
+    if report.created_new {
+        tracing::warn!("there was no store in {}: a new, empty one was created", path.display());
+    } else {
+        tracing::info!(
+            "replayed {} records ({} bytes) in {} ms; {} torn bytes were cut off",
+            report.records,
+            report.bytes,
+            started.elapsed().as_millis(),
+            report.torn_bytes_cut
+        );
+    }
+    let durable = Some((opened.commit, opened.preparer));
+    Ok(Store { engine: opened.engine, durable, path: Some(path), report })
+}
+
+/// Unknown to clients: the standard library's hash keys come from the operating system.
+pub(crate) fn random() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
+struct ProgressLines {
+    started: Instant,
+    said: Instant,
+}
+
+impl ProgressLines {
+    fn at(&mut self, progress: Progress) {
+        if self.said.elapsed() < PATIENCE {
+            return;
+        }
+        self.said = Instant::now();
+        tracing::info!(
+            "replaying: {} of {} MiB, {} records, {} s",
+            progress.bytes_done >> 20,
+            progress.bytes_total >> 20,
+            progress.records,
+            self.started.elapsed().as_secs()
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! A worker: one thread, one event loop, its share of the connections.
+//!
+//! A connection stays on its worker for life, so a command is read, run, and answered without a hop
+//! between threads. A panic in a session ends that session's task only.
+
+use std::cell::{Cell, RefCell};
+use std::net::TcpStream as StdStream;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use millstream_engine::LogPosition;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::LocalSet;
+
+use crate::clients::Client;
+use crate::mailbox::Mailbox;
+use crate::session::Session;
+use crate::shared::Shared;
+use crate::statistics::WorkerCounters;
+
+/// A connection on its way to its worker.
+pub(crate) struct Arrival {
+    pub(crate) stream: StdStream,
+    pub(crate) client: Arc<Client>,
+}
+
+/// What the sessions of a worker share, on their thread.
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    index: usize,
+    /// Sessions that wait for the log to reach a position.
+    held: RefCell<Vec<(LogPosition, Waker)>>,
+    sessions: Cell<usize>,
+    session_ended: tokio::sync::Notify,
+}
+
+impl Worker {
+    fn new(shared: Arc<Shared>, index: usize) -> Self {
+        let mailbox = Arc::clone(&shared.workers[index].mailbox);
+        Self {
+            shared,
+            mailbox,
+            index,
+            held: RefCell::default(),
+            sessions: Cell::new(0),
+            session_ended: tokio::sync::Notify::new(),
+        }
+    }
+
+    pub(crate) fn counters(&self) -> &WorkerCounters {
+        &self.shared.workers[self.index].counters
+    }
+
+    /// Wakes the task once the log has been brought to the position. Look at the position again
+    /// afterwards: it may have been reached meanwhile.
+    pub(crate) fn wake_at(&self, position: LogPosition, waker: &Waker) {
+        self.held.borrow_mut().push((position, waker.clone()));
+        self.mailbox.expect_release(true);
+    }
+
+    fn wake_released(&self) {
+        let mut held = self.held.borrow_mut();
+        if held.is_empty() {
+            return;
+        }
+        let released = self.shared.committed();
+        let is_over = self.shared.poison().is_some();
+        let mut at = 0;
+        while at < held.len() {
+            if held[at].0 <= released || is_over {
+                held.swap_remove(at).1.wake();
+            } else {
+                at += 1;
+            }
+        }
+        if held.is_empty() {
+            self.mailbox.expect_release(false);
+        }
+    }
+
+    async fn dispatch(&self) {
+        loop {
+            self.mailbox.wait().await;
+            self.wake_released();
+            for signal in self.mailbox.take_signalled() {
+                signal.wake();
+            }
+        }
+    }
+}
+
+/// Counts a session as long as it lives, however it ends.
+struct Presence {
+    worker: Rc<Worker>,
+    client: Arc<Client>,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.worker.shared.clients.remove(self.client.id);
+        self.worker.sessions.set(self.worker.sessions.get() - 1);
+        self.worker.session_ended.notify_one();
+    }
+}
+
+/// Serves connections until the sender of arrivals is gone and all sessions have ended.
+pub(crate) fn run(
+    runtime: &tokio::runtime::Runtime,
+    shared: Arc<Shared>,
+    index: usize,
+    mut arrivals: UnboundedReceiver<Arrival>,
+) {
+    let tasks = LocalSet::new();
+    let worker = Rc::new(Worker::new(shared, index));
+    tasks.block_on(runtime, async move {
+        let dispatcher = Rc::clone(&worker);
+        tokio::task::spawn_local(async move { dispatcher.dispatch().await });
+        while let Some(arrival) = arrivals.recv().await {
+            start_session(&worker, arrival);
+        }
+        while worker.sessions.get() > 0 {
+            worker.session_ended.notified().await;
+        }
+    });
+}
+
+fn start_session(worker: &Rc<Worker>, arrival: Arrival) {
+    let Arrival { stream, client } = arrival;
+    worker.sessions.set(worker.sessions.get() + 1);
+    worker.counters().connections.add(1);
+    let presence = Presence { worker: Rc::clone(worker), client: Arc::clone(&client) };
+    let stream = match tokio::net::TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!("cannot serve a connection: {error}");
+            return;
+        }
+    };
+    let mut session = Session::new(Rc::clone(worker), client, stream);
+    tokio::task::spawn_local(async move {
+        let _presence = presence;
+        std::future::poll_fn(|context| session.poll(context)).await;
+    });
+}

@@ -1,0 +1,129 @@
+//! A disk that is slow, broken, or full.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millstream_log::memory_storage::Operation;
+use millstream_server::{Config, StopError, SyncMode};
+
+use crate::client::{Client, memory, show, start};
+use crate::gated_storage::GatedStorage;
+
+const MOMENT: Duration = Duration::from_millis(40);
+
+fn on(storage: &GatedStorage, sync: SyncMode) -> Config {
+    let mut config =
+        Config { memory: false, storage: Some(Arc::new(storage.clone())), sync, ..memory() };
+    config.log.segment_bytes = 4 << 20;
+    config.log.zero_ahead_bytes = 1 << 20;
+    config.log.zero_step_bytes = 64 << 10;
+    config.log.head_bytes = 512 << 10;
+    config.log.reserve_bytes = 128 << 10;
+    config
+}
+
+#[test]
+fn no_reply_leaves_before_what_it_reports_is_on_disk() {
+    let storage = GatedStorage::default();
+    let server = start(on(&storage, SyncMode::Always));
+    let mut writer = Client::connect(&server);
+    let mut reader = Client::connect(&server);
+    let mut stranger = Client::connect(&server);
+    stranger.call("XADD other 1-1 a b");
+    storage.close();
+    // Over several batches: the session runs on while the first reply is held.
+    writer.send("XADD s 1-1 a b");
+    assert!(writer.is_silent_for(MOMENT));
+    writer.send("XADD s 2-1 a b");
+    writer.send("PING");
+    assert!(writer.is_silent_for(MOMENT));
+    // What is not on disk is not shown to others either, and does not keep them from the rest.
+    reader.send("XLEN s");
+    assert!(reader.is_silent_for(MOMENT));
+    assert_eq!(stranger.shown("XLEN other"), "1");
+    assert_eq!(stranger.shown("PING"), "PONG");
+    storage.open_gate();
+    assert_eq!(show(&writer.read()), "1-1");
+    assert_eq!(show(&writer.read()), "2-1");
+    assert_eq!(show(&writer.read()), "PONG");
+    assert_eq!(show(&reader.read()), "2");
+}
+
+#[test]
+fn without_sync_replies_do_not_wait_for_the_disk() {
+    let storage = GatedStorage::default();
+    let server = start(on(&storage, SyncMode::No));
+    storage.close();
+    assert_eq!(Client::connect(&server).shown("XADD s 1-1 a b"), "1-1");
+    storage.open_gate();
+}
+
+#[test]
+fn a_blocked_reader_is_served_once_the_entry_is_on_disk() {
+    let storage = GatedStorage::default();
+    let server = start(on(&storage, SyncMode::Always));
+    let mut writer = Client::connect(&server);
+    writer.call("XGROUP CREATE s g $ MKSTREAM");
+    let mut reader = Client::connect(&server);
+    reader.send("XREADGROUP GROUP g c BLOCK 0 STREAMS s >");
+    writer.await_info("blocked_clients", "1");
+    storage.close();
+    writer.send("XADD s 1-1 a b");
+    assert!(reader.is_silent_for(MOMENT));
+    storage.open_gate();
+    assert_eq!(show(&reader.read()), "[[s, [[1-1, [a, b]]]]]");
+}
+
+#[test]
+fn after_a_failed_sync_nothing_uncertain_is_confirmed_and_no_write_is_taken() {
+    let storage = GatedStorage::default();
+    let server = start(on(&storage, SyncMode::Always));
+    let mut writer = Client::connect(&server);
+    let mut other = Client::connect(&server);
+    writer.call("XADD safe 1-1 a b");
+    other.await_info("millstream_log_undurable_bytes", "0");
+    storage.close();
+    writer.send("XADD s 1-1 a b");
+    writer.send("PING");
+    assert!(writer.is_silent_for(MOMENT));
+    // All syncs from now on fail, the preparer's included.
+    (0..64).for_each(|_| storage.disk.fail(Operation::Sync, 0, ErrorKind::Other));
+    storage.open_gate();
+    assert!(show(&writer.read()).starts_with("MISCONF the log cannot be written: the outcome"));
+    assert_eq!(show(&writer.read()), "PONG");
+    assert_eq!(other.info("millstream_poisoned"), "1");
+    assert!(other.shown("XADD safe 2-1 a b").starts_with("MISCONF the log cannot be written"));
+    assert!(other.shown("XLEN s").starts_with("MISCONF "), "not known to be on disk");
+    assert_eq!(other.shown("XLEN safe"), "1");
+    other.call("MULTI");
+    other.call("XADD safe 2-1 a b");
+    assert!(other.shown("EXEC").starts_with("EXECABORT Transaction discarded because of: MISCONF"));
+    assert!(matches!(server.shutdown(), Err(StopError::Poisoned { .. })));
+}
+
+#[test]
+fn on_a_full_disk_only_what_frees_space_runs() {
+    let storage = GatedStorage::default();
+    let server = start(on(&storage, SyncMode::Always));
+    let mut client = Client::connect(&server);
+    client.call("XADD s 1-1 a b");
+    storage.disk.set_capacity_bytes(Some(0));
+    let value = "v".repeat(30_000);
+    let mut written = 1;
+    let refusal = loop {
+        let reply = client.shown(&format!("XADD s {}-1 f {value}", written + 1));
+        if reply.starts_with("MISCONF ") {
+            break reply;
+        }
+        written += 1;
+        assert!(written < 2000, "the disk is never full");
+    };
+    assert!(refusal.starts_with("MISCONF the disk is full"), "{refusal}");
+    assert_eq!(client.shown("XLEN s"), written.to_string());
+    assert_eq!(client.shown("XDEL s 1-1"), "1");
+    assert_eq!(client.info("millstream_disk_full"), "1");
+    storage.disk.set_capacity_bytes(None);
+    client.await_info("millstream_disk_full", "0");
+    assert_eq!(client.shown("XADD s 9999-1 a b"), "9999-1");
+}

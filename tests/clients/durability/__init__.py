@@ -1,0 +1,1 @@
+"""Crash test from the clients' side; see main.py."""

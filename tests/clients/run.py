@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""Real clients against the server under test.
+
+    python3 tests/clients/run.py                       the binary of this workspace
+    python3 tests/clients/run.py --server redis-server a real Redis, to prove the checks themselves
+    python3 tests/clients/run.py --only node           suites whose name contains a word
+
+Every suite gets a server of its own on a free port and an empty directory, and a time limit. One
+line per check, then `clients: N passed, N failed, N skipped`; the exit code is 1 if one failed.
+What is installed where, and what a missing client means, is in harness/tooling.py.
+"""
+
+import argparse
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from harness import tooling
+from harness.checks import Tally
+from harness.servers import Launcher
+
+HERE = pathlib.Path(__file__).resolve().parent
+PASSWORD = "a-long-enough-secret"
+
+
+def redis_py(context):
+    context.client(tooling.python_with_redis(), "redis_py/main.py", limit_s=180)
+
+
+def redis_py_password(context):
+    python = tooling.python_with_redis()
+    context.client(python, "redis_py/main.py", limit_s=60, password=PASSWORD)
+
+
+def ioredis(context):
+    modules = tooling.node_modules()
+    context.client("node", "node/ioredis.js", limit_s=90, NODE_PATH=modules)
+
+
+def node_redis(context):
+    modules = tooling.node_modules()
+    context.client("node", "node/node_redis.js", limit_s=90, NODE_PATH=modules)
+
+
+def command_line(context):
+    tooling.on_path("redis-cli", "redis-benchmark")
+    context.client(sys.executable, "cli_tools.py", limit_s=180)
+
+
+def python_workers(context):
+    context.program(tooling.python_with_redis(), "programs/check.py", "python", limit_s=90)
+
+
+def node_workers(context):
+    modules = tooling.node_modules()
+    python = tooling.python_with_redis()
+    context.program(python, "programs/check.py", "node", limit_s=90, NODE_PATH=modules)
+
+
+def durability(context):
+    context.program(tooling.python_with_redis(), "durability/main.py", limit_s=240)
+
+
+def chapter(context):
+    """The user's own document, named by MILLSTREAM_CHAPTER."""
+    if not os.environ.get("MILLSTREAM_CHAPTER"):
+        context.tally.add("skip", "chapter: MILLSTREAM_CHAPTER names no document")
+        return
+    try:
+        modules = tooling.node_modules()
+    except tooling.Missing:
+        if tooling.peers_required():
+            raise
+        # Its Python programs can run without node; chapter.py tells what it skips.
+        modules = ""
+    context.program(tooling.python_with_redis(), "chapter.py", limit_s=270, NODE_PATH=modules)
+
+
+SUITES = [
+    redis_py, redis_py_password, ioredis, node_redis, command_line, python_workers, node_workers,
+    durability, chapter,
+]
+
+
+class Context:
+    """What a suite needs: a launcher, a tally, a scratch directory."""
+
+    def __init__(self, launcher, tally, scratch):
+        self.launcher = launcher
+        self.tally = tally
+        self.scratch = pathlib.Path(scratch)
+
+    def client(self, interpreter, script, limit_s, password=None, **variables):
+        """Runs a client program against a fresh server."""
+        directory = tempfile.mkdtemp(dir=self.scratch)
+        with self.launcher.start(directory, password=password) as server:
+            variables |= server.environment(password)
+            self.program(interpreter, script, limit_s=limit_s, **variables)
+            if server.process.poll() is not None:
+                self.tally.add("not ok", f"{script}: the server ended\n{server.log()}")
+
+    def program(self, interpreter, script, *arguments, limit_s, **variables):
+        """Runs a program that starts its own servers, if any, and counts the lines it prints."""
+        scratch = tempfile.mkdtemp(dir=self.scratch)
+        environment = os.environ | self.launcher.environment() | variables
+        environment |= {"PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment |= {"MILLSTREAM_TEST_SCRATCH": scratch}
+        name = script.removesuffix(".py").removesuffix(".js")
+        command = [interpreter, str(HERE / script), *arguments]
+        failed_before = self.tally.failed
+        code, output, error = run_bounded(command, environment, limit_s)
+        self.tally.take_output(name, output)
+        if code is None:
+            self.tally.add("not ok", f"{name}: took more than {limit_s} s")
+        elif code and self.tally.failed == failed_before:
+            self.tally.add("not ok", f"{name}: exit code {code}")
+        if code != 0:
+            print(error[-4000:], file=sys.stderr)
+
+
+def run_bounded(command, environment, limit_s):
+    """Runs a command in a process group that ends with it: (exit code or None, stdout, stderr)."""
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        output, error = process.communicate(timeout=limit_s)
+        code = process.returncode
+    except subprocess.TimeoutExpired:
+        # Its servers and workers belong to the group that we made, so nothing else is hit.
+        os.killpg(process.pid, signal.SIGKILL)
+        output, error = process.communicate()
+        code = None
+    return code, output, error
+
+
+def run_suite(suite, context):
+    name = suite.__name__.replace("_", " ")
+    begin = time.monotonic()
+    print(f"# {name}", flush=True)
+    try:
+        suite(context)
+    except tooling.Missing as reason:
+        outcome = "not ok" if tooling.peers_required() else "skip"
+        context.tally.add(outcome, f"{name}: {reason}")
+    except Exception as error:
+        context.tally.add("not ok", f"{name}: {type(error).__name__}: {error}")
+    print(f"# {name} took {time.monotonic() - begin:.1f} s", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Real clients against the server under test.")
+    parser.add_argument("--server", help="a redis-server to test instead of Millstream")
+    parser.add_argument("--only", action="append", help="suites whose name contains this")
+    options = parser.parse_args()
+    tally = Tally()
+    try:
+        executable = options.server or tooling.millstream_binary()
+    except tooling.Missing as reason:
+        tally.add("not ok", str(reason))
+        print(f"clients: {tally.summary()}")
+        return 1
+    launcher = Launcher("redis" if options.server else "millstream", executable)
+    with tempfile.TemporaryDirectory(prefix="clients-") as scratch:
+        context = Context(launcher, tally, scratch)
+        for suite in SUITES:
+            if not options.only or any(word in suite.__name__ for word in options.only):
+                run_suite(suite, context)
+    for failure in tally.failures:
+        print(f"FAILED {failure}")
+    print(f"clients: {tally.summary()}")
+    return 1 if tally.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+//! `cargo xtask <command>`: everything about this repository that is automated.
+//!
+//! | command | does |
+//! | --- | --- |
+//! | `peers [DIR]` | fetches the real servers to compare with, into `.peers` or `$MILLSTREAM_PEERS` |
+//! | `test` | formatting, lints, build, all tests, client programs, tidiness; says how many passed |
+//! | `tidy` | what no compiler checks: sizes, banned words, dependency arrows |
+//! | `long [--seeds N] [--seconds S]` | the random comparison with Redis, for longer |
+
+mod checkout;
+mod long;
+mod peers;
+mod test;
+mod tidy;
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Result<()> {
+    match *arguments {
+        ["peers"] => peers::fetch(&checkout::peers_dir()),
+        ["peers", dir] => peers::fetch(dir.as_ref()),
+        ["test"] => test::run(),
+        ["tidy"] => tidy::run(),
+        ["long", ref rest @ ..] => long::run(rest),
+        _ => bail!("usage: cargo xtask peers [DIR] | test | tidy | long [--seeds N] [--seconds S]"),
+    }
+}

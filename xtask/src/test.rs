@@ -1,0 +1,148 @@
+//! `cargo xtask test`: the one command that says whether all is well.
+//!
+//! Every step runs, whatever became of the one before it, and the last line counts: tests of cargo,
+//! checks of the client programs, and each other step as one.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{checkout, peers, tidy};
+
+/// What has been counted so far.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Count {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+/// Runs everything.
+///
+/// # Errors
+/// When anything failed; the last line printed has the numbers.
+pub(crate) fn run() -> Result<()> {
+    let mut count = Count::default();
+    let all = ["--workspace", "--all-targets"];
+    count.step("fmt", checkout::run(checkout::cargo().args(["fmt", "--all", "--check"])));
+    let mut clippy = checkout::cargo();
+    clippy.arg("clippy").args(all).args(["--", "--deny", "warnings"]);
+    count.step("clippy", checkout::run(&mut clippy));
+    let peers_dir = checkout::peers_dir();
+    count.step("peers", peers::fetch(&peers_dir));
+    let built = checkout::run(checkout::cargo().args(["build", "--package", "millstream-cli"]));
+    count.step("build", built);
+
+    let binary = checkout::target_dir().join("debug").join("millstream");
+    let mut tests = checkout::cargo();
+    // --nocapture: a test that has nothing to compare with says SKIP, and that must be seen.
+    tests.args(["test", "--workspace", "--no-fail-fast", "--", "--nocapture"]);
+    tests.env("MILLSTREAM_PEERS", &peers_dir).env("MILLSTREAM_BIN", &binary);
+    count.stream(&mut tests)?;
+
+    let clients = checkout::root().join("tests/clients/run.py");
+    if clients.is_file() {
+        let mut python = Command::new("python3");
+        python.current_dir(checkout::root()).arg(clients);
+        python.env("MILLSTREAM_PEERS", &peers_dir).env("MILLSTREAM_BIN", &binary);
+        count.stream(&mut python)?;
+    } else {
+        println!("SKIP: no tests/clients/run.py");
+        count.skipped += 1;
+    }
+    count.step("tidy", tidy::run());
+    println!("test: {} passed, {} failed, {} skipped", count.passed, count.failed, count.skipped);
+    ensure!(count.failed == 0, "not everything passed");
+    Ok(())
+}
+
+impl Count {
+    /// Counts a step that is not made of tests.
+    fn step(&mut self, name: &str, result: Result<()>) {
+        match result {
+            Ok(()) => self.passed += 1,
+            Err(error) => {
+                println!("{name} FAILED: {error:#}");
+                self.failed += 1;
+            }
+        }
+    }
+
+    /// Runs a command, shows all it writes and counts the tests it tells of.
+    fn stream(&mut self, command: &mut Command) -> Result<()> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let (reader, writer) = std::io::pipe().context("make a pipe")?;
+        let errors = writer.try_clone().context("share the pipe")?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(writer)
+            .stderr(errors)
+            .spawn()
+            .with_context(|| format!("run {name}"))?;
+        // The command holds the other end of the pipe, which would never come to its end.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let failed_before = self.failed;
+        for line in BufReader::new(reader).split(b'\n') {
+            let line = String::from_utf8_lossy(&line.context("read its output")?).into_owned();
+            println!("{line}");
+            self.line(&line);
+        }
+        let status = child.wait().context("wait for it")?;
+        // Ends such as a crash or a build that fails are told by no line.
+        if !status.success() && self.failed == failed_before {
+            self.step(&name, Err(anyhow::anyhow!("ended with {status}")));
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: &str) {
+        if let Some(result) = line.trim_start().strip_prefix("test result: ") {
+            self.passed += number_before(result, "passed");
+            self.failed += number_before(result, "failed");
+            self.skipped += number_before(result, "ignored");
+        } else if let Some(result) = line.strip_prefix("clients: ") {
+            self.passed += number_before(result, "passed");
+            self.failed += number_before(result, "failed");
+            self.skipped += number_before(result, "skipped");
+        } else if line.contains("SKIP: ") && !line.starts_with("SKIP: clients") {
+            self.skipped += 1;
+        }
+    }
+}
+
+/// The number in front of a word, `0` without one.
+fn number_before(text: &str, word: &str) -> usize {
+    let words: Vec<&str> = text.split([' ', ',', ';', '.']).filter(|w| !w.is_empty()).collect();
+    let at = words.iter().position(|w| *w == word);
+    at.and_then(|at| words.get(at.checked_sub(1)?)).and_then(|w| w.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::Count;
+
+    #[test]
+    fn lines_are_counted() {
+        let mut count = Count::default();
+        count.line("test result: FAILED. 12 passed; 1 failed; 2 ignored; 0 measured; finished");
+        count.line("clients: 30 passed, 4 failed, 5 skipped");
+        count.line("SKIP: no redis-8.6");
+        count.line("test foo ... ok");
+        assert_eq!(count, Count { passed: 42, failed: 5, skipped: 8 });
+    }
+
+    #[test]
+    fn a_command_is_counted_by_what_it_says_and_by_how_it_ends() {
+        let mut count = Count::default();
+        let mut shell = |script: &str| {
+            count.stream(Command::new("sh").args(["-c", script])).expect("sh runs");
+        };
+        shell("echo 'test result: ok. 3 passed; 0 failed; 0 ignored'; echo 'SKIP: x' >&2");
+        shell("echo 'test result: FAILED. 0 passed; 2 failed; 0 ignored'; exit 1");
+        shell("echo nothing; exit 3");
+        assert_eq!(count, Count { passed: 3, failed: 3, skipped: 1 });
+    }
+}
