@@ -54,7 +54,7 @@ pub(crate) struct ServeOptions {
     /// Most connections at a time [default: 10000]
     #[arg(long, env = "MILLSTREAM_MAXCLIENTS", value_name = "COUNT")]
     maxclients: Option<usize>,
-    /// Worker threads [default: one per core]
+    /// Worker threads [default: half the cores, 8 at most]
     #[arg(long, env = "MILLSTREAM_THREADS", value_name = "COUNT")]
     threads: Option<usize>,
     /// TOML file with these settings

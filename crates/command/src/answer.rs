@@ -91,6 +91,9 @@ pub fn is_data_command(id: CommandId) -> bool {
             | C::Get
             | C::Set
             | C::Incr
+            | C::Incrby
+            | C::Decr
+            | C::Decrby
     )
 }
 
@@ -167,7 +170,10 @@ fn run_on_keys(id: CommandId, args: &[&[u8]], db: u8, txn: &mut Transaction<'_>)
         CommandId::Persist => expire::persist(args, db, txn),
         CommandId::Get => return strings::get(args, db, txn),
         CommandId::Set => return strings::set(args, db, txn),
-        CommandId::Incr => return strings::increment(args, db, txn),
+        CommandId::Incr => return strings::add(args[1], 1, db, txn),
+        CommandId::Incrby => return strings::increment_by(args, db, txn),
+        CommandId::Decr => return strings::add(args[1], -1, db, txn),
+        CommandId::Decrby => return strings::decrement_by(args, db, txn),
         _ => unreachable!("{id:?} is not a data command"),
     })
 }

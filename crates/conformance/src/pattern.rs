@@ -13,6 +13,7 @@
 //! | `{key: value}` | a map, flattened to an array in RESP2 |
 //! | `{key => value}` | a map, an array of pairs in RESP2 |
 //! | `="text"` | verbatim text (a bulk string in RESP2) |
+//! | `{key?: value}` | a pair that newer servers only have: as said where it is there |
 //! | `...` at the end of `[ ]` | any further elements |
 //! | `...` at the end of `{ }` | the keys before it are looked up, all others do not matter |
 //! | `<any>`, `<int>`, `<text>`, `<id>` | anything, any integer, any string, any entry ID |
@@ -74,12 +75,23 @@ pub enum Pattern {
     /// A map.
     Map {
         /// Keys and values, in order unless `open`.
-        pairs: Vec<(Pattern, Pattern)>,
+        pairs: Vec<Pair>,
         /// Whether it is an array of pairs in RESP2, rather than a flat array.
         paired: bool,
         /// Whether other keys do not matter.
         open: bool,
     },
+}
+
+/// A key of a map, and what belongs to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair {
+    /// The key.
+    pub key: Pattern,
+    /// Its value.
+    pub value: Pattern,
+    /// Whether it may be missing.
+    pub optional: bool,
 }
 
 impl Pattern {

@@ -3,6 +3,7 @@
 //!
 //! Left out is what 8.6 does badly: a `$` line of more than 16 KiB and an inline request with a NUL
 //! byte leave its connection hanging.
+//! Left out too is what the arrival of the bytes decides: good commands before a line that closes.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -149,7 +150,7 @@ pub fn cases() -> Vec<Case> {
         ("a name with line ends", b"*2\r\n$4\r\na\r\nb\r\n$1\r\n\n\r\n"),
         ("good commands before a bad one", b"PING\r\n*1\r\n$4\r\nPING\r\n*1\r\n!\r\nPING\r\n"),
         ("post", b"POST / HTTP/1.1\r\n\r\n"),
-        ("host", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        ("host", b"Host: localhost\r\n\r\n"),
         ("quit before more", b"PING\r\nQUIT\r\nPING\r\n"),
         ("a number too long for its line end", b"*1\r\n$4\rxPING\r\n"),
     ];

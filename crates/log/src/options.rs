@@ -21,6 +21,10 @@ pub struct LogOptions {
     pub zero_ahead_bytes: u64,
     /// What one step of the [`Preparer`](crate::Preparer) writes and syncs at most. Default 4 MiB.
     pub zero_step_bytes: u64,
+    /// Whether prepared space is written with zeros, which makes syncs cheaper (they overwrite) and
+    /// costs as many bytes again as are logged; else it is only allocated. Default true: right
+    /// where each batch is synced.
+    pub is_zero_filled: bool,
     /// Prepared space that only work which frees space may use (see [`Room`](crate::Room)).
     /// Default 4 MiB.
     pub reserve_bytes: u64,
@@ -40,6 +44,7 @@ impl Default for LogOptions {
             head_bytes: 256 << 10,
             zero_ahead_bytes: 32 << 20,
             zero_step_bytes: 4 << 20,
+            is_zero_filled: true,
             reserve_bytes: 4 << 20,
             recycled_segments_max: 2,
             salt: 0,

@@ -6,6 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{FallocateFlags, fallocate};
+
+use crate::storage::write_zeros;
 use crate::{OpenError, Storage, StorageFile};
 
 /// Name of the file whose lock is the directory's lock; it holds the owner's process id.
@@ -148,6 +151,14 @@ impl StorageFile for OsFile {
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+
+    fn reserve(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        match fallocate(&self.0, FallocateFlags::empty(), offset, bytes) {
+            // Some file systems cannot; zeros have space, too.
+            Err(rustix::io::Errno::OPNOTSUPP) => write_zeros(self, offset, bytes),
+            other => Ok(other?),
+        }
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {

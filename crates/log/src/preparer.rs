@@ -14,10 +14,8 @@ use crate::committer::take_spare;
 use crate::error::Failure;
 use crate::format::SEGMENT_HEADER_BYTES;
 use crate::segments::{FOLDER, Finished, Shared, Spare, segment_name, spare_name};
+use crate::storage::write_zeros;
 use crate::{LogPosition, PrepareError, StorageFile};
-
-/// Zeros for one write call.
-static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
 
 /// Prepares and recycles segments; may live on another thread than the committer.
 #[derive(Debug)]
@@ -118,14 +116,13 @@ impl Preparer {
         // `growing` is held, so neither a new segment nor a longer file can come in between.
         let current = self.shared.state.lock().current.clone();
         let from = current.written_bytes;
-        let bytes =
-            self.shared.options.zero_step_bytes.min(current.capacity_bytes.saturating_sub(from));
+        let bytes = self.step_bytes(current.capacity_bytes.saturating_sub(from));
         // The operating system reports a lost page once to each open file. With a handle of its own
         // this sync cannot take a report that the committer's sync, running at the same time, must
         // see.
         let file = self.shared.storage.open(&current.name);
         let file = file.map_err(self.shared.failed("open segment", &current.name))?;
-        write_zeros(&*file, from, bytes)
+        self.extend(&*file, from, bytes)
             .map_err(self.shared.failed("zero segment", &current.name))?;
         if let Err(error) = file.sync_data() {
             let failure = self.shared.failed("sync zeroed segment", &current.name)(error);
@@ -144,8 +141,9 @@ impl Preparer {
         // A goal beyond a segment comes from a wanted batch, which gets a segment of its size.
         let target = options.segment_bytes.max(goal + 2 * SEGMENT_HEADER_BYTES);
         let mut spare = take_spare(&self.shared)?;
-        let bytes = options.zero_step_bytes.min(target.saturating_sub(spare.bytes));
-        let written = write_zeros(&*spare.file, spare.bytes, bytes)
+        let bytes = self.step_bytes(target.saturating_sub(spare.bytes));
+        let written = self
+            .extend(&*spare.file, spare.bytes, bytes)
             .map_err(self.shared.failed("zero spare segment", &spare.name));
         if written.is_err() {
             self.keep_spare(spare);
@@ -160,6 +158,20 @@ impl Preparer {
         spare.bytes += bytes;
         self.keep_spare(spare);
         Ok(if bytes > 0 { Prepared::Grew } else { Prepared::Enough })
+    }
+
+    /// How much of what is left one step prepares.
+    fn step_bytes(&self, left: u64) -> u64 {
+        let options = &self.shared.options;
+        if options.is_zero_filled { options.zero_step_bytes.min(left) } else { left }
+    }
+
+    fn extend(&self, file: &dyn StorageFile, from: u64, bytes: u64) -> io::Result<()> {
+        match self.shared.options.is_zero_filled {
+            true => write_zeros(file, from, bytes),
+            false if bytes == 0 => Ok(()),
+            false => file.reserve(from, bytes),
+        }
     }
 
     fn keep_spare(&self, spare: Spare) {
@@ -202,16 +214,4 @@ impl Preparer {
 
 pub(crate) fn is_disk_full(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
-}
-
-/// Writes zeros into `file` from `from` on.
-pub(crate) fn write_zeros(file: &dyn StorageFile, from: u64, bytes: u64) -> io::Result<()> {
-    let mut offset = from;
-    let end = from + bytes;
-    while offset < end {
-        let count = (end - offset).min(ZEROS.len() as u64);
-        file.write_at(offset, &ZEROS[..count as usize])?;
-        offset += count;
-    }
-    Ok(())
 }

@@ -17,12 +17,13 @@ use crate::error::Failure;
 use crate::format::{
     BATCH_HEADER_BYTES, BatchHeader, Mismatch, SEGMENT_HEADER_BYTES, SegmentHeader, checksum_seed,
 };
-use crate::preparer::{is_disk_full, write_zeros};
+use crate::preparer::is_disk_full;
 use crate::scan::{Scanned, Segment};
 use crate::segments::{
     Current, FOLDER, FileKind, Finished, Shared, State, TEMPORARY_SUFFIX, file_kind, segment_name,
     spare_name,
 };
+use crate::storage::write_zeros;
 use crate::{
     Committer, LogBuffer, LogOptions, LogPosition, OpenError, Preparer, Record, Room, Storage,
     StorageFile,

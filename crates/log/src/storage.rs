@@ -52,6 +52,30 @@ pub trait StorageFile: Send + Sync + Debug {
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
+    /// Extends the file by `bytes` zero bytes from `offset`, its end, on. They have space on the
+    /// disk; whether they were written there is the storage's choice.
+    fn reserve(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        write_zeros(self, offset, bytes)
+    }
     /// Cuts the file, or extends it with zero bytes that take no space.
     fn set_len(&self, bytes: u64) -> io::Result<()>;
+}
+
+/// Zeros for one write call.
+static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
+
+/// Writes zeros into `file` from `from` on.
+pub(crate) fn write_zeros<F: StorageFile + ?Sized>(
+    file: &F,
+    from: u64,
+    bytes: u64,
+) -> io::Result<()> {
+    let mut offset = from;
+    let end = from + bytes;
+    while offset < end {
+        let count = (end - offset).min(ZEROS.len() as u64);
+        file.write_at(offset, &ZEROS[..count as usize])?;
+        offset += count;
+    }
+    Ok(())
 }

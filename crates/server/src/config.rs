@@ -106,7 +106,7 @@ pub struct Config {
     pub requirepass: Option<String>,
     /// Most connections at a time.
     pub maxclients: usize,
-    /// Worker threads; `None`: one per core.
+    /// Worker threads; `None`: one for every two cores, at least one, at most eight.
     pub threads: Option<usize>,
     /// A panic in the middle of a change ends the process, so that recovery can do its work. For a
     /// server that shares its process with others: false, then the server refuses further work.

@@ -20,6 +20,8 @@ enum Kind {
     Immutable,
     /// Describes what the server does; any other value is refused.
     Fact,
+    /// The same, a number with units.
+    FactBytes,
     /// A number of a range.
     Number(i64, i64),
     /// The same, with units such as `kb` allowed.
@@ -47,7 +49,7 @@ const SETTINGS: [(&str, Kind); 37] = [
     ("lazyfree-lazy-user-del", Kind::Fact),
     ("logfile", Kind::Immutable),
     ("maxclients", Kind::Number(1, u32::MAX as i64)),
-    ("maxmemory", Kind::Fact),
+    ("maxmemory", Kind::FactBytes),
     ("maxmemory-policy", Kind::Fact),
     ("min-replicas-to-write", Kind::Fact),
     ("notify-keyspace-events", Kind::Fact),
@@ -190,7 +192,13 @@ fn check_one(kind: Kind, text: &[u8], present: &str) -> Result<Change, String> {
     match kind {
         Kind::Immutable => Err("can't set immutable config".to_owned()),
         Kind::Fact if text.eq_ignore_ascii_case(present.as_bytes()) => Ok(Change::Nothing),
-        Kind::Fact => Err(format!("this server supports '{present}' only")),
+        Kind::FactBytes if parse_bytes(text).is_none() => {
+            Err("argument must be a memory value".to_owned())
+        }
+        Kind::FactBytes if parse_bytes(text) == parse_bytes(present.as_bytes()) => {
+            Ok(Change::Nothing)
+        }
+        Kind::Fact | Kind::FactBytes => Err(format!("this server supports '{present}' only")),
         Kind::Number(min, max) => {
             in_range(parse_i64(text), min, max, "argument couldn't be parsed into an integer")
         }
@@ -280,5 +288,7 @@ mod tests {
         assert!(matches!(check_one(Kind::Fact, b"no", "no"), Ok(Change::Nothing)));
         assert!(check_one(Kind::Fact, b"yes", "no").is_err());
         assert!(check_one(Kind::Immutable, b"x", "x").is_err());
+        assert!(matches!(check_one(Kind::FactBytes, b"0kb", "0"), Ok(Change::Nothing)));
+        assert!(check_one(Kind::FactBytes, b"100mb", "0").is_err_and(|why| why.contains("only")));
     }
 }

@@ -30,16 +30,32 @@ pub(crate) fn check_protection(config: &Config) -> Result<(), StartError> {
     }
 }
 
-/// Opens all ports. With port 0 the first address chooses it for all.
-pub(crate) fn bind_all(config: &Config) -> Result<Vec<StdListener>, StartError> {
-    let mut listeners: Vec<StdListener> = Vec::new();
+/// A port that is ours; nobody can connect yet.
+pub(crate) struct BoundPort {
+    socket: Socket,
+    pub(crate) address: SocketAddr,
+}
+
+impl BoundPort {
+    /// From now on clients can connect.
+    pub(crate) fn listen(self) -> Result<StdListener, StartError> {
+        let address = self.address;
+        let outcome = self.socket.listen(BACKLOG);
+        outcome.map_err(|source| StartError::Bind { address, source })?;
+        Ok(self.socket.into())
+    }
+}
+
+/// Takes all ports. With port 0 the first address chooses it for all.
+pub(crate) fn bind_all(config: &Config) -> Result<Vec<BoundPort>, StartError> {
+    let mut ports: Vec<BoundPort> = Vec::new();
     let mut port = config.port;
     for bind in &config.bind {
         let address = SocketAddr::new(bind.ip, port);
-        match listen(address) {
-            Ok(listener) => {
-                port = listener.local_addr().map_or(port, |address| address.port());
-                listeners.push(listener);
+        match bind_one(address) {
+            Ok(bound) => {
+                port = bound.address.port();
+                ports.push(bound);
             }
             Err(source) if may_be_missing(bind, config, &source) => {
                 tracing::debug!("not listening on {address}: {source}");
@@ -47,7 +63,7 @@ pub(crate) fn bind_all(config: &Config) -> Result<Vec<StdListener>, StartError> 
             Err(source) => return Err(StartError::Bind { address, source }),
         }
     }
-    if listeners.is_empty() { Err(StartError::NoAddress) } else { Ok(listeners) }
+    if ports.is_empty() { Err(StartError::NoAddress) } else { Ok(ports) }
 }
 
 fn may_be_missing(bind: &BindAddress, config: &Config, error: &io::Error) -> bool {
@@ -56,16 +72,16 @@ fn may_be_missing(bind: &BindAddress, config: &Config, error: &io::Error) -> boo
     bind.is_optional && (!is_taken || config.port == 0)
 }
 
-fn listen(address: SocketAddr) -> io::Result<StdListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+fn bind_one(wanted: SocketAddr) -> io::Result<BoundPort> {
+    let socket = Socket::new(Domain::for_address(wanted), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
+    if wanted.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    socket.bind(&wanted.into())?;
+    let address = socket.local_addr()?.as_socket().unwrap_or(wanted);
+    Ok(BoundPort { socket, address })
 }
 
 /// Accepts until the task is dropped; workers take turns.

@@ -25,9 +25,9 @@ pub(crate) fn time() -> Reply {
     Reply::Array(vec![text(now.as_secs()), text(now.subsec_micros().into())])
 }
 
-pub(crate) fn role(session: &Session) -> Reply {
-    let position = session.shared.log_end().get();
-    Reply::Array(vec![Reply::Text("master"), Reply::number(position), Reply::Array(Vec::new())])
+/// There are no replicas and there is no replication offset.
+pub(crate) fn role() -> Reply {
+    Reply::Array(vec![Reply::Text("master"), Reply::Int(0), Reply::Array(Vec::new())])
 }
 
 /// SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] | ABORT. Everything is saved at any time, so the words

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use millstream_engine::{Commit, Engine, Options, OsStorage, Preparer, Progress, RecoveryReport};
 
 use crate::clock::Clock;
-use crate::{Config, StartError};
+use crate::{Config, StartError, SyncMode};
 
 /// Nothing is said about progress before.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -29,6 +29,7 @@ pub(crate) fn open(config: &Config, clock: Clock) -> Result<Store, StartError> {
         ..Options::default()
     };
     options.log.salt = random();
+    options.log.is_zero_filled = config.sync == SyncMode::Always;
     if config.memory {
         tracing::warn!("nothing is stored: all data is gone when this process ends");
         let engine = Engine::in_memory(&options, clock.now());

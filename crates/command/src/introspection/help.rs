@@ -115,27 +115,27 @@ const CONFIG: [&str; 6] = [
 ];
 
 const XGROUP: [&str; 14] = [
-    "CREATE <key> <group> <id|$> [option]",
+    "CREATE <key> <groupname> <id|$> [option]",
     "    Create a group that starts after an id. Options are:",
     "    * MKSTREAM",
     "      Create the stream too if it is missing.",
-    "    * ENTRIESREAD <entries-read>",
+    "    * ENTRIESREAD entries_read",
     "      How many entries count as read already, for the lag.",
-    "CREATECONSUMER <key> <group> <consumer>",
+    "CREATECONSUMER <key> <groupname> <consumer>",
     "    Create a consumer in a group.",
-    "DELCONSUMER <key> <group> <consumer>",
+    "DELCONSUMER <key> <groupname> <consumer>",
     "    Remove a consumer, and what it has pending.",
-    "DESTROY <key> <group>",
+    "DESTROY <key> <groupname>",
     "    Remove a group with all that is pending in it.",
-    "SETID <key> <group> <id|$> [ENTRIESREAD <entries-read>]",
+    "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",
     "    Move the id after which a group delivers.",
 ];
 
 const XINFO: [&str; 6] = [
-    "CONSUMERS <key> <group>",
+    "CONSUMERS <key> <groupname>",
     "    The consumers of a group.",
     "GROUPS <key>",
     "    The groups of a stream.",
-    "STREAM <key> [FULL [COUNT <count>]]",
+    "STREAM <key> [FULL [COUNT <count>]",
     "    A stream, and with FULL its entries and groups.",
 ];

@@ -1,4 +1,4 @@
-//! GET, SET, INCR.
+//! GET, SET, INCR, INCRBY, DECR, DECRBY.
 
 use bytes::Bytes;
 use millstream_engine::{StringExpiry, Transaction};
@@ -138,15 +138,26 @@ pub(crate) fn set(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome 
     })
 }
 
-pub(crate) fn increment(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
-    let key = args[1];
+/// INCRBY
+pub(crate) fn increment_by(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    add(args[1], integer(args[2])?, db, txn)
+}
+
+/// DECRBY
+pub(crate) fn decrement_by(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    let difference = integer(args[2])?.checked_neg();
+    add(args[1], difference.ok_or(Refusal::text("ERR decrement would overflow"))?, db, txn)
+}
+
+pub(crate) fn add(key: &[u8], difference: i64, db: u8, txn: &mut Transaction<'_>) -> Outcome {
     let before = txn.string(db, key)?;
     let number = match &before {
         Some(text) => parse_i64(text).ok_or(Refusal::NOT_AN_INTEGER)?,
         None => 0,
     };
-    let number =
-        number.checked_add(1).ok_or(Refusal::text("ERR increment or decrement would overflow"))?;
+    let number = number
+        .checked_add(difference)
+        .ok_or(Refusal::text("ERR increment or decrement would overflow"))?;
     let text = Bytes::from(number.to_string());
     match before {
         Some(_) => txn.replace_string(db, key, text)?,

@@ -179,10 +179,16 @@ pub enum CommandId {
     Wait,
     /// `WAITAOF`
     Waitaof,
+    /// `DECR`
+    Decr,
+    /// `DECRBY`
+    Decrby,
     /// `GET`
     Get,
     /// `INCR`
     Incr,
+    /// `INCRBY`
+    Incrby,
     /// `SET`
     Set,
     /// `DISCARD`

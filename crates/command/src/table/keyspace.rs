@@ -10,7 +10,7 @@ use super::words::KeyUse::{
 };
 use super::words::{Category, Flag};
 
-pub(super) static ROWS: [CommandSpec; 27] = [
+pub(super) static ROWS: [CommandSpec; 30] = [
     CommandSpec::new(Generic, Id::Del, "del", -2)
         .flags(&[Flag::Write])
         .categories(&[Category::Keyspace])
@@ -119,6 +119,16 @@ pub(super) static ROWS: [CommandSpec; 27] = [
             "O(1)",
             "Waits until the connection's writes are on disk, here and on replicas.",
         ),
+    CommandSpec::new(String, Id::Decr, "decr", 2)
+        .flags(&[Flag::Write, Flag::DenyOom, Flag::Fast])
+        .categories(&[Category::String])
+        .keys(&[KeySpec::at(1, &[ReadWrite, Access, Update])])
+        .docs("1.0.0", "O(1)", "Takes one from the integer at a key, which starts at 0."),
+    CommandSpec::new(String, Id::Decrby, "decrby", 3)
+        .flags(&[Flag::Write, Flag::DenyOom, Flag::Fast])
+        .categories(&[Category::String])
+        .keys(&[KeySpec::at(1, &[ReadWrite, Access, Update])])
+        .docs("1.0.0", "O(1)", "Takes a number from the integer at a key, which starts at 0."),
     CommandSpec::new(String, Id::Get, "get", 2)
         .flags(&[Flag::Readonly, Flag::Fast])
         .categories(&[Category::String])
@@ -129,6 +139,11 @@ pub(super) static ROWS: [CommandSpec; 27] = [
         .categories(&[Category::String])
         .keys(&[KeySpec::at(1, &[ReadWrite, Access, Update])])
         .docs("1.0.0", "O(1)", "Adds one to the integer at a key, which starts at 0."),
+    CommandSpec::new(String, Id::Incrby, "incrby", 3)
+        .flags(&[Flag::Write, Flag::DenyOom, Flag::Fast])
+        .categories(&[Category::String])
+        .keys(&[KeySpec::at(1, &[ReadWrite, Access, Update])])
+        .docs("1.0.0", "O(1)", "Adds a number to the integer at a key, which starts at 0."),
     CommandSpec::new(String, Id::Set, "set", -3)
         .flags(&[Flag::Write, Flag::DenyOom])
         .categories(&[Category::String])

@@ -77,7 +77,18 @@ fn the_questions_that_gates_ask_have_the_answers_of_redis() {
     };
     assert_eq!(
         named(CommandSpec::is_denied_without_memory),
-        ["xadd", "xgroup|create", "xgroup|createconsumer", "xidmprecord", "xsetid", "incr", "set"]
+        [
+            "xadd",
+            "xgroup|create",
+            "xgroup|createconsumer",
+            "xidmprecord",
+            "xsetid",
+            "decr",
+            "decrby",
+            "incr",
+            "incrby",
+            "set",
+        ]
     );
     assert_eq!(named(CommandSpec::is_blocking), ["xread", "xreadgroup", "wait", "waitaof"]);
     assert_eq!(named(CommandSpec::needs_no_auth), ["auth", "hello", "quit", "reset"]);

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Bindings, Pattern};
+use super::{Bindings, Pair, Pattern};
 use crate::Value;
 use crate::value::is_entry_id;
 
@@ -74,23 +74,31 @@ impl Check<'_> {
 
     fn map(
         &mut self,
-        want: &[(Pattern, Pattern)],
+        want: &[Pair],
         paired: bool,
         open: bool,
         value: &Value,
     ) -> Result<(), String> {
         let got = self.entries(value, paired).ok_or_else(|| format!("{value} is no map"))?;
-        if !open && got.len() != want.len() {
-            return Err(format!("{} keys, not {}: {value}", got.len(), want.len()));
-        }
-        for (i, (key, pattern)) in want.iter().enumerate() {
+        // Where the next key is looked for, unless the map is open.
+        let mut at = 0;
+        for Pair { key, value: pattern, optional } in want {
             let found = if open {
                 got.iter().find(|(k, _)| self.check(key, k).is_ok())
             } else {
-                got.get(i).filter(|(k, _)| self.check(key, k).is_ok())
+                got.get(at).filter(|(k, _)| self.check(key, k).is_ok())
             };
-            let (_, value) = found.ok_or_else(|| format!("no {key} at {i} in {value}"))?;
-            self.check(pattern, value).map_err(|error| format!(".{key} {error}"))?;
+            match found {
+                Some((_, found)) => {
+                    self.check(pattern, found).map_err(|error| format!(".{key} {error}"))?;
+                    at += 1;
+                }
+                None if *optional => {}
+                None => return Err(format!("no {key} at {at} in {value}")),
+            }
+        }
+        if !open && at < got.len() {
+            return Err(format!("more than {at} keys: {value}"));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::Pattern;
+use super::{Pair, Pattern};
 use crate::value::is_bare;
 
 /// Longest time that passes as "a moment ago": generous, for test machines under load.
@@ -152,12 +152,13 @@ impl<'a> Parser<'a> {
             }
             self.skip_blanks();
             let key = Pattern::Bulk(self.string()?);
+            let optional = self.take("?");
             if self.take("=>") {
                 paired = true;
             } else {
                 self.expect(":")?;
             }
-            pairs.push((key, self.pattern()?));
+            pairs.push(Pair { key, value: self.pattern()?, optional });
             if !self.take(",") {
                 self.expect("}")?;
                 return Ok(Pattern::Map { pairs, paired, open });

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Pattern;
+use super::{Pair, Pattern};
 use crate::Value;
 
 impl fmt::Display for Pattern {
@@ -31,8 +31,9 @@ impl fmt::Display for Pattern {
             Self::Map { pairs, paired, open } => {
                 let arrow = if *paired { " =>" } else { ":" };
                 f.write_str("{")?;
-                for (key, value) in pairs {
-                    write!(f, "{key}{arrow} {value}, ")?;
+                for Pair { key, value, optional } in pairs {
+                    let mark = if *optional { "?" } else { "" };
+                    write!(f, "{key}{mark}{arrow} {value}, ")?;
                 }
                 f.write_str(if *open { "...}" } else { "}" })
             }

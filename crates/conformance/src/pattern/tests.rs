@@ -40,6 +40,17 @@ fn open_maps_look_keys_up_and_closed_ones_keep_order() {
 }
 
 #[test]
+fn an_optional_pair_may_be_missing_but_not_wrong() {
+    let wire = b"*4\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n:2\r\n";
+    for fits in ["{a: 1, b?: 2}", "{a: 1, x?: 3, b: 2}", "{b?: 2, x?: 3, ...}"] {
+        assert_eq!(check(fits, wire, false), Ok(()), "{fits}");
+    }
+    for wrong in ["{a: 1, b?: 3}", "{a: 1, x?: 2}", "{b?: 2, a: 1}", "{b?: 3, ...}"] {
+        assert!(check(wrong, wire, false).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn names_bind_at_the_first_match() {
     let wire = b"*2\r\n$3\r\n1-1\r\n$3\r\n1-2\r\n";
     assert!(check("[<id:a>, <id:a>]", wire, false).is_err());

@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use millstream_engine::{AddRequest, GroupPosition, NewId, Now};
+use bytes::Bytes;
+use millstream_engine::{AddRequest, GroupPosition, NewId, Now, ReadFrom};
 use millstream_log::memory_storage::{Crash, MemoryStorage, Operation as DiskOperation};
 use millstream_model::EntryId;
 
 use crate::dump::dump;
 use crate::operation::Roller;
+use crate::parked::Sink;
+use crate::pending::read_by;
 use crate::store::{Store, at, id, run};
 
 /// A run on a disk that keeps images, and what was true when.
@@ -53,16 +56,34 @@ impl Run {
         let operations: Vec<_> = (0..1 + self.roller.dice.roll(3))
             .map(|_| self.roller.operation(self.now.wall_ms))
             .collect();
-        let before = self.store.engine().lock(self.now).statistics().unwritten_bytes;
+        let before = self.store.engine().lock(self.now).statistics();
         let ((), position) = run(self.store.engine(), self.now, |txn| {
             for operation in &operations {
                 // A refused one leaves the others of its group alone, as in EXEC.
                 let _ = operation.run(txn);
             }
         });
-        if self.store.engine().lock(self.now).statistics().unwritten_bytes != before {
+        let after = self.store.engine().lock(self.now).statistics();
+        if after.waiters < before.waiters {
+            // Each reader that was served logged a record of its own.
+            self.write();
+        } else if after.unwritten_bytes != before.unwritten_bytes {
             self.note(position.get());
         }
+    }
+
+    /// Parks a read that claims, where there is something to wait for.
+    fn park(&mut self) {
+        let mut request = read_by("w", ReadFrom::New);
+        request.streams[0].key = Bytes::from_static(b"a");
+        request.group.as_mut().expect("for a group").claim_min_idle_ms = Some(15);
+        run(self.store.engine(), self.now, |txn| {
+            if matches!(txn.read(&mut request), Ok(None)) {
+                let deadline_ms = Some(txn.now().monotonic_ms + 100);
+                txn.park(request, deadline_ms, Box::new(Sink::default()));
+            }
+        });
+        self.write();
     }
 
     fn step(&mut self) {
@@ -78,7 +99,8 @@ impl Run {
             4 => {
                 self.store.opened.preparer.step().expect("prepares");
             }
-            5 => {
+            5 => self.park(),
+            6 => {
                 self.write();
                 self.store.engine().run_due(self.now, 1);
                 self.write();
@@ -188,6 +210,9 @@ fn times_never_go_back_over_a_restart() {
         txn.add(0, b"s", &request, &[b"f", b"v"]).expect("adds");
         txn.create_group(0, b"s", b"g", GroupPosition::After(EntryId::MIN), false, None)
             .expect("creates");
+        txn.create_consumer(0, b"s", b"g", b"c").expect("creates");
+    });
+    run(store.engine(), at(60_000), |txn| {
         txn.claim(0, b"s", b"g", b"c", &force(), &[id(1, 0)]).expect("claims");
     });
     store.sync();

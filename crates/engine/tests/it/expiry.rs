@@ -1,1 +1,107 @@
-//! Stub.
+//! Keys that expire and productions that are forgotten, by the clock alone.
+
+use bytes::Bytes;
+use millstream_engine::{
+    AddRequest, Engine, ExpiryCondition, KeyCounts, Lifetime, NewId, Production, StringExpiry,
+};
+use millstream_log::memory_storage::Crash;
+
+use crate::dump::dump;
+use crate::entries::{FIELDS, fill, request};
+use crate::store::{START_MS, Store, at, id, in_memory, now, run};
+
+fn expire(engine: &Engine, key: &[u8], ms: u64) {
+    let at_ms = (START_MS + ms) as i64;
+    assert!(now(engine, |txn| txn.set_expiry(0, key, at_ms, ExpiryCondition::default())));
+}
+
+#[test]
+fn an_expired_key_is_absent_for_everybody_before_the_timer_runs() {
+    let engine = in_memory();
+    fill(&engine, [1]);
+    expire(&engine, b"s", 10);
+    let later = |ms| {
+        run(&engine, at(ms), |txn| {
+            let mut listed = 0;
+            txn.for_each_key(0, |_| listed += 1);
+            let mut scanned = 0;
+            txn.scan_keys(0, 0, 10, |_, _| scanned += 1);
+            assert_eq!((listed, scanned), (txn.key_counts(0).keys, txn.key_counts(0).keys));
+            (txn.kind(0, b"s").is_some(), txn.lifetime(0, b"s"), listed)
+        })
+        .0
+    };
+    assert_eq!(later(9), (true, Lifetime::Until(START_MS + 10), 1));
+    assert_eq!(later(10), (false, Lifetime::Missing, 0));
+    let gone = run(&engine, at(10), |txn| {
+        assert!(!txn.remove(0, b"s") && !txn.persist(0, b"s"));
+        assert!(txn.rename(0, b"s", b"t", false).is_err());
+        txn.key_counts(0)
+    });
+    assert_eq!(gone.0, KeyCounts { keys: 0, expiring: 0 });
+}
+
+#[test]
+fn a_key_created_over_an_expired_one_is_new() {
+    let engine = in_memory();
+    fill(&engine, [5]);
+    expire(&engine, b"s", 10);
+    let low = request(NewId::Exactly(id(1, 0)));
+    let added = run(&engine, at(20), |txn| txn.add(0, b"s", &low, &FIELDS)).0;
+    assert_eq!(added, Ok(Some(id(1, 0))), "the old last id is gone");
+    assert!(!engine.run_due(at(30), 10));
+    assert_eq!(run(&engine, at(30), |txn| txn.lifetime(0, b"s")).0, Lifetime::Unlimited);
+    assert_eq!(now(&engine, |txn| txn.statistics().expired_keys), 0);
+}
+
+#[test]
+fn the_timer_removes_within_its_budget() {
+    let engine = in_memory();
+    for key in [b"a", b"b", b"c"] {
+        let expiry = StringExpiry::At((START_MS + 10) as i64);
+        now(&engine, |txn| txn.set_string(0, key, Bytes::new(), expiry));
+    }
+    assert!(!engine.run_due(at(9), 2), "nothing is due");
+    assert_eq!(now(&engine, |txn| txn.statistics().expired_keys), 0);
+    assert!(engine.run_due(at(10), 2), "one is left");
+    assert!(!engine.run_due(at(10), 2));
+    let statistics = now(&engine, |txn| txn.statistics());
+    assert_eq!((statistics.expired_keys, statistics.objects), (3, 0));
+}
+
+#[test]
+fn removal_by_expiry_is_logged_and_replay_looks_at_no_clock() {
+    let mut store = Store::new();
+    fill(store.engine(), [1]);
+    expire(store.engine(), b"s", 10);
+    store.sync();
+    let before = dump(store.engine());
+    let late = store.crashed(Crash::LoseAll, at(99));
+    assert_eq!(dump(late.engine()), before, "still there until the timer says so");
+    assert_eq!(run(late.engine(), at(99), |txn| txn.kind(0, b"s")).0, None, "but absent");
+    store.engine().run_due(at(10), 1);
+    store.sync();
+    assert_eq!(dump(store.crashed(Crash::LoseAll, at(5)).engine()), "");
+}
+
+#[test]
+fn productions_are_forgotten_about_once_a_second() {
+    let engine = in_memory();
+    fill(&engine, [1]);
+    now(&engine, |txn| txn.set_idempotence(0, b"s", Some(1), None)).expect("sets");
+    let production = Some(Production { producer: b"p", iid: b"i" });
+    let produce = |ms| {
+        let request = AddRequest { production, ..request(NewId::Auto) };
+        run(&engine, at(ms), |txn| txn.add(0, b"s", &request, &FIELDS)).0.expect("adds")
+    };
+    engine.run_due(at(0), 10);
+    let first = produce(500);
+    let version = now(&engine, |txn| txn.version(0, b"s"));
+    engine.run_due(at(1000), 10);
+    assert_eq!(produce(1400), first, "500 ms old");
+    engine.run_due(at(1500), 10);
+    assert_eq!(produce(1600), first, "due, but the last run is not a second ago");
+    engine.run_due(at(2000), 10);
+    assert_eq!(now(&engine, |txn| txn.version(0, b"s")), version, "a WATCH does not see it");
+    assert_ne!(produce(2001), first);
+}

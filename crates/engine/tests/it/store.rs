@@ -58,6 +58,12 @@ pub(crate) fn now<T>(engine: &Engine, work: impl FnOnce(&mut Transaction<'_>) ->
     run(engine, at(0), work).0
 }
 
+/// Lets the timer do all that is due.
+pub(crate) fn run_due(engine: &Engine, now: Now) {
+    let is_done = (0..10_000).any(|_| !engine.run_due(now, 4));
+    assert!(is_done, "the timer never rests");
+}
+
 /// A request that is refused must leave no trace, in the state or in the log.
 #[track_caller]
 pub(crate) fn refused<T: std::fmt::Debug>(

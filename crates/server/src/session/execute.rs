@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use millstream_command::table::{self, CommandSpec};
 use millstream_command::{Answer, Reply, encode, is_data_command, run};
-use millstream_engine::{LogPosition, Now, Transaction};
+use millstream_engine::{Engine, LogPosition, Now, Transaction};
 
 use super::Session;
 use super::blocking::{Parked, ParkedRead, Sink, Waiting, pause};
@@ -151,19 +151,8 @@ impl Session {
                 continue;
             }
             let step = if is_data_command(spec.id) {
-                if is_admitted || !spec.is_write() {
-                    let txn = lock.get_or_insert_with(|| shared.engine.lock(now));
-                    self.run_data(spec, args, now, txn)
-                } else {
-                    lock = None;
-                    match self.admit(spec, args) {
-                        Ok(()) => {
-                            let txn = lock.get_or_insert_with(|| shared.engine.lock(now));
-                            self.run_data(spec, args, now, txn)
-                        }
-                        Err(step) => step,
-                    }
-                }
+                let is_admitted = is_admitted || !spec.is_write();
+                self.run_admitted(spec, args, now, is_admitted, &mut lock, &shared.engine)
             } else {
                 lock = None;
                 self.run_own(spec, args, now)
@@ -201,6 +190,26 @@ impl Session {
         self.multi.is_some().then(|| self.queue(spec, args)).flatten()
     }
 
+    /// Runs a command about data with the engine held; a write only if there is room for it.
+    #[inline]
+    fn run_admitted<'e>(
+        &mut self,
+        spec: &'static CommandSpec,
+        args: &[&[u8]],
+        now: Now,
+        is_admitted: bool,
+        lock: &mut Option<Transaction<'e>>,
+        engine: &'e Engine,
+    ) -> Step {
+        if !is_admitted {
+            *lock = None;
+            if let Err(step) = self.admit(spec, args) {
+                return step;
+            }
+        }
+        self.run_data(spec, args, now, lock.get_or_insert_with(|| engine.lock(now)))
+    }
+
     #[inline]
     fn run_data(
         &mut self,
@@ -220,8 +229,9 @@ impl Session {
                 if is_large { Step::Pause } else { Step::Next }
             }
             Answer::Park { request, block_ms } => {
-                let deadline_ms =
-                    block_ms.map(|block_ms| now.monotonic_ms.saturating_add(block_ms));
+                // The clock's millisecond has begun already, and a wait must not end early.
+                let deadline_ms = block_ms
+                    .map(|block_ms| now.monotonic_ms.saturating_add(block_ms).saturating_add(1));
                 let read = ParkedRead::new(std::sync::Arc::clone(&self.client.signal));
                 let sink = Box::new(Sink(std::sync::Arc::clone(&read)));
                 let ticket = txn.park(request, deadline_ms, sink);
@@ -335,6 +345,7 @@ impl Session {
                 self.put(&reply, position, released);
             }
         }
+        self.outbox.end_batch();
         self.replies = replies;
         self.last_position = self.last_position.max(end);
         self.shared.note_log_end(end);

@@ -243,12 +243,12 @@ impl Session {
 
     /// Arranges to be woken when the next held reply may leave. Returns whether it may already.
     fn arrange_release(&mut self, context: &Context<'_>) -> bool {
-        let released = self.shared.released();
-        let held = self.outbox.release(released).or(match &self.waiting {
-            Waiting::Large(large) if large.until > released => Some(large.until),
+        let large = match &self.waiting {
+            Waiting::Large(large) if self.outbox.is_empty() => Some(large.until),
             _ => None,
-        });
-        let Some(until) = held else { return false };
+        };
+        // Only looked at: what is let go here would not be sent.
+        let Some(until) = self.outbox.next_held().or(large) else { return false };
         if self.arranged_for != Some(until) {
             self.arranged_for = Some(until);
             self.worker.wake_at(until, context.waker());

@@ -33,6 +33,8 @@ pub(super) struct Outbox {
     bytes: Vec<u8>,
     sent: usize,
     held: VecDeque<Held>,
+    /// The last held range is of this batch, and may grow.
+    is_open: bool,
     pub(super) total_bytes: u64,
 }
 
@@ -55,13 +57,20 @@ impl Outbox {
     pub(super) fn hold(&mut self, start: usize, until: LogPosition) {
         let end = self.bytes.len();
         match self.held.back_mut() {
-            Some(last) if last.end == start => {
+            Some(last) if self.is_open && last.end == start => {
                 last.end = end;
                 last.until = last.until.max(until);
                 last.replies += 1;
             }
             _ => self.held.push_back(Held { start, end, until, replies: 1 }),
         }
+        self.is_open = true;
+    }
+
+    /// Ends a batch: what is held from now on does not hold back what is held already. Otherwise a
+    /// client that never stops sending would never see its first reply.
+    pub(super) fn end_batch(&mut self) {
+        self.is_open = false;
     }
 
     /// Lets go what is safe by now. Returns the position that the next reply waits for.
@@ -73,6 +82,11 @@ impl Outbox {
             self.held.pop_front();
         }
         None
+    }
+
+    /// The position that the first held reply waits for, released or not.
+    pub(super) fn next_held(&self) -> Option<LogPosition> {
+        self.held.front().map(|held| held.until)
     }
 
     /// The log has failed: what is still held will never be known to be safe, and says so.
@@ -161,6 +175,26 @@ mod tests {
         assert_eq!(outbox.sendable(), b"abcd");
         assert_eq!(outbox.release(LogPosition::new(30)), None);
         assert_eq!(outbox.sendable(), b"abcde");
+    }
+
+    #[test]
+    fn looking_at_the_next_held_reply_lets_nothing_go() {
+        let mut outbox = Outbox::default();
+        put(&mut outbox, b"a", Some(10));
+        assert_eq!(outbox.next_held(), Some(LogPosition::new(10)));
+        assert_eq!(outbox.next_held(), Some(LogPosition::new(10)));
+        assert!(outbox.sendable().is_empty());
+    }
+
+    #[test]
+    fn a_reply_is_not_held_back_by_later_batches() {
+        let mut outbox = Outbox::default();
+        put(&mut outbox, b"a", Some(10));
+        put(&mut outbox, b"b", Some(11));
+        outbox.end_batch();
+        put(&mut outbox, b"c", Some(20));
+        outbox.release(LogPosition::new(11));
+        assert_eq!(outbox.sendable(), b"ab");
     }
 
     #[test]

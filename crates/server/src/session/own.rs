@@ -98,7 +98,7 @@ impl Session {
             C::Select => hello::select(self, args),
             C::Info => info::info(self, args, data),
             C::Time => server_command::time(),
-            C::Role => server_command::role(self),
+            C::Role => server_command::role(),
             C::Command => introspection::all(),
             C::CommandCount => introspection::count(),
             C::CommandDocs => introspection::docs(args),

@@ -166,8 +166,7 @@ impl Session {
             } else {
                 self.run_own_queued(spec, &args, &mut txn)
             };
-            let counters = self.worker.counters().of(spec.id);
-            counters.calls.add(1);
+            // As a call it was counted when it was queued.
             if matches!(reply, Reply::Error(_) | Reply::ErrorBytes(_)) {
                 self.count_failure(Some(spec), &reply);
             }
