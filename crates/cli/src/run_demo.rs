@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use clap::builder::RangedU64ValueParser;
 use millstream_server::{Config, Server, SyncMode};
 
 use crate::demo::{self, DemoOptions};
@@ -11,7 +12,7 @@ use crate::demo::{self, DemoOptions};
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunDemoOptions {
     /// Orders to process, 20 or more.
-    #[arg(long)]
+    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(20..))]
     orders: Option<usize>,
     /// Makes the same attempts fail again.
     #[arg(long)]

@@ -199,7 +199,8 @@ pub(crate) fn serve(options: ServeOptions) -> anyhow::Result<()> {
     server.wait().context("the server ended badly")
 }
 
-/// The first SIGTERM or SIGINT stops the server in order, the second one ends the process at once.
+/// SIGTERM or SIGINT stops the server in order. Another SIGTERM changes nothing: who supervises the
+/// server may send it more than once. Another SIGINT is a person who insists.
 fn stop_on_signals(handle: ShutdownHandle) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -211,15 +212,16 @@ fn stop_on_signals(handle: ShutdownHandle) -> anyhow::Result<()> {
         (watch(SignalKind::terminate())?, watch(SignalKind::interrupt())?)
     };
     let watch = async move {
-        for is_second in [false, true] {
+        let mut is_stopping = false;
+        loop {
             tokio::select! {
                 _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+                _ = interrupt.recv() => if is_stopping {
+                    eprintln!("millstream: interrupted again, ending at once");
+                    std::process::exit(1);
+                },
             }
-            if is_second {
-                eprintln!("millstream: told to stop twice, ending at once");
-                std::process::exit(1);
-            }
+            is_stopping = true;
             handle.shutdown();
         }
     };

@@ -9,7 +9,9 @@
 //! 4. Minimal idle times and given ages are seconds apart, so that the few milliseconds between the
 //!    two servers never decide. Times in replies are compared with a tolerance.
 //!
-//! What needs two connections (waiting, WATCH) is left to the scenarios.
+//! A second connection takes a command now and then, above all between WATCH and EXEC; each waits for
+//! the other's replies, so that the order is known. Reads that wait for each other are left to the
+//! scenarios.
 
 mod compare;
 mod generate;
@@ -24,8 +26,8 @@ use anyhow::{Context, Result, ensure};
 pub use generate::Features;
 
 use crate::{Client, Server, Value};
-use compare::{Comparison, difference};
-use generate::Command;
+use compare::{Comparison, difference_of};
+use generate::{Command, SECOND};
 
 /// How much to run.
 #[derive(Clone, Copy, Debug)]
@@ -103,9 +105,14 @@ pub fn run(
 fn show(commands: &[Command]) -> String {
     let line = |command: &Command| {
         let words = command.iter().map(|word| if word.is_empty() { "\"\"" } else { word.as_str() });
-        format!("> {}", words.collect::<Vec<_>>().join(" "))
+        let text = words.collect::<Vec<_>>().join(" ");
+        if is_second(command) { text } else { format!("> {text}") }
     };
     commands.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn is_second(command: &[String]) -> bool {
+    command.first().is_some_and(|word| word == SECOND)
 }
 
 struct Pair<'a> {
@@ -119,33 +126,46 @@ impl Pair<'_> {
     /// Fails if replies or final states differ.
     fn compare(&self, commands: &[Command]) -> Result<()> {
         let now_ms = state::unix_ms();
-        let mut subject = connect(self.subject, self.resp3)?;
-        let mut reference = connect(self.reference, self.resp3)?;
+        let mut first = self.connect()?;
+        let mut second = self.connect()?;
         let filled: Vec<Command> = commands.iter().map(|c| state::fill_in(c, now_ms)).collect();
-        // Both have the whole sequence before the first reply is read: they run at the same time.
-        for command in &filled {
+        for run in filled.chunk_by(|a, b| is_second(a) == is_second(b)) {
+            let both = if is_second(&run[0]) { &mut second } else { &mut first };
+            let bare: Vec<&[String]> =
+                run.iter().map(|command| &command[usize::from(is_second(command))..]).collect();
+            self.run(both, &bare)?;
+        }
+        let queries = state::queries();
+        self.run(&mut first, &queries.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    }
+
+    /// Connections to both servers, whose databases are emptied.
+    fn connect(&self) -> Result<[Client; 2]> {
+        Ok([connect(self.subject, self.resp3)?, connect(self.reference, self.resp3)?])
+    }
+
+    /// Both have all commands before the first reply is read: they run at the same time.
+    fn run(&self, [subject, reference]: &mut [Client; 2], commands: &[&[String]]) -> Result<()> {
+        for command in commands {
             subject.send(command)?;
             reference.send(command)?;
         }
-        for command in &filled {
+        for command in commands {
             let ours = subject.receive(REPLY_LIMIT)?;
             let theirs = reference.receive(REPLY_LIMIT)?;
             self.check(command, &ours, &theirs)?;
         }
-        for query in state::queries() {
-            let (ours, theirs) = (subject.call(&query)?, reference.call(&query)?);
-            self.check(&query, &ours, &theirs)?;
-        }
         Ok(())
     }
 
-    fn check(&self, command: &Command, ours: &Value, theirs: &Value) -> Result<()> {
-        let comparison = Comparison { idmp: self.features.idmp, consumer_times: true };
-        let found = difference(comparison, ours, theirs);
+    fn check(&self, command: &[String], ours: &Value, theirs: &Value) -> Result<()> {
+        let comparison =
+            Comparison { idmp: self.features.idmp, nacked: false, consumer_times: true };
+        let found = difference_of(command, comparison, ours, theirs);
         ensure!(
             found.is_none(),
             "{}: {}\n  {}: {ours}\n  {}: {theirs}",
-            show(std::slice::from_ref(command)),
+            show(&[command.to_vec()]),
             found.unwrap_or_default(),
             self.subject.program(),
             self.reference.program(),
@@ -177,9 +197,9 @@ fn compare_after_restart(server: &mut Server, features: Features, kill: bool) ->
     let before = all(server)?;
     if kill { server.restart_after_kill() } else { server.restart_after_stop() }?;
     let after = all(server)?;
-    let comparison = Comparison { idmp: features.idmp, consumer_times: false };
+    let comparison = Comparison { idmp: features.idmp, nacked: true, consumer_times: false };
     for ((query, before), after) in state::queries().iter().zip(&before).zip(&after) {
-        let found = difference(comparison, before, after);
+        let found = difference_of(query, comparison, before, after);
         ensure!(
             found.is_none(),
             "{}: {}\n  before: {before}\n  after: {after}",

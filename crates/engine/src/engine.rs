@@ -18,7 +18,7 @@ use crate::transaction::{RecordGroup, Transaction};
 use crate::waiters::Waiters;
 
 /// How an engine is opened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// What may be changed later, too.
     pub settings: Settings,
@@ -30,17 +30,6 @@ pub struct Options {
     /// A panic in the middle of a record group ends the process: recovery is the tested way back.
     /// If false, the engine refuses all further work instead ([`Engine::lock`] panics).
     pub abort_on_panic: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            settings: Settings::default(),
-            hash_seed: 0,
-            log: LogOptions::default(),
-            abort_on_panic: false,
-        }
-    }
 }
 
 /// A handle on the engine; clones share it.

@@ -62,7 +62,8 @@ pub(crate) enum Mutation<'a> {
         object: ObjectRef,
         id: EntryId,
         fields: &'a [&'a [u8]],
-        /// Not logged: block borders are the same after a replay because they follow from it.
+        /// Not logged: where blocks end changes no answer but XINFO's, and of later approximate
+        /// trims the effects are logged.
         limits: BlockLimits,
     },
     TrimBefore {

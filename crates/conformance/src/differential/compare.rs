@@ -9,6 +9,8 @@ const TOLERANCE_MS: u64 = 9_000;
 const OWN: [&[u8]; 2] = [b"radix-tree-keys", b"radix-tree-nodes"];
 /// Keys of maps whose values are times.
 const TIMES: [&[u8]; 4] = [b"idle", b"inactive", b"seen-time", b"active-time"];
+/// A key that no peer has.
+const NACKED: [&[u8]; 1] = [b"nacked-count"];
 /// Keys that only servers with idempotent production have.
 const IDMP: [&[u8]; 6] = [
     b"idmp-duration",
@@ -24,8 +26,37 @@ const IDMP: [&[u8]; 6] = [
 pub(super) struct Comparison {
     /// Whether both have idempotent production.
     pub(super) idmp: bool,
+    /// Whether both have XNACK, and count what it gives back.
+    pub(super) nacked: bool,
     /// Whether it matters when consumers were last seen.
     pub(super) consumer_times: bool,
+}
+
+/// The first difference between the replies to a command, said in words.
+pub(super) fn difference_of(
+    command: &[String],
+    comparison: Comparison,
+    a: &Value,
+    b: &Value,
+) -> Option<String> {
+    match (command.first().map_or("", String::as_str), a, b) {
+        ("TTL" | "EXPIRETIME", Value::Int(a), Value::Int(b)) => {
+            unlike_times(a.saturating_mul(1000), b.saturating_mul(1000))
+        }
+        ("PTTL" | "PEXPIRETIME", Value::Int(a_ms), Value::Int(b_ms)) => unlike_times(*a_ms, *b_ms),
+        ("KEYS" | "SCAN", a, b) => difference(comparison, &in_order(a), &in_order(b)),
+        _ => difference(comparison, a, b),
+    }
+}
+
+/// The same with all arrays of strings sorted: keys come in any order.
+fn in_order(value: &Value) -> Value {
+    let Value::Array(items) = value else { return value.clone() };
+    let mut items: Vec<Value> = items.iter().map(in_order).collect();
+    if items.iter().all(|item| matches!(item, Value::Bulk(_))) {
+        items.sort_by(|a, b| a.bytes().cmp(&b.bytes()));
+    }
+    Value::Array(items)
 }
 
 /// The first difference, said in words.
@@ -56,6 +87,7 @@ fn flat(comparison: Comparison, items: &[Value]) -> Vec<Value> {
         let is = |keys: &[&[u8]]| matches!(item, Value::Bulk(key) if keys.contains(&&key[..]));
         let dropped = is(&OWN)
             || (!comparison.idmp && is(&IDMP))
+            || (!comparison.nacked && is(&NACKED))
             || (!comparison.consumer_times && is(&TIMES));
         if dropped {
             at += 2;
@@ -98,8 +130,8 @@ fn is_time(items: &[Value], i: usize) -> bool {
 }
 
 fn unlike_times(a_ms: i64, b_ms: i64) -> Option<String> {
-    let both_or_neither = (a_ms == -1) == (b_ms == -1);
-    let alike = both_or_neither && a_ms.abs_diff(b_ms) <= TOLERANCE_MS;
+    // Negative is no time: -1 for never, -2 for a key that is missing.
+    let alike = a_ms == b_ms || (a_ms.min(b_ms) >= 0 && a_ms.abs_diff(b_ms) <= TOLERANCE_MS);
     (!alike).then(|| format!("the times {a_ms} and {b_ms} ms"))
 }
 
@@ -113,7 +145,7 @@ mod tests {
             let wire = wire.replace(' ', "\r\n");
             Value::decode(wire.as_bytes()).expect("well formed").expect("complete").0
         };
-        let comparison = Comparison { idmp: true, consumer_times: true };
+        let comparison = Comparison { idmp: true, nacked: true, consumer_times: true };
         difference(comparison, &value(a), &value(b))
     }
 

@@ -1,10 +1,15 @@
 //! Command sequences from a seed.
 
-use super::random::Random;
-use crate::Program;
+mod keyspace;
 
-/// One command. `''` never occurs: an empty word is an empty argument.
+use super::random::Random;
+use crate::{Family, Program};
+
+/// One command. `''` never occurs: an empty word is an empty argument. The second connection's begin
+/// with [`SECOND`].
 pub(super) type Command = Vec<String>;
+/// In front of a command that goes over the second connection, as scenarios are written.
+pub(super) const SECOND: &str = "c2>";
 
 /// What both servers have.
 #[derive(Clone, Copy, Debug)]
@@ -15,18 +20,23 @@ pub struct Features {
     pub claim: bool,
     /// XADD IDMP and IDMPAUTO, XCFGSET.
     pub idmp: bool,
+    /// COPY.
+    pub copy: bool,
 }
 
 impl Features {
     /// What two servers have in common.
     pub fn common(a: &Program, b: &Program) -> Self {
         let since = |version| a.is_redis_since(version) && b.is_redis_since(version);
-        Self { policies: since((8, 6)), claim: since((8, 4)), idmp: since((8, 6)) }
+        let copy = [a, b].iter().all(|program| program.family != Family::Millstream);
+        Self { policies: since((8, 6)), claim: since((8, 4)), idmp: since((8, 6)), copy }
     }
 }
 
-/// The keys in use; the last one is [`FUTURE`]'s.
+/// The keys of streams; the last one is [`FUTURE`]'s.
 pub(super) const KEYS: [&str; 3] = ["a", "b", "f"];
+/// The keys of strings, which meet streams now and then.
+pub(super) const STRING_KEYS: [&str; 2] = ["s", "t"];
 /// The groups in use.
 pub(super) const GROUPS: [&str; 2] = ["g", "h"];
 const CONSUMERS: [&str; 3] = ["x", "y", "z"];
@@ -50,20 +60,31 @@ const BAD_INTEGERS: [&str; 7] = ["x", "-1", "0", "007", "''", "92233720368547758
 
 /// `length` commands, and before them those that make the future key.
 pub(super) fn sequence(seed: u64, length: usize, features: Features) -> Vec<Command> {
-    let mut g = Generator { random: Random::new(seed), features };
+    let random = Random::new(seed);
+    let mut g = Generator { random, features, in_multi: false, relative_times: 0 };
     let mut commands = vec![words(&format!("XADD f {FUTURE} f v"))];
     while commands.len() < length {
         if g.random.chance(3) {
             let watch = g.random.maybe(30, |r| format!("WATCH {}", r.pick(&KEYS)));
             if !watch.is_empty() {
                 commands.push(words(&watch));
-                commands.push(g.command());
+                let mut between = g.command();
+                if g.random.chance(60) {
+                    between.insert(0, SECOND.to_owned());
+                }
+                commands.push(between);
             }
             commands.push(words("MULTI"));
+            g.in_multi = true;
             for _ in 0..=g.random.below(4) {
                 commands.push(g.command());
             }
+            g.in_multi = false;
             commands.push(words(g.random.pick(&["EXEC", "EXEC", "EXEC", "DISCARD"])));
+        } else if g.random.chance(4) {
+            let mut command = g.command();
+            command.insert(0, SECOND.to_owned());
+            commands.push(command);
         } else {
             commands.push(g.command());
         }
@@ -80,6 +101,11 @@ fn words(text: &str) -> Command {
 struct Generator {
     random: Random,
     features: Features,
+    /// Between MULTI and EXEC, where replies come in one array.
+    in_multi: bool,
+    /// How many relative times were used: each is another, so that GT and LT never compare two that
+    /// differ by the milliseconds between the servers.
+    relative_times: u64,
 }
 
 impl Generator {
@@ -98,8 +124,9 @@ impl Generator {
             84..87 => self.xread(),
             87..90 => self.xsetid(),
             90..94 => self.xinfo(),
-            94..96 => self.keyspace(),
-            96..98 if self.features.idmp => self.xcfgset(),
+            94..95 => self.keyspace(),
+            95..97 => self.string_or_expiry(),
+            97..98 if self.features.idmp => self.xcfgset(),
             _ => self.with_numids(),
         };
         let mut command = words(&text);
@@ -115,7 +142,11 @@ impl Generator {
     }
 
     fn key(&mut self) -> &'static str {
-        if self.random.chance(3) { "none" } else { self.random.pick(&KEYS) }
+        match self.random.below(100) {
+            0..3 => "none",
+            3..4 => self.random.pick(&STRING_KEYS),
+            _ => self.random.pick(&KEYS),
+        }
     }
 
     fn group(&mut self) -> &'static str {
@@ -149,6 +180,13 @@ impl Generator {
 
     fn count(&mut self) -> String {
         if self.random.chance(40) { format!("COUNT {}", self.integer()) } else { String::new() }
+    }
+
+    /// Never for ever: what blocks runs on after a millisecond or what the server makes of it.
+    fn block(&mut self) -> String {
+        let percent = if self.in_multi { 25 } else { 2 };
+        let times = ["1", "1", "1", "-1", "x", "1.5"];
+        self.random.maybe(percent, |random| format!("BLOCK {}", random.pick(&times)))
     }
 
     /// Ages that lie seconds apart from every minimal idle time.
@@ -207,7 +245,7 @@ impl Generator {
 
     fn xreadgroup(&mut self) -> String {
         let (group, consumer) = (self.group(), self.consumer());
-        let count = self.count();
+        let count = format!("{} {}", self.count(), self.block());
         let noack = self.random.maybe(15, |_| "NOACK".to_owned());
         let claim = if self.features.claim && self.random.chance(25) {
             format!("CLAIM {}", self.idle_ms_min())
@@ -301,6 +339,7 @@ impl Generator {
 
     fn xread(&mut self) -> String {
         let (count, a, b) = (self.count(), self.key(), self.key());
+        let count = format!("{count} {}", self.block());
         let last = self.random.pick(&["0", "$", "+", "3"]);
         format!("XREAD {count} STREAMS {a} {b} {} {last}", self.id())
     }
@@ -330,22 +369,6 @@ impl Generator {
         format!("XCFGSET {} IDMP-MAXSIZE {size}", self.key())
     }
 
-    /// What makes and removes keys; `f` stays.
-    fn keyspace(&mut self) -> String {
-        let (a, b) = (self.random.pick(&["a", "b", "none"]), self.random.pick(&["a", "b"]));
-        match self.random.below(9) {
-            0 => format!("DEL {a}"),
-            1 => format!("RENAME {a} {b}"),
-            2 => format!("COPY {a} {b}"),
-            3 => format!("COPY {a} {b} REPLACE"),
-            4 => format!("TYPE {a}"),
-            5 => format!("EXISTS {a} {b} {a}"),
-            6 => format!("XLEN {a}"),
-            7 => format!("RENAMENX {a} {b}"),
-            _ => format!("SET {a} string"),
-        }
-    }
-
     fn with_numids(&mut self) -> String {
         if !self.features.policies {
             return format!("XLEN {}", self.key());
@@ -366,14 +389,14 @@ mod tests {
 
     #[test]
     fn a_seed_is_a_sequence() {
-        let all = Features { policies: true, claim: true, idmp: true };
+        let all = Features { policies: true, claim: true, idmp: true, copy: true };
         assert_eq!(sequence(7, 100, all), sequence(7, 100, all));
         assert_ne!(sequence(7, 100, all), sequence(8, 100, all));
     }
 
     #[test]
     fn what_a_server_lacks_is_not_asked() {
-        let none = Features { policies: false, claim: false, idmp: false };
+        let none = Features { policies: false, claim: false, idmp: false, copy: false };
         let newer = ["CLAIM", "IDMP", "IDMPAUTO", "DELREF", "ACKED", "XDELEX", "XCFGSET"];
         for seed in 0..50 {
             let commands = sequence(seed, 100, none);

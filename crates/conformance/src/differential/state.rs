@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::generate::{Command, GROUPS, KEYS};
+use super::generate::{Command, GROUPS, KEYS, STRING_KEYS};
 
 /// Everything that can be seen of all keys.
 pub(super) fn queries() -> Vec<Command> {
@@ -10,7 +10,15 @@ pub(super) fn queries() -> Vec<Command> {
     let mut ask = |text: String| queries.push(text.split(' ').map(str::to_owned).collect());
     // A sequence may have left its connection in a transaction.
     ask("DISCARD".to_owned());
+    ask("UNWATCH".to_owned());
+    ask("KEYS *".to_owned());
+    for key in STRING_KEYS {
+        ask(format!("TYPE {key}"));
+        ask(format!("GET {key}"));
+        ask(format!("PTTL {key}"));
+    }
     for key in KEYS {
+        ask(format!("PTTL {key}"));
         ask(format!("TYPE {key}"));
         ask(format!("XRANGE {key} - +"));
         ask(format!("XINFO STREAM {key}"));

@@ -1,4 +1,4 @@
-//! From bytes to parts, applied one by one. Trusts nothing: the bytes may be those of another program.
+//! From bytes to parts, applied one by one. Trusts nothing: the bytes may be another program's.
 
 use bytes::Bytes;
 use millstream_log::RecordReader;

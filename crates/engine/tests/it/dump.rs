@@ -7,7 +7,7 @@ use std::fmt::Write;
 use millstream_engine::{DATABASE_COUNT, Engine, Now, ObjectKind, Transaction};
 use millstream_model::{Direction, EntryId, Group, Stream};
 
-/// Dumps all databases. As of time 0, so that keys show whose time has come and who are still there.
+/// Dumps all databases. As of time 0, so that keys show whose time has come but that are there.
 pub(crate) fn dump(engine: &Engine) -> String {
     let mut transaction = engine.lock(Now::default());
     transaction.check();

@@ -1,0 +1,213 @@
+//! `millstream serve` as an operator meets it: what it says, what it refuses, how it ends.
+
+#[path = "support/process.rs"]
+mod process;
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use process::Process;
+use redis::{Client, Connection, TypedCommands as _, cmd, pipe};
+use tempfile::TempDir;
+
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+const REPLY_LIMIT: Duration = Duration::from_secs(10);
+const WRITERS: usize = 4;
+
+fn scratch() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory can be made")
+}
+
+fn serve_in(directory: &Path, arguments: &[&str]) -> Process {
+    Process::start(|command| {
+        command.args(arguments).arg("--dir").arg(directory);
+    })
+}
+
+/// Runs a command line that is to be refused.
+fn refused(arguments: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = Command::new(env!("CARGO_BIN_EXE_millstream"))
+        .arg("serve")
+        .args(arguments)
+        .output()
+        .expect("the binary of this package starts");
+    (status.code(), String::from_utf8_lossy(&stderr).into_owned())
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("temporary paths are UTF-8")
+}
+
+fn connect(address: &str) -> Connection {
+    let client = Client::open(format!("redis://{address}/")).expect("a well-formed URL");
+    let connection = client.get_connection_with_timeout(REPLY_LIMIT).expect("the server accepts");
+    connection.set_read_timeout(Some(REPLY_LIMIT)).expect("a limit above zero");
+    connection
+}
+
+fn signal(process: &Process, name: &str) {
+    let command = format!("kill -{name} {}", process.child.id());
+    let status = Command::new("sh").args(["-c", &command]).status().expect("a shell starts");
+    assert!(status.success(), "{command}");
+}
+
+/// Its exit code; fails if it goes on.
+fn ended(process: &mut Process) -> Option<i32> {
+    let asked = Instant::now();
+    loop {
+        if let Some(status) = process.child.try_wait().expect("look after the server") {
+            return status.code();
+        }
+        assert!(asked.elapsed() < STOP_LIMIT, "the server goes on for more than {STOP_LIMIT:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Adds entries in batches until the connection breaks; how many were acknowledged.
+fn write_until_the_end(address: &str, stream: &str, first_reply: &mpsc::Sender<()>) -> usize {
+    let mut connection = connect(address);
+    let mut acknowledged = 0;
+    loop {
+        let mut batch = pipe();
+        for _ in 0..20 {
+            batch.cmd("XADD").arg(stream).arg("*").arg("f").arg("v");
+        }
+        let Ok(ids) = batch.query::<Vec<String>>(&mut connection) else { return acknowledged };
+        acknowledged += ids.len();
+        let _ = first_reply.send(());
+    }
+}
+
+#[test]
+fn sigterm_under_load_keeps_what_was_acknowledged_in_every_mode() {
+    for sync in ["always", "everysec", "no"] {
+        let directory = scratch();
+        let mut process = serve_in(directory.path(), &["--sync", sync]);
+        let (sender, receiver) = mpsc::channel();
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|number| {
+                let (address, sender) = (process.address.clone(), sender.clone());
+                thread::spawn(move || write_until_the_end(&address, &format!("s{number}"), &sender))
+            })
+            .collect();
+        for _ in 0..WRITERS * 10 {
+            receiver.recv_timeout(REPLY_LIMIT).expect("the writers get on");
+        }
+        signal(&process, "TERM");
+        assert_eq!(ended(&mut process), Some(0), "--sync {sync}");
+        let acknowledged: Vec<_> =
+            writers.into_iter().map(|writer| writer.join().expect("a writer ends")).collect();
+
+        let process = serve_in(directory.path(), &["--sync", sync]);
+        let mut connection = connect(&process.address);
+        for (number, acknowledged) in acknowledged.into_iter().enumerate() {
+            let stored = connection.xlen(format!("s{number}")).expect("XLEN");
+            assert!(stored >= acknowledged, "--sync {sync}: {stored} of {acknowledged} are there");
+        }
+    }
+}
+
+#[test]
+fn a_repeated_sigterm_does_not_cut_the_orderly_end_short() {
+    let directory = scratch();
+    let mut process = serve_in(directory.path(), &["--sync", "no"]);
+    cmd("SET").arg("k").arg("v").exec(&mut connect(&process.address)).expect("SET");
+    // Some process managers signal the process and its group.
+    let twice = format!("kill -TERM {0}; kill -TERM {0}; true", process.child.id());
+    Command::new("sh").args(["-c", &twice]).status().expect("a shell starts");
+    assert_eq!(ended(&mut process), Some(0));
+    let process = serve_in(directory.path(), &[]);
+    let value = connect(&process.address).get("k").expect("GET");
+    assert_eq!(value.as_deref(), Some("v"));
+}
+
+#[test]
+fn it_says_where_the_data_is_and_warns_of_a_new_store_only() {
+    let directory = scratch();
+    let start = || {
+        Process::start(|command| {
+            command.current_dir(directory.path()).args(["--dir", "data"]);
+        })
+    };
+    let path = directory.path().join("data");
+    let says = |process: &Process, words: &str| {
+        process.first_lines.iter().any(|line| line.contains(words))
+    };
+    let mut process = start();
+    assert!(says(&process, &format!("data is in {}", path.display())), "{:?}", process.first_lines);
+    assert!(says(&process, "a new, empty one was created"), "{:?}", process.first_lines);
+    signal(&process, "INT");
+    assert_eq!(ended(&mut process), Some(0));
+    let process = start();
+    assert!(says(&process, "replayed "), "{:?}", process.first_lines);
+    assert!(!says(&process, "a new, empty one was created"), "{:?}", process.first_lines);
+}
+
+#[test]
+fn a_directory_has_one_server() {
+    let directory = scratch();
+    let process = serve_in(directory.path(), &[]);
+    let (code, said) = refused(&["--port", "0", "--dir", text(directory.path())]);
+    assert_eq!(code, Some(1), "{said}");
+    let reason = format!("is in use by process {}", process.child.id());
+    assert!(said.contains(text(directory.path())) && said.contains(&reason), "{said}");
+}
+
+#[test]
+fn a_port_has_one_server() {
+    let directory = scratch();
+    let process = serve_in(directory.path(), &[]);
+    let (_, port) = process.address.split_once(':').expect("host and port");
+    let other = directory.path().join("other");
+    let (code, said) = refused(&["--port", port, "--dir", text(&other)]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&format!("cannot listen on {}", process.address)), "{said}");
+    assert!(!other.exists(), "a server that cannot listen makes no store");
+}
+
+#[test]
+fn what_others_can_reach_wants_a_password() {
+    let directory = scratch();
+    let store = directory.path().join("store");
+    let (code, said) =
+        refused(&["--bind", "0.0.0.0", "--port", "0", "--dir", text(&store), "--sync", "no"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("0.0.0.0") && said.contains("--requirepass"), "{said}");
+    assert!(!store.exists(), "a refused server makes no store");
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_with_its_place() {
+    let directory = scratch();
+    let file = directory.path().join("millstream.toml");
+    std::fs::write(&file, "port = 0\nprot = 1\n").expect("write the file");
+    let (code, said) = refused(&["--config", text(&file)]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("`prot`") && said.contains("line 2"), "{said}");
+
+    let missing = directory.path().join("missing.toml");
+    let (code, said) = refused(&["--config", text(&missing)]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("missing.toml"), "{said}");
+
+    let (code, said) = refused(&["--sync", "sometimes"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("sometimes"), "{said}");
+}
+
+#[test]
+fn in_memory_nothing_is_stored_and_it_says_so() {
+    let directory = scratch();
+    let mut process = Process::start(|command| {
+        command.current_dir(directory.path()).arg("--memory");
+    });
+    assert!(process.first_lines.iter().any(|line| line.contains("nothing is stored")));
+    cmd("SET").arg("k").arg("v").exec(&mut connect(&process.address)).expect("SET");
+    signal(&process, "TERM");
+    assert_eq!(ended(&mut process), Some(0));
+    let left = std::fs::read_dir(directory.path()).expect("list the directory").count();
+    assert_eq!(left, 0, "no file is written");
+}

@@ -1,0 +1,56 @@
+//! A `millstream serve` process, killed when it goes out of scope.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// Listens on a free port of 127.0.0.1.
+pub(crate) struct Process {
+    pub(crate) child: Child,
+    /// Host and port.
+    pub(crate) address: String,
+    /// What it said until it listened.
+    pub(crate) first_lines: Vec<String>,
+}
+
+impl Process {
+    /// Runs `serve` with these arguments and returns once it listens.
+    pub(crate) fn start(configure: impl FnOnce(&mut Command)) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
+        command.args(["serve", "--port", "0"]).stdout(Stdio::null()).stderr(Stdio::piped());
+        configure(&mut command);
+        let mut child = command.spawn().expect("the binary of this package starts");
+        let stderr = child.stderr.take().expect("stderr was asked to be a pipe");
+        let mut process = Self { child, address: String::new(), first_lines: Vec::new() };
+        let (sender, receiver) = mpsc::channel();
+        // Reads on until the end, because a server whose pipe is full would stall.
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        while process.address.is_empty() {
+            // On failure `process` is dropped by the panic, and with it the child.
+            let line = receiver.recv_timeout(START_LIMIT).unwrap_or_else(|_| {
+                panic!("the server does not say where it listens: {:?}", process.first_lines)
+            });
+            if let Some((_, address)) = line.split_once("listening on 127.0.0.1:") {
+                let port: u16 = address.trim().parse().expect("a port ends the line");
+                process.address = format!("127.0.0.1:{port}");
+            }
+            process.first_lines.push(line);
+        }
+        process
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
