@@ -7,7 +7,7 @@ use crate::options::{Options, integer};
 use crate::refusal::{Outcome, Refusal};
 
 /// How a command counts time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimeForm {
     /// Seconds, not milliseconds.
     pub(crate) seconds: bool,

@@ -14,11 +14,9 @@ pub(crate) fn get(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome 
     Ok(txn.string(db, args[1])?.map_or(Reply::Nil, Reply::Bulk))
 }
 
-/// What must hold for a SET to be done.
+/// How the value must compare for a SET to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Condition<'a> {
-    Missing,
-    Exists,
+enum Comparison<'a> {
     Equal(&'a [u8]),
     Different(&'a [u8]),
     /// The value's digest, in hexadecimal.
@@ -26,17 +24,13 @@ enum Condition<'a> {
     DigestDifferent(&'a [u8]),
 }
 
-impl<'a> Condition<'a> {
-    /// Takes a condition if one comes next; a second one only if it is the same word.
+impl<'a> Comparison<'a> {
+    /// Takes a comparison if one comes next; a second one only if it is the same word.
     fn take(options: &mut Options<'a>, before: Option<Self>) -> Option<Self> {
         let may = |sample: Self| {
             before.is_none_or(|b| std::mem::discriminant(&b) == std::mem::discriminant(&sample))
         };
-        if may(Self::Missing) && options.take_word("NX", 0) {
-            Some(Self::Missing)
-        } else if may(Self::Exists) && options.take_word("XX", 0) {
-            Some(Self::Exists)
-        } else if may(Self::Equal(b"")) && options.take_word("IFEQ", 1) {
+        if may(Self::Equal(b"")) && options.take_word("IFEQ", 1) {
             Some(Self::Equal(options.value()))
         } else if may(Self::Different(b"")) && options.take_word("IFNE", 1) {
             Some(Self::Different(options.value()))
@@ -49,50 +43,58 @@ impl<'a> Condition<'a> {
         }
     }
 
-    /// Whether it looks at the value, so that a value of another type is refused.
-    fn compares(self) -> bool {
-        !matches!(self, Self::Missing | Self::Exists)
-    }
-
-    fn holds(self, exists: bool, value: Option<&[u8]>) -> bool {
-        let digest = |value: &[u8]| format!("{:016x}", xxh3_64(value)).into_bytes();
-        match self {
-            Self::Missing => !exists,
-            Self::Exists => exists,
-            Self::Equal(expected) => value == Some(expected),
-            Self::Different(unwanted) => value != Some(unwanted),
-            Self::DigestEqual(expected) => {
-                value.is_some_and(|value| digest(value).eq_ignore_ascii_case(expected))
+    /// A missing value differs from any other. A digest is judged only where there is a value.
+    fn holds(self, value: Option<&[u8]>) -> Result<bool, Refusal> {
+        let Some(value) = value else {
+            return Ok(matches!(self, Self::Different(_) | Self::DigestDifferent(_)));
+        };
+        let has_digest = |expected: &[u8]| {
+            if expected.len() != 16 {
+                return Err(Refusal::text("ERR must be exactly 16 hexadecimal characters"));
             }
-            Self::DigestDifferent(unwanted) => {
-                value.is_none_or(|value| !digest(value).eq_ignore_ascii_case(unwanted))
-            }
-        }
+            let digest = format!("{:016x}", xxh3_64(value));
+            Ok(digest.as_bytes().eq_ignore_ascii_case(expected))
+        };
+        Ok(match self {
+            Self::Equal(expected) => value == expected,
+            Self::Different(unwanted) => value != unwanted,
+            Self::DigestEqual(expected) => has_digest(expected)?,
+            Self::DigestDifferent(unwanted) => !has_digest(unwanted)?,
+        })
     }
 }
 
 #[derive(Default)]
 struct SetOptions<'a> {
-    condition: Option<Condition<'a>>,
+    /// NX: `Some(false)`, XX: `Some(true)`.
+    must_exist: Option<bool>,
+    comparison: Option<Comparison<'a>>,
     returns_old: bool,
     keeps_expiry: bool,
     expiry: Option<(TimeForm, &'a [u8])>,
 }
 
 impl<'a> SetOptions<'a> {
+    /// NX or XX may follow a comparison, and then both must hold, but no comparison follows them:
+    /// so it is in Redis.
     fn parse(args: &'a [&'a [u8]]) -> Result<Self, Refusal> {
         let mut options = Options::new(args, 3);
         let mut set = Self::default();
         while options.left() > 0 {
-            if let Some(condition) = Condition::take(&mut options, set.condition) {
-                set.condition = Some(condition);
+            if set.must_exist != Some(true) && options.take_word("NX", 0) {
+                set.must_exist = Some(false);
+            } else if set.must_exist != Some(false) && options.take_word("XX", 0) {
+                set.must_exist = Some(true);
+            } else if set.must_exist.is_none()
+                && let Some(comparison) = Comparison::take(&mut options, set.comparison)
+            {
+                set.comparison = Some(comparison);
             } else if options.take_word("GET", 0) {
                 set.returns_old = true;
             } else if set.expiry.is_none() && options.take_word("KEEPTTL", 0) {
                 set.keeps_expiry = true;
-            } else if set.expiry.is_none()
-                && !set.keeps_expiry
-                && let Some(form) = time_word(&mut options)
+            } else if !set.keeps_expiry
+                && let Some(form) = time_word(&mut options, set.expiry.map(|(form, _)| form))
             {
                 set.expiry = Some((form, options.value()));
             } else {
@@ -113,21 +115,26 @@ impl<'a> SetOptions<'a> {
     }
 }
 
-fn time_word(options: &mut Options<'_>) -> Option<TimeForm> {
+/// A second time only with the same word: the last one counts.
+fn time_word(options: &mut Options<'_>, before: Option<TimeForm>) -> Option<TimeForm> {
     let forms =
         [("EX", true, false), ("PX", false, false), ("EXAT", true, true), ("PXAT", false, true)];
-    let taken = forms.into_iter().find(|(word, ..)| options.take_word(word, 1));
-    taken.map(|(_, seconds, absolute)| TimeForm { seconds, absolute })
+    let forms = forms.map(|(word, seconds, absolute)| (word, TimeForm { seconds, absolute }));
+    let may = |form: TimeForm| before.is_none_or(|before| before == form);
+    let taken = forms.into_iter().find(|(word, form)| may(*form) && options.take_word(word, 1));
+    taken.map(|(_, form)| form)
 }
 
 pub(crate) fn set(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
     let options = SetOptions::parse(args)?;
     let expiry = options.expiry(txn.now().wall_ms)?;
     let key = args[1];
-    let compares = options.condition.is_some_and(Condition::compares);
-    let old = if options.returns_old || compares { txn.string(db, key)? } else { None };
+    let old = if options.returns_old { txn.string(db, key)? } else { None };
     let exists = txn.kind(db, key).is_some();
-    let holds = options.condition.is_none_or(|condition| condition.holds(exists, old.as_deref()));
+    let mut holds = options.must_exist.is_none_or(|must| must == exists);
+    if holds && let Some(comparison) = options.comparison {
+        holds = comparison.holds(txn.string(db, key)?.as_deref())?;
+    }
     if holds {
         txn.set_string(db, key, Bytes::copy_from_slice(args[2]), expiry);
     }

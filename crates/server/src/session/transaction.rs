@@ -13,6 +13,11 @@ use super::Session;
 use super::blocking::{Waiting, pause};
 use super::execute::{Step, frees_space};
 
+/// A transaction is one record of the log, which holds up to 1 GiB; this leaves room for what its
+/// commands log besides their arguments.
+const QUEUED_BYTES_MAX: usize = 512 << 20;
+const TOO_LARGE: &str = "ERR the transaction is too large: at most 512 MiB can be queued";
+
 /// A transaction that is being queued.
 #[derive(Debug, Default)]
 pub(super) struct Multi {
@@ -54,7 +59,13 @@ impl Session {
             return Some(Step::Next);
         }
         let multi = self.multi.as_mut()?;
-        multi.bytes += args.iter().map(|argument| argument.len() + 64).sum::<usize>();
+        let bytes = args.iter().map(|argument| argument.len() + 64).sum::<usize>();
+        if multi.bytes + bytes > QUEUED_BYTES_MAX {
+            multi.queued.clear();
+            self.reject(spec, Reply::error(TOO_LARGE));
+            return Some(Step::Next);
+        }
+        multi.bytes += bytes;
         multi.queued.push(Queued { spec, args: args.iter().map(|&a| a.into()).collect() });
         self.answer(Some(spec), Reply::Simple("QUEUED".into()), LogPosition::ZERO);
         Some(Step::Next)

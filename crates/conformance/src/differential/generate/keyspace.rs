@@ -87,8 +87,8 @@ impl Generator {
 
     /// IFEQ and its like came with Redis 8.4, as CLAIM did.
     fn comparison(&mut self) -> String {
-        // XXH3 of "v" and of "".
-        const DIGESTS: [&str; 3] = ["c2b0f3e1e43f4d2a", "2d06800538d394c2", "x"];
+        // Of "v", of nothing, and of nothing that there is.
+        const DIGESTS: [&str; 3] = ["f7042be43fb80714", "2d06800538d394c2", "111111111111111g"];
         match self.random.below(4) {
             0 => format!("IFEQ {}", self.value()),
             1 => format!("IFNE {}", self.value()),
