@@ -8,12 +8,17 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use millstream_server::{BindAddress, Config, Server, ShutdownHandle, StartError, SyncMode};
 use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// A signal waits at most so long for a server that is starting.
+const START_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the user may choose.
 #[derive(Debug, Default, Args, Deserialize)]
@@ -191,17 +196,21 @@ impl ServeOptions {
 pub(crate) fn serve(options: ServeOptions) -> anyhow::Result<()> {
     crate::logging::start("info");
     let config = options.with_file()?.into_config();
+    // Before the start: from the first reply on, a signal must not simply kill the process.
+    let tell_signals = stop_on_signals()?;
     let server = Server::start(config).map_err(|error| match error {
         StartError::Unprotected { .. } => ConfigError(error.to_string()).into(),
         _ => anyhow::Error::new(error).context("start the server"),
     })?;
-    stop_on_signals(server.shutdown_handle())?;
+    // The receiver is there until the first signal was handled.
+    let _ = tell_signals.send(server.shutdown_handle());
     server.wait().context("the server ended badly")
 }
 
-/// SIGTERM or SIGINT stops the server in order. Another SIGTERM changes nothing: who supervises the
-/// server may send it more than once. Another SIGINT is a person who insists.
-fn stop_on_signals(handle: ShutdownHandle) -> anyhow::Result<()> {
+/// SIGTERM or SIGINT stops the server, whose handle is to be sent, in order. Another SIGTERM changes
+/// nothing: who supervises the server may send it more than once. Another SIGINT is a person who
+/// insists, and ends the process at once.
+fn stop_on_signals() -> anyhow::Result<oneshot::Sender<ShutdownHandle>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -211,26 +220,29 @@ fn stop_on_signals(handle: ShutdownHandle) -> anyhow::Result<()> {
         let watch = |kind| signal(kind).context("watch for signals");
         (watch(SignalKind::terminate())?, watch(SignalKind::interrupt())?)
     };
+    let (sender, started) = oneshot::channel();
     let watch = async move {
-        let mut is_stopping = false;
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => if is_stopping {
-                    eprintln!("millstream: interrupted again, ending at once");
-                    std::process::exit(1);
-                },
-            }
-            is_stopping = true;
-            handle.shutdown();
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
+        match tokio::time::timeout(START_PATIENCE, started).await {
+            Ok(Ok(handle)) => handle.shutdown(),
+            // It could not start, and says so.
+            Ok(Err(_)) => return,
+            // Recovery takes long. It may be cut short anywhere, as by a crash.
+            Err(_) => std::process::exit(0),
+        }
+        interrupt.recv().await;
+        eprintln!("millstream: interrupted again, ending at once");
+        std::process::exit(1);
     };
     // Not joined: it ends with the process.
     thread::Builder::new()
         .name("millstream-signals".to_owned())
         .spawn(move || runtime.block_on(watch))
         .context("watch for signals")?;
-    Ok(())
+    Ok(sender)
 }
 
 #[cfg(test)]

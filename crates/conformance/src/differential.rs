@@ -6,7 +6,9 @@
 //!    arguments is malformed.
 //! 3. IDs that a server would draw from its clock occur only on a key whose last ID lies in the
 //!    future, where `*` too is determined.
-//! 4. Minimal idle times and given ages are seconds apart, so that the few milliseconds between the
+//! 4. Every second seed speaks RESP3; blocks hold from 1 to 100 entries, as approximate trimming
+//!    shows. Every eighth seed is about strings and times to live.
+//! 5. Minimal idle times and given ages are seconds apart, so that the few milliseconds between the
 //!    two servers never decide. Times in replies are compared with a tolerance.
 //!
 //! A second connection takes a command now and then, above all between WATCH and EXEC; each waits for
@@ -85,7 +87,7 @@ pub fn run(
         }
         let seed = plan.first_seed + n;
         let commands = generate::sequence(seed, plan.commands, features);
-        let pair = Pair { subject, reference, features, resp3: seed % 2 == 1 };
+        let pair = Pair { subject, reference, features, seed };
         if let Err(error) = pair.compare(&commands) {
             let shortest = shrink::shortest(commands, |fewer| pair.compare(fewer).is_err());
             let (error, shown) = (pair.compare(&shortest).err().unwrap_or(error), show(&shortest));
@@ -119,7 +121,7 @@ struct Pair<'a> {
     subject: &'a Server,
     reference: &'a Server,
     features: Features,
-    resp3: bool,
+    seed: u64,
 }
 
 impl Pair<'_> {
@@ -141,7 +143,24 @@ impl Pair<'_> {
 
     /// Connections to both servers, whose databases are emptied.
     fn connect(&self) -> Result<[Client; 2]> {
-        Ok([connect(self.subject, self.resp3)?, connect(self.reference, self.resp3)?])
+        Ok([self.connect_to(self.subject)?, self.connect_to(self.reference)?])
+    }
+
+    /// A connection in one of the protocols to a server with blocks of one of the sizes.
+    fn connect_to(&self, server: &Server) -> Result<Client> {
+        const BLOCK_ENTRIES: [&str; 5] = ["100", "1", "2", "3", "10"];
+        let mut client = server.connect()?;
+        if self.seed % 2 == 1 {
+            client.call(&["HELLO", "3"])?;
+        }
+        let entries = BLOCK_ENTRIES[usize::try_from(self.seed / 2 % 5)?];
+        let preparations: [&[&str]; 2] =
+            [&["FLUSHALL"], &["CONFIG", "SET", "stream-node-max-entries", entries]];
+        for command in preparations {
+            let reply = client.call(command)?;
+            ensure!(!reply.is_error(), "{}: {reply}", command[0]);
+        }
+        Ok(client)
     }
 
     /// Both have all commands before the first reply is read: they run at the same time.
@@ -175,17 +194,6 @@ impl Pair<'_> {
 }
 
 const REPLY_LIMIT: Duration = Duration::from_secs(20);
-
-/// An empty database and a connection in the protocol asked for.
-fn connect(server: &Server, resp3: bool) -> Result<Client> {
-    let mut client = server.connect()?;
-    if resp3 {
-        client.call(&["HELLO", "3"])?;
-    }
-    let flushed = client.call(&["FLUSHALL"])?;
-    ensure!(!flushed.is_error(), "FLUSHALL: {flushed}");
-    Ok(client)
-}
 
 /// What was there before a restart must be there after it. When consumers were last seen rides
 /// along with other records and may be lost.

@@ -19,15 +19,25 @@ fn compare(subject: &str, reference: &str, plan: Plan) {
     }
 }
 
+/// What the environment says.
+fn long_plan() -> Plan {
+    Plan::from_environment().expect("read the environment")
+}
+
 /// A tenth of the plan, without restarts: peers keep nothing.
 fn short_plan() -> Plan {
-    let plan = Plan::from_environment().expect("read the environment");
+    let plan = long_plan();
     Plan { sequences: plan.sequences.div_ceil(10), restart_every: 0, ..plan }
 }
 
 #[test]
 fn millstream_does_what_redis_8_6_does() {
-    compare("millstream", "redis-8.6", Plan::from_environment().expect("read the environment"));
+    compare("millstream", "redis-8.6", long_plan());
+}
+
+#[test]
+fn millstream_does_what_redis_8_2_does() {
+    compare("millstream", "redis-8.2", Plan { restart_every: 0, ..long_plan() });
 }
 
 #[test]

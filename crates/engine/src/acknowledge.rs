@@ -21,14 +21,12 @@ pub enum NackCount {
     Exactly(u64),
 }
 
-const DELIVERY_COUNT_MAX: u64 = i64::MAX as u64;
-
 impl NackCount {
     fn apply(self, count: u64) -> u64 {
         match self {
             Self::Uncounted => count.saturating_sub(1),
             Self::Counted => count,
-            Self::Exhausted => DELIVERY_COUNT_MAX,
+            Self::Exhausted => PendingEntry::DELIVERY_COUNT_MAX,
             Self::Exactly(count) => count,
         }
     }

@@ -7,8 +7,6 @@ use crate::object::ObjectRef;
 use crate::read::Reader;
 use crate::transaction::Transaction;
 
-const DELIVERY_COUNT_MAX: u64 = i64::MAX as u64;
-
 /// XAUTOCLAIM looks at so many records for each one it may return.
 const ATTEMPTS_PER_COUNT: usize = 10;
 
@@ -93,7 +91,7 @@ impl Transaction<'_> {
             let delivery_count = match options.delivery_count {
                 Some(count) => count,
                 None if options.just_ids => count,
-                None => count.saturating_add(1).min(DELIVERY_COUNT_MAX),
+                None => count.saturating_add(1).min(PendingEntry::DELIVERY_COUNT_MAX),
             };
             let owner = Some(consumer);
             self.set_pending(
@@ -178,13 +176,11 @@ impl Transaction<'_> {
             if record.owner.is_some() && !self.is_idle(&record, min_idle_ms) {
                 continue;
             }
-            let delivery_count = record.delivery_count.saturating_add(u64::from(!just_ids));
-            changes.push(PendingEntry {
-                id: record.id,
-                owner: Some(consumer),
-                delivered_at_ms: now_ms,
-                delivery_count: delivery_count.min(DELIVERY_COUNT_MAX),
-            });
+            let mut claimed = record.delivered_again(consumer, now_ms);
+            if just_ids {
+                claimed.delivery_count = record.delivery_count;
+            }
+            changes.push(claimed);
             result.claimed.push(entry);
         }
         if !result.deleted.is_empty() {

@@ -11,9 +11,6 @@ use crate::mutation::Mutation;
 use crate::object::ObjectRef;
 use crate::transaction::Transaction;
 
-/// Redis counts deliveries in a signed number; the count stays at its end.
-const DELIVERY_COUNT_MAX: u64 = i64::MAX as u64;
-
 /// Who reads from where.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader {
@@ -174,12 +171,7 @@ impl Transaction<'_> {
             budget.take(1, wire_size::entry(entry.as_ref()) + 24);
             let delivery_count = pending.delivery_count;
             claimed.push(ClaimedEntry { entry, idle_ms, delivery_count });
-            changes.push(PendingEntry {
-                id: pending.id,
-                owner: Some(who.consumer),
-                delivered_at_ms: now_ms,
-                delivery_count: delivery_count.saturating_add(1).min(DELIVERY_COUNT_MAX),
-            });
+            changes.push(pending.delivered_again(who.consumer, now_ms));
         }
         if !changes.is_empty() {
             self.set_pending(who, true, &changes);
@@ -210,14 +202,7 @@ impl Transaction<'_> {
                 let entry = stream.entries().get(record.id);
                 budget.take(1, entry.as_ref().map_or(40, |entry| wire_size::entry(entry.as_ref())));
                 if entry.is_some() {
-                    changes.push(PendingEntry {
-                        delivered_at_ms: now_ms,
-                        delivery_count: record
-                            .delivery_count
-                            .saturating_add(1)
-                            .min(DELIVERY_COUNT_MAX),
-                        ..record
-                    });
+                    changes.push(record.delivered_again(who.consumer, now_ms));
                 }
                 read.push((record.id, entry));
             }

@@ -19,6 +19,18 @@ pub struct PendingEntry {
     pub delivery_count: u64,
 }
 
+impl PendingEntry {
+    /// Redis shows delivery counts as signed numbers; a count stays here once it is reached.
+    pub const DELIVERY_COUNT_MAX: u64 = i64::MAX as u64;
+
+    /// The record after one more delivery of its entry.
+    #[must_use]
+    pub fn delivered_again(self, to: ConsumerId, now_ms: u64) -> Self {
+        let delivery_count = self.delivery_count.saturating_add(1).min(Self::DELIVERY_COUNT_MAX);
+        Self { owner: Some(to), delivered_at_ms: now_ms, delivery_count, ..self }
+    }
+}
+
 /// Stands for a delivery count kept in the list's side map.
 pub(super) const LARGE_COUNT: u32 = u32::MAX;
 
