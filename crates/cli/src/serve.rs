@@ -62,6 +62,9 @@ pub(crate) struct ServeOptions {
     /// Worker threads [default: half the cores, 8 at most]
     #[arg(long, env = "MILLSTREAM_THREADS", value_name = "COUNT")]
     threads: Option<usize>,
+    /// For tests: size of a log segment, so that small amounts of data fill several
+    #[arg(long, env = "MILLSTREAM_LOG_SEGMENT_KB", hide = true)]
+    log_segment_kb: Option<u64>,
     /// TOML file with these settings
     #[arg(long, env = "MILLSTREAM_CONFIG", value_name = "FILE")]
     #[serde(skip)]
@@ -159,6 +162,7 @@ impl ServeOptions {
             requirepass: self.requirepass.or(other.requirepass),
             maxclients: self.maxclients.or(other.maxclients),
             threads: self.threads.or(other.threads),
+            log_segment_kb: self.log_segment_kb.or(other.log_segment_kb),
             config: None,
         }
     }
@@ -173,7 +177,11 @@ impl ServeOptions {
     }
 
     fn into_config(self) -> Config {
-        let usual = Config::default();
+        let mut usual = Config::default();
+        if let Some(kb) = self.log_segment_kb {
+            usual.log.segment_bytes = kb << 10;
+            usual.log.reserve_bytes = usual.log.segment_bytes / 8;
+        }
         Config {
             bind: self.bind.map_or(usual.bind, |list| list.0),
             port: self.port.unwrap_or(usual.port),
@@ -207,9 +215,9 @@ pub(crate) fn serve(options: ServeOptions) -> anyhow::Result<()> {
     server.wait().context("the server ended badly")
 }
 
-/// SIGTERM or SIGINT stops the server, whose handle is to be sent, in order. Another SIGTERM changes
-/// nothing: who supervises the server may send it more than once. Another SIGINT is a person who
-/// insists, and ends the process at once.
+/// SIGTERM or SIGINT stops the server, whose handle is to be sent, in order. Another SIGTERM
+/// changes nothing: who supervises the server may send it more than once. Another SIGINT is a
+/// person who insists, and ends the process at once.
 fn stop_on_signals() -> anyhow::Result<oneshot::Sender<ShutdownHandle>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -220,7 +228,7 @@ fn stop_on_signals() -> anyhow::Result<oneshot::Sender<ShutdownHandle>> {
         let watch = |kind| signal(kind).context("watch for signals");
         (watch(SignalKind::terminate())?, watch(SignalKind::interrupt())?)
     };
-    let (sender, started) = oneshot::channel();
+    let (sender, started) = oneshot::channel::<ShutdownHandle>();
     let watch = async move {
         tokio::select! {
             _ = terminate.recv() => {}

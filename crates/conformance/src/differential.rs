@@ -11,9 +11,9 @@
 //! 5. Minimal idle times and given ages are seconds apart, so that the few milliseconds between the
 //!    two servers never decide. Times in replies are compared with a tolerance.
 //!
-//! A second connection takes a command now and then, above all between WATCH and EXEC; each waits for
-//! the other's replies, so that the order is known. Reads that wait for each other are left to the
-//! scenarios.
+//! A second connection takes a command now and then, above all between WATCH and EXEC; each waits
+//! for the other's replies, so that the order is known. Reads that wait for each other are left to
+//! the scenarios.
 
 mod compare;
 mod generate;

@@ -111,16 +111,19 @@ fn value(shared: &Shared, engine: &EngineSettings, name: &str) -> String {
     }
 }
 
-/// CONFIG GET pattern ...
+/// CONFIG GET pattern ... A name is answered as it was asked for, what a pattern finds under its
+/// own name.
 pub(crate) fn get(session: &Session, args: &[&[u8]], data: &mut Data<'_, '_>) -> Reply {
     let engine = data.with(|txn| txn.settings());
-    let matches =
-        |name: &str| args[2..].iter().any(|pattern| glob::matches_nocase(pattern, name.as_bytes()));
-    let found = SETTINGS.iter().filter(|(name, _)| matches(name));
-    let pair = |&(name, _): &(&'static str, Kind)| {
-        (Reply::Text(name), Reply::bulk(value(&session.shared, &engine, name)))
+    let is_name = |word: &[u8]| !word.iter().any(|byte| b"[*?".contains(byte));
+    let asked = |name: &'static str| {
+        let patterns = &args[2..];
+        let fitting = |&&word: &&&[u8]| glob::matches_nocase(word, name.as_bytes());
+        let first = patterns.iter().find(fitting)?;
+        let shown = if is_name(first) { Reply::bulk(first.to_vec()) } else { Reply::Text(name) };
+        Some((shown, Reply::bulk(value(&session.shared, &engine, name))))
     };
-    Reply::Map(found.map(pair).collect())
+    Reply::Map(SETTINGS.iter().filter_map(|(name, _)| asked(name)).collect())
 }
 
 /// A checked change.
@@ -154,20 +157,22 @@ fn check_all(
         let head = b"ERR Unknown option or number of arguments for CONFIG SET - '";
         Reply::ErrorBytes([head, name, b"'"].concat())
     };
-    let failed = |name: &str, why: &str| {
-        let head = "ERR CONFIG SET failed (possibly related to argument '";
-        Reply::Error(format!("{head}{name}') - {why}").into())
+    // What is wrong with the value is told under the setting's own name, the rest as it was typed.
+    let failed = |name: &[u8], why: &str| {
+        let head = b"ERR CONFIG SET failed (possibly related to argument '";
+        Reply::ErrorBytes([head, name, b"') - ", why.as_bytes()].concat())
     };
-    if let [.., name] = pairs
-        && pairs.len() % 2 == 1
-    {
-        return Err(unknown(name));
+    if pairs.len() % 2 == 1 {
+        return Err(Reply::error("ERR syntax error"));
     }
     let mut known: Vec<(&'static str, Kind, &[u8])> = Vec::new();
     for pair in pairs.chunks_exact(2) {
         let (name, kind) = find(pair[0]).ok_or_else(|| unknown(pair[0]))?;
         if known.iter().any(|(other, ..)| *other == name) {
-            return Err(failed(name, "duplicate parameter"));
+            return Err(failed(pair[0], "duplicate parameter"));
+        }
+        if kind == Kind::Immutable {
+            return Err(failed(pair[0], "can't set immutable config"));
         }
         known.push((name, kind, pair[1]));
     }
@@ -176,7 +181,7 @@ fn check_all(
         let present = value(&session.shared, &engine, name);
         check_one(kind, text, &present)
             .map(|change| (name, change))
-            .map_err(|why| failed(name, &why))
+            .map_err(|why| failed(name.as_bytes(), &why))
     };
     known.into_iter().map(check).collect()
 }

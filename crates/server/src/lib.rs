@@ -4,7 +4,7 @@
 //! and stops it. Everything works in-process, several times over, so tests and the demo use port 0.
 //!
 //! ```text
-//! listener -> worker (a runtime per thread) -> session: parse -> engine -> encode -> hold -> socket
+//! listener -> worker (own thread) -> session: parse -> engine -> encode -> hold -> socket
 //!                                                          |                          ^
 //!                                              commit thread: write, sync, publish ---+
 //! ```

@@ -81,10 +81,13 @@ pub(crate) fn parse_wait(
         }
     }
     let numbers = if with_local { &args[2..] } else { &args[1..] };
-    let replicas = number(numbers[0])?;
-    if with_local && replicas < 0 {
-        return Err(Reply::error("ERR value is out of range, must be positive"));
-    }
+    let replicas = match parse_i64(numbers[0]) {
+        Some(replicas) if !with_local || replicas >= 0 => replicas,
+        _ if with_local => {
+            return Err(Reply::error("ERR value is out of range, must be positive"));
+        }
+        _ => return Err(Reply::error(NOT_AN_INTEGER)),
+    };
     let timeout = parse_i64(numbers[1])
         .ok_or(Reply::error("ERR timeout is not an integer or out of range"))?;
     let timeout = u64::try_from(timeout).map_err(|_| Reply::error("ERR timeout is negative"))?;

@@ -35,7 +35,7 @@ impl Peer {
                 "a peer is required, but {} is missing",
                 program.display()
             );
-            eprintln!("skipped: no peer at {}", program.display());
+            eprintln!("SKIP: no peer at {}", program.display());
             return None;
         }
         // A port that was free when it was chosen may be gone a moment later.

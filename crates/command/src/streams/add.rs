@@ -34,7 +34,7 @@ pub(crate) fn xadd(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome
     }
     let trim = grammar.trim.finish(|| txn.settings(), false)?;
     let fields = options.rest();
-    if fields.is_empty() || fields.len() % 2 != 0 {
+    if fields.is_empty() || !fields.len().is_multiple_of(2) {
         return Err(Refusal::wrong_arity("xadd"));
     }
     let derived;

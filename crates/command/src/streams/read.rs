@@ -135,7 +135,7 @@ impl<'a> Grammar<'a> {
     }
 
     fn streams(&mut self, kind: Kind, rest: &'a [&'a [u8]]) -> Result<(), Refusal> {
-        if rest.len() % 2 != 0 {
+        if !rest.len().is_multiple_of(2) {
             return Err(Refusal::text(match kind {
                 Kind::Plain => {
                     "ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or \

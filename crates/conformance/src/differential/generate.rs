@@ -62,8 +62,25 @@ const BAD_INTEGERS: [&str; 7] = ["x", "-1", "0", "007", "''", "92233720368547758
 pub(super) fn sequence(seed: u64, length: usize, features: Features) -> Vec<Command> {
     let random = Random::new(seed);
     let on_strings = seed % 8 == 7;
-    let mut g = Generator { random, features, on_strings, in_multi: false, relative_times: 0 };
+    let mut g = Generator {
+        random,
+        features,
+        on_strings,
+        in_multi: false,
+        on_future: false,
+        top_ms: 0,
+        relative_times: 0,
+    };
     let mut commands = vec![words(&format!("XADD f {FUTURE} f v"))];
+    // Without a group most commands find nothing to do.
+    for key in KEYS {
+        for (group, percent) in GROUPS.into_iter().zip([85, 30]) {
+            if g.random.chance(percent) {
+                let id = g.random.pick(&["0", "0", "$", "2"]);
+                commands.push(words(&format!("XGROUP CREATE {key} {group} {id} MKSTREAM")));
+            }
+        }
+    }
     while commands.len() < length {
         if g.random.chance(3) {
             let watch = g.random.maybe(30, |r| format!("WATCH {}", r.pick(&KEYS)));
@@ -106,6 +123,10 @@ struct Generator {
     on_strings: bool,
     /// Between MULTI and EXEC, where replies come in one array.
     in_multi: bool,
+    /// The key last drawn was `f`, whose IDs are others.
+    on_future: bool,
+    /// The first half of the IDs that are added now; it grows slowly.
+    top_ms: usize,
     /// How many relative times were used: each is another, so that GT and LT never compare two that
     /// differ by the milliseconds between the servers.
     relative_times: u64,
@@ -146,15 +167,21 @@ impl Generator {
     }
 
     fn key(&mut self) -> &'static str {
-        match self.random.below(100) {
+        let key = match self.random.below(100) {
             0..3 => "none",
             3..4 => self.random.pick(&STRING_KEYS),
             _ => self.random.pick(&KEYS),
-        }
+        };
+        self.on_future = key == "f";
+        key
     }
 
     fn group(&mut self) -> &'static str {
-        if self.random.chance(3) { "nogroup" } else { self.random.pick(&GROUPS) }
+        match self.random.below(100) {
+            0..3 => "nogroup",
+            3..25 => GROUPS[1],
+            _ => GROUPS[0],
+        }
     }
 
     fn consumer(&mut self) -> &'static str {
@@ -165,10 +192,22 @@ impl Generator {
         if self.random.chance(4) {
             return self.random.pick(&BAD_IDS).to_owned();
         }
-        if self.random.chance(15) {
-            return format!("9999999999999-{}", self.random.below(8));
+        if self.random.chance(if self.on_future { 90 } else { 5 }) {
+            return format!("9999999999999-{}", self.random.below(12));
         }
-        format!("{}-{}", self.random.below(7), self.random.below(3))
+        let ms = self.random.below(self.top_ms + 3);
+        format!("{ms}-{}", self.seq())
+    }
+
+    fn seq(&mut self) -> &'static str {
+        self.random.pick(&["0", "0", "0", "1", "2"])
+    }
+
+    /// Above all that were added, mostly.
+    fn next_id(&mut self) -> String {
+        self.top_ms += usize::from(self.random.chance(70));
+        let seq = self.seq();
+        format!("{}-{seq}", self.top_ms)
     }
 
     fn ids(&mut self) -> String {
@@ -179,7 +218,7 @@ impl Generator {
         if self.random.chance(4) {
             return self.random.pick(&BAD_INTEGERS).to_owned();
         }
-        self.random.below(6).to_string()
+        self.random.below(12).to_string()
     }
 
     fn count(&mut self) -> String {
@@ -231,7 +270,10 @@ impl Generator {
             let idmp = self.features.idmp && self.random.chance(40);
             (if idmp { self.idmp() } else { String::new() }, "*".to_owned())
         } else if self.random.chance(15) {
-            (String::new(), format!("{}-*", self.random.below(8)))
+            self.top_ms += usize::from(self.random.chance(30));
+            (String::new(), format!("{}-*", self.top_ms))
+        } else if self.random.chance(75) {
+            (String::new(), self.next_id())
         } else {
             (String::new(), self.id())
         };
@@ -258,7 +300,7 @@ impl Generator {
         } else {
             String::new()
         };
-        let n = 1 + self.random.below(2);
+        let n = 1 + usize::from(self.random.chance(25));
         let keys: Vec<&str> = (0..n).map(|_| self.key()).collect();
         let ids: Vec<String> = (0..n)
             .map(|_| if self.random.chance(75) { ">".to_owned() } else { self.id() })
@@ -357,8 +399,10 @@ impl Generator {
         } else {
             String::new()
         };
+        self.on_future = false;
+        let id = if self.random.chance(60) { self.next_id() } else { self.id() };
         // Key `f` keeps its last ID in the future.
-        format!("XSETID {} {} {added} {deleted}", self.random.pick(&["a", "b", "none"]), self.id())
+        format!("XSETID {} {id} {added} {deleted}", self.random.pick(&["a", "b", "a", "none"]))
     }
 
     fn xinfo(&mut self) -> String {

@@ -43,7 +43,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_bytes_are_parsed_as_the_reference_does(data in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_parsed_as_the_reference_does(
+        data in prop::collection::vec(any::<u8>(), 0..200)
+    ) {
         check_request_input(&data);
     }
 

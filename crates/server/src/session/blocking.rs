@@ -1,8 +1,8 @@
 //! What keeps a session from running its next command: a parked read, WAIT, a large reply, room.
 //!
-//! A read is parked in the engine with a [`ParkedRead`] as its sink. While it waits the session goes
-//! on reading, so that it sees the client go: a waiter whose connection is known to be closed is not
-//! served. What was delivered to a connection that breaks later stays pending.
+//! A read is parked in the engine with a [`ParkedRead`] as its sink. While it waits the session
+//! goes on reading, so that it sees the client go: a waiter whose connection is known to be closed
+//! is not served. What was delivered to a connection that breaks later stays pending.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -10,10 +10,10 @@ use millstream_command::table::{self, CommandSpec};
 use millstream_command::{Answer, Reply, encode, is_data_command, run};
 use millstream_engine::{Engine, LogPosition, Now, Transaction};
 
-use super::Session;
 use super::blocking::{Parked, ParkedRead, Sink, Waiting, pause};
 use super::input::Input;
 use super::large_reply;
+use super::{OUTBOX_BYTES_MAX, Session};
 use crate::admission::{self, Admission};
 
 /// Requests of one hold of the lock, at most.
@@ -158,7 +158,9 @@ impl Session {
                 self.run_own(spec, args, now)
             };
             match step {
-                Step::Next if self.is_closing => return (index + 1, last),
+                Step::Next if self.is_closing || self.has_enough_replies() => {
+                    return (index + 1, last);
+                }
                 Step::Next => {}
                 Step::Pause => return (index + 1, last),
                 Step::Retry => return (index, last),
@@ -223,10 +225,8 @@ impl Session {
         let position = txn.finish();
         match answer {
             Answer::Reply(reply) => {
-                let is_large = matches!(reply, Reply::Entries(_) | Reply::Read(_))
-                    && large_reply::is_large(&reply);
                 self.answer(Some(spec), reply, position);
-                if is_large { Step::Pause } else { Step::Next }
+                Step::Next
             }
             Answer::Park { request, block_ms } => {
                 // The clock's millisecond has begun already, and a wait must not end early.
@@ -316,7 +316,16 @@ impl Session {
         if matches!(reply, Reply::Error(_) | Reply::ErrorBytes(_)) {
             self.count_failure(spec, &reply);
         }
+        self.last_reply_bytes = reply.bytes_estimate();
+        self.replies_bytes += self.last_reply_bytes;
         self.replies.push((reply, position));
+    }
+
+    /// Whether what was answered must leave before more is answered: a batch of small requests may
+    /// ask for gigabytes.
+    fn has_enough_replies(&self) -> bool {
+        self.last_reply_bytes > large_reply::WHOLE_BYTES_MAX
+            || self.replies_bytes > OUTBOX_BYTES_MAX
     }
 
     #[cold]
@@ -337,14 +346,17 @@ impl Session {
         let mut replies = mem::take(&mut self.replies);
         let released = self.shared.released();
         let mut end = LogPosition::ZERO;
+        let is_last_large = self.last_reply_bytes > large_reply::WHOLE_BYTES_MAX;
+        let large = if is_last_large { replies.pop() } else { None };
         for (reply, position) in replies.drain(..) {
             end = end.max(position);
-            if matches!(reply, Reply::Entries(_) | Reply::Read(_)) {
-                self.put_or_defer(reply, position);
-            } else {
-                self.put(&reply, position, released);
-            }
+            self.put(&reply, position, released);
         }
+        if let Some((reply, position)) = large {
+            end = end.max(position);
+            self.put_or_defer(reply, position);
+        }
+        (self.replies_bytes, self.last_reply_bytes) = (0, 0);
         self.outbox.end_batch();
         self.replies = replies;
         self.last_position = self.last_position.max(end);

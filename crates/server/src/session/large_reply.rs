@@ -6,13 +6,13 @@
 use std::task::Poll;
 
 use millstream_command::{Reply, ReplyEncoder};
-use millstream_engine::{LogPosition, ReadEntries};
+use millstream_engine::LogPosition;
 
 use super::blocking::Waiting;
 use super::{Session, UNKNOWN_OUTCOME};
 
 /// Encoded whole up to this estimate.
-const WHOLE_BYTES_MAX: usize = 256 << 10;
+pub(super) const WHOLE_BYTES_MAX: usize = 256 << 10;
 
 /// Encoded at a time once the client has taken what was before.
 const STEP_BYTES: usize = 64 << 10;
@@ -23,32 +23,10 @@ pub(super) struct LargeReply {
     pub(super) until: LogPosition,
 }
 
-/// Whether a reply should go out bit by bit.
-pub(super) fn is_large(reply: &Reply) -> bool {
-    let bytes = match reply {
-        Reply::Entries(entries) => entries.bytes_estimate(),
-        Reply::Read(outcome) => outcome.streams.iter().map(|read| estimate(&read.entries)).sum(),
-        _ => 0,
-    };
-    bytes > WHOLE_BYTES_MAX
-}
-
-fn estimate(entries: &ReadEntries) -> usize {
-    /// Claimed entries and history have no common block to ask.
-    const SCATTERED_ENTRY_BYTES: usize = 256;
-    match entries {
-        ReadEntries::Plain(entries) => entries.bytes_estimate(),
-        ReadEntries::History(entries) => entries.len() * SCATTERED_ENTRY_BYTES,
-        ReadEntries::WithClaims { claimed, new } => {
-            claimed.len() * SCATTERED_ENTRY_BYTES + new.bytes_estimate()
-        }
-    }
-}
-
 impl Session {
     /// Encodes the reply now, or lets it go out bit by bit if it is large.
     pub(super) fn put_or_defer(&mut self, reply: Reply, until: LogPosition) {
-        if is_large(&reply) {
+        if reply.bytes_estimate() > WHOLE_BYTES_MAX {
             let encoder = ReplyEncoder::new(reply, self.protocol);
             self.waiting = Waiting::Large(LargeReply { encoder, until });
         } else {

@@ -84,6 +84,9 @@ pub(crate) struct Session {
     args: ArgSlices,
     plan: Vec<Planned>,
     replies: Vec<(Reply, LogPosition)>,
+    /// What `replies` take on the wire, roughly, and what the last of them does.
+    replies_bytes: usize,
+    last_reply_bytes: usize,
 }
 
 impl Session {
@@ -112,6 +115,8 @@ impl Session {
             args: ArgSlices::default(),
             plan: Vec::new(),
             replies: Vec::new(),
+            replies_bytes: 0,
+            last_reply_bytes: 0,
         }
     }
 

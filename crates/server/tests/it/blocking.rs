@@ -32,6 +32,17 @@ fn a_parked_read_times_out() {
 }
 
 #[test]
+fn a_timeout_never_comes_a_fraction_of_a_millisecond_early() {
+    let server = start(memory());
+    let mut client = Client::connect(&server);
+    for _ in 0..20 {
+        let started = Instant::now();
+        assert_eq!(client.shown("XREAD BLOCK 5 STREAMS s $"), "nil");
+        assert!(started.elapsed() >= Duration::from_millis(5), "{:?}", started.elapsed());
+    }
+}
+
+#[test]
 fn a_connection_can_wait_again_and_again() {
     let server = start(memory());
     let mut reader = Client::connect(&server);

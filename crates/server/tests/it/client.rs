@@ -96,7 +96,8 @@ impl Client {
         if let Ok(count) = result {
             self.received.extend_from_slice(&byte[..count]);
         }
-        matches!(result, Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+        let waited = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
+        result.is_err_and(|error| waited.contains(&error.kind()))
     }
 
     /// The same connection, for a thread that sends.

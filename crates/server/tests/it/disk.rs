@@ -51,8 +51,8 @@ fn no_reply_leaves_before_what_it_reports_is_on_disk() {
 }
 
 /// Symptom: now and then a reply stayed behind for ever, when the sync ended just while its session
-/// went to sleep. Entries of many sizes let syncs end at many moments, so this fails now and then if
-/// that comes back; `outbox.rs` has the rule that prevents it under a test that always fails.
+/// went to sleep. Entries of many sizes let syncs end at many moments, so this fails now and then
+/// if that comes back; `outbox.rs` has the rule that prevents it under a test that always fails.
 #[test]
 fn each_of_many_single_writes_is_confirmed() {
     let storage = GatedStorage::default();

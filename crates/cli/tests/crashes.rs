@@ -1,0 +1,189 @@
+//! Kill -9 at random moments under load, over and over, on one store.
+//!
+//! After each restart every client's keys must show the outcome of all of its answered commands,
+//! and of a prefix of those that were not answered; a group that all clients share must have lost
+//! and forgotten nothing. `MILLSTREAM_CRASH_ROUNDS` (6), `MILLSTREAM_CRASH_SEED` and
+//! `MILLSTREAM_CRASH_SYNC` (all three modes in turn) are set by `cargo xtask long crashes`.
+
+#[path = "crashes/model.rs"]
+mod model;
+#[path = "support/process.rs"]
+mod process;
+#[path = "crashes/shared_group.rs"]
+mod shared_group;
+
+use std::collections::VecDeque;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use model::{Dice, Model, Op, commands, dump};
+use process::Process;
+use shared_group::SharedGroup;
+
+const CLIENTS: usize = 8;
+const REPLY_LIMIT: Duration = Duration::from_secs(20);
+
+struct Client {
+    index: usize,
+    /// After all answered commands.
+    model: Model,
+    /// Sent, not answered.
+    open: VecDeque<Op>,
+    next_n: u64,
+    dice: Dice,
+}
+
+impl Client {
+    /// Sends batches until the server is gone.
+    fn run(&mut self, address: &str) {
+        let Ok(mut stream) = TcpStream::connect(address) else { return };
+        stream.set_read_timeout(Some(REPLY_LIMIT)).expect("a limit above zero");
+        let mut parser = redis::Parser::new();
+        let mut latest = self.model.clone();
+        loop {
+            let mut bytes = Vec::new();
+            let mut replies = Vec::new();
+            for _ in 0..1 + self.dice.below(40) {
+                self.next_n += 1;
+                let op = latest.next_op(self.next_n, &mut self.dice);
+                latest.apply(&op);
+                let commands = commands(self.index, &op);
+                replies.push(commands.len());
+                commands.iter().for_each(|c| bytes.extend(c.get_packed_command()));
+                self.open.push_back(op);
+            }
+            if stream.write_all(&bytes).is_err() {
+                return;
+            }
+            for count in replies {
+                for _ in 0..count {
+                    let Ok(reply) = parser.parse_value(&mut stream) else { return };
+                    assert!(!matches!(reply, redis::Value::ServerError(_)), "{reply:?}");
+                }
+                let op = self.open.pop_front().expect("one for each step sent");
+                self.model.apply(&op);
+            }
+        }
+    }
+
+    /// Finds how much of what was not answered is there.
+    fn verify(&mut self, connection: &mut redis::Connection, loses_unsynced: bool) -> usize {
+        let found = dump(self.index, connection);
+        let mut tried = vec![self.model.text()];
+        let mut kept = 0;
+        while *tried.last().expect("never empty") != found {
+            let Some(op) = self.open.pop_front() else {
+                panic!(
+                    "client {}: what is there is no outcome of what was sent (loses: \
+                     {loses_unsynced})\nfound  {found}\nfirst  {}\nlast   {}",
+                    self.index,
+                    tried[0],
+                    tried[tried.len() - 1]
+                );
+            };
+            self.model.apply(&op);
+            tried.push(self.model.text());
+            kept += 1;
+        }
+        self.open.clear();
+        kept
+    }
+}
+
+fn start(directory: &Path, sync: &str) -> Process {
+    Process::start(|command| configure(command, directory, sync))
+}
+
+fn configure(command: &mut Command, directory: &Path, sync: &str) {
+    command
+        .args(["--sync", sync, "--threads", "2", "--log-segment-kb", "256", "--dir"])
+        .arg(directory);
+}
+
+/// Starts servers that do not live to the end of their recovery.
+fn kill_in_recovery(directory: &Path, sync: &str, dice: &mut Dice) {
+    for _ in 0..dice.below(3) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
+        command.args(["serve", "--port", "0"]).stdout(Stdio::null()).stderr(Stdio::null());
+        configure(&mut command, directory, sync);
+        let mut child = command.spawn().expect("the binary of this package starts");
+        thread::sleep(Duration::from_millis(dice.below(40)));
+        child.kill().expect("it runs");
+        child.wait().expect("it was started here");
+    }
+}
+
+fn connect(server: &Process) -> redis::Connection {
+    let client = redis::Client::open(format!("redis://{}/", server.address)).expect("a URL");
+    let connection = client.get_connection_with_timeout(REPLY_LIMIT).expect("it listens");
+    connection.set_read_timeout(Some(REPLY_LIMIT)).expect("a limit above zero");
+    connection
+}
+
+fn number(name: &str, usual: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+fn soak(sync: &str, rounds: u64, seed: u64) {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let mut dice = Dice(seed);
+    let mut clients: Vec<Client> = (0..CLIENTS)
+        .map(|index| Client {
+            index,
+            model: Model::default(),
+            open: VecDeque::new(),
+            next_n: 0,
+            dice: Dice(seed ^ (index as u64 + 1) << 32),
+        })
+        .collect();
+    let mut shared = SharedGroup::default();
+    let began = Instant::now();
+    let mut kept = 0;
+    for round in 0..rounds {
+        let mut server = start(directory.path(), sync);
+        let mut connection = connect(&server);
+        for client in &mut clients {
+            kept += client.verify(&mut connection, sync == "no");
+        }
+        shared.verify(&mut connection);
+        let address = server.address.clone();
+        thread::scope(|scope| {
+            for client in &mut clients {
+                scope.spawn(|| client.run(&address));
+            }
+            shared.start(scope, &address);
+            thread::sleep(Duration::from_millis(20 + dice.below(300)));
+            server.child.kill().expect("it runs");
+        });
+        drop(server);
+        kill_in_recovery(directory.path(), sync, &mut dice);
+        if rounds > 20 && round % 20 == 19 {
+            let steps: u64 = clients.iter().map(|client| client.next_n).sum();
+            println!("{sync}: {} kills, {steps} steps, {:?}", round + 1, began.elapsed());
+        }
+    }
+    let server = start(directory.path(), sync);
+    let mut connection = connect(&server);
+    for client in &mut clients {
+        kept += client.verify(&mut connection, sync == "no");
+        assert!(client.next_n > 0, "the load never began");
+    }
+    shared.verify(&mut connection);
+    shared.finish(&mut connection);
+    println!("{sync}: {rounds} kills, {kept} unanswered steps were there, seed {seed}");
+}
+
+#[test]
+fn nothing_answered_is_lost_when_the_server_is_killed() {
+    let rounds = number("MILLSTREAM_CRASH_ROUNDS", 6);
+    let seed = number("MILLSTREAM_CRASH_SEED", u64::from(std::process::id()));
+    println!("seed {seed}");
+    // `no` promises nothing about the last moments, so it has no ledger to be held to.
+    for sync in ["always", "everysec"] {
+        soak(sync, rounds / 2, seed);
+    }
+}
