@@ -39,14 +39,14 @@ pub(crate) fn run() -> Result<()> {
     // --nocapture: a test that has nothing to compare with says SKIP, and that must be seen.
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--nocapture"]);
     tests.env("MILLSTREAM_PEERS", &peers_dir).env("MILLSTREAM_BIN", &binary);
-    count.stream(&mut tests)?;
+    count.stream(&mut tests, show)?;
 
     let clients = checkout::root().join("tests/clients/run.py");
     if clients.is_file() {
         let mut python = Command::new("python3");
         python.current_dir(checkout::root()).arg(clients);
         python.env("MILLSTREAM_PEERS", &peers_dir).env("MILLSTREAM_BIN", &binary);
-        count.stream(&mut python)?;
+        count.stream(&mut python, show)?;
     } else {
         println!("SKIP: no tests/clients/run.py");
         count.skipped += 1;
@@ -55,6 +55,10 @@ pub(crate) fn run() -> Result<()> {
     println!("test: {} passed, {} failed, {} skipped", count.passed, count.failed, count.skipped);
     ensure!(count.failed == 0, "not everything passed");
     Ok(())
+}
+
+fn show(line: &str) {
+    println!("{line}");
 }
 
 impl Count {
@@ -70,7 +74,7 @@ impl Count {
     }
 
     /// Runs a command, shows all it writes and counts the tests it tells of.
-    fn stream(&mut self, command: &mut Command) -> Result<()> {
+    fn stream(&mut self, command: &mut Command, show: fn(&str)) -> Result<()> {
         let name = command.get_program().to_string_lossy().into_owned();
         let (reader, writer) = std::io::pipe().context("make a pipe")?;
         let errors = writer.try_clone().context("share the pipe")?;
@@ -85,7 +89,7 @@ impl Count {
         let failed_before = self.failed;
         for line in BufReader::new(reader).split(b'\n') {
             let line = String::from_utf8_lossy(&line.context("read its output")?).into_owned();
-            println!("{line}");
+            show(&line);
             self.line(&line);
         }
         let status = child.wait().context("wait for it")?;
@@ -138,7 +142,8 @@ mod tests {
     fn a_command_is_counted_by_what_it_says_and_by_how_it_ends() {
         let mut count = Count::default();
         let mut shell = |script: &str| {
-            count.stream(Command::new("sh").args(["-c", script])).expect("sh runs");
+            // Shown, these lines would be counted by the run that this test is part of.
+            count.stream(Command::new("sh").args(["-c", script]), |_| {}).expect("sh runs");
         };
         shell("echo 'test result: ok. 3 passed; 0 failed; 0 ignored'; echo 'SKIP: x' >&2");
         shell("echo 'test result: FAILED. 0 passed; 2 failed; 0 ignored'; exit 1");

@@ -25,6 +25,8 @@ pub(crate) struct Core {
     /// When the timer thread wakes by itself, in monotonic milliseconds; 0 while it works.
     pub(crate) timer_wakes_at_ms: u64,
     pub(crate) expired_keys: u64,
+    /// At the last look there was no log space for what time demands.
+    pub(crate) is_log_full: bool,
     pub(crate) is_broken: bool,
 }
 

@@ -1,6 +1,8 @@
 //! What happens because time passes: expiry, timeouts of parked reads, forgetting of productions.
 //!
-//! All of it is logged as effects, so recovery never looks at a clock.
+//! All of it is logged as effects, so recovery never looks at a clock. Nobody admits this work
+//! before the lock, so it asks for log space itself: where there is none, expired keys stay (absent
+//! for everybody all the same) and claims wait. A full disk must not become a failed write.
 
 use crate::core::Core;
 use crate::mutation::Mutation;
@@ -10,6 +12,9 @@ use crate::waiters::Signal;
 
 /// How often productions past their duration are forgotten, as in Redis.
 const FORGETTING_INTERVAL_MS: u64 = 1000;
+/// What one piece of work logs, besides a key; what a claim logs beyond it comes out of the
+/// reserve.
+const RECORD_BYTES: u64 = 128;
 
 impl Core {
     /// When something is due next, in monotonic milliseconds; may be in the past.
@@ -23,14 +28,18 @@ impl Core {
         let claim = self.waiters.next_claim().map(from_steady);
         let forgetting =
             (!self.state.producing.is_empty()).then(|| from_steady(self.next_forgetting_ms));
-        [expiry, claim, forgetting, self.waiters.next_deadline()].into_iter().flatten().min()
+        // What cannot be logged waits for the next look, which its owner takes now and then.
+        let logged = [expiry, claim, forgetting].into_iter().flatten().min();
+        let logged = logged.filter(|_| !self.is_log_full);
+        [logged, self.waiters.next_deadline()].into_iter().flatten().min()
     }
 }
 
 impl Transaction<'_> {
     pub(crate) fn run_due(&mut self, budget: usize) -> bool {
+        self.core.is_log_full = !self.may_log(RECORD_BYTES);
         self.expire_keys(budget);
-        if self.steady_ms >= self.core.next_forgetting_ms {
+        if !self.core.is_log_full && self.steady_ms >= self.core.next_forgetting_ms {
             self.core.next_forgetting_ms = self.steady_ms.saturating_add(FORGETTING_INTERVAL_MS);
             self.forget_productions();
         }
@@ -44,12 +53,27 @@ impl Transaction<'_> {
             let Some((_, db, key)) = due.filter(|due| due.0 <= self.now.wall_ms).cloned() else {
                 break;
             };
+            if self.core.is_log_full || !self.may_log(key.len() as u64 + RECORD_BYTES) {
+                self.core.is_log_full = true;
+                break;
+            }
             self.begin();
             self.change(&Mutation::RemoveKey { db, key: &key });
             self.core.expired_keys += 1;
             self.signal(db, &key, Signal::Gone);
             self.finish();
         }
+    }
+
+    /// Whether the log has room for one more record of about so many bytes. The reserve is left to
+    /// clients that free space.
+    fn may_log(&self, bytes: u64) -> bool {
+        let (Some(room), Some(log)) = (self.room(), &self.core.log) else { return true };
+        let fits = room.admits(log.end(), bytes);
+        if !fits {
+            room.want(bytes);
+        }
+        fits && room.poison_reason().is_none()
     }
 
     fn forget_productions(&mut self) {

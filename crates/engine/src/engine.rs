@@ -178,6 +178,10 @@ impl Shared {
         &self.core
     }
 
+    pub(crate) fn room(&self) -> Option<&Room> {
+        self.room.as_ref()
+    }
+
     pub(crate) fn commit_wanted(&self) -> &Condvar {
         &self.commit_wanted
     }
@@ -229,6 +233,7 @@ impl Core {
             committer_sleeps: false,
             timer_wakes_at_ms: 0,
             expired_keys: 0,
+            is_log_full: false,
             is_broken: false,
         }
     }

@@ -123,6 +123,9 @@ impl Transaction<'_> {
             let mut waiter = self.core.waiters.remove(ticket).expect("it has a deadline");
             waiter.sink.complete(WaitResult::TimedOut, LogPosition::ZERO);
         }
+        if self.core.is_log_full {
+            return;
+        }
         for ticket in self.core.waiters.claims_due(self.steady_ms).into_iter().take(budget) {
             self.attempt(ticket);
             if let Some(waiter) = self.core.waiters.get(ticket) {

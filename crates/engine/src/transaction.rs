@@ -120,6 +120,10 @@ impl<'e> Transaction<'e> {
         self.steady_ms
     }
 
+    pub(crate) fn room(&self) -> Option<&millstream_log::Room> {
+        self.shared.room()
+    }
+
     pub(crate) fn state(&self) -> &State {
         &self.core.state
     }

@@ -32,6 +32,7 @@ mod position;
 mod preparer;
 mod record;
 mod recovery;
+mod rewrite;
 mod room;
 mod scan;
 mod segments;

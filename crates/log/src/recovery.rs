@@ -14,19 +14,12 @@ use std::error::Error;
 use std::sync::Arc;
 
 use crate::error::Failure;
-use crate::format::{
-    BATCH_HEADER_BYTES, BatchHeader, Mismatch, SEGMENT_HEADER_BYTES, SegmentHeader, checksum_seed,
-};
-use crate::preparer::is_disk_full;
+use crate::format::{BATCH_HEADER_BYTES, Mismatch, SEGMENT_HEADER_BYTES};
+use crate::rewrite::Rewrite;
 use crate::scan::{Scanned, Segment};
-use crate::segments::{
-    Current, FOLDER, FileKind, Finished, Shared, State, TEMPORARY_SUFFIX, file_kind, segment_name,
-    spare_name,
-};
-use crate::storage::write_zeros;
+use crate::segments::{FOLDER, FileKind, Finished, Shared, State, file_kind, spare_name};
 use crate::{
     Committer, LogBuffer, LogOptions, LogPosition, OpenError, Preparer, Record, Room, Storage,
-    StorageFile,
 };
 
 /// Applies one record to the state that is being rebuilt; an error stops recovery.
@@ -269,149 +262,5 @@ impl Recovery<'_> {
         // A closing header at the end is no batch that was cut.
         let cut = cut_end.since(scanned.end);
         Ok(if cut == BATCH_HEADER_BYTES { 0 } else { cut })
-    }
-}
-
-/// The last segment's valid bytes on their way into a new file.
-///
-/// The pages of a failed sync can still be read but are on no disk, and nothing says which they
-/// are; so all are written again, read back, and only then take the segment's name.
-struct Rewrite {
-    source: Option<(Segment, Scanned)>,
-    header: SegmentHeader,
-    end: LogPosition,
-    head_bytes: u64,
-    segment_bytes: u64,
-}
-
-impl Rewrite {
-    fn new_log(options: &LogOptions) -> Self {
-        let (end, salt) = (LogPosition::ZERO, options.salt);
-        Self {
-            source: None,
-            header: SegmentHeader { first: end, salt, file_bytes_synced: 0 },
-            end,
-            head_bytes: options.head_bytes,
-            segment_bytes: options.segment_bytes,
-        }
-    }
-
-    fn of(segment: Segment, scanned: Scanned, options: &LogOptions) -> Self {
-        Self {
-            header: segment.header,
-            end: scanned.end,
-            source: Some((segment, scanned)),
-            head_bytes: options.head_bytes,
-            segment_bytes: options.segment_bytes,
-        }
-    }
-
-    /// Writes the file, over a spare where there is one, since that needs no disk space.
-    fn run(mut self, storage: &dyn Storage, spare: Option<u64>) -> Result<Current, OpenError> {
-        let name = segment_name(self.header.first);
-        let temporary = format!("{name}{TEMPORARY_SUFFIX}");
-        let path = storage.path(&temporary);
-        let failed = |action| {
-            let path = path.clone();
-            move |source| Failure { action, path, source }
-        };
-        if let Some(number) = spare {
-            storage.rename(&spare_name(number), &temporary).map_err(failed("reuse spare as"))?;
-        } else {
-            storage.create_new(&temporary).map_err(failed("create segment"))?;
-        }
-        let file = storage.open(&temporary).map_err(failed("open segment"))?;
-        let spare_bytes = file.len().map_err(failed("measure segment"))?;
-
-        self.copy(&*file, &failed)?;
-        let closed_end = self.close(&*file).map_err(failed("write segment"))?;
-        let capacity_bytes = self.segment_bytes.max(spare_bytes).max(closed_end);
-        let mut prepared = spare_bytes.max(closed_end);
-        let head_end = (closed_end + self.head_bytes).min(capacity_bytes);
-        if head_end > prepared {
-            match write_zeros(&*file, prepared, head_end - prepared) {
-                Ok(()) => prepared = head_end,
-                // Then there is no room for writes, but what is stored can be read.
-                Err(error) if is_disk_full(&error) => {}
-                Err(error) => return Err(failed("zero segment")(error).into()),
-            }
-        }
-        // The copied headers state the old file's length, which the new one must have too.
-        let known = self.source.as_ref().map_or(0, |(_, scanned)| scanned.file_bytes_known);
-        let has_hole = known > file.len().map_err(failed("measure segment"))?;
-        if has_hole {
-            file.set_len(known).map_err(failed("extend segment"))?;
-        }
-        self.header.file_bytes_synced = prepared;
-        file.write_at(0, &self.header.encode()).map_err(failed("write segment header"))?;
-        file.sync_data().map_err(failed("sync segment"))?;
-        self.read_back(storage, &temporary)?;
-        storage.rename(&temporary, &name).map_err(failed("name segment"))?;
-        storage.sync_dir(FOLDER).map_err(|source| Failure {
-            action: "sync directory",
-            path: storage.path(FOLDER),
-            source,
-        })?;
-        Ok(Current {
-            name,
-            file,
-            first: self.header.first,
-            capacity_bytes,
-            written_bytes: prepared,
-            synced_bytes: prepared,
-            has_hole,
-        })
-    }
-
-    /// Writes the closing header and returns the offset behind it.
-    fn close(&self, file: &dyn StorageFile) -> std::io::Result<u64> {
-        let offset = SEGMENT_HEADER_BYTES + self.end.since(self.header.first);
-        let closed_end = offset + BATCH_HEADER_BYTES;
-        let (position, durable) = (self.end, self.end);
-        let header = BatchHeader { position, durable, length: 0, file_bytes_synced: closed_end };
-        file.write_at(offset, &header.encode(checksum_seed(self.header.salt)))?;
-        Ok(closed_end)
-    }
-
-    fn copy<F: FnOnce(std::io::Error) -> Failure>(
-        &self,
-        target: &dyn StorageFile,
-        failed: &dyn Fn(&'static str) -> F,
-    ) -> Result<(), OpenError> {
-        let Some((segment, scanned)) = &self.source else { return Ok(()) };
-        let mut buffer = vec![0; 1 << 20];
-        let mut offset = SEGMENT_HEADER_BYTES;
-        let end = segment.offset(self.end);
-        while offset < end {
-            let count = (end - offset).min(buffer.len() as u64) as usize;
-            let chunk = &mut buffer[..count];
-            let read = segment.file.read_at(offset, chunk).map_err(segment.read_failed())?;
-            target.write_at(offset, &chunk[..read]).map_err(failed("write segment"))?;
-            if read < count {
-                break;
-            }
-            offset += count as u64;
-        }
-        if let Some(batch) = scanned.partial {
-            let records = self.end.since(batch.position.plus(BATCH_HEADER_BYTES));
-            let length = u32::try_from(records).expect("a part of a batch is shorter than it");
-            let bytes = BatchHeader { length, ..batch }.encode(segment.seed());
-            let at = segment.offset(batch.position);
-            target.write_at(at, &bytes).map_err(failed("write segment"))?;
-        }
-        Ok(())
-    }
-
-    fn read_back(&self, storage: &dyn Storage, name: &str) -> Result<(), OpenError> {
-        let copy = Segment::open_as(storage, name, self.header.first)?;
-        let scanned = copy.scan(None, &mut |_| Ok(()), &mut |_| {})?;
-        if scanned.end == self.end {
-            return Ok(());
-        }
-        let mismatch = Mismatch::new(
-            format!("a copy that ends at {}", self.end),
-            format!("one that ends at {}", scanned.end),
-        );
-        Err(copy.damaged(scanned.stopped_at, mismatch))
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) rejected_connections: AtomicU64,
     /// End of the last record that a session knows of.
     log_end: AtomicU64,
+    /// Log space that admitted commands may still take; see `admission.rs`.
+    pub(crate) reserved_bytes: AtomicU64,
     poison: OnceLock<String>,
     pub(crate) preparer: Mutex<Option<Thread>>,
     pub(crate) is_stopping: AtomicBool,
@@ -83,6 +85,7 @@ impl Shared {
             port: AtomicUsize::new(0),
             rejected_connections: AtomicU64::new(0),
             log_end,
+            reserved_bytes: AtomicU64::new(0),
             poison: OnceLock::new(),
             preparer: Mutex::new(None),
             is_stopping: AtomicBool::new(false),

@@ -1,12 +1,13 @@
 //! Command sequences from a seed.
 
+mod groups;
 mod keyspace;
 
 use super::random::Random;
 use crate::{Family, Program};
 
-/// One command. `''` never occurs: an empty word is an empty argument. The second connection's begin
-/// with [`SECOND`].
+/// One command. `''` never occurs: an empty word is an empty argument. Those of the second
+/// connection begin with [`SECOND`].
 pub(super) type Command = Vec<String>;
 /// In front of a command that goes over the second connection, as scenarios are written.
 pub(super) const SECOND: &str = "c2>";
@@ -291,80 +292,12 @@ impl Generator {
         }
     }
 
-    fn xreadgroup(&mut self) -> String {
-        let (group, consumer) = (self.group(), self.consumer());
-        let count = format!("{} {}", self.count(), self.block());
-        let noack = self.random.maybe(15, |_| "NOACK".to_owned());
-        let claim = if self.features.claim && self.random.chance(25) {
-            format!("CLAIM {}", self.idle_ms_min())
-        } else {
-            String::new()
-        };
-        let n = 1 + usize::from(self.random.chance(25));
-        let keys: Vec<&str> = (0..n).map(|_| self.key()).collect();
-        let ids: Vec<String> = (0..n)
-            .map(|_| if self.random.chance(75) { ">".to_owned() } else { self.id() })
-            .collect();
-        let (keys, ids) = (keys.join(" "), ids.join(" "));
-        format!("XREADGROUP GROUP {group} {consumer} {count} {noack} {claim} STREAMS {keys} {ids}")
-    }
-
-    fn xgroup(&mut self) -> String {
-        let (key, group, consumer, id) = (self.key(), self.group(), self.consumer(), self.id());
-        let id = if self.random.chance(50) { "0".to_owned() } else { id };
-        let read = self.random.maybe(20, |r| format!("ENTRIESREAD {}", r.below(9)));
-        match self.random.below(10) {
-            0..5 => format!("XGROUP CREATE {key} {group} {id} MKSTREAM {read}"),
-            5..7 => format!("XGROUP SETID {key} {group} {id} {read}"),
-            7 => format!("XGROUP DESTROY {key} {group}"),
-            8 => format!("XGROUP CREATECONSUMER {key} {group} {consumer}"),
-            _ => format!("XGROUP DELCONSUMER {key} {group} {consumer}"),
-        }
-    }
-
-    fn xack(&mut self) -> String {
-        format!("XACK {} {} {}", self.key(), self.group(), self.ids())
-    }
-
     fn xdel(&mut self) -> String {
         format!("XDEL {} {}", self.key(), self.ids())
     }
 
     fn xtrim(&mut self) -> String {
         format!("XTRIM {} {} {}", self.key(), self.trimming(), self.policy())
-    }
-
-    fn xclaim(&mut self) -> String {
-        let options = match self.random.below(8) {
-            0 => format!("IDLE {}", self.age_ms()),
-            1 => "TIME @now-22222".to_owned(),
-            2 => format!("RETRYCOUNT {}", self.integer()),
-            3 => "FORCE".to_owned(),
-            4 => "JUSTID FORCE".to_owned(),
-            5 => format!("LASTID {}", self.id()),
-            6 => format!("IDLE {} RETRYCOUNT {} JUSTID", self.age_ms(), self.integer()),
-            _ => String::new(),
-        };
-        let (key, group, consumer) = (self.key(), self.group(), self.consumer());
-        format!("XCLAIM {key} {group} {consumer} {} {} {options}", self.idle_ms_min(), self.ids())
-    }
-
-    fn xautoclaim(&mut self) -> String {
-        let just_id = self.random.maybe(30, |_| "JUSTID".to_owned());
-        let (key, group, consumer) = (self.key(), self.group(), self.consumer());
-        let start = if self.random.chance(50) { "-".to_owned() } else { self.id() };
-        let idle = self.idle_ms_min();
-        format!("XAUTOCLAIM {key} {group} {consumer} {idle} {start} {} {just_id}", self.count())
-    }
-
-    fn xpending(&mut self) -> String {
-        let (key, group) = (self.key(), self.group());
-        if self.random.chance(40) {
-            return format!("XPENDING {key} {group}");
-        }
-        let idle = self.random.maybe(20, |r| format!("IDLE {}", r.pick(&["10000", "0", "x"])));
-        let consumer = if self.random.chance(30) { self.consumer() } else { "" };
-        format!("XPENDING {key} {group} {idle} {} {} {consumer}", self.range(), self.integer())
     }
 
     fn range(&mut self) -> String {
@@ -417,19 +350,6 @@ impl Generator {
     fn xcfgset(&mut self) -> String {
         let size = self.random.pick(&["1", "2", "3", "100", "0", "x"]);
         format!("XCFGSET {} IDMP-MAXSIZE {size}", self.key())
-    }
-
-    fn with_numids(&mut self) -> String {
-        if !self.features.policies {
-            return format!("XLEN {}", self.key());
-        }
-        let (key, group, policy, ids) = (self.key(), self.group(), self.policy(), self.ids());
-        let n =
-            if self.random.chance(5) { self.integer() } else { ids.split(' ').count().to_string() };
-        match self.random.below(2) {
-            0 => format!("XDELEX {key} {policy} IDS {n} {ids}"),
-            _ => format!("XACKDEL {key} {group} {policy} IDS {n} {ids}"),
-        }
     }
 }
 

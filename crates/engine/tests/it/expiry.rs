@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use millstream_engine::{
-    AddRequest, Engine, ExpiryCondition, KeyCounts, Lifetime, NewId, Production, StringExpiry,
+    AddRequest, Engine, ExpiryCondition, KeyCounts, Lifetime, NewId, Prepared, Production,
+    StringExpiry, Transaction,
 };
 use millstream_log::memory_storage::Crash;
 
 use crate::dump::dump;
 use crate::entries::{FIELDS, fill, request};
-use crate::store::{START_MS, Store, at, id, in_memory, now, run};
+use crate::store::{START_MS, Store, at, id, in_memory, now, run, run_due};
 
 fn expire(engine: &Engine, key: &[u8], ms: u64) {
     let at_ms = (START_MS + ms) as i64;
@@ -104,4 +105,37 @@ fn productions_are_forgotten_about_once_a_second() {
     engine.run_due(at(2000), 10);
     assert_eq!(now(&engine, |txn| txn.version(0, b"s")), version, "a WATCH does not see it");
     assert_ne!(produce(2001), first);
+}
+
+#[test]
+fn expiry_on_a_full_disk_waits_for_room_instead_of_failing_the_log() {
+    let mut store = Store::new();
+    let prepare = |store: &mut Store| {
+        while store.opened.preparer.step().expect("no poison") == Prepared::Grew {}
+    };
+    prepare(&mut store);
+    store.disk.set_capacity_bytes(Some(0));
+    let value = Bytes::from_static(b"v");
+    let expiry = StringExpiry::At(START_MS as i64 + 10);
+    // Up to the last byte of prepared space, as the commands of a client that found room.
+    let room = store.engine().room().expect("it has a disk").clone();
+    let mut keys: u32 = 0;
+    let mut end = store.sync();
+    while room.admits(end, 100) {
+        let key = keys.to_be_bytes();
+        let set = |txn: &mut Transaction<'_>| txn.set_string(0, &key, value.clone(), expiry);
+        end = run(store.engine(), at(0), set).1;
+        keys += 1;
+    }
+    assert!(keys > 10, "{keys} keys");
+    run_due(store.engine(), at(20));
+    store.sync();
+    assert!(room.limit() >= store.engine().written(), "nothing goes beyond prepared space");
+    let counts = run(store.engine(), at(20), |txn| txn.key_counts(0)).0;
+    assert_eq!(counts.keys, 0, "absent for everybody all the same");
+    store.disk.set_capacity_bytes(None);
+    prepare(&mut store);
+    run_due(store.engine(), at(20));
+    assert_eq!(now(store.engine(), |txn| txn.statistics().expired_keys), u64::from(keys));
+    store.sync();
 }

@@ -3,9 +3,9 @@
 use std::io::ErrorKind;
 
 use millstream_log::memory_storage::{Crash, Operation};
-use millstream_log::{MemoryStorage, Prepared};
+use millstream_log::{LogPosition, MemoryStorage, Prepared, Storage as _};
 
-use crate::harness::{FIRST, Log, small};
+use crate::harness::{FIRST, Log, recover, small};
 
 #[test]
 fn writes_that_found_room_never_meet_a_full_disk() {
@@ -120,4 +120,65 @@ fn a_hole_never_counts_as_prepared() {
     let durable = log.sync();
     let removed = log.opened.preparer.remove_before(durable).expect("removes");
     assert_eq!((removed.segments, removed.recycled), (1, 0));
+}
+
+/// A full disk under a log with a torn tail: a batch that was lost, and one behind it that was not.
+fn full_disk_without_a_spare() -> (MemoryStorage, usize) {
+    let mut log = Log::with(&[&[1; 700][..]; 6]);
+    log.sync();
+    let acknowledged = log.records.len();
+    for round in 0..5 {
+        log.append(&[2 + round; 700]);
+        log.write();
+    }
+    let crashed = log.storage.crash(Crash::Random(5));
+    for name in crashed.names() {
+        if name.ends_with(".spare") {
+            crashed.remove(&name).expect("it is there");
+        }
+    }
+    crashed.set_capacity_bytes(Some(0));
+    (crashed, acknowledged)
+}
+
+#[test]
+fn a_start_on_a_full_disk_works_without_a_spare() {
+    for seed in 0..40 {
+        let (disk, acknowledged) = full_disk_without_a_spare();
+        let disk = disk.crash(Crash::Random(seed));
+        disk.set_capacity_bytes(Some(0));
+        let (mut opened, records) =
+            recover(&disk, small(), LogPosition::ZERO).expect("reading needs no space");
+        assert!(records.len() >= acknowledged, "{} records", records.len());
+        let _full_or_a_hole_is_filled = opened.preparer.step().expect("no poison");
+        // Space comes back: the log goes on behind what was recovered, and nothing of the torn tail
+        // shows up behind that.
+        disk.set_capacity_bytes(None);
+        let mut log = Log { storage: disk, opened, records, from: LogPosition::ZERO };
+        log.prepare();
+        assert!(!log.opened.room.is_disk_full());
+        log.append(&[9; 700]);
+        log.sync();
+        log.reopen(log.storage.crash(Crash::KeepAll));
+    }
+}
+
+#[test]
+fn a_crash_at_any_operation_of_a_start_on_a_full_disk_loses_nothing() {
+    let (disk, acknowledged) = full_disk_without_a_spare();
+    let expected = recover(&disk.crash(Crash::LoseAll), small(), LogPosition::ZERO);
+    let expected = expected.expect("opens").1;
+    disk.keep_images();
+    recover(&disk, small(), LogPosition::ZERO).expect("opens");
+    let images = disk.take_images();
+    assert!(images.len() > 4);
+    for (index, image) in images.iter().enumerate() {
+        for crash in [Crash::LoseAll, Crash::KeepAll, Crash::Random(1), Crash::Random(2)] {
+            let after = image.crash(crash);
+            after.set_capacity_bytes(Some(0));
+            let records = recover(&after, small(), LogPosition::ZERO).expect("opens").1;
+            assert!(records.len() >= acknowledged, "image {index} {crash:?}");
+            assert_eq!(records, expected[..records.len()], "image {index} {crash:?}");
+        }
+    }
 }

@@ -4,8 +4,8 @@
 //! 2. `owners` counts the owned records by `owner % 64`; bit n of `owner_mask` is set exactly when
 //!    count n is not 0. `unowned` counts the rest.
 //! 3. `delivered_min` and `queue_min` are at or below the time of every owned and unowned record.
-//! They are exact while `stale` is 0: removing the minimum would otherwise cost a scan each time,
-//! and in a list worked off in order every removal is that of the minimum.
+//!    They are exact while `stale` is 0: removing the minimum would otherwise cost a scan each
+//!    time, and in a list worked off in order every removal is that of the minimum.
 //!
 //! Records sit behind an `Arc`, so a clone of the list costs its chunks and not its records.
 

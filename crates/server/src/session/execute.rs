@@ -14,7 +14,7 @@ use super::blocking::{Parked, ParkedRead, Sink, Waiting, pause};
 use super::input::Input;
 use super::large_reply;
 use super::{OUTBOX_BYTES_MAX, Session};
-use crate::admission::{self, Admission};
+use crate::admission::{self, Admission, Reservation};
 
 /// Requests of one hold of the lock, at most.
 const BATCH_REQUESTS_MAX: usize = 256;
@@ -128,9 +128,7 @@ impl Session {
     ) -> (usize, Option<&'static CommandSpec>) {
         let now = self.shared.clock.at(started);
         // One question for all: room for the whole batch is room for each of it.
-        let is_admitted = admission::ask(&self.shared, plan.len(), batch_bytes, false)
-            == Admission::Granted
-            && self.shared.poison().is_none();
+        let mut is_admitted = self.is_batch_admitted(plan.len(), batch_bytes);
         let shared = std::sync::Arc::clone(&self.shared);
         let mut lock: Option<Transaction<'_>> = None;
         let mut lock_since = started;
@@ -151,8 +149,12 @@ impl Session {
                 continue;
             }
             let step = if is_data_command(spec.id) {
-                let is_admitted = is_admitted || !spec.is_write();
-                self.run_admitted(spec, args, now, is_admitted, &mut lock, &shared.engine)
+                let needs_no_room = is_admitted || !spec.is_write();
+                let step =
+                    self.run_admitted(spec, args, now, needs_no_room, &mut lock, &shared.engine);
+                // A read for a group may log more than its request hints at.
+                is_admitted &= self.batch_end <= self.admitted_until;
+                step
             } else {
                 lock = None;
                 self.run_own(spec, args, now)
@@ -175,6 +177,27 @@ impl Session {
         }
         drop(lock);
         (plan.len(), last)
+    }
+
+    fn is_batch_admitted(&mut self, commands: usize, bytes: usize) -> bool {
+        if self.shared.poison().is_some() {
+            return false;
+        }
+        let admission = admission::ask(&self.shared, commands, bytes, false);
+        let Admission::Granted(reservation) = admission else { return false };
+        self.keep_reservation(reservation);
+        true
+    }
+
+    fn keep_reservation(&mut self, reservation: Option<Reservation>) {
+        self.admitted_until = reservation.as_ref().map_or(LogPosition::new(u64::MAX), |r| r.until);
+        self.reservation = reservation;
+    }
+
+    /// What was let in has logged by now: what it did not take is free again.
+    fn give_back_reservation(&mut self) {
+        self.shared.note_log_end(self.batch_end);
+        self.reservation = None;
     }
 
     /// Nothing stands between this session and running a command.
@@ -223,6 +246,7 @@ impl Session {
         txn.begin();
         let answer = run(spec.id, args, self.db, true, txn);
         let position = txn.finish();
+        self.batch_end = self.batch_end.max(position);
         match answer {
             Answer::Reply(reply) => {
                 self.answer(Some(spec), reply, position);
@@ -236,7 +260,6 @@ impl Session {
                 let sink = Box::new(Sink(std::sync::Arc::clone(&read)));
                 let ticket = txn.park(request, deadline_ms, sink);
                 self.last_position = self.last_position.max(position);
-                self.shared.note_log_end(position);
                 self.blocked_command = Some(spec);
                 self.begin_wait(Waiting::Read(Parked::new(ticket, read)));
                 Step::Pause
@@ -270,8 +293,10 @@ impl Session {
         if self.shared.poison().is_some() {
             return Err(POISONED);
         }
+        self.give_back_reservation();
         match admission::ask(&self.shared, commands, bytes, frees_space) {
-            Admission::Granted => {
+            Admission::Granted(reservation) => {
+                self.keep_reservation(reservation);
                 self.room_wanted_since = None;
                 Ok(true)
             }
@@ -360,7 +385,8 @@ impl Session {
         self.outbox.end_batch();
         self.replies = replies;
         self.last_position = self.last_position.max(end);
-        self.shared.note_log_end(end);
+        self.batch_end = self.batch_end.max(end);
+        self.give_back_reservation();
     }
 
     #[inline]

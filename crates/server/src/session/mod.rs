@@ -44,6 +44,7 @@ use self::input::Input;
 use self::outbox::Outbox;
 pub(crate) use self::own::Data;
 use self::transaction::{Multi, Watched};
+use crate::admission::Reservation;
 use crate::clients::{Client, Facts};
 use crate::mailbox::{KILLED, STOPPING};
 use crate::shared::Shared;
@@ -87,6 +88,10 @@ pub(crate) struct Session {
     /// What `replies` take on the wire, roughly, and what the last of them does.
     replies_bytes: usize,
     last_reply_bytes: usize,
+    /// Log space for what is being run, how far it reaches, and how far the log got.
+    reservation: Option<Reservation>,
+    admitted_until: LogPosition,
+    batch_end: LogPosition,
 }
 
 impl Session {
@@ -117,6 +122,9 @@ impl Session {
             replies: Vec::new(),
             replies_bytes: 0,
             last_reply_bytes: 0,
+            reservation: None,
+            admitted_until: LogPosition::ZERO,
+            batch_end: LogPosition::ZERO,
         }
     }
 

@@ -141,3 +141,29 @@ fn on_a_full_disk_only_what_frees_space_runs() {
     client.await_info("millstream_disk_full", "0");
     assert_eq!(client.shown("XADD s 9999-1 a b"), "9999-1");
 }
+
+/// Symptom: what the timer logged met the full disk, and the log was lost to all writes.
+#[test]
+fn a_full_disk_survives_the_expiry_of_its_keys() {
+    let storage = GatedStorage::default();
+    let server = start(on(&storage, SyncMode::Always));
+    let mut client = Client::connect(&server);
+    let name = "k".repeat(900);
+    for key in 0..1500 {
+        client.send(&format!("SET {name}{key} v"));
+    }
+    (0..1500).for_each(|_| drop(client.read()));
+    storage.disk.set_capacity_bytes(Some(0));
+    let value = "v".repeat(30_000);
+    while !client.shown(&format!("SET fill {value}")).starts_with("MISCONF the disk is full") {}
+    let mut full = 0;
+    for key in 0..1500 {
+        full += usize::from(client.shown(&format!("PEXPIRE {name}{key} 1")) != "1");
+    }
+    assert!(full > 0, "the disk is full");
+    assert_eq!(client.shown("XACK s g 1-1"), "0", "the reserve is not the timer's");
+    assert_eq!(client.info("millstream_poisoned"), "0");
+    storage.disk.set_capacity_bytes(None);
+    client.await_info("millstream_disk_full", "0");
+    assert_eq!(client.shown("PEXPIRE fill 1"), "1");
+}

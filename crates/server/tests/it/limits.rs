@@ -90,16 +90,7 @@ fn a_slow_reader_costs_little_and_gets_everything() {
     let id = slow.id();
     (0..READS).for_each(|_| slow.send("XRANGE s - +"));
     slow.send("PING");
-    let buffered = |client: &mut Client| {
-        let line = client.shown(&format!("CLIENT LIST ID {id}"));
-        let field = line.split(' ').find_map(|field| field.strip_prefix("omem="));
-        field.and_then(|bytes| bytes.parse::<usize>().ok()).expect("a number")
-    };
-    let deadline = std::time::Instant::now() + crate::client::LIMIT;
-    while buffered(&mut writer) == 0 {
-        assert!(std::time::Instant::now() < deadline, "the reader is never slow");
-    }
-    assert!(buffered(&mut writer) < 1 << 20);
+    assert!(await_buffered(&mut writer, id) < 1 << 20);
     for _ in 0..READS {
         let reply = slow.read();
         let entries = reply.as_slice().expect("entries");
@@ -107,6 +98,49 @@ fn a_slow_reader_costs_little_and_gets_everything() {
         assert!(show(&entries[ENTRIES - 1]).starts_with(&format!("[{ENTRIES}-1, [f, vvv")));
     }
     assert_eq!(show(&slow.read()), "PONG");
+}
+
+/// Symptom: replies of a batch were encoded together, so 256 small requests for a large value cost
+/// 256 times its size, and EXEC's reply was encoded whole.
+#[test]
+fn a_batch_of_requests_for_large_values_costs_little() {
+    const READS: usize = 200;
+    const BYTES: usize = 200_000;
+    let server = start(memory());
+    let mut writer = Client::connect(&server);
+    writer.call(&format!("SET large {}", "v".repeat(BYTES)));
+    let one = command("GET large");
+    let queued = [command("MULTI"), one.repeat(READS), command("EXEC")].concat();
+    for requests in [one.repeat(READS), queued] {
+        let is_queued = requests.len() > one.len() * READS;
+        let mut slow = Client::connect(&server);
+        let id = slow.id();
+        slow.send_bytes(&requests);
+        assert!(await_buffered(&mut writer, id) < 2 << 20);
+        let replies = if is_queued {
+            (0..=READS).for_each(|_| drop(slow.read()));
+            slow.read().as_slice().expect("EXEC answers all").to_vec()
+        } else {
+            (0..READS).map(|_| slow.read()).collect()
+        };
+        assert_eq!(replies.len(), READS);
+        assert!(replies.iter().all(|reply| reply.as_bytes().map(<[u8]>::len) == Some(BYTES)));
+        assert_eq!(slow.shown("PING"), "PONG");
+    }
+}
+
+/// Waits until the client has replies to take that do not fit its socket; returns their bytes.
+fn await_buffered(observer: &mut Client, id: i64) -> usize {
+    let deadline = std::time::Instant::now() + crate::client::LIMIT;
+    loop {
+        let line = observer.shown(&format!("CLIENT LIST ID {id}"));
+        let field = line.split(' ').find_map(|field| field.strip_prefix("omem="));
+        let bytes: usize = field.and_then(|bytes| bytes.parse().ok()).expect("a number");
+        if bytes > 0 {
+            return bytes;
+        }
+        assert!(std::time::Instant::now() < deadline, "the reader is never slow");
+    }
 }
 
 #[test]

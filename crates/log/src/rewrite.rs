@@ -1,0 +1,234 @@
+//! The last segment, made fit for appending before the log opens.
+//!
+//! The pages of a failed sync can still be read but are on no disk, and nothing says which they
+//! are; so everything that recovery returned is written again before anything is appended.
+//! Invariants 3 and 4 of `recovery.rs` are kept here. Tests:
+//! `tests/it/{crash,full_disk,poison}.rs`.
+
+use crate::error::Failure;
+use crate::format::{
+    BATCH_HEADER_BYTES, BatchHeader, Mismatch, SEGMENT_HEADER_BYTES, SegmentHeader, checksum_seed,
+};
+use crate::preparer::is_disk_full;
+use crate::scan::{Scanned, Segment};
+use crate::segments::{Current, FOLDER, TEMPORARY_SUFFIX, segment_name, spare_name};
+use crate::storage::write_zeros;
+use crate::{LogOptions, LogPosition, OpenError, Storage, StorageFile};
+
+/// The last segment's valid bytes on their way into a new file.
+/// Read back, and only then given the segment's name.
+pub(crate) struct Rewrite {
+    source: Option<(Segment, Scanned)>,
+    pub(crate) header: SegmentHeader,
+    end: LogPosition,
+    head_bytes: u64,
+    segment_bytes: u64,
+}
+
+impl Rewrite {
+    pub(crate) fn new_log(options: &LogOptions) -> Self {
+        let (end, salt) = (LogPosition::ZERO, options.salt);
+        Self {
+            source: None,
+            header: SegmentHeader { first: end, salt, file_bytes_synced: 0 },
+            end,
+            head_bytes: options.head_bytes,
+            segment_bytes: options.segment_bytes,
+        }
+    }
+
+    pub(crate) fn of(segment: Segment, scanned: Scanned, options: &LogOptions) -> Self {
+        Self {
+            header: segment.header,
+            end: scanned.end,
+            source: Some((segment, scanned)),
+            head_bytes: options.head_bytes,
+            segment_bytes: options.segment_bytes,
+        }
+    }
+
+    /// Makes the last segment fit for appending: in a new file, over a spare where there is one,
+    /// since that needs no disk space; on a disk that is full for both, in its own place.
+    pub(crate) fn run(
+        mut self,
+        storage: &dyn Storage,
+        spare: Option<u64>,
+    ) -> Result<Current, OpenError> {
+        match self.write_copy(storage, spare) {
+            Err(OpenError::Io { source, .. }) if is_disk_full(&source) && self.source.is_some() => {
+                // What was written of the copy is given back first: it may be what is missing.
+                let name = format!("{}{TEMPORARY_SUFFIX}", segment_name(self.header.first));
+                let _ = storage.remove(&name);
+                self.write_in_place(storage)
+            }
+            other => other,
+        }
+    }
+
+    fn write_copy(
+        &mut self,
+        storage: &dyn Storage,
+        spare: Option<u64>,
+    ) -> Result<Current, OpenError> {
+        let name = segment_name(self.header.first);
+        let temporary = format!("{name}{TEMPORARY_SUFFIX}");
+        let path = storage.path(&temporary);
+        let failed = |action| {
+            let path = path.clone();
+            move |source| Failure { action, path, source }
+        };
+        if let Some(number) = spare {
+            storage.rename(&spare_name(number), &temporary).map_err(failed("reuse spare as"))?;
+        } else {
+            storage.create_new(&temporary).map_err(failed("create segment"))?;
+        }
+        let file = storage.open(&temporary).map_err(failed("open segment"))?;
+        let spare_bytes = file.len().map_err(failed("measure segment"))?;
+
+        self.copy(&*file, &failed)?;
+        let closed_end = self.close(&*file).map_err(failed("write segment"))?;
+        let capacity_bytes = self.segment_bytes.max(spare_bytes).max(closed_end);
+        let mut prepared = spare_bytes.max(closed_end);
+        let head_end = (closed_end + self.head_bytes).min(capacity_bytes);
+        if head_end > prepared {
+            match write_zeros(&*file, prepared, head_end - prepared) {
+                Ok(()) => prepared = head_end,
+                // Then there is no room for writes, but what is stored can be read.
+                Err(error) if is_disk_full(&error) => {}
+                Err(error) => return Err(failed("zero segment")(error).into()),
+            }
+        }
+        // The copied headers state the old file's length, which the new one must have too.
+        let known = self.source.as_ref().map_or(0, |(_, scanned)| scanned.file_bytes_known);
+        let has_hole = known > file.len().map_err(failed("measure segment"))?;
+        if has_hole {
+            file.set_len(known).map_err(failed("extend segment"))?;
+        }
+        self.header.file_bytes_synced = prepared;
+        file.write_at(0, &self.header.encode()).map_err(failed("write segment header"))?;
+        file.sync_data().map_err(failed("sync segment"))?;
+        self.read_back(storage, &temporary)?;
+        storage.rename(&temporary, &name).map_err(failed("name segment"))?;
+        storage.sync_dir(FOLDER).map_err(|source| Failure {
+            action: "sync directory",
+            path: storage.path(FOLDER),
+            source,
+        })?;
+        Ok(Current {
+            name,
+            file,
+            first: self.header.first,
+            capacity_bytes,
+            written_bytes: prepared,
+            synced_bytes: prepared,
+            has_hole,
+        })
+    }
+
+    /// Writes every byte over itself, which takes no disk space, and zeros over what was cut off,
+    /// so that nothing of it can follow a later batch. A crash on the way leaves the same bytes or
+    /// those of the last sync, and nothing was appended to either.
+    fn write_in_place(&self, storage: &dyn Storage) -> Result<Current, OpenError> {
+        let (segment, _) = self.source.as_ref().expect("there is a segment to write again");
+        let name = segment_name(self.header.first);
+        let failed = |action| {
+            let path = segment.path.clone();
+            move |source| Failure { action, path, source }
+        };
+        let file = std::sync::Arc::clone(&segment.file);
+        self.copy(&*file, &failed)?;
+        let mut prepared = segment.offset(self.end);
+        let closed = match self.close(&*file) {
+            Ok(closed_end) => {
+                prepared = closed_end;
+                zero_while_there_is_room(&*file, &mut prepared)
+            }
+            Err(error) => Err(error),
+        };
+        match closed {
+            // The rest is a hole, or beyond the end: there is nothing in it that would have to go.
+            Err(error) if !is_disk_full(&error) => {
+                return Err(failed("write segment")(error).into());
+            }
+            _ => {}
+        }
+        file.sync_data().map_err(failed("sync segment"))?;
+        self.read_back(storage, &name)?;
+        let bytes = file.len().map_err(failed("measure segment"))?;
+        Ok(Current {
+            name,
+            file,
+            first: self.header.first,
+            capacity_bytes: self.segment_bytes.max(bytes),
+            written_bytes: prepared,
+            synced_bytes: prepared,
+            has_hole: prepared < bytes,
+        })
+    }
+
+    /// Writes the closing header and returns the offset behind it.
+    fn close(&self, file: &dyn StorageFile) -> std::io::Result<u64> {
+        let offset = SEGMENT_HEADER_BYTES + self.end.since(self.header.first);
+        let closed_end = offset + BATCH_HEADER_BYTES;
+        let (position, durable) = (self.end, self.end);
+        let header = BatchHeader { position, durable, length: 0, file_bytes_synced: closed_end };
+        file.write_at(offset, &header.encode(checksum_seed(self.header.salt)))?;
+        Ok(closed_end)
+    }
+
+    fn copy<F: FnOnce(std::io::Error) -> Failure>(
+        &self,
+        target: &dyn StorageFile,
+        failed: &dyn Fn(&'static str) -> F,
+    ) -> Result<(), OpenError> {
+        let Some((segment, scanned)) = &self.source else { return Ok(()) };
+        let mut buffer = vec![0; 1 << 20];
+        let mut offset = SEGMENT_HEADER_BYTES;
+        let end = segment.offset(self.end);
+        while offset < end {
+            let count = (end - offset).min(buffer.len() as u64) as usize;
+            let chunk = &mut buffer[..count];
+            let read = segment.file.read_at(offset, chunk).map_err(segment.read_failed())?;
+            target.write_at(offset, &chunk[..read]).map_err(failed("write segment"))?;
+            if read < count {
+                break;
+            }
+            offset += count as u64;
+        }
+        if let Some(batch) = scanned.partial {
+            let records = self.end.since(batch.position.plus(BATCH_HEADER_BYTES));
+            let length = u32::try_from(records).expect("a part of a batch is shorter than it");
+            let bytes = BatchHeader { length, ..batch }.encode(segment.seed());
+            let at = segment.offset(batch.position);
+            target.write_at(at, &bytes).map_err(failed("write segment"))?;
+        }
+        Ok(())
+    }
+
+    fn read_back(&self, storage: &dyn Storage, name: &str) -> Result<(), OpenError> {
+        let copy = Segment::open_as(storage, name, self.header.first)?;
+        let scanned = copy.scan(None, &mut |_| Ok(()), &mut |_| {})?;
+        if scanned.end == self.end {
+            return Ok(());
+        }
+        let mismatch = Mismatch::new(
+            format!("a copy that ends at {}", self.end),
+            format!("one that ends at {}", scanned.end),
+        );
+        Err(copy.damaged(scanned.stopped_at, mismatch))
+    }
+}
+
+/// Writes zeros from `from` to the end of the file; `from` follows.
+fn zero_while_there_is_room(file: &dyn StorageFile, from: &mut u64) -> std::io::Result<()> {
+    /// Small, so that little is left out where the disk becomes full.
+    const STEP_BYTES: u64 = 4 << 10;
+    let end = file.len()?;
+    while *from < end {
+        // To the next boundary first: a whole page at a time has space, or has none.
+        let step = (STEP_BYTES - *from % STEP_BYTES).min(end - *from);
+        write_zeros(file, *from, step)?;
+        *from += step;
+    }
+    Ok(())
+}
