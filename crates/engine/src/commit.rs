@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_log::{AppendError, Committer, LogPosition};
+use millstream_log::{AppendError, Committer, ConcurrentSync, LogPosition, Synced};
 
 use crate::engine::Shared;
 
@@ -67,6 +67,17 @@ impl Commit {
         let durable = self.committer.sync()?;
         self.publish();
         Ok(durable)
+    }
+
+    /// Begins a sync that another thread runs while this one writes on; `None` if all is durable.
+    pub fn begin_sync(&self) -> Option<ConcurrentSync> {
+        self.committer.begin_sync()
+    }
+
+    /// Publishes what a sync begun with [`Self::begin_sync`] made durable.
+    pub fn end_sync(&mut self, synced: Synced) {
+        self.committer.end_sync(synced);
+        self.publish();
     }
 
     /// After a second without records: notes on disk that the last batch is durable, so that damage

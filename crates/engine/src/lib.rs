@@ -41,8 +41,8 @@ pub use entries::{AddRequest, CounterOptions, Deletion, ENTRY_BYTES_MAX, NewId, 
 pub use groups::GroupPosition;
 pub use keyspace::{ExpiryCondition, KeyCounts, KeyVersion, Lifetime};
 pub use millstream_log::{
-    AppendError, LogOptions, LogPosition, OpenError, OsStorage, Prepared, Preparer, Progress,
-    RecoveryReport, Room, Storage,
+    AppendError, ConcurrentSync, LogOptions, LogPosition, OpenError, OsStorage, Prepared, Preparer,
+    Progress, RecoveryReport, Room, Storage, Synced,
 };
 pub use now::Now;
 pub use object::{ObjectId, ObjectKind};

@@ -17,7 +17,7 @@ use crate::format::{
     BATCH_HEADER_BYTES, BatchHeader, SEGMENT_HEADER_BYTES, SegmentHeader, checksum_seed,
 };
 use crate::segments::{Current, FOLDER, Finished, Shared, Spare, segment_name, spare_name};
-use crate::{AppendError, Batch, LogPosition};
+use crate::{AppendError, Batch, ConcurrentSync, LogPosition, Synced};
 
 /// Writes and syncs batches; owned by one thread.
 #[derive(Debug)]
@@ -57,6 +57,24 @@ impl Committer {
     /// [`AppendError::Io`] poisons the log, [`AppendError::Poisoned`] from then on.
     pub fn sync(&mut self) -> Result<LogPosition, AppendError> {
         self.guarded(Self::sync_current)
+    }
+
+    /// Begins a sync that another thread runs while batches are written; `None` if all is durable.
+    pub fn begin_sync(&self) -> Option<ConcurrentSync> {
+        (self.durable < self.written)
+            .then(|| ConcurrentSync::new(Arc::clone(&self.shared), self.current(), self.written))
+    }
+
+    /// Takes what a [`begin_sync`](Self::begin_sync) came to. Returns the position up to which
+    /// everything survives power loss.
+    pub fn end_sync(&mut self, synced: Synced) -> LogPosition {
+        let mut state = self.shared.state.lock();
+        if state.current.first == synced.segment {
+            let synced_bytes = &mut state.current.synced_bytes;
+            *synced_bytes = (*synced_bytes).max(synced.bytes);
+        }
+        self.durable = self.durable.max(synced.until);
+        self.durable
     }
 
     /// Covers the last batch, so that later damage to it is told apart from a write that a crash
@@ -111,8 +129,7 @@ impl Committer {
         }
         work(self).map_err(|failure| {
             self.shared.set_poison(&failure);
-            let Failure { action, path, source } = failure;
-            AppendError::Io { action, path, source }
+            failure.into_append_error()
         })
     }
 

@@ -18,6 +18,13 @@ pub(crate) struct Failure {
     pub(crate) source: io::Error,
 }
 
+impl Failure {
+    pub(crate) fn into_append_error(self) -> AppendError {
+        let Self { action, path, source } = self;
+        AppendError::Io { action, path, source }
+    }
+}
+
 impl From<Failure> for OpenError {
     fn from(failure: Failure) -> Self {
         let Failure { action, path, source } = failure;

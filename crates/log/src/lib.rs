@@ -23,6 +23,7 @@
 mod batch;
 mod buffer;
 mod committer;
+mod concurrent_sync;
 mod error;
 pub mod format;
 pub mod memory_storage;
@@ -41,6 +42,7 @@ mod storage;
 pub use batch::Batch;
 pub use buffer::{LogBuffer, RecordWriter, SHARED_BYTES_MIN};
 pub use committer::Committer;
+pub use concurrent_sync::{ConcurrentSync, Synced};
 pub use error::{AppendError, OpenError, PrepareError};
 pub use memory_storage::MemoryStorage;
 pub use options::LogOptions;

@@ -9,7 +9,7 @@ use millstream_command::Reply;
 use millstream_command::integer::{NOT_AN_INTEGER, parse_i64};
 
 use crate::clients::Client;
-use crate::mailbox::{KILLED, UNBLOCK_ERROR, UNBLOCK_TIMEOUT};
+use crate::mailbox::{KILLED, READ_DONE, UNBLOCK_ERROR, UNBLOCK_TIMEOUT};
 use crate::session::Session;
 
 const SYNTAX: &str = "ERR syntax error";
@@ -278,7 +278,10 @@ pub(crate) fn unblock(session: &Session, args: &[&[u8]]) -> Reply {
     };
     let Some(id) = parse_i64(args[2]) else { return Reply::error(NOT_AN_INTEGER) };
     let client = u64::try_from(id).ok().and_then(|id| session.shared.clients.get(id));
-    let blocked = client.filter(|client| client.is_blocked.load(Ordering::Acquire));
+    // One that has been served already, and will be told so, is not blocked any more.
+    let blocked = client.filter(|client| {
+        client.is_blocked.load(Ordering::Acquire) && client.signal.events() & READ_DONE == 0
+    });
     if let Some(client) = &blocked {
         client.signal.send(event);
     }

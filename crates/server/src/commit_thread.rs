@@ -7,9 +7,10 @@
 use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use millstream_engine::{AppendError, Commit};
+use millstream_engine::{AppendError, Commit, ConcurrentSync};
 
 use crate::SyncMode;
 use crate::shared::Shared;
@@ -18,6 +19,8 @@ use crate::shared::Shared;
 const IDLE: Duration = Duration::from_secs(1);
 /// How often `everysec` syncs.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+/// A sync that takes longer makes replies wait for it.
+const LATE: Duration = Duration::from_secs(2);
 /// How long `no` gathers records, unless there are many before.
 const GATHER: Duration = Duration::from_millis(5);
 /// As soon as less than this is prepared, the preparer is woken.
@@ -57,34 +60,61 @@ fn run_always(commit: &mut Commit, shared: &Shared, stop: &AtomicBool) -> Result
     Ok(())
 }
 
+/// Syncs run beside the writes, on a thread of their own: a slow one holds up nobody until it is
+/// [`LATE`].
 fn run_everysec(
     commit: &mut Commit,
     shared: &Shared,
     stop: &AtomicBool,
 ) -> Result<(), AppendError> {
-    // When what was written has to be on disk; `None` if it is.
-    let mut sync_due: Option<Instant> = None;
-    while !stop.load(Ordering::Acquire) {
-        let left = |due: Instant| due.saturating_duration_since(Instant::now());
-        let wrote = commit.wait(sync_due.map_or(IDLE, left));
-        if wrote {
-            commit.write_step()?;
-            after_step(shared);
-            sync_due.get_or_insert_with(|| Instant::now() + SYNC_INTERVAL);
-        }
-        match sync_due {
-            Some(due) if Instant::now() >= due => {
-                commit.sync_step()?;
+    let (to_sync, syncs) = mpsc::channel::<ConcurrentSync>();
+    let (to_commit, synced) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for sync in syncs {
+                if to_commit.send(sync.run()).is_err() {
+                    return;
+                }
+            }
+        });
+        // Dropped at the end of this closure, which ends the other thread.
+        let to_sync = to_sync;
+        let mut since: Option<Instant> = None;
+        let mut next = Instant::now() + SYNC_INTERVAL;
+        while !stop.load(Ordering::Acquire) {
+            let now = Instant::now();
+            let wait = if since.is_some() { GATHER } else { next.saturating_duration_since(now) };
+            let has_records = commit.wait(wait.max(GATHER));
+            if since.is_some_and(|since| since.elapsed() > LATE)
+                && let Ok(done) = synced.recv()
+            {
+                commit.end_sync(done?);
+                since = None;
+            }
+            if has_records {
+                commit.write_step()?;
                 after_step(shared);
-                sync_due = None;
             }
-            None if !wrote => {
-                commit.idle_step()?;
+            if since.is_some()
+                && let Ok(done) = synced.try_recv()
+            {
+                commit.end_sync(done?);
+                since = None;
             }
-            _ => {}
+            if since.is_none() && Instant::now() >= next {
+                next = Instant::now() + SYNC_INTERVAL;
+                match commit.begin_sync() {
+                    Some(sync) => {
+                        since = to_sync.send(sync).is_ok().then(Instant::now);
+                    }
+                    None => {
+                        commit.idle_step()?;
+                    }
+                }
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 fn run_no(commit: &mut Commit, shared: &Shared, stop: &AtomicBool) -> Result<(), AppendError> {

@@ -1,5 +1,6 @@
 //! The log through its public interface, on a faulty disk in memory and on a real one.
 
+mod concurrent_sync;
 mod corruption;
 mod crash;
 mod full_disk;

@@ -122,7 +122,8 @@ impl Input {
             self.buffer.drain(..self.start);
             self.start = 0;
         }
-        let wanted = self.read_bytes.max(self.hint);
+        // A length that was only announced reserves no more than what has come of it.
+        let wanted = self.read_bytes.max(self.hint.min(self.buffer.len()));
         if self.buffer.capacity() - self.buffer.len() < wanted / 2 {
             self.buffer.reserve(wanted);
         }

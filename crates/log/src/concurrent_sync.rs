@@ -1,0 +1,54 @@
+//! A sync that runs beside further writes, on another thread than the committer's.
+//!
+//! The committer says what it covers ([`Committer::begin_sync`](crate::Committer::begin_sync)), any
+//! thread runs it, the committer takes the result ([`end_sync`](crate::Committer::end_sync)). It
+//! uses the committer's own file handle: a lost page is reported once to each, and whoever gets the
+//! report poisons the log for both.
+
+use std::sync::Arc;
+
+use crate::segments::{Current, Shared};
+use crate::{AppendError, LogPosition};
+
+/// A sync that was begun and has not run. Dropped, it never happens.
+#[derive(Debug)]
+#[must_use = "nothing is synced until it is run"]
+pub struct ConcurrentSync {
+    shared: Arc<Shared>,
+    current: Current,
+    until: LogPosition,
+}
+
+/// What a [`ConcurrentSync`] made durable.
+#[derive(Debug)]
+#[must_use = "the committer does not know of it until it is told"]
+pub struct Synced {
+    pub(crate) until: LogPosition,
+    /// First position of the segment.
+    pub(crate) segment: LogPosition,
+    /// Length of the file that is certain now.
+    pub(crate) bytes: u64,
+}
+
+impl ConcurrentSync {
+    pub(crate) fn new(shared: Arc<Shared>, current: Current, until: LogPosition) -> Self {
+        Self { shared, current, until }
+    }
+
+    /// Returns once everything written before it was begun survives power loss.
+    ///
+    /// # Errors
+    /// [`AppendError::Io`] poisons the log, [`AppendError::Poisoned`] if it was before.
+    pub fn run(self) -> Result<Synced, AppendError> {
+        if let Some(reason) = self.shared.poison_reason() {
+            return Err(AppendError::Poisoned { reason });
+        }
+        let Self { shared, current, until } = self;
+        current.file.sync_data().map_err(|error| {
+            let failure = shared.failed("sync segment", &current.name)(error);
+            shared.set_poison(&failure);
+            failure.into_append_error()
+        })?;
+        Ok(Synced { until, segment: current.first, bytes: current.written_bytes })
+    }
+}
