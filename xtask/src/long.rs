@@ -1,5 +1,6 @@
-//! `cargo xtask long`: the random comparison with Redis, with more seeds than a test run has time
-//! for. A failure names its seed; `MILLSTREAM_DIFF_SEED` repeats it.
+//! `cargo xtask long`: what finds more the longer it runs. The random comparison with Redis, with
+//! more seeds than a test run has time for (a failure names its seed; `MILLSTREAM_DIFF_SEED`
+//! repeats it), and `long crashes`: kill -9 under load, over and over.
 
 use anyhow::{Context, Result, bail};
 
@@ -7,12 +8,19 @@ use crate::{checkout, peers};
 
 /// Runs until the seeds or the seconds are used up.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
+    match arguments {
+        ["crashes"] => return crashes("400"),
+        ["crashes", "--rounds", rounds] => return crashes(rounds),
+        _ => {}
+    }
     let (mut seeds, mut seconds) = (100_000_u64, 600_u64);
     for pair in arguments.chunks(2) {
         match pair {
             ["--seeds", n] => seeds = n.parse().context("--seeds N")?,
             ["--seconds", n] => seconds = n.parse().context("--seconds S")?,
-            _ => bail!("usage: cargo xtask long [--seeds N] [--seconds S]"),
+            _ => bail!(
+                "usage: cargo xtask long [--seeds N] [--seconds S] | long crashes [--rounds N]"
+            ),
         }
     }
     let peers = checkout::peers_dir();
@@ -23,5 +31,14 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         .env("MILLSTREAM_PEERS", peers)
         .env("MILLSTREAM_DIFF_SEQUENCES", seeds.to_string())
         .env("MILLSTREAM_DIFF_SECONDS", seconds.to_string());
+    checkout::run(&mut test)
+}
+
+/// Kills the server so often, half of the times in each sync mode that survives it.
+fn crashes(rounds: &str) -> Result<()> {
+    let rounds: u64 = rounds.parse().context("--rounds N")?;
+    let mut test = checkout::cargo();
+    test.args(["test", "--package", "millstream-cli", "--test", "crashes", "--", "--nocapture"])
+        .env("MILLSTREAM_CRASH_ROUNDS", rounds.to_string());
     checkout::run(&mut test)
 }

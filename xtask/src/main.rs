@@ -6,6 +6,7 @@
 //! | `test` | formatting, lints, build, all tests, client programs, tidiness; says how many passed |
 //! | `tidy` | what no compiler checks: sizes, banned words, dependency arrows |
 //! | `long [--seeds N] [--seconds S]` | the random comparison with Redis, for longer |
+//! | `long crashes [--rounds N]` | kill -9 under load, over and over, and what is there afterwards |
 
 mod checkout;
 mod long;
@@ -37,6 +38,9 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["test"] => test::run(),
         ["tidy"] => tidy::run(),
         ["long", ref rest @ ..] => long::run(rest),
-        _ => bail!("usage: cargo xtask peers [DIR] | test | tidy | long [--seeds N] [--seconds S]"),
+        _ => bail!(
+            "usage: cargo xtask peers [DIR] | test | tidy | long [--seeds N] [--seconds S] | \
+             long crashes [--rounds N]"
+        ),
     }
 }

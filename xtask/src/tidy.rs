@@ -1,10 +1,11 @@
 //! `cargo xtask tidy`: what no compiler checks.
 //!
-//! Three kinds of check, each with its list of exceptions beside it, which may only shrink: an
+//! A file for each kind of check, with its list of exceptions beside it, which may only shrink: an
 //! exception that is no longer needed is an error too.
 
 mod dependencies;
 mod files;
+mod names;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,15 +25,23 @@ pub(crate) fn run() -> Result<()> {
     let root = checkout::root();
     let mut faults = Vec::new();
     let mut warnings = Vec::new();
+    let mut definitions = names::Definitions::default();
+    let mut documents = Vec::new();
     for path in sources(root)? {
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
         files::check(&name, &text, &mut faults, &mut warnings);
+        definitions.note(&name, &text);
         if name == "Cargo.toml" {
             dependencies::check_reasons(&text, &mut faults);
         } else if let Some(folder) = crate_folder(&name) {
             dependencies::check_arrows(folder, &text, &mut faults);
+        } else if name.ends_with(".md") {
+            documents.push((name, text));
         }
+    }
+    for (name, text) in documents {
+        names::check(&name, &text, &definitions, |path| root.join(path).exists(), &mut faults);
     }
     for warning in &warnings {
         println!("tidy: warning: {warning}");

@@ -1,4 +1,4 @@
-//! Entry identities as commands spell them.
+//! Entry ids as commands spell them.
 //!
 //! `ms-seq` or `ms` alone, in decimal. Which short forms are allowed, and what a missing sequence
 //! means, depends on where the text stands, so there is one function per context. Leading zeros are
@@ -12,10 +12,10 @@ use crate::integer::{parse_u64, parse_u64_prefix};
 /// Longer texts are refused unread.
 const TEXT_BYTES_MAX: usize = 127;
 
-/// The reply to a text that is no entry identity.
+/// The reply to a text that is no entry id.
 pub const INVALID_ID: &str = "ERR Invalid stream ID specified as stream command argument";
 
-/// The identity that an append asks for.
+/// The id that an append asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddId {
     /// `*`: the server's clock decides.
@@ -29,7 +29,7 @@ pub enum AddId {
 /// Why a bound of a range is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RangeError {
-    /// The text is no identity.
+    /// The text is no id.
     Invalid,
     /// Nothing lies above the excluded start.
     InvalidStart,
@@ -49,7 +49,7 @@ impl RangeError {
     }
 }
 
-/// An identity where it has to be a plain one; without a sequence it has `missing_seq`.
+/// An id where it has to be a plain one; without a sequence it has `missing_seq`.
 #[must_use]
 pub fn parse_strict(text: &[u8], missing_seq: u64) -> Option<EntryId> {
     if text.len() > TEXT_BYTES_MAX {
@@ -62,7 +62,7 @@ pub fn parse_strict(text: &[u8], missing_seq: u64) -> Option<EntryId> {
     }
 }
 
-/// An identity where `-` also stands for the smallest and `+` for the largest one.
+/// An id where `-` also stands for the smallest and `+` for the largest one.
 #[must_use]
 pub fn parse_or_extreme(text: &[u8], missing_seq: u64) -> Option<EntryId> {
     match text {
@@ -72,7 +72,7 @@ pub fn parse_or_extreme(text: &[u8], missing_seq: u64) -> Option<EntryId> {
     }
 }
 
-/// The identity argument of an append: an identity, `*`, or `ms-*`. A missing sequence is 0.
+/// The id argument of an append: an id, `*`, or `ms-*`. A missing sequence is 0.
 #[must_use]
 pub fn parse_add_id(text: &[u8]) -> Option<AddId> {
     match text {

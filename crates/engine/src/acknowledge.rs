@@ -1,4 +1,8 @@
 //! Settling pending entries: done, done and deleted, or given back.
+//!
+//! XACK, XACKDEL and XNACK, without their grammar. Only XNACK signals: what is acknowledged makes
+//! nothing ready. No WATCH sees any of it but the deletion of an entry. Tests:
+//! `tests/it/pending.rs`.
 
 use millstream_model::{EntryId, GroupId, PendingEntry, References, Rejection};
 

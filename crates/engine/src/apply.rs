@@ -1,4 +1,9 @@
 //! The parts that change one stream.
+//!
+//! The second half of [`State::apply`](crate::state::State::apply): decides nothing, and looks at
+//! nothing but the part and the stream. Only changes of entries raise the version that WATCH
+//! compares. Panics on a part that does not fit: the live path checked it, and recovery asks
+//! `record/contradiction.rs` first. Tests: whatever runs in `tests/it`, above all `random.rs`.
 
 use crate::mutation::Mutation;
 use crate::object::{ObjectRef, ObjectSlot};

@@ -1,4 +1,8 @@
 //! Taking over pending entries: by id (XCLAIM), or what is idle (XAUTOCLAIM).
+//!
+//! A claim moves no group (but for LASTID), signals nobody, and no WATCH sees it. Records whose
+//! entries are gone are removed on the way. Must not know CLAIM of XREADGROUP: that is
+//! `read/group_read.rs`, where such records stay. Tests: `tests/it/pending.rs`.
 
 use millstream_model::{EntryId, GroupId, PendingEntry, PinnedEntry, Rejection};
 

@@ -1,5 +1,8 @@
 //! The commit thread's half of the engine: takes records from under the lock, writes and syncs them
 //! outside it, and publishes how far that went. Who syncs when is the owner's choice.
+//!
+//! Must not know what records mean. After the first failed write or sync every step fails until the
+//! store is opened again. Tests: `tests/it/crash.rs`, and those of the log.
 
 use std::sync::Arc;
 use std::time::Duration;

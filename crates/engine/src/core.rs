@@ -1,9 +1,13 @@
 //! What the engine's lock protects.
+//!
+//! Plain fields: what they mean together is said by whoever changes them, `transaction.rs`,
+//! `serve.rs`, `due.rs` and `commit.rs`.
 
 use millstream_log::LogBuffer;
 use millstream_model::{BlockLimits, EntryId, IdempotenceLimits};
 
 use crate::now::SteadyClock;
+use crate::object::ObjectId;
 use crate::state::State;
 use crate::transaction::RecordGroup;
 use crate::waiters::Waiters;
@@ -16,17 +20,21 @@ pub(crate) struct Core {
     pub(crate) clock: SteadyClock,
     pub(crate) settings: Settings,
     pub(crate) group: RecordGroup,
-    /// Scratch.
+    /// Scratch, kept to be filled again without allocating.
     pub(crate) ids: Vec<EntryId>,
-    /// Steady milliseconds.
+    /// When the next round of forgetting productions starts, in steady milliseconds.
     pub(crate) next_forgetting_ms: u64,
+    /// The stream with which a round that ran out of budget or of log space goes on.
+    pub(crate) forgetting_from: Option<ObjectId>,
     /// The commit thread sleeps and wants to be woken at the next record.
     pub(crate) committer_sleeps: bool,
     /// When the timer thread wakes by itself, in monotonic milliseconds; 0 while it works.
     pub(crate) timer_wakes_at_ms: u64,
+    /// Keys removed because their time had come, since the start or RESETSTAT.
     pub(crate) expired_keys: u64,
     /// At the last look there was no log space for what time demands.
     pub(crate) is_log_full: bool,
+    /// A holder of the lock panicked in the middle of a change.
     pub(crate) is_broken: bool,
 }
 

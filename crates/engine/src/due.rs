@@ -7,6 +7,7 @@
 use crate::core::Core;
 use crate::mutation::Mutation;
 use crate::now::Now;
+use crate::object::ObjectId;
 use crate::transaction::Transaction;
 use crate::waiters::Signal;
 
@@ -26,8 +27,8 @@ impl Core {
             |at_ms: u64| now.monotonic_ms.saturating_add(at_ms.saturating_sub(steady_ms));
         let expiry = self.state.next_expiry().map(|(at_ms, ..)| from_wall(*at_ms));
         let claim = self.waiters.next_claim().map(from_steady);
-        let forgetting =
-            (!self.state.producing.is_empty()).then(|| from_steady(self.next_forgetting_ms));
+        let round_ms = self.forgetting_from.map_or(self.next_forgetting_ms, |_| steady_ms);
+        let forgetting = (!self.state.producing.is_empty()).then(|| from_steady(round_ms));
         // What cannot be logged waits for the next look, which its owner takes now and then.
         let logged = [expiry, claim, forgetting].into_iter().flatten().min();
         let logged = logged.filter(|_| !self.is_log_full);
@@ -39,10 +40,7 @@ impl Transaction<'_> {
     pub(crate) fn run_due(&mut self, budget: usize) -> bool {
         self.core.is_log_full = !self.may_log(RECORD_BYTES);
         self.expire_keys(budget);
-        if !self.core.is_log_full && self.steady_ms >= self.core.next_forgetting_ms {
-            self.core.next_forgetting_ms = self.steady_ms.saturating_add(FORGETTING_INTERVAL_MS);
-            self.forget_productions();
-        }
+        self.forget_productions(budget);
         self.run_due_waiters(budget);
         self.core.next_due(self.now).is_some_and(|at_ms| at_ms <= self.now.monotonic_ms)
     }
@@ -76,9 +74,26 @@ impl Transaction<'_> {
         fits && room.poison_reason().is_none()
     }
 
-    fn forget_productions(&mut self) {
-        let ids: Vec<_> = self.state().producing.iter().copied().collect();
-        for id in ids {
+    /// Goes on with the round that was left unfinished, or starts one when it is time.
+    fn forget_productions(&mut self, budget: usize) {
+        let from = match self.core.forgetting_from.take() {
+            Some(from) => from,
+            None if self.steady_ms < self.core.next_forgetting_ms => return,
+            None => {
+                let next_ms = self.steady_ms.saturating_add(FORGETTING_INTERVAL_MS);
+                self.core.next_forgetting_ms = next_ms;
+                ObjectId(0)
+            }
+        };
+        // One more than there is budget for: where to go on.
+        let ids = self.state().producing.range(from..).take(budget.saturating_add(1));
+        let ids: Vec<_> = ids.copied().collect();
+        for (done, id) in ids.into_iter().enumerate() {
+            self.core.is_log_full |= !self.may_log(RECORD_BYTES);
+            if done == budget || self.core.is_log_full {
+                self.core.forgetting_from = Some(id);
+                return;
+            }
             let due = self.state().find_object(id).map(|object| {
                 let productions = self.state().stream(object.slot).idempotence();
                 (object, productions.due(self.now.wall_ms), productions.tracked())

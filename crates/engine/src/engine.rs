@@ -230,6 +230,7 @@ impl Core {
             group: RecordGroup::default(),
             ids: Vec::new(),
             next_forgetting_ms: 0,
+            forgetting_from: None,
             committer_sleeps: false,
             timer_wakes_at_ms: 0,
             expired_keys: 0,

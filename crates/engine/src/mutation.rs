@@ -155,7 +155,7 @@ pub(crate) enum Mutation<'a> {
         object: ObjectRef,
         cutoff_ms: u64,
     },
-    /// A key moves to another database of the same name.
+    /// Two databases exchange their keys.
     SwapDatabases {
         a: u8,
         b: u8,

@@ -160,20 +160,17 @@ impl Transaction<'_> {
     fn claim_at(&mut self, request: &ReadRequest) -> Option<u64> {
         let reader = request.group.as_ref()?;
         let min_idle_ms = reader.claim_min_idle_ms?;
-        let mut earliest = self.steady_ms;
-        let mut found = false;
+        let mut oldest_ms = self.steady_ms;
         for position in request.streams.iter().filter(|s| s.from == ReadFrom::New) {
             let Ok(Some(stream)) = self.stream(request.db, &position.key) else { continue };
             let Some(group) = stream.find_group(&reader.group) else { continue };
             let mut pending = stream.group(group).pending().oldest_first();
             // Records of entries that are gone are never claimed, so nobody waits for them.
             if let Some(oldest) = pending.find(|record| stream.entries().contains(record.id)) {
-                earliest = earliest.min(oldest.delivered_at_ms);
-                found = true;
+                oldest_ms = oldest_ms.min(oldest.delivered_at_ms);
             }
         }
-        let base = if found { earliest } else { self.steady_ms };
         // At the earliest in a millisecond: what is old enough now was just found not to be there.
-        Some(base.saturating_add(min_idle_ms).max(self.steady_ms.saturating_add(1)))
+        Some(oldest_ms.saturating_add(min_idle_ms).max(self.steady_ms.saturating_add(1)))
     }
 }

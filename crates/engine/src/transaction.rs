@@ -93,8 +93,10 @@ impl<'e> Transaction<'e> {
         if core.group.touched.last() != Some(&unit) {
             core.group.touched.push(unit);
         }
+        // An expiry changes the set of keys: a listing shows it by leaving the key out.
         if let Mutation::CreateStream { db, .. }
         | Mutation::CreateString { db, .. }
+        | Mutation::SetExpiry { db, .. }
         | Mutation::RenameKey { db, .. } = *mutation
         {
             core.group.touched.push(Unit::Directory(db));

@@ -137,21 +137,16 @@ impl Rewrite {
         };
         let file = std::sync::Arc::clone(&segment.file);
         self.copy(&*file, &failed)?;
-        let mut prepared = segment.offset(self.end);
-        let closed = match self.close(&*file) {
-            Ok(closed_end) => {
-                prepared = closed_end;
-                zero_while_there_is_room(&*file, &mut prepared)
+        let prepared = match self.close(&*file) {
+            Ok(closed_end) => zero_what_has_space(&*file, closed_end),
+            // The file ends here, or a hole begins.
+            Err(error) if is_disk_full(&error) => {
+                let end = segment.offset(self.end);
+                zero_what_has_space(&*file, end).map(|_| end)
             }
             Err(error) => Err(error),
         };
-        match closed {
-            // The rest is a hole, or beyond the end: there is nothing in it that would have to go.
-            Err(error) if !is_disk_full(&error) => {
-                return Err(failed("write segment")(error).into());
-            }
-            _ => {}
-        }
+        let prepared = prepared.map_err(failed("write segment"))?;
         file.sync_data().map_err(failed("sync segment"))?;
         self.read_back(storage, &name)?;
         let bytes = file.len().map_err(failed("measure segment"))?;
@@ -219,16 +214,22 @@ impl Rewrite {
     }
 }
 
-/// Writes zeros from `from` to the end of the file; `from` follows.
-fn zero_while_there_is_room(file: &dyn StorageFile, from: &mut u64) -> std::io::Result<()> {
-    /// Small, so that little is left out where the disk becomes full.
-    const STEP_BYTES: u64 = 4 << 10;
+/// Writes zeros from `from` to the end of the file, but for holes that the full disk leaves as they
+/// are, since they read as zeros already. Returns where the first of them begins, else the end.
+fn zero_what_has_space(file: &dyn StorageFile, from: u64) -> std::io::Result<u64> {
+    /// A whole page has space on the disk, or has none.
+    const PAGE_BYTES: u64 = 4 << 10;
     let end = file.len()?;
-    while *from < end {
-        // To the next boundary first: a whole page at a time has space, or has none.
-        let step = (STEP_BYTES - *from % STEP_BYTES).min(end - *from);
-        write_zeros(file, *from, step)?;
-        *from += step;
+    let mut first_hole = None;
+    let mut at = from;
+    while at < end {
+        let step = (PAGE_BYTES - at % PAGE_BYTES).min(end - at);
+        match write_zeros(file, at, step) {
+            Err(error) if !is_disk_full(&error) => return Err(error),
+            Err(_) => first_hole = first_hole.or(Some(at)),
+            Ok(()) => {}
+        }
+        at += step;
     }
-    Ok(())
+    Ok(first_hole.unwrap_or(end).max(from))
 }

@@ -1,4 +1,4 @@
-//! The identity and the order of an entry: milliseconds, then a sequence number within them.
+//! The id and the order of an entry: milliseconds, then a sequence number within them.
 
 use std::fmt;
 
@@ -16,16 +16,16 @@ pub struct EntryId {
 impl EntryId {
     /// Below every entry.
     pub const MIN: Self = Self { ms: 0, seq: 0 };
-    /// The largest identity; a stream that reached it takes no more entries.
+    /// The largest id; a stream that reached it takes no more entries.
     pub const MAX: Self = Self { ms: u64::MAX, seq: u64::MAX };
 
-    /// An identity from its two parts.
+    /// An id from its two parts.
     #[must_use]
     pub const fn new(ms: u64, seq: u64) -> Self {
         Self { ms, seq }
     }
 
-    /// The smallest identity above this one; `None` above [`EntryId::MAX`].
+    /// The smallest id above this one; `None` above [`EntryId::MAX`].
     #[must_use]
     pub const fn next(self) -> Option<Self> {
         match (self.seq.checked_add(1), self.ms.checked_add(1)) {
@@ -35,7 +35,7 @@ impl EntryId {
         }
     }
 
-    /// The largest identity below this one; `None` below [`EntryId::MIN`].
+    /// The largest id below this one; `None` below [`EntryId::MIN`].
     #[must_use]
     pub const fn previous(self) -> Option<Self> {
         match (self.seq.checked_sub(1), self.ms.checked_sub(1)) {

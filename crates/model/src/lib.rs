@@ -1,6 +1,6 @@
 //! Streams, consumer groups and pending lists as plain data.
 //!
-//! This crate knows no I/O, no clock, no threads and no wire format: every time and every identity
+//! This crate knows no I/O, no clock, no threads and no wire format: every time and every id
 //! comes in as an argument, so the same transitions serve the live path and recovery.
 
 mod consumer;

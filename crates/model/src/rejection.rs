@@ -36,23 +36,23 @@ pub enum Rejection {
     GroupNeedsKey,
     /// A group of that name exists.
     GroupExists,
-    /// `0-0` cannot be the identity of an entry.
+    /// `0-0` cannot be the id of an entry.
     IdIsZero,
-    /// The identity is not above the last one the stream generated.
+    /// The id is not above the last one the stream generated.
     IdNotAboveLast,
-    /// The stream has reached the largest identity.
+    /// The stream has reached the largest id.
     StreamExhausted,
     /// Fields and values of an entry are too large together.
     EntryTooLarge,
-    /// XSETID below the stream's largest deleted identity.
+    /// XSETID below the stream's largest deleted id.
     LastIdBelowMaxDeleted,
     /// XSETID below an existing entry.
     LastIdBelowEntries,
     /// XSETID with fewer entries ever added than there are.
     EntriesAddedBelowLength,
-    /// No entry has that identity.
+    /// No entry has that id.
     NoSuchEntry,
-    /// The idempotent identity belongs to another entry already.
+    /// The idempotent id belongs to another entry already.
     IdempotentIdTaken,
 }
 

@@ -124,12 +124,6 @@ impl Stream {
         GroupId(u32::try_from(free).expect("fewer than 2^32 groups"))
     }
 
-    /// The smallest `last_delivered_id` of all groups; `None` without groups.
-    #[must_use]
-    pub fn slowest_group_position(&self) -> Option<EntryId> {
-        self.groups.iter().flatten().map(|group| group.last_delivered_id).min()
-    }
-
     /// Whether some group has not read that far or has the id pending. Looks at ids only: the entry
     /// need not exist.
     #[must_use]

@@ -19,7 +19,7 @@ pub enum References {
 pub enum TrimBy {
     /// All but the newest so many.
     MaxLen(u64),
-    /// Those below this identity.
+    /// Those below this id.
     MinId(EntryId),
 }
 
@@ -41,9 +41,9 @@ pub struct TrimOptions {
 pub enum TrimPlan {
     /// Nothing.
     Nothing,
-    /// Every entry below the identity; pending records stay.
+    /// Every entry below the id; pending records stay.
     Before {
-        /// First identity that stays.
+        /// First id that stays.
         id: EntryId,
         /// How many entries go.
         count: u64,

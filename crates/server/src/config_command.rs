@@ -250,7 +250,10 @@ fn apply(shared: &Shared, engine: &mut EngineSettings, name: &str, change: Chang
     let as_u32 = u32::try_from(number).unwrap_or(u32::MAX);
     match name {
         "client-query-buffer-limit" => settings.query_bytes_max.store(as_u32, Ordering::Relaxed),
-        "maxclients" => settings.maxclients.store(as_usize, Ordering::Relaxed),
+        "maxclients" => {
+            let connections = crate::open_files::make_room_for(as_usize);
+            settings.maxclients.store(connections, Ordering::Relaxed);
+        }
         "proto-max-bulk-len" => settings.bulk_bytes_max.store(number, Ordering::Relaxed),
         "stream-idmp-duration" => engine.idempotence.duration_s = as_u32,
         "stream-idmp-maxsize" => engine.idempotence.per_producer_max = as_u32,

@@ -22,6 +22,7 @@ mod shared;
 mod store;
 
 mod commit_thread;
+mod open_files;
 mod preparer_thread;
 mod timer_thread;
 

@@ -18,7 +18,9 @@ use crate::listener::BoundPort;
 use crate::mailbox::{KILLED, STOPPING};
 use crate::shared::{Shared, SharedParts};
 use crate::worker::{self, Arrival};
-use crate::{Config, StartError, StopError, commit_thread, listener, preparer_thread, store};
+use crate::{
+    Config, StartError, StopError, commit_thread, listener, open_files, preparer_thread, store,
+};
 
 /// After this, connections that do not take their replies are cut.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -54,8 +56,16 @@ impl Server {
     ///
     /// # Errors
     /// [`StartError`]: nothing runs then.
-    pub fn start(config: Config) -> Result<RunningServer, StartError> {
+    pub fn start(mut config: Config) -> Result<RunningServer, StartError> {
         listener::check_protection(&config)?;
+        let connections = open_files::make_room_for(config.maxclients);
+        if connections < config.maxclients {
+            tracing::warn!(
+                "the limit of open files leaves room for {connections} clients, not {}",
+                config.maxclients
+            );
+            config.maxclients = connections;
+        }
         // Taken first, so that a port in use is told before a long recovery.
         let ports = listener::bind_all(&config)?;
         let addresses: Vec<SocketAddr> = ports.iter().map(|port| port.address).collect();

@@ -40,7 +40,7 @@ const NEVER: [&str; 27] = [
 ];
 
 #[test]
-fn a_plain_identity_has_the_sequence_its_context_gives_it() {
+fn a_plain_id_has_the_sequence_its_context_gives_it() {
     assert_eq!(parse_strict(b"5", 0), Some(id(5, 0)));
     assert_eq!(parse_strict(b"5", u64::MAX), Some(id(5, u64::MAX)));
     assert_eq!(parse_strict(b"5-3", 9), Some(id(5, 3)));
@@ -50,7 +50,7 @@ fn a_plain_identity_has_the_sequence_its_context_gives_it() {
 }
 
 #[test]
-fn whatever_is_no_identity_is_refused_everywhere() {
+fn whatever_is_no_id_is_refused_everywhere() {
     for text in NEVER.map(str::as_bytes) {
         assert_eq!(parse_strict(text, 0), None, "{text:?}");
         assert_eq!(parse_or_extreme(text, 0), None, "{text:?}");
@@ -88,7 +88,7 @@ fn the_extremes_have_names_only_where_ranges_are_meant() {
 }
 
 #[test]
-fn an_append_may_leave_the_identity_or_its_sequence_to_the_server() {
+fn an_append_may_leave_the_id_or_its_sequence_to_the_server() {
     assert_eq!(parse_add_id(b"*"), Some(AddId::Auto));
     assert_eq!(parse_add_id(b"0-*"), Some(AddId::AutoSeq(0)));
     assert_eq!(parse_add_id(b"18446744073709551615-*"), Some(AddId::AutoSeq(u64::MAX)));
@@ -115,7 +115,7 @@ fn a_range_bound_may_be_excluded() {
 
 proptest! {
     #[test]
-    fn every_identity_reads_back_from_its_text(ms: u64, seq: u64) {
+    fn every_id_reads_back_from_its_text(ms: u64, seq: u64) {
         let expected = id(ms, seq);
         let text = expected.to_string();
         prop_assert_eq!(parse_strict(text.as_bytes(), 0), Some(expected));

@@ -121,6 +121,19 @@ fn a_key_that_has_expired_depends_on_its_expiry() {
 }
 
 #[test]
+fn a_listing_without_a_key_that_has_expired_depends_on_its_expiry() {
+    let store = Store::new();
+    add(&store, b"k", 1);
+    let at_ms = (START_MS + 10) as i64;
+    let none = ExpiryCondition::default();
+    let set = position(&store, 0, |txn| txn.set_expiry(0, b"k", at_ms, none));
+    let (counts, counted) = run(store.engine(), at(10), |txn| txn.key_counts(0));
+    assert_eq!((counts.keys, counted), (0, set), "that it counts no key shows the expiry");
+    assert_eq!(position(&store, 10, |txn| txn.for_each_key(0, |_| ())), set);
+    assert_eq!(position(&store, 10, |txn| txn.scan_keys(0, 0, 9, |_, _| ())), set);
+}
+
+#[test]
 fn an_exec_depends_on_its_one_record() {
     let store = Store::new();
     let end = position(&store, 0, |txn| {

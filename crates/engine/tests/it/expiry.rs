@@ -9,6 +9,7 @@ use millstream_log::memory_storage::Crash;
 
 use crate::dump::dump;
 use crate::entries::{FIELDS, fill, request};
+use crate::groups::START;
 use crate::store::{START_MS, Store, at, id, in_memory, now, run, run_due};
 
 fn expire(engine: &Engine, key: &[u8], ms: u64) {
@@ -105,6 +106,32 @@ fn productions_are_forgotten_about_once_a_second() {
     engine.run_due(at(2000), 10);
     assert_eq!(now(&engine, |txn| txn.version(0, b"s")), version, "a WATCH does not see it");
     assert_ne!(produce(2001), first);
+}
+
+#[test]
+fn a_thousand_producing_streams_do_not_hold_the_engine_while_they_forget() {
+    let engine = in_memory();
+    let production = Some(Production { producer: b"p", iid: b"i" });
+    let produce = AddRequest { production, ..request(NewId::Auto) };
+    let keys = [b"a", b"b", b"c", b"d", b"e"];
+    for key in keys {
+        now(&engine, |txn| txn.create_group(0, key, b"g", START, true, None)).expect("creates");
+        now(&engine, |txn| txn.set_idempotence(0, key, Some(1), None)).expect("sets");
+        now(&engine, |txn| txn.add(0, key, &produce, &FIELDS)).expect("adds");
+    }
+    let tracked = || {
+        let count = |txn: &mut Transaction<'_>, key| {
+            let stream = txn.stream(0, key).expect("a stream").expect("is there");
+            stream.idempotence().tracked()
+        };
+        now(&engine, |txn| keys.iter().map(|key| count(txn, *key)).sum::<usize>())
+    };
+    assert_eq!(tracked(), 5);
+    assert!(engine.run_due(at(1000), 2), "three are left");
+    assert_eq!(tracked(), 3);
+    assert!(engine.run_due(at(1001), 2), "one is left, and the second has not passed");
+    assert!(!engine.run_due(at(1001), 2));
+    assert_eq!(tracked(), 0);
 }
 
 #[test]

@@ -12,7 +12,7 @@
 //! the block name it by number, up to `SHAPES_MAX` per block. Entries past that hold their names
 //! inline.
 //!
-//! 1. Identities ascend strictly, so that a search may halve.
+//! 1. Ids ascend strictly, so that a search may halve.
 //! 2. `offsets` has the start of every entry; an entry ends where the next starts.
 //! 3. Entries of shape 0 are those that have the field names of the first entry.
 
@@ -25,7 +25,7 @@ const SHAPES_MAX: usize = 7;
 /// Stands for: the names follow.
 const INLINE: u8 = u8::MAX;
 
-/// Entries in identity order; append-only.
+/// Entries in id order; append-only.
 #[derive(Debug)]
 pub(super) struct Block {
     base: EntryId,
@@ -160,7 +160,7 @@ impl Block {
         }
     }
 
-    /// The identity at `ordinal`.
+    /// The id at `ordinal`.
     #[inline]
     pub(super) fn id(&self, ordinal: u32) -> EntryId {
         let mut cursor = &self.bytes[self.start(ordinal)..];
@@ -182,7 +182,7 @@ impl Block {
         u32::try_from(self.offsets.len()).expect("an entry takes bytes, whose offsets fit 32 bits")
     }
 
-    /// The first ordinal whose identity is at or above `id`; the length when there is none.
+    /// The first ordinal whose id is at or above `id`; the length when there is none.
     pub(super) fn lower_bound(&self, id: EntryId) -> u32 {
         if id <= self.base {
             return 0;
@@ -199,7 +199,7 @@ impl Block {
         low
     }
 
-    /// The first ordinal whose identity is above `id`; the length when there is none.
+    /// The first ordinal whose id is above `id`; the length when there is none.
     pub(super) fn upper_bound(&self, id: EntryId) -> u32 {
         id.next().map_or(self.len(), |next| self.lower_bound(next))
     }

@@ -4,7 +4,7 @@
 //! 1. `live` is the number of entries without a tombstone, and never 0 between two calls on
 //!    `Entries`.
 //! 2. `first_live` and `last_live` are the outermost ordinals without a tombstone.
-//! 3. No live entry is outside `first..=last`. `last` is the identity of the last entry, tombstones
+//! 3. No live entry is outside `first..=last`. `last` is the id of the last entry, tombstones
 //!    included, unless `clip` cut a dead tail off.
 //! 4. Contents are reached through `block` and `block_mut` alone, so that a block may one day be
 //!    elsewhere than in memory.
@@ -104,18 +104,18 @@ impl BlockSlot {
         self.last < id && (self.last_live + 1 == self.stored || !is_clipped())
     }
 
-    /// Makes room for identities below dead ones at the end.
+    /// Makes room for ids below dead ones at the end.
     pub(super) fn clip(&mut self) {
         self.last = self.last_live_id();
     }
 
-    /// The lowest live identity.
+    /// The lowest live id.
     #[inline]
     pub(super) fn first_live_id(&self) -> EntryId {
         if self.first_live == 0 { self.first } else { self.block().id(self.first_live) }
     }
 
-    /// The highest live identity.
+    /// The highest live id.
     #[inline]
     pub(super) fn last_live_id(&self) -> EntryId {
         if self.last_live + 1 == self.stored { self.last } else { self.block().id(self.last_live) }
@@ -168,12 +168,6 @@ impl BlockSlot {
         (low, high)
     }
 
-    /// Number of live entries in `from..=to`.
-    pub(super) fn count_in(&self, from: EntryId, to: EntryId) -> u32 {
-        let (low, high) = self.ordinals(from, to);
-        self.live_between(low, high)
-    }
-
     /// Pins the live entries of `from..=to`, the first `count_max` of them in the given direction.
     pub(super) fn run(
         &self,
@@ -199,7 +193,7 @@ impl BlockSlot {
         Arc::clone(&self.block)
     }
 
-    /// The live identities at or above `from`, ascending.
+    /// The live ids at or above `from`, ascending.
     pub(super) fn live_ids(&self, from: EntryId) -> impl Iterator<Item = EntryId> + '_ {
         let low = if from <= self.first { 0 } else { self.block().lower_bound(from) };
         let block = self.block();
@@ -233,12 +227,12 @@ impl BlockSlot {
                 entry.pairs().flat_map(|(name, value)| [name, value]).collect();
             let names: Vec<Vec<u8>> = entry.pairs().map(|(name, _)| name.to_vec()).collect();
             if ordinal == 0 {
-                assert_eq!(entry.id(), self.first, "first identity");
+                assert_eq!(entry.id(), self.first, "first id");
                 bytes += listpack_size::empty_node(&fields);
                 first_fields.clone_from(&names);
             }
             bytes += listpack_size::entry(self.first, entry.id(), &fields, names == first_fields);
-            assert!(previous < Some(entry.id()), "identities ascend");
+            assert!(previous < Some(entry.id()), "ids ascend");
             assert_eq!(block.id(ordinal), entry.id());
             assert_eq!(block.find(entry.id()), Some(ordinal));
             previous = Some(entry.id());
@@ -250,8 +244,8 @@ impl BlockSlot {
         assert_eq!(self.live as usize, live.len(), "live entries of {}", self.first);
         assert_eq!(live.first(), Some(&self.first_live), "first live of {}", self.first);
         assert_eq!(live.last(), Some(&self.last_live), "last live of {}", self.first);
-        assert!(Some(self.last) <= previous, "last identity");
-        assert!(self.last >= block.id(self.last_live), "no live entry above the last identity");
+        assert!(Some(self.last) <= previous, "last id");
+        assert!(self.last >= block.id(self.last_live), "no live entry above the last id");
         assert!(self.last_live + 1 < self.stored || Some(self.last) == previous);
     }
 }

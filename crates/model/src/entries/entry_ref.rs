@@ -15,7 +15,7 @@ pub struct EntryRef<'a> {
 }
 
 impl<'a> EntryRef<'a> {
-    /// Its identity.
+    /// Its id.
     #[inline]
     #[must_use]
     pub fn id(&self) -> EntryId {

@@ -1,4 +1,4 @@
-//! All entries of one stream: an index of blocks in identity order.
+//! All entries of one stream: an index of blocks in id order.
 //!
 //! 1. Blocks and the entries in them ascend; every block has a live entry.
 //! 2. `live` is the sum over the blocks.
@@ -65,13 +65,13 @@ impl Entries {
             + self.slots.iter().map(BlockSlot::heap_bytes).sum::<usize>()
     }
 
-    /// The lowest identity.
+    /// The lowest id.
     #[must_use]
     pub fn first_id(&self) -> Option<EntryId> {
         self.slots.front().map(BlockSlot::first_live_id)
     }
 
-    /// The highest identity.
+    /// The highest id.
     #[must_use]
     pub fn last_id(&self) -> Option<EntryId> {
         self.slots.back().map(BlockSlot::last_live_id)
@@ -85,7 +85,7 @@ impl Entries {
     /// entry of 3 GiB or more is too large for a block.
     pub fn append(&mut self, id: EntryId, fields: &[&[u8]], limits: BlockLimits) {
         assert!(!fields.is_empty() && fields.len().is_multiple_of(2), "names and values in pairs");
-        assert!(self.last_id().is_none_or(|last| last < id), "identities ascend");
+        assert!(self.last_id().is_none_or(|last| last < id), "ids ascend");
         let payload: u64 = fields.iter().map(|part| part.len() as u64).sum();
         match self.slots.back_mut() {
             Some(tail) if tail.is_below(id) && !tail.is_full(payload, limits) => {
@@ -93,7 +93,7 @@ impl Entries {
             }
             tail => {
                 if let Some(tail) = tail {
-                    // Possible when the last entries were deleted and the stream's last identity
+                    // Possible when the last entries were deleted and the stream's last id
                     // was then set back: blocks must not overlap.
                     if !tail.is_below(id) {
                         tail.clip();
@@ -171,30 +171,7 @@ impl Entries {
         before - self.live
     }
 
-    /// The lowest identity above `id`.
-    #[must_use]
-    pub fn next_after(&self, id: EntryId) -> Option<EntryId> {
-        self.ids_from(id.next()?).next()
-    }
-
-    /// Number of entries in `from..=to`, counted up to `at_most`. Costs the number of blocks.
-    #[must_use]
-    pub fn count_in(&self, from: EntryId, to: EntryId, at_most: u64) -> u64 {
-        if from > to {
-            return 0;
-        }
-        let mut count = 0;
-        for slot in self.slots.range(self.slot_at(from)..) {
-            if slot.first > to || count >= at_most {
-                break;
-            }
-            let whole = from <= slot.first && slot.last <= to;
-            count += u64::from(if whole { slot.live } else { slot.count_in(from, to) });
-        }
-        count.min(at_most)
-    }
-
-    /// The identities at or above `from`, ascending.
+    /// The ids at or above `from`, ascending.
     pub fn ids_from(&self, from: EntryId) -> impl Iterator<Item = EntryId> + '_ {
         self.slots.range(self.slot_at(from)..).flat_map(move |slot| slot.live_ids(from))
     }
@@ -280,13 +257,13 @@ impl<'a> NodeView<'a> {
         u64::from(self.slot.live)
     }
 
-    /// The highest identity, deleted ones included.
+    /// The highest id, deleted ones included.
     #[must_use]
     pub fn last_stored_id(&self) -> EntryId {
         self.slot.last
     }
 
-    /// The live identities, ascending.
+    /// The live ids, ascending.
     pub fn live_ids(&self) -> impl Iterator<Item = EntryId> + use<'a> {
         self.slot.live_ids(EntryId::MIN)
     }

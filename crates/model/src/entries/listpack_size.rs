@@ -9,7 +9,7 @@
 //! - An element is its encoding, then the length of that encoding again, in 7-bit groups.
 //! - An element that is the canonical decimal text of an `i64` is encoded as an integer.
 //! - A node starts with: live count, deleted count, number of names, the names, 0.
-//! - An entry is: flags, `ms` and `seq` relative to the node's first identity, then its values
+//! - An entry is: flags, `ms` and `seq` relative to the node's first id, then its values
 //!   (number of fields, names and values when its names are not the node's), number of elements.
 
 use crate::EntryId;

@@ -1,7 +1,7 @@
 //! The entries of one stream.
 //!
 //! Entries live in [`mod@block`]s: compact, append-only runs of a few kilobytes, each behind an
-//! `Arc`. A [`list`] indexes them by identity. A block is cut exactly where Redis would cut a node
+//! `Arc`. A [`list`] indexes them by id. A block is cut exactly where Redis would cut a node
 //! of its stream ([`listpack_size`]), because approximate trimming and XINFO show those cuts.
 //! Deletion puts [`tombstones`] beside a block and never changes it; only the last block grows, and
 //! is copied first when a [`mod@slice`] of it is being read.

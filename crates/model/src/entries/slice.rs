@@ -12,7 +12,7 @@ use crate::EntryId;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Reply bytes around an entry besides its fields: array headers and the identity.
+/// Reply bytes around an entry besides its fields: array headers and the id.
 const ENTRY_OVERHEAD_BYTES: usize = 40;
 
 /// Pinned entries of a range, in one direction.
@@ -180,7 +180,7 @@ impl EntrySlice {
         self.direction
     }
 
-    /// The first identity in slice order.
+    /// The first id in slice order.
     #[must_use]
     pub fn first_id(&self) -> Option<EntryId> {
         let run = self.head.as_ref()?;
@@ -190,7 +190,7 @@ impl EntrySlice {
         })
     }
 
-    /// The last identity in slice order.
+    /// The last id in slice order.
     #[must_use]
     pub fn last_id(&self) -> Option<EntryId> {
         let run = self.tail.last().or(self.head.as_ref())?;
@@ -229,7 +229,7 @@ impl EntrySlice {
         EntrySliceIter { slice: self, next_run: 0, current: None, remaining: self.len }
     }
 
-    /// The identities in slice order; reads no fields.
+    /// The ids in slice order; reads no fields.
     pub fn ids(&self) -> impl Iterator<Item = EntryId> + '_ {
         let mut cursor = self.iter();
         std::iter::from_fn(move || cursor.advance().map(|(run, ordinal)| run.block.id(ordinal)))
@@ -326,7 +326,7 @@ impl PinnedEntry {
         Self { block, ordinal }
     }
 
-    /// Its identity.
+    /// Its id.
     #[must_use]
     pub fn id(&self) -> EntryId {
         self.block.id(self.ordinal)

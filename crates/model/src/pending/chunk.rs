@@ -1,4 +1,4 @@
-//! Up to `CHUNK_MAX` records in identity order, and a summary that lets scans pass them by.
+//! Up to `CHUNK_MAX` records in id order, and a summary that lets scans pass them by.
 //!
 //! 1. `first` and `len` are those of the records; a chunk in a list is never empty.
 //! 2. `owners` counts the owned records by `owner % 64`; bit n of `owner_mask` is set exactly when
@@ -172,11 +172,6 @@ impl Chunk {
         (self.unowned < self.len).then_some(self.delivered_min)
     }
 
-    /// The lowest delivery time of owned records; `None` when there is none.
-    pub(super) fn delivered_min(&self) -> Option<u64> {
-        if self.stale == 0 { self.delivered_bound() } else { self.minima().0 }
-    }
-
     /// Where `id` is, or where it would be.
     #[inline]
     pub(super) fn find(&self, id: EntryId) -> Result<usize, usize> {
@@ -209,7 +204,7 @@ impl Chunk {
         self.note_added(&record);
     }
 
-    /// Replaces the record at `at` by one of the same identity.
+    /// Replaces the record at `at` by one of the same id.
     pub(super) fn replace(&mut self, at: usize, record: Record) -> Record {
         let body = Arc::make_mut(&mut self.body);
         let old = std::mem::replace(&mut body.records[at], record);
@@ -330,7 +325,7 @@ impl Chunk {
         let mut fresh = self.clone();
         fresh.summarize();
         assert_eq!(self.len, fresh.len, "length");
-        assert_eq!(self.first, fresh.first, "first identity");
+        assert_eq!(self.first, fresh.first, "first id");
         assert_eq!(self.unowned, fresh.unowned, "unowned records");
         assert_eq!(self.body.owners, fresh.body.owners, "owner counts");
         assert_eq!(self.owner_mask, fresh.owner_mask, "owner mask");
@@ -340,7 +335,7 @@ impl Chunk {
         let same = (self.delivered_min, self.queue_min) == (fresh.delivered_min, fresh.queue_min);
         assert!(!exact || same, "exact minima");
         let ids = self.records().iter().map(|record| record.id);
-        assert!(ids.is_sorted_by(|a, b| a < b), "identities ascend");
+        assert!(ids.is_sorted_by(|a, b| a < b), "ids ascend");
     }
 }
 

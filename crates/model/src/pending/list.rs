@@ -1,6 +1,6 @@
-//! All pending entries of one group, by identity, by owner and by time.
+//! All pending entries of one group, by id, by owner and by time.
 //!
-//! 1. Chunks and the records in them ascend by identity.
+//! 1. Chunks and the records in them ascend by id.
 //! 2. `len` and `unowned` are sums over the chunks.
 //! 3. `oldest_bound` is at or below the delivery time of every owned record: exact while
 //!    `bound_stale` is 0, and derived again after about as many removals as there are chunks.
@@ -78,13 +78,13 @@ impl PendingList {
             + large
     }
 
-    /// The lowest identity.
+    /// The lowest id.
     #[must_use]
     pub fn first_id(&self) -> Option<EntryId> {
         self.chunks.front().map(Chunk::first_id)
     }
 
-    /// The highest identity.
+    /// The highest id.
     #[must_use]
     pub fn last_id(&self) -> Option<EntryId> {
         self.chunks.back().map(Chunk::last_id)
@@ -133,16 +133,6 @@ impl PendingList {
                 None
             }
         }
-    }
-
-    /// Adds an entry above all others: what `upsert` does then, without looking.
-    ///
-    /// # Panics
-    ///
-    /// When the identity is not above all others.
-    pub fn append(&mut self, entry: PendingEntry) {
-        assert!(self.last_id().is_none_or(|last| last < entry.id), "identities ascend");
-        self.append_record(entry);
     }
 
     fn append_record(&mut self, entry: PendingEntry) {
@@ -360,30 +350,6 @@ impl PendingList {
             .map(|record| self.entry(record))
     }
 
-    /// A time at or below every delivery time of an owned entry, at no cost; `None` when nothing
-    /// is owned. Behind the truth by what was removed lately.
-    #[must_use]
-    pub fn oldest_delivery_bound_ms(&self) -> Option<u64> {
-        (self.unowned < self.len).then_some(self.oldest_bound)
-    }
-
-    /// The lowest delivery time of all entries: 0 when one is unowned, `None` when there is none.
-    /// Costs the number of chunks.
-    #[must_use]
-    pub fn oldest_delivery_ms(&self) -> Option<u64> {
-        if self.unowned > 0 {
-            return Some(0);
-        }
-        let mut oldest: Option<u64> = None;
-        for chunk in &self.chunks {
-            let bound = chunk.delivered_bound();
-            if oldest.is_none_or(|oldest| bound.is_some_and(|bound| bound < oldest)) {
-                oldest = oldest.into_iter().chain(chunk.delivered_min()).min();
-            }
-        }
-        oldest
-    }
-
     /// The chunk that has `id` or would have it; 0 when there is none.
     #[inline]
     fn chunk_at(&self, id: EntryId) -> usize {
@@ -454,6 +420,12 @@ impl PendingList {
         assert!(self.oldest_bound <= oldest, "bound of the oldest delivery");
         let empty_room = self.spare.as_ref().map_or(0, Spare::room);
         assert!(self.len > 0 || empty_room <= IDLE_ROOM_MAX, "room of an empty list");
+    }
+
+    /// To see how closely it follows removals; `None` when nothing is owned.
+    #[cfg(test)]
+    pub(super) fn oldest_bound_ms(&self) -> Option<u64> {
+        (self.unowned < self.len).then_some(self.oldest_bound)
     }
 
     /// Starts the tie counter at `tie`, to see it wrap.

@@ -1,6 +1,6 @@
 //! A group's pending list.
 //!
-//! Three orders over the same 40-byte records, with no index beside them: identity order is that of
+//! Three orders over the same 40-byte records, with no index beside them: id order is that of
 //! the [`chunk`]s and the records in them; owner and time order pass chunks by with the help of a
 //! small summary on each. A million records in the order of a stream take 41 MB.
 //!

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::client::{Client, memory, show, start};
+use crate::client::{Client, command, memory, show, start};
 
 const READ: &str = "XREADGROUP GROUP g c BLOCK 0 STREAMS s >";
 
@@ -150,4 +150,20 @@ fn one_entry_goes_to_the_longest_waiting_reader_of_a_group() {
         writer.call(&format!("XADD s {}-1 a b", number + 1));
         assert_eq!(show(&reader.read()), format!("[[s, [[{}-1, [a, b]]]]]", number + 1));
     }
+}
+
+/// Symptom: UNBLOCK said that it had unblocked a client that got the entry.
+#[test]
+fn a_reader_that_was_just_served_is_not_unblocked() {
+    let server = start(memory());
+    let mut reader = Client::connect(&server);
+    let mut writer = Client::connect(&server);
+    let id = reader.id();
+    reader.send("XREAD BLOCK 0 STREAMS s $");
+    writer.await_info("blocked_clients", "1");
+    // One batch: the reader's session cannot run between the two.
+    let both = [command("XADD s 1-1 a b"), command(&format!("CLIENT UNBLOCK {id} ERROR"))];
+    writer.send_bytes(&both.concat());
+    assert_eq!((show(&writer.read()), show(&writer.read())), ("1-1".to_owned(), "0".to_owned()));
+    assert_eq!(show(&reader.read()), "[[s, [[1-1, [a, b]]]]]");
 }
