@@ -1,4 +1,6 @@
 //! What comes of a data command, and the dispatch to it.
+//!
+//! One arm, one call: no grammar here. Inside EXEC nothing waits.
 
 use millstream_engine::{ReadOutcome, ReadRequest, Transaction};
 

@@ -4,6 +4,10 @@
 //! [`table`] knows every command: its name, arity, flags, keys. [`run`] runs one that touches data,
 //! within a transaction of the engine; [`encode`] turns the [`Reply`] into bytes. Commands about
 //! the connection or the server are the session's business and only stand in the table.
+//!
+//! Must not know sockets, sessions, threads, or how anything is stored. It fails by replying: every
+//! text that a client may see is in `refusal.rs` or beside the grammar it belongs to. Tests: beside
+//! the modules; behaviour as a whole is in the scenarios of `millstream-conformance`.
 
 pub mod glob;
 pub mod id;

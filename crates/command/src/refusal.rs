@@ -1,6 +1,9 @@
 //! Why a command is refused, in the exact words that clients know.
 //!
 //! The one place where [`Rejection`]s get their texts.
+//!
+//! Texts are Redis', byte for byte, since clients match on them. What a client sent is echoed as it
+//! came: the reply writer makes CR and LF blanks. Tests: scenarios of `millstream-conformance`.
 
 use std::borrow::Cow;
 

@@ -3,6 +3,9 @@
 //! Ordered by a seeded hash of the key, so that SCAN's cursor is a position in that order: keys
 //! that are there during a whole scan are returned once, whatever comes and goes meanwhile.
 //! The order costs a few nanoseconds over a hash table at some hundred keys and never rehashes.
+//!
+//! Must not know what objects are. Invariants (see [`Directory::check`]): every key stands under
+//! its own hash; `len` and `expiring` count keys. Tests: `tests/it/keys.rs`.
 
 use std::collections::BTreeMap;
 

@@ -3,6 +3,9 @@
 //! All of it is logged as effects, so recovery never looks at a clock. Nobody admits this work
 //! before the lock, so it asks for log space itself: where there is none, expired keys stay (absent
 //! for everybody all the same) and claims wait. A full disk must not become a failed write.
+//!
+//! Each run does a bounded number of pieces and says whether there is more, so nobody waits long
+//! for the lock. Tests: `tests/it/expiry.rs`, `tests/it/parked_claims.rs`.
 
 use crate::core::Core;
 use crate::mutation::Mutation;

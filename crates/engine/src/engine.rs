@@ -1,4 +1,9 @@
 //! The engine: one state behind one lock, made durable by one log.
+//!
+//! Ties the parts together and wakes the threads that drive them; it has none of its own. Sleeping
+//! is on condition variables of the one lock, so no wake-up is lost between a look and the sleep.
+//! Fails to open, or not at all: later failures are the log's and show as poison. Tests:
+//! `tests/it`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

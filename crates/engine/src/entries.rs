@@ -1,4 +1,8 @@
 //! Adding, removing and trimming entries.
+//!
+//! XADD, XTRIM, XDEL, XDELEX, XSETID, XCFGSET and XIDMPRECORD, without their grammar: checks in the
+//! order that clients see, then exact effects. Only an addition signals. Tests:
+//! `tests/it/entries.rs`.
 
 use millstream_log::format::RECORD_BYTES_MAX;
 use millstream_model::{EntryId, IdempotenceLimits, References, Rejection, TrimOptions, TrimPlan};

@@ -1,4 +1,7 @@
 //! Managing groups and consumers.
+//!
+//! XGROUP, without its grammar. Only the end of a group signals: its readers are refused. No WATCH
+//! sees any of it, but for the stream that a group may create. Tests: `tests/it/groups.rs`.
 
 use millstream_model::{EntryId, GroupId, Rejection};
 

@@ -1,4 +1,7 @@
 //! Keys: whether they exist, what they are called, how long they live.
+//!
+//! An expired key is absent for everybody at once; `due.rs` removes it later. Whatever takes a key
+//! away, or puts another object under it, signals. Tests: `tests/it/keys.rs`, `tests/it/expiry.rs`.
 
 use millstream_model::Rejection;
 

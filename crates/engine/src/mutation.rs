@@ -1,7 +1,9 @@
 //! Exact effects: what a command decided to change, ready to be logged and applied.
 //!
-//! Every part names one unit (an object, or the directory) and says absolutely what becomes of it,
-//! so that recovery repeats it without looking at clocks, settings or other units.
+//! Every part names one unit (an object, or a directory; one that creates an object also binds its
+//! key) and says absolutely what becomes of it, so that recovery repeats it without looking at
+//! clocks, settings or other units. Must not know bytes: those are `record/`. Tests:
+//! `record/tests.rs`.
 
 use bytes::Bytes;
 use millstream_model::{

@@ -1,4 +1,6 @@
 //! What a key refers to: a stream or a string, under an identity that outlives its names.
+//!
+//! Must not know keys or databases: `directory.rs` does.
 
 use bytes::Bytes;
 use millstream_log::LogPosition;

@@ -2,6 +2,9 @@
 //!
 //! A read for a group is a write: it moves the group, creates pending records and consumers. What
 //! is returned stays pinned in its blocks, whatever happens to the stream afterwards.
+//!
+//! Must not know waiting: `serve.rs` runs a parked read again as it is. Every group is checked
+//! before anything changes, so a refused read leaves no trace. Tests: `tests/it/reads.rs`.
 
 mod group_read;
 mod plain_read;

@@ -4,6 +4,9 @@
 //! A record is a list of parts, each a kind byte and its payload: numbers as varints, byte strings
 //! with a varint length, ids as differences to the one before. Kinds are never given a new meaning:
 //! a changed payload gets a new kind.
+//!
+//! Must not know logs, positions or commands. A record that does not fit is refused with its reason
+//! ([`ReplayError`]), never guessed at. Tests: `record/tests.rs`.
 
 mod contradiction;
 mod decode;

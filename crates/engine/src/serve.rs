@@ -3,6 +3,13 @@
 //! Reads for one group are tried in the order in which they were parked, and only until one finds
 //! nothing: an entry wakes one reader, not a thousand. Each served read is a record group of its
 //! own.
+//!
+//! Invariants:
+//! 1. A read is served in full or left as it was: nothing is delivered to a closed sink.
+//! 2. Tickets keep their place and deadline however often they are tried in vain.
+//! 3. Serving makes no signal, so it ends.
+//!
+//! Tests: `tests/it/parked.rs`, `tests/it/parked_claims.rs`.
 
 use bytes::Bytes;
 use millstream_log::LogPosition;

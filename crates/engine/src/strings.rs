@@ -1,4 +1,7 @@
 //! Strings: small values beside the streams. Durable and transactional like the rest.
+//!
+//! A SET makes a new object, as it does for a WATCH and for readers parked on the key; INCR changes
+//! the one there is. Tests: `tests/it/keys.rs`.
 
 use bytes::Bytes;
 use millstream_model::Rejection;

@@ -7,6 +7,14 @@
 //! A change is checked before it is made: nothing is undone. A panic between `begin` and `finish`
 //! may leave half a group behind, so it ends the process or poisons the engine; see
 //! [`Options`](crate::Options).
+//!
+//! Invariants:
+//! 1. What `change` applies is in the record group's bytes, in the same order.
+//! 2. At `finish` everything touched is stamped with the end of the record, so a later reply that
+//!    shows it depends on it.
+//! 3. A reply depends on no change of what it did not look at.
+//!
+//! Must not know commands. Tests: `tests/it/depends.rs`, `tests/it/crash.rs`.
 
 use std::mem;
 
@@ -59,6 +67,7 @@ impl<'e> Transaction<'e> {
         let position = self.finish_record();
         if !self.core.group.signals.is_empty() {
             self.serve_signals();
+            debug_assert!(self.core.group.signals.is_empty(), "serving signals nothing");
         }
         position
     }

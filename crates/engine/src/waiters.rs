@@ -6,6 +6,8 @@
 //!
 //! Invariants (see [`Waiters::check`]): a waiter stands in the queue of each of its keys, and the
 //! queues hold no other ticket; the same for deadlines and claim times.
+//!
+//! Tests: `tests/it/parked.rs`; random operations call `check` after each step.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

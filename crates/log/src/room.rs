@@ -1,4 +1,6 @@
 //! How much prepared space lies ahead, for whoever admits writes.
+//!
+//! Must not know what is written, and never waits for a disk. Tests: `tests/it/full_disk.rs`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,7 @@
 //! The few disk operations that the store needs, behind a trait so that tests can be the disk.
+//!
+//! Must not know the log's format. Two implementations: `os_storage.rs`, and for tests
+//! `memory_storage/`, which is stricter than any disk.
 
 use std::fmt::Debug;
 use std::io;

@@ -2,6 +2,11 @@
 //!
 //! This crate knows no I/O, no clock, no threads and no wire format: every time and every id
 //! comes in as an argument, so the same transitions serve the live path and recovery.
+//!
+//! Principal type: [`Stream`], with [`Entries`] and [`Group`]s in it. Transitions take exact
+//! effects and panic on what does not fit, which is a bug of the caller; what a client may get
+//! wrong is a [`Rejection`] of whoever asks. Everything that is counted or indexed can be derived
+//! again by a `check`. Tests: beside the modules, against naive references.
 
 mod consumer;
 mod entries;

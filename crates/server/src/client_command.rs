@@ -156,7 +156,7 @@ fn describe(client: &Client, to: &mut String) {
 
 /// Which connections CLIENT KILL is about.
 struct KillFilter {
-    ids: Option<Vec<u64>>,
+    id: Option<u64>,
     address: Option<Vec<u8>>,
     local_address: Option<Vec<u8>>,
     /// Only connections of a type that nobody has here.
@@ -168,7 +168,7 @@ struct KillFilter {
 impl KillFilter {
     fn parse(options: &[&[u8]]) -> Result<Self, Reply> {
         let mut filter = Self {
-            ids: None,
+            id: None,
             address: None,
             local_address: None,
             is_other_type: false,
@@ -181,15 +181,7 @@ impl KillFilter {
             let word = options[at].to_ascii_uppercase();
             at += 2;
             match &word[..] {
-                b"ID" => {
-                    let mut ids = vec![parse_id(value)?];
-                    // More numbers may follow the first one.
-                    while let Some(id) = options.get(at).filter(|text| parse_i64(text).is_some()) {
-                        ids.push(parse_id(id)?);
-                        at += 1;
-                    }
-                    filter.ids = Some(ids);
-                }
+                b"ID" => filter.id = Some(parse_id(value)?),
                 b"ADDR" => filter.address = Some(value.to_vec()),
                 b"LADDR" => filter.local_address = Some(value.to_vec()),
                 b"TYPE" => filter.is_other_type = !parse_kind(value)?,
@@ -218,7 +210,7 @@ impl KillFilter {
             wanted.as_ref().is_none_or(|wanted| wanted == address.to_string().as_bytes())
         };
         !self.is_other_type
-            && self.ids.as_ref().is_none_or(|ids| ids.contains(&client.id))
+            && self.id.is_none_or(|id| id == client.id)
             && is(&self.address, client.address)
             && is(&self.local_address, client.local_address)
             && self.age_min_s.is_none_or(|age| client.connected_at.elapsed().as_secs() >= age)

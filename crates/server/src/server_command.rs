@@ -37,17 +37,17 @@ pub(crate) fn role() -> Reply {
 /// The error reply.
 pub(crate) fn shutdown(args: &[&[u8]]) -> Result<(), Reply> {
     let syntax = Err(Reply::error("ERR syntax error"));
-    let (mut save, mut nosave, mut abort) = (false, false, false);
+    let (mut save, mut nosave, mut abort, mut other) = (false, false, false, false);
     for word in &args[1..] {
         match &word.to_ascii_uppercase()[..] {
             b"SAVE" => save = true,
             b"NOSAVE" => nosave = true,
             b"ABORT" => abort = true,
-            b"NOW" | b"FORCE" => {}
+            b"NOW" | b"FORCE" => other = true,
             _ => return syntax,
         }
     }
-    if (save && nosave) || (abort && args.len() > 2) {
+    if (save && nosave) || (abort && (save || nosave || other)) {
         return syntax;
     }
     if abort { Err(Reply::error("ERR No shutdown in progress.")) } else { Ok(()) }

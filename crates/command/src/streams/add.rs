@@ -26,7 +26,11 @@ pub(crate) fn xadd(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome
     let mut options = Options::new(args, 2);
     let mut grammar = Grammar::default();
     while options.peek() != Some(b"*") && grammar.take(&mut options)? {}
-    let id = options.next().and_then(parse_add_id).ok_or(Refusal::INVALID_ID)?;
+    // Where the options took everything there is no id to find fault with, only too few arguments.
+    let id = match options.next() {
+        Some(text) => parse_add_id(text).ok_or(Refusal::INVALID_ID)?,
+        None => AddId::Auto,
+    };
     if grammar.production.is_some() && id != AddId::Auto {
         return Err(Refusal::text(
             "ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs",

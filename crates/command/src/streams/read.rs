@@ -18,6 +18,16 @@ enum Kind {
     Group,
 }
 
+impl Kind {
+    /// Where a stream is read from, by the text that stands for it.
+    fn read_from(self, text: &[u8]) -> Result<ReadFrom, Refusal> {
+        match self {
+            Self::Plain => plain_read_from(text),
+            Self::Group => group_read_from(text),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Grammar<'a> {
     count: Option<usize>,
@@ -160,11 +170,9 @@ impl<'a> Grammar<'a> {
     ) -> Result<ReadRequest, Refusal> {
         let mut streams = Vec::with_capacity(self.keys.len());
         for (key, text) in self.keys.iter().zip(self.ids) {
-            let from = match kind {
-                Kind::Plain => read_from(text),
-                Kind::Group => group_read_from(text),
+            let Ok(from) = kind.read_from(text) else {
+                return Err(self.first_error(kind, db, txn));
             };
-            let Ok(from) = from else { return Err(self.first_error(kind, db, txn)) };
             streams.push(StreamPosition { key: Bytes::copy_from_slice(key), from });
         }
         let group = self.group.map(|(group, consumer)| GroupReader {
@@ -189,11 +197,7 @@ impl<'a> Grammar<'a> {
             if let Err(rejection) = txn.check_read(db, key, self.group.map(|(group, _)| group)) {
                 return rejection.into();
             }
-            let from = match kind {
-                Kind::Plain => read_from(text),
-                Kind::Group => group_read_from(text),
-            };
-            if let Err(refusal) = from {
+            if let Err(refusal) = kind.read_from(text) {
                 return refusal;
             }
         }
@@ -213,7 +217,7 @@ fn timeout(text: &[u8], txn: &Transaction<'_>) -> Result<u64, Refusal> {
     if fits { Ok(ms) } else { Err(Refusal::text("ERR timeout is out of range")) }
 }
 
-fn read_from(text: &[u8]) -> Result<ReadFrom, Refusal> {
+fn plain_read_from(text: &[u8]) -> Result<ReadFrom, Refusal> {
     match text {
         b"$" => Ok(ReadFrom::End),
         b"+" => Ok(ReadFrom::Last),

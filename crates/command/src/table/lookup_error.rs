@@ -17,16 +17,16 @@ pub enum LookupError {
     /// No such command.
     UnknownCommand {
         /// As typed, cut.
-        name: String,
+        name: Vec<u8>,
         /// The arguments, each quoted and followed by a blank, cut.
-        arguments: String,
+        arguments: Vec<u8>,
     },
     /// The command has no such subcommand.
     UnknownSubcommand {
         /// The command.
         command: &'static CommandSpec,
         /// As typed, cut.
-        word: String,
+        word: Vec<u8>,
     },
     /// Too few or too many arguments.
     WrongArity(&'static CommandSpec),
@@ -45,44 +45,49 @@ impl LookupError {
             arguments.extend(echo(argument.as_ref(), room));
             arguments.extend(b"' ");
         }
-        Self::UnknownCommand { name: text(echo(name, ECHO_BYTES_MAX)), arguments: text(arguments) }
+        Self::UnknownCommand { name: echo(name, ECHO_BYTES_MAX), arguments }
     }
 
     pub(super) fn unknown_subcommand(command: &'static CommandSpec, word: &[u8]) -> Self {
-        Self::UnknownSubcommand { command, word: text(echo(word, ECHO_BYTES_MAX)) }
+        Self::UnknownSubcommand { command, word: echo(word, ECHO_BYTES_MAX) }
     }
 
-    /// The error reply.
+    /// The error reply: what was typed is repeated as it came, UTF-8 or not.
     #[must_use]
     pub fn reply(&self) -> Reply {
-        Reply::Error(self.to_string().into())
+        Reply::ErrorBytes(self.text())
+    }
+
+    /// The text of the reply, which starts with its code.
+    fn text(&self) -> Vec<u8> {
+        match self {
+            Self::UnknownCommand { name, arguments } => {
+                let head = [b"ERR unknown command '", &name[..], b"'"].concat();
+                if arguments.is_empty() {
+                    return head;
+                }
+                [&head[..], b", with args beginning with: ", arguments].concat()
+            }
+            Self::UnknownSubcommand { command, word } => {
+                let tail = format!("'. Try {} HELP.", command.name.to_ascii_uppercase());
+                [b"ERR unknown subcommand '", &word[..], tail.as_bytes()].concat()
+            }
+            Self::WrongArity(spec) => {
+                // EXEC that cannot run gives its transaction up, and says so.
+                let code = match spec.id {
+                    CommandId::Exec => "EXECABORT Transaction discarded because of:",
+                    _ => "ERR",
+                };
+                format!("{code} wrong number of arguments for '{}' command", spec.name).into()
+            }
+        }
     }
 }
 
 impl fmt::Display for LookupError {
-    /// The text of the reply, which starts with its code.
+    /// The text of the reply, where what is no UTF-8 shows as a replacement character.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownCommand { name, arguments } => {
-                write!(f, "ERR unknown command '{name}'")?;
-                if !arguments.is_empty() {
-                    write!(f, ", with args beginning with: {arguments}")?;
-                }
-                Ok(())
-            }
-            Self::UnknownSubcommand { command, word } => {
-                let command = command.name.to_ascii_uppercase();
-                write!(f, "ERR unknown subcommand '{word}'. Try {command} HELP.")
-            }
-            Self::WrongArity(spec) => {
-                // EXEC that cannot run gives its transaction up, and says so.
-                f.write_str(match spec.id {
-                    CommandId::Exec => "EXECABORT Transaction discarded because of: ",
-                    _ => "ERR ",
-                })?;
-                write!(f, "wrong number of arguments for '{}' command", spec.name)
-            }
-        }
+        f.write_str(&String::from_utf8_lossy(&self.text()))
     }
 }
 
@@ -96,10 +101,4 @@ fn echo(bytes: &[u8], bytes_max: usize) -> Vec<u8> {
         .take_while(|byte| **byte != 0)
         .map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte })
         .collect()
-}
-
-/// What is no UTF-8, a cut character for one, shows as a replacement character.
-fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

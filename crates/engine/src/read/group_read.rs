@@ -1,4 +1,8 @@
 //! XREADGROUP: each entry to one consumer of the group.
+//!
+//! New entries, the consumer's own history, and what is idle (CLAIM). What is delivered is one part
+//! for each stream and kind, whatever the number of entries. Tests: `tests/it/reads.rs`,
+//! `tests/it/parked_claims.rs`.
 
 use bytes::Bytes;
 use millstream_model::{ConsumerId, EntryId, GroupId, PendingEntry, Rejection};
@@ -168,7 +172,7 @@ impl Transaction<'_> {
                 break;
             }
             let Some(entry) = stream.entries().get(pending.id) else { continue };
-            budget.take(1, wire_size::entry(entry.as_ref()) + 24);
+            budget.take(1, wire_size::entry(entry.as_ref()) + wire_size::CLAIM_BYTES);
             let delivery_count = pending.delivery_count;
             claimed.push(ClaimedEntry { entry, idle_ms, delivery_count });
             changes.push(pending.delivered_again(who.consumer, now_ms));
@@ -200,7 +204,11 @@ impl Transaction<'_> {
                     break;
                 }
                 let entry = stream.entries().get(record.id);
-                budget.take(1, entry.as_ref().map_or(40, |entry| wire_size::entry(entry.as_ref())));
+                let bytes = match &entry {
+                    Some(entry) => wire_size::entry(entry.as_ref()),
+                    None => wire_size::GONE_ENTRY_BYTES,
+                };
+                budget.take(1, bytes);
                 if entry.is_some() {
                     changes.push(record.delivered_again(who.consumer, now_ms));
                 }

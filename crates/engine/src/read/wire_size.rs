@@ -2,6 +2,12 @@
 
 use millstream_model::EntryRef;
 
+/// A number, its type byte and its line end: large enough for idle times of weeks.
+const NUMBER_BYTES: u64 = 12;
+/// Idle time and delivery count, which an entry that was claimed has besides.
+pub(super) const CLAIM_BYTES: u64 = 2 * NUMBER_BYTES;
+/// A history entry that is gone: an array, an id of this century, a nil.
+pub(super) const GONE_ENTRY_BYTES: u64 = 4 + 27 + 5;
 /// The outermost array header.
 pub(super) const ENVELOPE_BYTES: u64 = 4;
 

@@ -3,6 +3,10 @@
 //! Walks blocks from the oldest, as Redis walks its nodes: whole blocks while they may go entirely,
 //! then, unless the trim is approximate and keeps references, single entries of the first block
 //! that may not.
+//!
+//! Plans only: nothing changes here, so the plan can be logged as exact effects first. Must not
+//! know groups beyond whether they refer to an entry. Tests: `stream/tests/vectors.rs`,
+//! `stream/tests/reference.rs`.
 
 use crate::{EntryId, NodeView, References, Stream, TrimBy, TrimOptions, TrimPlan};
 

@@ -6,7 +6,7 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
-use millstream_command::table::{self, CommandSpec};
+use millstream_command::table::{self, CommandId, CommandSpec};
 use millstream_command::{Answer, Reply, encode, is_data_command, run};
 use millstream_engine::{Engine, LogPosition, Now, Transaction};
 
@@ -320,7 +320,11 @@ impl Session {
         if let table::LookupError::WrongArity(spec) = &error {
             self.worker.counters().of(spec.id).rejected.add(1);
         }
-        self.abort_multi();
+        match &error {
+            // As the reply says: the transaction is gone, not only doomed.
+            table::LookupError::WrongArity(spec) if spec.id == CommandId::Exec => self.discard(),
+            _ => self.abort_multi(),
+        }
         self.answer(None, error.reply(), LogPosition::ZERO);
     }
 
