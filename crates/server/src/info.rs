@@ -39,8 +39,9 @@ pub(crate) fn info(session: &Session, args: &[&[u8]], data: &mut Data<'_, '_>) -
         if !text.is_empty() {
             text.push_str("\r\n");
         }
-        let (first, rest) = section.split_at(1);
-        let _ = write!(text, "# {}{rest}\r\n{body}", first.to_ascii_uppercase());
+        // Names of sections start with a capital, but for the one that is an abbreviation.
+        let (capitals, rest) = section.split_at(if section == "cpu" { 3 } else { 1 });
+        let _ = write!(text, "# {}{rest}\r\n{body}", capitals.to_ascii_uppercase());
     };
     for (section, is_usual) in SECTIONS {
         if has(section) || all || (usual && is_usual) {
@@ -143,6 +144,7 @@ impl<'a> Facts<'a> {
         let mut all = vec![
             ("loading", "0".to_owned()),
             ("async_loading", "0".into()),
+            ("rdb_changes_since_last_save", "0".into()),
             ("rdb_bgsave_in_progress", "0".into()),
             ("rdb_last_bgsave_status", "ok".into()),
             ("aof_enabled", u8::from(!shared.config.memory).to_string()),

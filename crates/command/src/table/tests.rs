@@ -170,12 +170,25 @@ fn an_unknown_command_is_named_with_its_arguments_up_to_128_bytes() {
         refusal(&empties),
         format!("ERR unknown command 'FOO', with args beginning with: {}", "'' ".repeat(43))
     );
-    assert_eq!(
-        refusal(&[&b"\xff"[..]]),
-        "ERR unknown command '\u{fffd}'",
-        "an error text is UTF-8"
-    );
     assert_eq!(refusal::<&[u8]>(&[]), "ERR unknown command ''");
+}
+
+#[test]
+fn what_is_no_utf_8_is_repeated_as_it_came() {
+    let reply = |args: &[&[u8]]| match resolve(args).expect_err("a refusal").reply() {
+        crate::Reply::ErrorBytes(text) => text,
+        other => panic!("an error, not {other:?}"),
+    };
+    assert_eq!(
+        reply(&[b"F\xe9", b"\xff\n\xfe"]),
+        b"ERR unknown command 'F\xe9', with args beginning with: '\xff \xfe' "
+    );
+    assert_eq!(reply(&[b"XINFO", b"\xc3"]), b"ERR unknown subcommand '\xc3'. Try XINFO HELP.");
+    // A cut may fall into the middle of a character.
+    let long = format!("x{}", "\u{e9}".repeat(100)).into_bytes();
+    let head = &b"ERR unknown command '"[..];
+    assert_eq!(reply(&[&long]), [head, &long[..128], b"'"].concat());
+    assert_eq!(refusal(&[&b"\xff"[..]]), "ERR unknown command '\u{fffd}'", "for people");
 }
 
 #[test]

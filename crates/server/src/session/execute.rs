@@ -26,6 +26,8 @@ const CLOCK_STRIDE: usize = 16;
 const ROOM_PATIENCE: Duration = Duration::from_secs(5);
 
 const NOAUTH: &str = "NOAUTH Authentication required.";
+const EXEC_NOAUTH: &str =
+    "EXECABORT Transaction discarded because of: NOAUTH Authentication required.";
 pub(super) const DISK_FULL: &str = "MISCONF the disk is full: only commands that free space are \
 accepted until there is room";
 pub(super) const POISONED: &str = "MISCONF the log cannot be written: no write is accepted until \
@@ -209,7 +211,9 @@ impl Session {
     /// What comes before the command itself: authentication, and queueing by MULTI.
     fn intercept(&mut self, spec: &'static CommandSpec, args: &[&[u8]]) -> Option<Step> {
         if !self.is_authenticated && !spec.needs_no_auth() {
-            self.reject(spec, Reply::error(NOAUTH));
+            // EXEC says that the transaction is gone, even here, where there can be none.
+            let text = if spec.id == CommandId::Exec { EXEC_NOAUTH } else { NOAUTH };
+            self.reject(spec, Reply::error(text));
             return Some(Step::Next);
         }
         self.multi.is_some().then(|| self.queue(spec, args)).flatten()

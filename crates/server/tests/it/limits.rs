@@ -10,6 +10,10 @@ fn before_the_password_only_four_commands_run() {
     let mut client = Client::connect(&server);
     assert_eq!(client.shown("PING"), "NOAUTH Authentication required.");
     assert_eq!(client.shown("MULTI"), "NOAUTH Authentication required.");
+    assert_eq!(
+        client.shown("EXEC"),
+        "EXECABORT Transaction discarded because of: NOAUTH Authentication required."
+    );
     assert_eq!(client.shown("PING a b c").split(' ').next(), Some("NOAUTH"));
     assert_eq!(client.shown("ECHO"), "ERR wrong number of arguments for 'echo' command");
     assert_eq!(client.shown("NOSUCH"), "ERR unknown command 'NOSUCH'");
