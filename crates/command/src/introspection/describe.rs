@@ -36,6 +36,8 @@ pub(super) fn docs(spec: &CommandSpec) -> Reply {
         ("since", Reply::Text(spec.since)),
         ("group", Reply::Text(spec.group.word())),
         ("complexity", Reply::Text(spec.complexity)),
+        // Redis has it in COMMAND INFO only; here help needs no second command.
+        ("arity", Reply::Int(spec.arity.into())),
     ];
     if let Some(deprecated) = spec.deprecated {
         fields.push(("doc_flags", Reply::Set(vec![status("deprecated")])));
