@@ -63,12 +63,15 @@ fn preparer_and_committer_do_not_get_in_each_others_way() {
     let (mut log, _) = recover_on(open(), options.clone(), LogPosition::ZERO).expect("recovers");
     let mut logged = Vec::new();
     std::thread::scope(|scope| {
+        let room = log.room.clone();
         let preparer = scope.spawn(|| {
+            let mut steps = 0;
             let started = Instant::now();
             while log.room.limit().get() < 2_400_000 && started.elapsed().as_secs() < 60 {
-                log.preparer.step().expect("prepares");
+                steps += usize::from(log.preparer.step().expect("prepares") == Prepared::Grew);
                 std::thread::yield_now();
             }
+            steps
         });
         for number in 0..1200u64 {
             let value = vec![number as u8; 2000];
@@ -80,9 +83,13 @@ fn preparer_and_committer_do_not_get_in_each_others_way() {
             log.buffer.give_back(batch);
             if number % 16 == 0 {
                 log.committer.sync().expect("syncs");
+                // However the threads are scheduled, the preparer gets its turns while it runs.
+                while room.bytes() < 8 << 10 && !preparer.is_finished() {
+                    std::thread::yield_now();
+                }
             }
         }
-        preparer.join().expect("the preparer ends");
+        assert!(preparer.join().expect("the preparer ends") > 10);
     });
     drop(log);
     let records = recover_on(open(), options, LogPosition::ZERO).expect("recovers").1;
