@@ -189,17 +189,10 @@ impl Committer {
     }
 
     fn sync_current(&mut self) -> Result<LogPosition, Failure> {
-        if self.durable < self.written {
-            // The length is read before the sync: what the preparer adds meanwhile may not be
-            // covered.
-            let current = self.current();
-            current.file.sync_data().map_err(self.shared.failed("sync segment", &current.name))?;
-            let mut state = self.shared.state.lock();
-            let synced_bytes = &mut state.current.synced_bytes;
-            *synced_bytes = (*synced_bytes).max(current.written_bytes);
-            self.durable = self.written;
+        match self.begin_sync() {
+            Some(sync) => Ok(self.end_sync(sync.sync()?)),
+            None => Ok(self.durable),
         }
-        Ok(self.durable)
     }
 
     /// Makes the spare the current segment. Its name appears only when its header is on disk, and

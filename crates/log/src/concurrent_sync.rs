@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use crate::error::Failure;
 use crate::segments::{Current, Shared};
 use crate::{AppendError, LogPosition};
 
@@ -15,6 +16,7 @@ use crate::{AppendError, LogPosition};
 #[must_use = "nothing is synced until it is run"]
 pub struct ConcurrentSync {
     shared: Arc<Shared>,
+    /// As it was when the sync was begun: what the preparer adds meanwhile may not be covered.
     current: Current,
     until: LogPosition,
 }
@@ -43,12 +45,17 @@ impl ConcurrentSync {
         if let Some(reason) = self.shared.poison_reason() {
             return Err(AppendError::Poisoned { reason });
         }
-        let Self { shared, current, until } = self;
-        current.file.sync_data().map_err(|error| {
-            let failure = shared.failed("sync segment", &current.name)(error);
+        let shared = Arc::clone(&self.shared);
+        self.sync().map_err(|failure| {
             shared.set_poison(&failure);
             failure.into_append_error()
-        })?;
+        })
+    }
+
+    /// The sync itself; poison is the caller's business.
+    pub(crate) fn sync(self) -> Result<Synced, Failure> {
+        let Self { shared, current, until } = self;
+        current.file.sync_data().map_err(shared.failed("sync segment", &current.name))?;
         Ok(Synced { until, segment: current.first, bytes: current.written_bytes })
     }
 }

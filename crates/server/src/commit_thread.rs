@@ -21,6 +21,8 @@ const IDLE: Duration = Duration::from_secs(1);
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// A sync that takes longer makes replies wait for it.
 const LATE: Duration = Duration::from_secs(2);
+/// How often the end of a sync is looked for while nothing is written.
+const SYNC_LOOK: Duration = Duration::from_millis(5);
 /// How long `no` gathers records, unless there are many before.
 const GATHER: Duration = Duration::from_millis(5);
 /// As soon as less than this is prepared, the preparer is woken.
@@ -82,24 +84,22 @@ fn run_everysec(
         let mut since: Option<Instant> = None;
         let mut next = Instant::now() + SYNC_INTERVAL;
         while !stop.load(Ordering::Acquire) {
-            let now = Instant::now();
-            let wait = if since.is_some() { GATHER } else { next.saturating_duration_since(now) };
-            let has_records = commit.wait(wait.max(GATHER));
-            if since.is_some_and(|since| since.elapsed() > LATE)
-                && let Ok(done) = synced.recv()
-            {
+            let has_records = commit.wait(match since {
+                Some(_) => SYNC_LOOK,
+                None => next.saturating_duration_since(Instant::now()),
+            });
+            let done = match since {
+                Some(since) if since.elapsed() > LATE => synced.recv().ok(),
+                Some(_) => synced.try_recv().ok(),
+                None => None,
+            };
+            if let Some(done) = done {
                 commit.end_sync(done?);
                 since = None;
             }
             if has_records {
                 commit.write_step()?;
                 after_step(shared);
-            }
-            if since.is_some()
-                && let Ok(done) = synced.try_recv()
-            {
-                commit.end_sync(done?);
-                since = None;
             }
             if since.is_none() && Instant::now() >= next {
                 next = Instant::now() + SYNC_INTERVAL;
