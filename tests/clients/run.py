@@ -36,6 +36,18 @@ def redis_py_password(context):
     context.client(python, "redis_py/main.py", limit_s=60, password=PASSWORD)
 
 
+def unix_socket(context):
+    """Every client once more, over a unix socket."""
+    python = tooling.python_with_redis()
+    modules = tooling.node_modules()
+    scripts = [(python, "redis_py/main.py"), ("node", "node/ioredis.js")]
+    scripts += [("node", "node/node_redis.js"), (sys.executable, "observers/redis_cli.py")]
+    for interpreter, script in scripts:
+        path = tempfile.mkdtemp(dir=context.scratch) + "/socket"
+        variables = {"MILLSTREAM_TEST_SOCKET": path, "NODE_PATH": modules}
+        context.client(interpreter, script, limit_s=60, unix_socket=path, **variables)
+
+
 def ioredis(context):
     modules = tooling.node_modules()
     context.client("node", "node/ioredis.js", limit_s=90, NODE_PATH=modules)
@@ -51,6 +63,15 @@ def command_line(context):
     context.client(sys.executable, "cli_tools.py", limit_s=180)
 
 
+def observers(context):
+    """Tools of operators: driven where they can be had, else asked and read in their way."""
+    tooling.on_path("redis-cli")
+    context.client(sys.executable, "observers/redis_cli.py", limit_s=60)
+    python = tooling.python_with_redis()
+    for tool in ("exporter", "keda", "insight"):
+        context.client(python, f"observers/{tool}.py", limit_s=60)
+
+
 def python_workers(context):
     context.program(tooling.python_with_redis(), "programs/check.py", "python", limit_s=90)
 
@@ -59,6 +80,19 @@ def node_workers(context):
     modules = tooling.node_modules()
     python = tooling.python_with_redis()
     context.program(python, "programs/check.py", "node", limit_s=90, NODE_PATH=modules)
+
+
+def ecosystem_python(context):
+    """Libraries on streams that others wrote, with their own quick starts."""
+    python = tooling.python_with_libraries()
+    for library in ("faststream", "taskiq", "broadcaster", "walrus", "process_redis_events"):
+        context.client(python, f"ecosystem/{library}_flow.py", limit_s=90)
+
+
+def ecosystem_node(context):
+    modules = tooling.node_libraries()
+    for library in ("moleculer", "socketio", "redis_commander"):
+        context.client("node", f"ecosystem/{library}_flow.js", limit_s=90, NODE_PATH=modules)
 
 
 def durability(context):
@@ -81,8 +115,8 @@ def chapter(context):
 
 
 SUITES = [
-    redis_py, redis_py_password, ioredis, node_redis, command_line, python_workers, node_workers,
-    durability, chapter,
+    redis_py, redis_py_password, unix_socket, ioredis, node_redis, command_line, observers,
+    python_workers, node_workers, ecosystem_python, ecosystem_node, durability, chapter,
 ]
 
 
@@ -94,10 +128,11 @@ class Context:
         self.tally = tally
         self.scratch = pathlib.Path(scratch)
 
-    def client(self, interpreter, script, limit_s, password=None, **variables):
+    def client(self, interpreter, script, limit_s, password=None, unix_socket=None, **variables):
         """Runs a client program against a fresh server."""
         directory = tempfile.mkdtemp(dir=self.scratch)
-        with self.launcher.start(directory, password=password) as server:
+        options = {"password": password, "unix_socket": unix_socket}
+        with self.launcher.start(directory, **options) as server:
             variables |= server.environment(password)
             self.program(interpreter, script, limit_s=limit_s, **variables)
             if server.process.poll() is not None:

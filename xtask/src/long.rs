@@ -1,6 +1,9 @@
 //! `cargo xtask long`: what finds more the longer it runs. The random comparison with Redis, with
 //! more seeds than a test run has time for (a failure names its seed; `MILLSTREAM_DIFF_SEED`
-//! repeats it), and `long crashes`: kill -9 under load, over and over.
+//! repeats it); `long crashes`: kill -9 under load, over and over; and `long redis-suite`: Redis'
+//! own tests of streams, which are fetched.
+
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -11,6 +14,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["crashes"] => return crashes("400"),
         ["crashes", "--rounds", rounds] => return crashes(rounds),
+        ["redis-suite"] => return redis_suite(),
         _ => {}
     }
     let (mut seeds, mut seconds) = (100_000_u64, 600_u64);
@@ -19,7 +23,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
             ["--seeds", n] => seeds = n.parse().context("--seeds N")?,
             ["--seconds", n] => seconds = n.parse().context("--seconds S")?,
             _ => bail!(
-                "usage: cargo xtask long [--seeds N] [--seconds S] | long crashes [--rounds N]"
+                "usage: cargo xtask long [--seeds N] [--seconds S] | long crashes [--rounds N] | \
+                 long redis-suite"
             ),
         }
     }
@@ -41,4 +46,11 @@ fn crashes(rounds: &str) -> Result<()> {
     test.args(["test", "--package", "millstream-cli", "--test", "crashes", "--", "--nocapture"])
         .env("MILLSTREAM_CRASH_ROUNDS", rounds.to_string());
     checkout::run(&mut test)
+}
+
+/// Runs Redis' own tests of streams against ours as an external server.
+fn redis_suite() -> Result<()> {
+    let mut suite = Command::new("python3");
+    suite.arg("tests/redis_suite.py").current_dir(checkout::root());
+    checkout::run(&mut suite)
 }

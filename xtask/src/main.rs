@@ -7,6 +7,7 @@
 //! | `tidy` | what no compiler checks: sizes, banned words, dependency arrows |
 //! | `long [--seeds N] [--seconds S]` | the random comparison with Redis, for longer |
 //! | `long crashes [--rounds N]` | kill -9 under load, over and over, and what is there afterwards |
+//! | `long redis-suite` | Redis' own tests of streams, fetched, against ours |
 
 mod checkout;
 mod long;
@@ -40,7 +41,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["long", ref rest @ ..] => long::run(rest),
         _ => bail!(
             "usage: cargo xtask peers [DIR] | test | tidy | long [--seeds N] [--seconds S] | \
-             long crashes [--rounds N]"
+             long crashes [--rounds N] | long redis-suite"
         ),
     }
 }

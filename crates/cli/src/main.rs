@@ -3,6 +3,7 @@
 //! Exit codes: 0 when all went well, 1 when something failed, 2 when the command line or the
 //! configuration is wrong.
 
+mod config_file;
 mod demo;
 mod logging;
 mod run_demo;

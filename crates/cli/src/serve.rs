@@ -3,19 +3,25 @@
 //! Every setting is a flag, a variable `MILLSTREAM_*` and a key of the TOML file, in this order of
 //! precedence. A key that does not exist is refused, since it is a misspelt one.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use millstream_server::{BindAddress, Config, Server, ShutdownHandle, StartError, SyncMode};
+use millstream_server::{
+    BindAddress, Config, DebugAccess, Server, ShutdownHandle, StartError, SyncMode,
+};
 use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+
+use crate::config_file::TomlFile;
 
 /// A signal waits at most so long for a server that is starting.
 const START_PATIENCE: Duration = Duration::from_secs(1);
@@ -62,6 +68,61 @@ pub(crate) struct ServeOptions {
     /// Worker threads [default: half the cores, 8 at most]
     #[arg(long, env = "MILLSTREAM_THREADS", value_name = "COUNT")]
     threads: Option<usize>,
+    /// Path of a Unix socket to listen on, too; with an empty --bind, TCP is off
+    #[arg(long, env = "MILLSTREAM_UNIXSOCKET", value_name = "PATH")]
+    unixsocket: Option<PathBuf>,
+    /// Permissions of the Unix socket, in octal digits such as 700 [default: the system's]
+    #[arg(long, env = "MILLSTREAM_UNIXSOCKETPERM", value_name = "MODE")]
+    unixsocketperm: Option<Permissions>,
+    /// Who may use DEBUG, whose subcommands are tools for tests: no, local, yes [default: no]
+    #[arg(
+        long,
+        env = "MILLSTREAM_ENABLE_DEBUG",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        value_name = "ACCESS"
+    )]
+    #[serde(deserialize_with = "parse_text")]
+    enable_debug: Option<DebugAccess>,
+    /// Most bytes of one request [default: 1gb]
+    #[arg(long, env = "MILLSTREAM_CLIENT_QUERY_BUFFER_LIMIT", value_name = "BYTES")]
+    client_query_buffer_limit: Option<Setting>,
+    /// Events that take so long are kept for LATENCY; 0: none [default: 0]
+    #[arg(long, env = "MILLSTREAM_LATENCY_MONITOR_THRESHOLD", value_name = "MS")]
+    latency_monitor_threshold: Option<Setting>,
+    /// Most bytes of one argument [default: 512mb]
+    #[arg(long, env = "MILLSTREAM_PROTO_MAX_BULK_LEN", value_name = "BYTES")]
+    proto_max_bulk_len: Option<Setting>,
+    /// Commands that run so long are kept for SLOWLOG; -1: none [default: 10000]
+    #[arg(
+        long,
+        env = "MILLSTREAM_SLOWLOG_LOG_SLOWER_THAN",
+        value_name = "MICROSECONDS",
+        allow_negative_numbers = true
+    )]
+    slowlog_log_slower_than: Option<Setting>,
+    /// Most commands kept for SLOWLOG [default: 128]
+    #[arg(long, env = "MILLSTREAM_SLOWLOG_MAX_LEN", value_name = "COUNT")]
+    slowlog_max_len: Option<Setting>,
+    /// How long new streams recognise a repeated production [default: 100]
+    #[arg(long, env = "MILLSTREAM_STREAM_IDMP_DURATION", value_name = "SECONDS")]
+    stream_idmp_duration: Option<Setting>,
+    /// Most productions of one producer that are recognised [default: 100]
+    #[arg(long, env = "MILLSTREAM_STREAM_IDMP_MAXSIZE", value_name = "COUNT")]
+    stream_idmp_maxsize: Option<Setting>,
+    /// Bytes after which a block of a stream ends; 0: no limit [default: 4096]
+    #[arg(long, env = "MILLSTREAM_STREAM_NODE_MAX_BYTES", value_name = "BYTES")]
+    stream_node_max_bytes: Option<Setting>,
+    /// Entries after which a block of a stream ends; 0: no limit [default: 100]
+    #[arg(long, env = "MILLSTREAM_STREAM_NODE_MAX_ENTRIES", value_name = "COUNT")]
+    stream_node_max_entries: Option<Setting>,
+    /// After so long a silent peer is asked whether it is there; 0: never [default: 300]
+    #[arg(long, env = "MILLSTREAM_TCP_KEEPALIVE", value_name = "SECONDS")]
+    tcp_keepalive: Option<Setting>,
+    /// Idle connections are closed after so long; 0: never [default: 0]
+    #[arg(long, env = "MILLSTREAM_TIMEOUT", value_name = "SECONDS")]
+    timeout: Option<Setting>,
     /// For tests: size of a log segment, so that small amounts of data fill several
     #[arg(long, env = "MILLSTREAM_LOG_SEGMENT_KB", hide = true)]
     log_segment_kb: Option<u64>,
@@ -71,7 +132,7 @@ pub(crate) struct ServeOptions {
     config: Option<PathBuf>,
 }
 
-/// Addresses with blanks or commas between them, or a list of texts.
+/// Addresses with blanks or commas between them, or a list of texts; none: TCP is off.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "TextOrList")]
 struct BindList(Vec<BindAddress>);
@@ -89,7 +150,7 @@ impl FromStr for BindList {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let addresses = text.split([' ', ',']).filter(|address| !address.is_empty());
         let addresses = addresses.map(str::parse).collect::<Result<Vec<_>, _>>()?;
-        if addresses.is_empty() { Err("no address".to_owned()) } else { Ok(Self(addresses)) }
+        Ok(Self(addresses))
     }
 }
 
@@ -101,6 +162,57 @@ impl TryFrom<TextOrList> for BindList {
             TextOrList::Text(text) => text.parse(),
             TextOrList::List(list) => list.join(" ").parse(),
         }
+    }
+}
+
+/// The value of a setting as it was written: the server judges it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "NumberOrText")]
+struct Setting(String);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(i64),
+    Text(String),
+}
+
+impl From<NumberOrText> for Setting {
+    fn from(given: NumberOrText) -> Self {
+        match given {
+            NumberOrText::Number(number) => Self(number.to_string()),
+            NumberOrText::Text(text) => Self(text),
+        }
+    }
+}
+
+impl FromStr for Setting {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Permissions of a file. The digits are octal in the file, too, where they may be a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Setting")]
+struct Permissions(u32);
+
+impl FromStr for Permissions {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+        mode.map(Self).ok_or_else(|| format!("'{text}' is no number from 0 to 777 in octal digits"))
+    }
+}
+
+impl TryFrom<Setting> for Permissions {
+    type Error = String;
+
+    fn try_from(given: Setting) -> Result<Self, Self::Error> {
+        given.0.parse()
     }
 }
 
@@ -162,6 +274,24 @@ impl ServeOptions {
             requirepass: self.requirepass.or(other.requirepass),
             maxclients: self.maxclients.or(other.maxclients),
             threads: self.threads.or(other.threads),
+            unixsocket: self.unixsocket.or(other.unixsocket),
+            unixsocketperm: self.unixsocketperm.or(other.unixsocketperm),
+            enable_debug: self.enable_debug.or(other.enable_debug),
+            client_query_buffer_limit: self
+                .client_query_buffer_limit
+                .or(other.client_query_buffer_limit),
+            latency_monitor_threshold: self
+                .latency_monitor_threshold
+                .or(other.latency_monitor_threshold),
+            proto_max_bulk_len: self.proto_max_bulk_len.or(other.proto_max_bulk_len),
+            slowlog_log_slower_than: self.slowlog_log_slower_than.or(other.slowlog_log_slower_than),
+            slowlog_max_len: self.slowlog_max_len.or(other.slowlog_max_len),
+            stream_idmp_duration: self.stream_idmp_duration.or(other.stream_idmp_duration),
+            stream_idmp_maxsize: self.stream_idmp_maxsize.or(other.stream_idmp_maxsize),
+            stream_node_max_bytes: self.stream_node_max_bytes.or(other.stream_node_max_bytes),
+            stream_node_max_entries: self.stream_node_max_entries.or(other.stream_node_max_entries),
+            tcp_keepalive: self.tcp_keepalive.or(other.tcp_keepalive),
+            timeout: self.timeout.or(other.timeout),
             log_segment_kb: self.log_segment_kb.or(other.log_segment_kb),
             config: None,
         }
@@ -176,7 +306,27 @@ impl ServeOptions {
         Ok(self.or(file))
     }
 
+    /// What CONFIG SET can change, too, and judges.
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let all = [
+            ("client-query-buffer-limit", &self.client_query_buffer_limit),
+            ("latency-monitor-threshold", &self.latency_monitor_threshold),
+            ("proto-max-bulk-len", &self.proto_max_bulk_len),
+            ("slowlog-log-slower-than", &self.slowlog_log_slower_than),
+            ("slowlog-max-len", &self.slowlog_max_len),
+            ("stream-idmp-duration", &self.stream_idmp_duration),
+            ("stream-idmp-maxsize", &self.stream_idmp_maxsize),
+            ("stream-node-max-bytes", &self.stream_node_max_bytes),
+            ("stream-node-max-entries", &self.stream_node_max_entries),
+            ("tcp-keepalive", &self.tcp_keepalive),
+            ("timeout", &self.timeout),
+        ];
+        let given = |(name, value): (_, &Option<Setting>)| Some((name, value.clone()?.0));
+        all.into_iter().filter_map(given).collect()
+    }
+
     fn into_config(self) -> Config {
+        let settings = self.settings();
         let mut usual = Config::default();
         if let Some(kb) = self.log_segment_kb {
             usual.log.segment_bytes = kb << 10;
@@ -192,10 +342,17 @@ impl ServeOptions {
             requirepass: self.requirepass.filter(|password| !password.is_empty()),
             maxclients: self.maxclients.unwrap_or(usual.maxclients).max(1),
             threads: self.threads.or(usual.threads),
+            unix_socket: self.unixsocket.filter(|path| !path.as_os_str().is_empty()),
+            unix_socket_permissions: self.unixsocketperm.map(|permissions| permissions.0),
+            settings,
+            config_file: None,
+            debug: self.enable_debug.unwrap_or(usual.debug),
             storage: usual.storage,
             log: usual.log,
             // Recovery is the tested way out of a half-made change.
             abort_on_panic: true,
+            allocator: "mimalloc",
+            ..usual
         }
     }
 }
@@ -203,11 +360,15 @@ impl ServeOptions {
 /// Runs the server to its end.
 pub(crate) fn serve(options: ServeOptions) -> anyhow::Result<()> {
     crate::logging::start("info");
-    let config = options.with_file()?.into_config();
+    let path = options.config.as_deref().map(std::path::absolute).transpose()?;
+    let mut config = options.with_file()?.into_config();
+    config.config_file = path.map(|path| Arc::new(TomlFile::new(path)) as _);
     // Before the start: from the first reply on, a signal must not simply kill the process.
     let tell_signals = stop_on_signals()?;
     let server = Server::start(config).map_err(|error| match error {
-        StartError::Unprotected { .. } => ConfigError(error.to_string()).into(),
+        StartError::Unprotected { .. } | StartError::Setting { .. } | StartError::NoAddress => {
+            ConfigError(error.to_string()).into()
+        }
         _ => anyhow::Error::new(error).context("start the server"),
     })?;
     // The receiver is there until the first signal was handled.

@@ -6,12 +6,12 @@ use millstream_engine::{ReadOutcome, ReadRequest, Transaction};
 
 use crate::Reply;
 use crate::keys::expire::TimeForm;
-use crate::keys::{expire, keyspace, scan, strings};
-use crate::refusal::{Outcome, Refusal};
+use crate::keys::{copy, counters, dump, expire, keyspace, object, scan, strings};
+use crate::refusal::{Halt, Outcome, Refusal};
 use crate::streams::{
     acknowledge, add, claim, delete, group, inspect, pending, range, read, settings, trim,
 };
-use crate::table::CommandId;
+use crate::table::{CommandId, CommandSpec};
 
 /// What comes of a data command.
 #[derive(Debug)]
@@ -20,11 +20,14 @@ pub enum Answer {
     Reply(Reply),
     /// There is nothing to read yet, and the client is willing to wait.
     Park {
-        /// To be parked in the engine.
-        request: ReadRequest,
+        /// To be parked in the engine. Boxed: every other answer is a third of its size.
+        request: Box<ReadRequest>,
         /// For how long, in milliseconds; `None`: for ever.
         block_ms: Option<u64>,
     },
+    /// It would log more than there is prepared space for, and changed nothing: run it again once
+    /// there is. Space has been asked for.
+    NeedsRoom,
 }
 
 /// The reply to a read that had to wait.
@@ -40,63 +43,9 @@ const ABSOLUTE_MS: TimeForm = TimeForm { seconds: false, absolute: true };
 
 /// Whether [`run`] has the command; the others belong to the session.
 #[must_use]
+#[inline]
 pub fn is_data_command(id: CommandId) -> bool {
-    use CommandId as C;
-    matches!(
-        id,
-        C::Xack
-            | C::Xackdel
-            | C::Xadd
-            | C::Xautoclaim
-            | C::Xcfgset
-            | C::Xclaim
-            | C::Xdel
-            | C::Xdelex
-            | C::XgroupCreate
-            | C::XgroupCreateconsumer
-            | C::XgroupDelconsumer
-            | C::XgroupDestroy
-            | C::XgroupSetid
-            | C::Xidmprecord
-            | C::XinfoConsumers
-            | C::XinfoGroups
-            | C::XinfoStream
-            | C::Xlen
-            | C::Xnack
-            | C::Xpending
-            | C::Xrange
-            | C::Xread
-            | C::Xreadgroup
-            | C::Xrevrange
-            | C::Xsetid
-            | C::Xtrim
-            | C::Dbsize
-            | C::Del
-            | C::Unlink
-            | C::Exists
-            | C::Type
-            | C::Keys
-            | C::Scan
-            | C::Rename
-            | C::Renamenx
-            | C::Flushdb
-            | C::Flushall
-            | C::Expire
-            | C::Pexpire
-            | C::Expireat
-            | C::Pexpireat
-            | C::Ttl
-            | C::Pttl
-            | C::Expiretime
-            | C::Pexpiretime
-            | C::Persist
-            | C::Get
-            | C::Set
-            | C::Incr
-            | C::Incrby
-            | C::Decr
-            | C::Decrby
-    )
+    matches!(id, CommandId::Xread | CommandId::Xreadgroup) || runner(id).is_some()
 }
 
 /// Runs a data command whose arity was checked, between `begin` and `finish` of the transaction.
@@ -104,78 +53,184 @@ pub fn is_data_command(id: CommandId) -> bool {
 ///
 /// # Panics
 /// If the command is not one of [`is_data_command`].
+#[inline]
 pub fn run(
-    id: CommandId,
+    spec: &CommandSpec,
     args: &[&[u8]],
     db: u8,
     may_block: bool,
     txn: &mut Transaction<'_>,
 ) -> Answer {
-    let answer = match id {
-        CommandId::Xread => read::xread(args, db, may_block, txn),
-        CommandId::Xreadgroup => read::xreadgroup(args, db, may_block, txn),
-        _ => run_at_once(id, args, db, txn).map(Answer::Reply),
-    };
-    answer.unwrap_or_else(|refusal: Refusal| Answer::Reply(refusal.into()))
-}
-
-fn run_at_once(id: CommandId, args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
-    match id {
-        CommandId::Xadd => add::xadd(args, db, txn),
-        CommandId::Xack => acknowledge::xack(args, db, txn),
-        CommandId::Xackdel => delete::xackdel(args, db, txn),
-        CommandId::Xautoclaim => claim::xautoclaim(args, db, txn),
-        CommandId::Xcfgset => settings::xcfgset(args, db, txn),
-        CommandId::Xclaim => claim::xclaim(args, db, txn),
-        CommandId::Xdel => delete::xdel(args, db, txn),
-        CommandId::Xdelex => delete::xdelex(args, db, txn),
-        CommandId::XgroupCreate => group::create(args, db, txn),
-        CommandId::XgroupCreateconsumer => group::create_consumer(args, db, txn),
-        CommandId::XgroupDelconsumer => group::delete_consumer(args, db, txn),
-        CommandId::XgroupDestroy => group::destroy(args, db, txn),
-        CommandId::XgroupSetid => group::set_id(args, db, txn),
-        CommandId::Xidmprecord => settings::xidmprecord(args, db, txn),
-        CommandId::XinfoConsumers => inspect::consumers(args, db, txn),
-        CommandId::XinfoGroups => inspect::groups(args, db, txn),
-        CommandId::XinfoStream => inspect::stream(args, db, txn),
-        CommandId::Xlen => range::xlen(args, db, txn),
-        CommandId::Xnack => acknowledge::xnack(args, db, txn),
-        CommandId::Xpending => pending::xpending(args, db, txn),
-        CommandId::Xrange => range::xrange(args, db, txn),
-        CommandId::Xrevrange => range::xrevrange(args, db, txn),
-        CommandId::Xsetid => settings::xsetid(args, db, txn),
-        CommandId::Xtrim => trim::xtrim(args, db, txn),
-        _ => run_on_keys(id, args, db, txn),
+    txn.count_lookups(spec.is_readonly() || looks_up_to_read(spec.id));
+    match spec.id {
+        CommandId::Xread => read::xread(args, db, may_block, txn).unwrap_or_else(refused),
+        CommandId::Xreadgroup => read::xreadgroup(args, db, may_block, txn).unwrap_or_else(refused),
+        id => {
+            let runner = runner(id).unwrap_or_else(|| panic!("{id:?} is not a data command"));
+            runner(args, db, txn)
+        }
     }
 }
 
-fn run_on_keys(id: CommandId, args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
-    Ok(match id {
-        CommandId::Dbsize => keyspace::count(db, txn),
-        CommandId::Del | CommandId::Unlink => keyspace::delete(args, db, txn),
-        CommandId::Exists => keyspace::exists(args, db, txn),
-        CommandId::Type => keyspace::type_of(args, db, txn),
-        CommandId::Keys => keyspace::keys(args, db, txn),
-        CommandId::Scan => return scan::scan(args, db, txn),
-        CommandId::Rename => return keyspace::rename(args, db, txn),
-        CommandId::Renamenx => return keyspace::rename_if_free(args, db, txn),
-        CommandId::Flushdb => return keyspace::flush(args, Some(db), txn),
-        CommandId::Flushall => return keyspace::flush(args, None, txn),
-        CommandId::Expire => return expire::expire(args, "expire", RELATIVE_S, db, txn),
-        CommandId::Pexpire => return expire::expire(args, "pexpire", RELATIVE_MS, db, txn),
-        CommandId::Expireat => return expire::expire(args, "expireat", ABSOLUTE_S, db, txn),
-        CommandId::Pexpireat => return expire::expire(args, "pexpireat", ABSOLUTE_MS, db, txn),
-        CommandId::Ttl => expire::lifetime(args, RELATIVE_S, db, txn),
-        CommandId::Pttl => expire::lifetime(args, RELATIVE_MS, db, txn),
-        CommandId::Expiretime => expire::lifetime(args, ABSOLUTE_S, db, txn),
-        CommandId::Pexpiretime => expire::lifetime(args, ABSOLUTE_MS, db, txn),
-        CommandId::Persist => expire::persist(args, db, txn),
-        CommandId::Get => return strings::get(args, db, txn),
-        CommandId::Set => return strings::set(args, db, txn),
-        CommandId::Incr => return strings::add(args[1], 1, db, txn),
-        CommandId::Incrby => return strings::increment_by(args, db, txn),
-        CommandId::Decr => return strings::add(args[1], -1, db, txn),
-        CommandId::Decrby => return strings::decrement_by(args, db, txn),
-        _ => unreachable!("{id:?} is not a data command"),
+fn refused(refusal: Refusal) -> Answer {
+    Answer::Reply(refusal.into())
+}
+
+/// From what a command returns that can be refused.
+#[inline]
+fn answered(outcome: Outcome) -> Answer {
+    outcome.map_or_else(refused, Answer::Reply)
+}
+
+/// From what a command returns that can also be put off.
+fn answered_or_put_off(outcome: Result<Reply, Halt>) -> Answer {
+    match outcome {
+        Ok(reply) => Answer::Reply(reply),
+        Err(Halt::Refused(refusal)) => refused(refusal),
+        Err(Halt::NeedsRoom) => Answer::NeedsRoom,
+    }
+}
+
+/// Commands that write, and of which Redis counts lookups as hits and misses all the same.
+const fn looks_up_to_read(id: CommandId) -> bool {
+    use CommandId as C;
+    matches!(
+        id,
+        C::Xreadgroup | C::Xack | C::Xclaim | C::Xautoclaim | C::Getex | C::Getdel | C::Getset
+    )
+}
+
+/// A command that answers at once.
+type Runner = fn(&[&[u8]], u8, &mut Transaction<'_>) -> Answer;
+
+/// A runner from a function that may be refused; from one that never is, and from one that may have
+/// to wait for room.
+macro_rules! runner {
+    (always $run:expr) => {
+        |args, db, txn| Answer::Reply($run(args, db, txn))
+    };
+    (with_room $run:expr) => {
+        |args, db, txn| answered_or_put_off($run(args, db, txn))
+    };
+    ($run:expr) => {
+        |args, db, txn| answered($run(args, db, txn))
+    };
+}
+
+#[inline]
+fn runner(id: CommandId) -> Option<Runner> {
+    Some(match id {
+        CommandId::Xadd => runner!(add::xadd),
+        CommandId::Xack => runner!(acknowledge::xack),
+        CommandId::Xackdel => runner!(delete::xackdel),
+        CommandId::Xautoclaim => runner!(claim::xautoclaim),
+        CommandId::Xcfgset => runner!(settings::xcfgset),
+        CommandId::Xclaim => runner!(claim::xclaim),
+        CommandId::Xdel => runner!(delete::xdel),
+        CommandId::Xdelex => runner!(delete::xdelex),
+        CommandId::XgroupCreate => runner!(group::create),
+        CommandId::XgroupCreateconsumer => runner!(group::create_consumer),
+        CommandId::XgroupDelconsumer => runner!(group::delete_consumer),
+        CommandId::XgroupDestroy => runner!(group::destroy),
+        CommandId::XgroupSetid => runner!(group::set_id),
+        CommandId::Xidmprecord => runner!(settings::xidmprecord),
+        CommandId::XinfoConsumers => runner!(inspect::consumers),
+        CommandId::XinfoGroups => runner!(inspect::groups),
+        CommandId::XinfoStream => runner!(inspect::stream),
+        CommandId::Xlen => runner!(range::xlen),
+        CommandId::Xnack => runner!(acknowledge::xnack),
+        CommandId::Xpending => runner!(pending::xpending),
+        CommandId::Xrange => runner!(range::xrange),
+        CommandId::Xrevrange => runner!(range::xrevrange),
+        CommandId::Xsetid => runner!(settings::xsetid),
+        CommandId::Xtrim => runner!(trim::xtrim),
+        _ => return key_runner(id).or_else(|| string_runner(id)),
+    })
+}
+
+/// Commands on keys of any type.
+fn key_runner(id: CommandId) -> Option<Runner> {
+    Some(match id {
+        CommandId::Dbsize => |_, db, txn| Answer::Reply(keyspace::count(db, txn)),
+        CommandId::Del | CommandId::Unlink => runner!(always keyspace::delete),
+        CommandId::Exists => runner!(always keyspace::exists),
+        CommandId::Type => runner!(always keyspace::type_of),
+        CommandId::Keys => runner!(always keyspace::keys),
+        CommandId::Scan => runner!(scan::scan),
+        CommandId::Rename => runner!(keyspace::rename),
+        CommandId::Renamenx => runner!(keyspace::rename_if_free),
+        CommandId::Flushdb => |args, db, txn| answered(keyspace::flush(args, Some(db), txn)),
+        CommandId::Flushall => |args, _, txn| answered(keyspace::flush(args, None, txn)),
+        CommandId::Expire => {
+            |args, db, txn| answered(expire::expire(args, "expire", RELATIVE_S, db, txn))
+        }
+        CommandId::Pexpire => {
+            |args, db, txn| answered(expire::expire(args, "pexpire", RELATIVE_MS, db, txn))
+        }
+        CommandId::Expireat => {
+            |args, db, txn| answered(expire::expire(args, "expireat", ABSOLUTE_S, db, txn))
+        }
+        CommandId::Pexpireat => {
+            |args, db, txn| answered(expire::expire(args, "pexpireat", ABSOLUTE_MS, db, txn))
+        }
+        CommandId::Ttl => {
+            |args, db, txn| Answer::Reply(expire::lifetime(args, RELATIVE_S, db, txn))
+        }
+        CommandId::Pttl => {
+            |args, db, txn| Answer::Reply(expire::lifetime(args, RELATIVE_MS, db, txn))
+        }
+        CommandId::Expiretime => {
+            |args, db, txn| Answer::Reply(expire::lifetime(args, ABSOLUTE_S, db, txn))
+        }
+        CommandId::Pexpiretime => {
+            |args, db, txn| Answer::Reply(expire::lifetime(args, ABSOLUTE_MS, db, txn))
+        }
+        CommandId::Persist => runner!(always expire::persist),
+        CommandId::Copy => runner!(with_room copy::copy),
+        CommandId::Move => runner!(copy::move_key),
+        CommandId::Swapdb => |args, _, txn| answered(copy::swap_databases(args, txn)),
+        CommandId::Randomkey => |_, db, txn| Answer::Reply(copy::random_key(db, txn)),
+        CommandId::Dump => runner!(always dump::dump),
+        CommandId::Restore => runner!(with_room dump::restore),
+        CommandId::Touch => runner!(always object::touch),
+        CommandId::ObjectEncoding => runner!(always object::encoding),
+        CommandId::ObjectFreq => runner!(object::frequency),
+        CommandId::ObjectIdletime => runner!(always object::idle_time),
+        CommandId::ObjectRefcount => runner!(always object::reference_count),
+        CommandId::MemoryUsage => runner!(object::memory_usage),
+        _ => return None,
+    })
+}
+
+fn string_runner(id: CommandId) -> Option<Runner> {
+    Some(match id {
+        CommandId::Get => runner!(strings::get),
+        CommandId::Set => runner!(strings::set),
+        CommandId::Setnx => runner!(strings::set_if_free),
+        CommandId::Setex => {
+            |args, db, txn| answered(strings::set_for_time(args, "setex", RELATIVE_S, db, txn))
+        }
+        CommandId::Psetex => {
+            |args, db, txn| answered(strings::set_for_time(args, "psetex", RELATIVE_MS, db, txn))
+        }
+        CommandId::Getset => runner!(strings::get_and_set),
+        CommandId::Getdel => runner!(strings::get_and_delete),
+        CommandId::Getex => runner!(strings::get_and_expire),
+        CommandId::Mget => runner!(strings::get_all),
+        CommandId::Mset => |args, db, txn| {
+            answered(strings::set_all(args, "mset", false, db, txn).map(|_| Reply::OK))
+        },
+        CommandId::Msetnx => |args, db, txn| {
+            let is_set = strings::set_all(args, "msetnx", true, db, txn);
+            answered(is_set.map(|is_set| Reply::Int(is_set.into())))
+        },
+        CommandId::Strlen => runner!(strings::length),
+        CommandId::Append => runner!(strings::append),
+        CommandId::Incr => |args, db, txn| answered(counters::add(args[1], 1, db, txn)),
+        CommandId::Incrby => runner!(counters::increment_by),
+        CommandId::Decr => |args, db, txn| answered(counters::add(args[1], -1, db, txn)),
+        CommandId::Decrby => runner!(counters::decrement_by),
+        CommandId::Incrbyfloat => runner!(counters::add_float),
+        _ => return None,
     })
 }

@@ -10,7 +10,7 @@ use millstream_engine::{ClaimedEntry, ReadEntries, ReadOutcome, StreamRead};
 use millstream_model::{EntryId, EntryRef, EntrySlice, PinnedEntry};
 use millstream_resp::{Protocol, ReplyWriter};
 
-use crate::Reply;
+use crate::{KeyMatches, Reply};
 
 pub use reply_encoder::ReplyEncoder;
 
@@ -49,8 +49,20 @@ fn write(reply: &Reply, out: &mut ReplyWriter<'_>) {
         Reply::Entry(entry) => write_entry(entry.as_ref(), out),
         Reply::Entries(entries) => write_slice(entries, out),
         Reply::Read(outcome) => write_read(outcome, out),
+        Reply::Keys(matches) => write_keys(KeyMatches::clone(matches), out),
         Reply::Verbatim(text) => out.verbatim(text),
+        Reply::Wire { resp2, resp3 } => {
+            let bytes = if out.protocol() == Protocol::Resp2 { resp2 } else { resp3 };
+            out.buffer().extend_from_slice(bytes.as_bytes());
+        }
     }
+}
+
+fn write_keys(mut matches: KeyMatches, out: &mut ReplyWriter<'_>) {
+    matches.search(usize::MAX);
+    let (count, chunks) = matches.into_found();
+    out.array(count);
+    chunks.iter().for_each(|chunk| out.raw(chunk));
 }
 
 fn write_slice(entries: &EntrySlice, out: &mut ReplyWriter<'_>) {

@@ -9,6 +9,8 @@
 //! text that a client may see is in `refusal.rs` or beside the grammar it belongs to. Tests: beside
 //! the modules; behaviour as a whole is in the scenarios of `millstream-conformance`.
 
+pub mod compatibility;
+pub mod digest;
 pub mod glob;
 pub mod id;
 pub mod integer;
@@ -17,6 +19,8 @@ pub mod table;
 
 mod answer;
 mod encode;
+mod extended_float;
+mod key_matches;
 mod keys;
 mod options;
 mod refusal;
@@ -25,5 +29,6 @@ mod streams;
 
 pub use answer::{Answer, is_data_command, read_reply, run};
 pub use encode::{ReplyEncoder, encode};
+pub use key_matches::KeyMatches;
 pub use refusal::rejection_reply;
 pub use reply::Reply;

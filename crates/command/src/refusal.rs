@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use millstream_engine::CopyError;
 use millstream_model::Rejection;
 
 use crate::Reply;
@@ -18,6 +19,33 @@ pub(crate) enum Refusal {
     Text(Cow<'static, str>),
     /// With bytes that came from the client.
     Bytes(Vec<u8>),
+}
+
+/// Why a command does not run now.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    Refused(Refusal),
+    /// The log needs so much room first; nothing has changed.
+    NeedsRoom,
+}
+
+impl From<Refusal> for Halt {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<CopyError> for Halt {
+    fn from(error: CopyError) -> Self {
+        Self::Refused(match error {
+            CopyError::Taken => Refusal::text("BUSYKEY Target key name already exists."),
+            CopyError::Image(_) => Refusal::text("ERR Bad data format"),
+            CopyError::TooLarge => Refusal::text(
+                "ERR the value is too large: all of it has to fit into one record of the log",
+            ),
+            CopyError::NoRoom { .. } => return Self::NeedsRoom,
+        })
+    }
 }
 
 /// What most commands return.

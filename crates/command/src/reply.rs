@@ -9,6 +9,8 @@ use bytes::Bytes;
 use millstream_engine::ReadOutcome;
 use millstream_model::{EntryId, EntrySlice, PinnedEntry};
 
+use crate::KeyMatches;
+
 /// One reply, or one element of a reply.
 #[derive(Clone, Debug)]
 pub enum Reply {
@@ -44,8 +46,18 @@ pub enum Reply {
     Entries(EntrySlice),
     /// What a read found: streams with their entries.
     Read(ReadOutcome),
+    /// An array of the keys that match.
+    Keys(Box<KeyMatches>),
     /// Text for people, marked as such in RESP3; a bulk string in RESP2.
     Verbatim(String),
+    /// What goes over the wire, as it is: for kinds of replies that no command has (DEBUG
+    /// PROTOCOL).
+    Wire {
+        /// In RESP2.
+        resp2: &'static str,
+        /// In RESP3.
+        resp3: &'static str,
+    },
 }
 
 impl Reply {

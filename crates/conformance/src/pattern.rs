@@ -18,8 +18,11 @@
 //! | `...` at the end of `{ }` | the keys before it are looked up, all others do not matter |
 //! | `<any>`, `<int>`, `<text>`, `<id>` | anything, any integer, any string, any entry ID |
 //! | `<has "text">` | a string that contains these bytes |
+//! | `<like "a*b">`, `+<like "a*b">` | a string, a status like this: `*` is any bytes or none |
 //! | `<ms>`, `<unix-ms>`, `<3..5>` | an integer: of 0 to 60,000; within a minute of now; in the range |
 //! | `<id:name>`, `<int:name>` | as `<id>`, `<int>`; the first one names it, later ones must be equal |
+//! | `<bytes>`, `<bytes:name>` | any bulk string, the same way |
+//! | `,1.5`, `#true`, `(123`, `>[a, b]` | of RESP3: a double, a boolean, a big number; a push |
 
 mod matching;
 mod parsing;
@@ -27,10 +30,12 @@ mod showing;
 
 use std::collections::BTreeMap;
 
+use crate::Value;
+
 pub(crate) use parsing::unquote;
 
 /// What `<id:name>` has matched so far; `{name}` in a command is replaced by it.
-pub type Bindings = BTreeMap<String, String>;
+pub type Bindings = BTreeMap<String, Vec<u8>>;
 
 /// What a reply has to look like.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,8 +58,17 @@ pub enum Pattern {
     Verbatim(Vec<u8>),
     /// An entry ID, to be remembered under the name if there is one.
     Id(Option<String>),
+    /// A bulk string, to be remembered under the name if there is one.
+    Bytes(Option<String>),
     /// A string that contains this.
     Has(Vec<u8>),
+    /// A string that begins with the first of these, ends with the last, and has the others in
+    /// between, in order.
+    Like(Vec<Vec<u8>>),
+    /// A status like that.
+    SimpleLike(Vec<Vec<u8>>),
+    /// A double, a boolean or a big number, exactly.
+    Scalar(Value),
     /// Anything at all.
     Any,
     /// The nil bulk string.
@@ -72,6 +86,8 @@ pub enum Pattern {
     },
     /// A set.
     Set(Vec<Pattern>),
+    /// A push.
+    Push(Vec<Pattern>),
     /// A map.
     Map {
         /// Keys and values, in order unless `open`.

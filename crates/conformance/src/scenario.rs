@@ -19,8 +19,10 @@
 //!
 //! Replies are [`Pattern`]s; an error may stand without quotes up to the end of its line (then
 //! `<any>` at its end makes it a beginning), `closed` says that the server closes the connection,
-//! and a long reply goes on in indented lines. In arguments `{name}` is what `<id:name>` matched,
-//! `{now}`, `{now-500}` Unix times in milliseconds and `{x*1000}` a thousand times `x`.
+//! `silence` that no reply is awaited here (`c2<` awaits it later; should there be none, the next
+//! reply shows it), and a long reply goes on in indented lines. In arguments `{name}` is what
+//! `<id:name>` matched, `{now}`, `{now-500}` Unix times in milliseconds and `{x*1000}` a thousand
+//! times `x`.
 //!
 //! | directive | in front of the first section: for all; under a title: for that section |
 //! | --- | --- |
@@ -29,6 +31,7 @@
 //! | `@differs valkey: reason` | this peer answers otherwise; between steps: about the next reply |
 //! | `@differs millstream: KEY` | we answer otherwise, as explained under KEY in `COMPAT.md` |
 //! | `@resp 2` | one protocol only |
+//! | `@debug` | on a server of its own, started with the command DEBUG enabled |
 //!
 //! `cargo run -p millstream-conformance --bin record -- redis-8.6 FILE` replaces each reply written
 //! `?` by what that server answers, to be read and judged before it is kept.
@@ -84,6 +87,8 @@ pub(crate) struct Rules {
     pub(crate) differs: Vec<(PeerRange, String)>,
     /// The only protocol, 2 or 3.
     pub(crate) protocol: Option<u8>,
+    /// On a server that has DEBUG.
+    pub(crate) debug: bool,
 }
 
 /// One line and what belongs to it.
@@ -121,6 +126,8 @@ pub(crate) enum Expected {
     Blocks,
     /// None: the server closes the connection.
     Closed,
+    /// Nothing is awaited.
+    Silence,
     /// To be recorded; where the `?` stands.
     Unknown { line: usize },
 }

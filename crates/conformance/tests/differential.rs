@@ -57,7 +57,7 @@ fn a_difference_is_found_and_shrunk() {
     let mut subject = Server::start(&new).expect("start the subject");
     let reference = Server::start(&old).expect("start the reference");
     // 8.2 knows neither CLAIM nor IDMP, so some sequence must fail.
-    let features = Features { policies: true, claim: true, idmp: true, copy: true };
+    let features = Features { policies: true, claim: true, idmp: true };
     let error = run(&mut subject, &reference, features, short_plan()).expect_err("they differ");
     let text = format!("{error:#}");
     assert!(text.contains("seed ") && text.lines().count() < 12, "not shrunk: {text}");

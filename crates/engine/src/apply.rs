@@ -66,6 +66,10 @@ impl State {
                 self.stream_mut(object.slot).idempotence_mut().expire(cutoff_ms);
                 Unit::Object(object.slot)
             }
+            Mutation::SetProductionCounts { object, added, duplicates } => {
+                self.stream_mut(object.slot).idempotence_mut().set_counts(added, duplicates);
+                Unit::Object(object.slot)
+            }
             _ => self.apply_to_group(mutation),
         }
     }
@@ -83,7 +87,8 @@ impl State {
                 Unit::Object(object.slot)
             }
             Mutation::DestroyGroup { object, group } => {
-                self.stream_mut(object.slot).destroy_group(group);
+                let group = self.stream_mut(object.slot).destroy_group(group);
+                self.garbage.add_group(group);
                 Unit::Object(object.slot)
             }
             Mutation::CreateConsumer { object, group, consumer, name, now_ms } => {

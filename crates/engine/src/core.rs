@@ -6,6 +6,7 @@
 use millstream_log::LogBuffer;
 use millstream_model::{BlockLimits, EntryId, IdempotenceLimits};
 
+use crate::dice::Dice;
 use crate::now::SteadyClock;
 use crate::object::ObjectId;
 use crate::state::State;
@@ -20,6 +21,7 @@ pub(crate) struct Core {
     pub(crate) clock: SteadyClock,
     pub(crate) settings: Settings,
     pub(crate) group: RecordGroup,
+    pub(crate) dice: Dice,
     /// Scratch, kept to be filled again without allocating.
     pub(crate) ids: Vec<EntryId>,
     /// When the next round of forgetting productions starts, in steady milliseconds.
@@ -30,6 +32,11 @@ pub(crate) struct Core {
     pub(crate) committer_sleeps: bool,
     /// When the timer thread wakes by itself, in monotonic milliseconds; 0 while it works.
     pub(crate) timer_wakes_at_ms: u64,
+    /// When the store was opened, in steady milliseconds: the last use of what nobody used since.
+    pub(crate) opened_at_ms: u64,
+    /// Keys that reading commands found, and that they did not find.
+    pub(crate) keyspace_hits: u64,
+    pub(crate) keyspace_misses: u64,
     /// Keys removed because their time had come, since the start or RESETSTAT.
     pub(crate) expired_keys: u64,
     /// At the last look there was no log space for what time demands.

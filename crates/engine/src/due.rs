@@ -8,6 +8,7 @@
 //! for the lock. Tests: `tests/it/expiry.rs`, `tests/it/parked_claims.rs`.
 
 use crate::core::Core;
+use crate::garbage::Garbage;
 use crate::mutation::Mutation;
 use crate::now::Now;
 use crate::object::ObjectId;
@@ -28,7 +29,10 @@ impl Core {
         let steady_ms = self.clock.read(now);
         let from_steady =
             |at_ms: u64| now.monotonic_ms.saturating_add(at_ms.saturating_sub(steady_ms));
-        let expiry = self.state.next_expiry().map(|(at_ms, ..)| from_wall(*at_ms));
+        if !self.state.garbage.is_empty() {
+            return Some(now.monotonic_ms);
+        }
+        let expiry = self.state.next_expiry().map(|(at_ms, ..)| from_wall(at_ms));
         let claim = self.waiters.next_claim().map(from_steady);
         let round_ms = self.forgetting_from.map_or(self.next_forgetting_ms, |_| steady_ms);
         let forgetting = (!self.state.producing.is_empty()).then(|| from_steady(round_ms));
@@ -48,12 +52,15 @@ impl Transaction<'_> {
         self.core.next_due(self.now).is_some_and(|at_ms| at_ms <= self.now.monotonic_ms)
     }
 
+    pub(crate) fn take_garbage(&mut self) -> Garbage {
+        self.core.state.garbage.take()
+    }
+
     fn expire_keys(&mut self, budget: usize) {
         for _ in 0..budget {
-            let due = self.state().next_expiry();
-            let Some((_, db, key)) = due.filter(|due| due.0 <= self.now.wall_ms).cloned() else {
-                break;
-            };
+            let due = self.state().next_expiry().filter(|due| due.0 <= self.now.wall_ms);
+            let Some((_, db, key)) = due else { break };
+            let key: Box<[u8]> = key.into();
             if self.core.is_log_full || !self.may_log(key.len() as u64 + RECORD_BYTES) {
                 self.core.is_log_full = true;
                 break;
@@ -68,7 +75,7 @@ impl Transaction<'_> {
 
     /// Whether the log has room for one more record of about so many bytes. The reserve is left to
     /// clients that free space.
-    fn may_log(&self, bytes: u64) -> bool {
+    pub(crate) fn may_log(&self, bytes: u64) -> bool {
         let (Some(room), Some(log)) = (self.room(), &self.core.log) else { return true };
         let fits = room.admits(log.end(), bytes);
         if !fits {

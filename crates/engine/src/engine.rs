@@ -16,6 +16,8 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::commit::Commit;
 use crate::core::{Core, Settings};
+use crate::dice::Dice;
+use crate::garbage::Garbage;
 use crate::mutation::Mutation;
 use crate::now::{Now, SteadyClock};
 use crate::state::State;
@@ -55,8 +57,20 @@ pub struct Opened {
     pub report: RecoveryReport,
 }
 
+/// What [`Engine::run_due`] leaves to its caller.
+#[derive(Debug)]
+#[must_use = "garbage is freed where it is dropped"]
+pub struct Due {
+    /// There may be more to do at once.
+    pub has_more: bool,
+    /// What was removed since the last time and takes long to free.
+    pub garbage: Garbage,
+}
+
 pub(crate) struct Shared {
     core: Mutex<Core>,
+    /// `None` in memory.
+    storage: Option<Arc<dyn Storage>>,
     room: Option<Room>,
     /// Ends of what was given to the operating system, and of what is on disk.
     written: AtomicU64,
@@ -83,12 +97,18 @@ impl Engine {
             Ok(crate::record::replay(&mut state, record.reader(), limits)?)
         };
         let log = options.log.clone();
-        let opened = millstream_log::open(storage, log, LogPosition::ZERO, &mut replay, progress)?;
+        let opened = millstream_log::open(
+            Arc::clone(&storage),
+            log,
+            LogPosition::ZERO,
+            &mut replay,
+            progress,
+        )?;
         let mut core = Core::new(state, Some(opened.buffer), &options, now);
         if opened.report.records == 0 {
             core.create(options.hash_seed);
         }
-        let engine = Self::from_core(core, Some(opened.room), &options);
+        let engine = Self::from_core(core, Some((storage, opened.room)), &options);
         let commit = Commit::new(Arc::clone(&engine.shared), opened.committer);
         commit.publish();
         Ok(Opened { engine, commit, preparer: opened.preparer, report: opened.report })
@@ -101,9 +121,11 @@ impl Engine {
         Self::from_core(core, None, options)
     }
 
-    fn from_core(core: Core, room: Option<Room>, options: &Options) -> Self {
+    fn from_core(core: Core, durable: Option<(Arc<dyn Storage>, Room)>, options: &Options) -> Self {
+        let (storage, room) = durable.unzip();
         let shared = Shared {
             core: Mutex::new(core),
+            storage,
             room,
             written: AtomicU64::new(0),
             durable: AtomicU64::new(0),
@@ -126,9 +148,11 @@ impl Engine {
     }
 
     /// Does what time demands, at most about `budget` pieces of it: expired keys go, parked reads
-    /// time out or claim, productions are forgotten. Returns whether there may be more to do now.
-    pub fn run_due(&self, now: Now, budget: usize) -> bool {
-        self.lock(now).run_due(budget)
+    /// time out or claim, productions are forgotten.
+    pub fn run_due(&self, now: Now, budget: usize) -> Due {
+        let mut transaction = self.lock(now);
+        let has_more = transaction.run_due(budget);
+        Due { has_more, garbage: transaction.take_garbage() }
     }
 
     /// Waits until something is due, until [`Self::wake_timer`], or for `at_most`.
@@ -169,6 +193,10 @@ impl Engine {
     #[must_use]
     pub fn durable(&self) -> LogPosition {
         LogPosition::new(self.shared.durable.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn storage(&self) -> Option<&Arc<dyn Storage>> {
+        self.shared.storage.as_ref()
     }
 
     /// Prepared log space; `None` in memory.
@@ -226,6 +254,7 @@ impl Core {
         now: Now,
     ) -> Self {
         let clock = SteadyClock::anchored(now, state.time_max_ms);
+        let opened_at_ms = clock.read(now);
         Self {
             state,
             log,
@@ -233,11 +262,16 @@ impl Core {
             clock,
             settings: options.settings,
             group: RecordGroup::default(),
+            // Another sequence after each start, from what the owner chooses.
+            dice: Dice::new(options.hash_seed ^ now.wall_ms),
             ids: Vec::new(),
             next_forgetting_ms: 0,
             forgetting_from: None,
             committer_sleeps: false,
             timer_wakes_at_ms: 0,
+            opened_at_ms,
+            keyspace_hits: 0,
+            keyspace_misses: 0,
             expired_keys: 0,
             is_log_full: false,
             is_broken: false,

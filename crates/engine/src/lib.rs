@@ -13,18 +13,25 @@ mod acknowledge;
 mod apply;
 mod claim;
 mod commit;
+mod copy;
 mod core;
+mod dice;
 mod directory;
 mod due;
 mod engine;
 mod entries;
+mod garbage;
 mod groups;
+mod image;
+mod key_listing;
 mod keyspace;
 mod mutation;
 mod now;
 mod object;
+mod objects;
 mod read;
 mod record;
+mod reload;
 mod serve;
 mod state;
 mod statistics;
@@ -35,10 +42,14 @@ mod waiters;
 pub use acknowledge::NackCount;
 pub use claim::{AutoClaim, ClaimOptions, DeliveredAt};
 pub use commit::Commit;
+pub use copy::CopyError;
 pub use core::Settings;
-pub use engine::{Engine, Opened, Options};
+pub use engine::{Due, Engine, Opened, Options};
 pub use entries::{AddRequest, CounterOptions, Deletion, ENTRY_BYTES_MAX, NewId, Production};
+pub use garbage::Garbage;
 pub use groups::GroupPosition;
+pub use image::ImageError;
+pub use key_listing::KeyListing;
 pub use keyspace::{ExpiryCondition, KeyCounts, KeyVersion, Lifetime};
 pub use millstream_log::{
     AppendError, ConcurrentSync, LogOptions, LogPosition, OpenError, OsStorage, Prepared, Preparer,
@@ -50,8 +61,9 @@ pub use read::{
     ClaimedEntry, GroupReader, REPLY_BYTES_MAX, ReadEntries, ReadFrom, ReadOutcome, ReadRequest,
     StreamPosition, StreamRead,
 };
+pub use reload::ReloadError;
 pub use state::DATABASE_COUNT;
-pub use statistics::Statistics;
-pub use strings::StringExpiry;
+pub use statistics::{Statistics, TableBytes};
+pub use strings::{StringExpiry, StringForm};
 pub use transaction::Transaction;
 pub use waiters::{ReadSink, Ticket, WaitResult};

@@ -10,7 +10,8 @@ use millstream_model::{
     BlockLimits, ConsumerId, EntryId, GroupId, IdempotenceLimits, PendingEntry,
 };
 
-use crate::object::{ObjectId, ObjectRef};
+use crate::object::{ObjectData, ObjectId, ObjectRef};
+use crate::strings::StringForm;
 
 /// One part of a record group. `docs/format.md` has the bytes.
 #[derive(Clone, Debug)]
@@ -59,6 +60,8 @@ pub(crate) enum Mutation<'a> {
     SetString {
         object: ObjectRef,
         value: Bytes,
+        /// Not logged: in Redis, too, a restart forgets it.
+        form: StringForm,
     },
     Append {
         object: ObjectRef,
@@ -156,6 +159,34 @@ pub(crate) enum Mutation<'a> {
     ForgetProductions {
         object: ObjectRef,
         cutoff_ms: u64,
+    },
+    /// A string gets longer.
+    AppendString {
+        object: ObjectRef,
+        suffix: &'a [u8],
+    },
+    /// A key with its expiry goes to another database, where it must not exist.
+    MoveKey {
+        from: u8,
+        to: u8,
+        key: &'a [u8],
+    },
+    /// A new object with a value that is complete already, bound to a key with an optional expiry.
+    Restore {
+        object: ObjectId,
+        db: u8,
+        key: &'a [u8],
+        expires_at_ms: Option<u64>,
+        /// The value as bytes, see `image.rs`: that is logged.
+        image: &'a [u8],
+        /// The same value.
+        data: ObjectData,
+    },
+    /// The counters of idempotent production.
+    SetProductionCounts {
+        object: ObjectRef,
+        added: u64,
+        duplicates: u64,
     },
     /// Two databases exchange their keys.
     SwapDatabases {

@@ -16,7 +16,7 @@ mod error;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decode::replay;
+pub(crate) use decode::{replay, replay_image};
 pub(crate) use encode::encode;
 pub(crate) use error::ReplayError;
 
@@ -33,6 +33,9 @@ enum Kind {
     Flush = 7,
     SetString = 8,
     SwapDatabases = 9,
+    AppendString = 10,
+    MoveKey = 11,
+    Restore = 12,
     Append = 16,
     TrimBefore = 17,
     RemoveEntries = 18,
@@ -49,10 +52,11 @@ enum Kind {
     Produced = 49,
     CountDuplicate = 50,
     ForgetProductions = 51,
+    SetProductionCounts = 52,
 }
 
 impl Kind {
-    const ALL: [Self; 25] = [
+    const ALL: [Self; 29] = [
         Self::Created,
         Self::CreateStream,
         Self::CreateString,
@@ -62,6 +66,9 @@ impl Kind {
         Self::Flush,
         Self::SetString,
         Self::SwapDatabases,
+        Self::AppendString,
+        Self::MoveKey,
+        Self::Restore,
         Self::Append,
         Self::TrimBefore,
         Self::RemoveEntries,
@@ -78,7 +85,24 @@ impl Kind {
         Self::Produced,
         Self::CountDuplicate,
         Self::ForgetProductions,
+        Self::SetProductionCounts,
     ];
+
+    /// Whether an image may have it: those that build one object from nothing.
+    fn is_of_image(self) -> bool {
+        matches!(
+            self,
+            Self::CreateStream
+                | Self::CreateString
+                | Self::Append
+                | Self::SetCounters
+                | Self::CreateGroup
+                | Self::CreateConsumer
+                | Self::SetPending
+                | Self::Produced
+                | Self::SetProductionCounts
+        )
+    }
 
     fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == byte)

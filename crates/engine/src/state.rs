@@ -5,31 +5,37 @@
 //! Invariants (see [`State::check`]):
 //! 1. every key refers to one object, and every object has one key;
 //! 2. `expiries` holds exactly the keys that expire;
-//! 3. an object's slot holds it, and no other slot does.
+//! 3. an object is in the store of its key's database, in its own slot;
+//! 4. `objects[s]` is the store of exactly one database.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use bytes::Bytes;
-use foldhash::fast::FixedState;
+use bytes::{Bytes, BytesMut};
 use millstream_log::LogPosition;
 use millstream_model::Stream;
 
 use crate::directory::{Directory, KeyEntry};
+use crate::garbage::{Garbage, GarbageCount};
 use crate::mutation::Mutation;
-use crate::object::{Object, ObjectData, ObjectId, ObjectRef, ObjectSlot};
+use crate::object::{Object, ObjectData, ObjectId, ObjectRef, ObjectSlot, StringValue};
+use crate::objects::Objects;
+use crate::statistics::TableBytes;
+use crate::strings::StringForm;
 
 /// How many databases there are, as in Redis.
 pub const DATABASE_COUNT: u8 = 16;
 
+/// (when in Unix milliseconds, key).
+pub(crate) type Expiries = BTreeSet<(u64, Box<[u8]>)>;
+
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) databases: Vec<Database>,
-    objects: Vec<Option<Object>>,
-    free: Vec<u32>,
-    slots: HashMap<ObjectId, u32, FixedState>,
+    /// By the number of the store.
+    objects: Vec<Objects>,
+    /// Which databases have keys that expire, one bit for each: asked after every command.
+    expiring: u16,
     next_object_id: u64,
-    /// (when in Unix milliseconds, database, key).
-    expiries: BTreeSet<(u64, u8, Box<[u8]>)>,
     hash_seed: u64,
     /// The latest delivery or creation time seen: the steady clock starts behind it.
     pub(crate) time_max_ms: u64,
@@ -37,11 +43,17 @@ pub(crate) struct State {
     pub(crate) producing: BTreeSet<ObjectId>,
     /// Changes since the start; INFO shows them.
     pub(crate) changes: u64,
+    /// What is to be freed with the lock free.
+    pub(crate) garbage: Garbage,
+    garbage_count: GarbageCount,
 }
 
 #[derive(Debug)]
 pub(crate) struct Database {
     pub(crate) keys: Directory,
+    pub(crate) expiries: Expiries,
+    /// Where its objects are.
+    store: u8,
     /// End of the record of the last change of the set of keys.
     pub(crate) changed_at: LogPosition,
     /// End of the record of the last exchange with another database: since then every key here
@@ -61,17 +73,18 @@ pub(crate) enum Unit {
 
 impl State {
     pub(crate) fn new(hash_seed: u64) -> Self {
+        let garbage_count = GarbageCount::default();
         let mut state = Self {
             databases: Vec::new(),
             objects: Vec::new(),
-            free: Vec::new(),
-            slots: HashMap::with_hasher(FixedState::with_seed(hash_seed)),
+            expiring: 0,
             next_object_id: 1,
-            expiries: BTreeSet::new(),
             hash_seed,
             time_max_ms: 0,
             producing: BTreeSet::new(),
             changes: 0,
+            garbage: garbage_count.place(),
+            garbage_count,
         };
         state.set_hash_seed(hash_seed);
         state
@@ -80,9 +93,13 @@ impl State {
     fn set_hash_seed(&mut self, hash_seed: u64) {
         assert_eq!(self.next_object_id, 1, "the seed is set before there are keys");
         self.hash_seed = hash_seed;
-        self.databases = (0..DATABASE_COUNT)
-            .map(|_| Database {
+        let stores = 0..DATABASE_COUNT;
+        self.objects = stores.clone().map(|store| Objects::new(store, hash_seed)).collect();
+        self.databases = stores
+            .map(|store| Database {
                 keys: Directory::new(hash_seed),
+                expiries: Expiries::new(),
+                store,
                 changed_at: LogPosition::default(),
                 swapped_at: LogPosition::default(),
             })
@@ -97,16 +114,27 @@ impl State {
         &mut self.databases[usize::from(db)]
     }
 
-    pub(crate) fn object(&self, slot: ObjectSlot) -> &Object {
-        self.objects[slot.0 as usize].as_ref().expect("slots are freed with their key")
+    fn store_of(&self, db: u8) -> &Objects {
+        &self.objects[usize::from(self.database(db).store)]
     }
 
+    fn store_of_mut(&mut self, db: u8) -> &mut Objects {
+        let store = self.database(db).store;
+        &mut self.objects[usize::from(store)]
+    }
+
+    #[inline]
+    pub(crate) fn object(&self, slot: ObjectSlot) -> &Object {
+        self.objects[usize::from(slot.store)].get(slot.index)
+    }
+
+    #[inline]
     pub(crate) fn object_mut(&mut self, slot: ObjectSlot) -> &mut Object {
-        self.objects[slot.0 as usize].as_mut().expect("slots are freed with their key")
+        self.objects[usize::from(slot.store)].get_mut(slot.index)
     }
 
     pub(crate) fn try_object_mut(&mut self, slot: ObjectSlot) -> Option<&mut Object> {
-        self.objects[slot.0 as usize].as_mut()
+        self.objects[usize::from(slot.store)].try_get_mut(slot.index)
     }
 
     pub(crate) fn stream(&self, slot: ObjectSlot) -> &Stream {
@@ -125,7 +153,7 @@ impl State {
 
     /// The object of that identity, if there is one.
     pub(crate) fn find_object(&self, id: ObjectId) -> Option<ObjectRef> {
-        self.slots.get(&id).map(|&slot| ObjectRef { id, slot: ObjectSlot(slot) })
+        self.objects.iter().filter(|store| store.len() > 0).find_map(|store| store.find(id))
     }
 
     pub(crate) fn next_object_id(&self) -> ObjectId {
@@ -133,58 +161,99 @@ impl State {
     }
 
     pub(crate) fn object_count(&self) -> usize {
-        self.slots.len()
+        self.objects.iter().map(Objects::len).sum()
+    }
+
+    /// Objects that were removed and are not freed yet.
+    pub(crate) fn garbage_count(&self) -> usize {
+        self.garbage_count.get()
+    }
+
+    /// Bytes of all strings.
+    pub(crate) fn string_bytes(&self) -> usize {
+        self.objects.iter().map(Objects::string_bytes).sum()
+    }
+
+    /// Bytes of a database's tables; not what the values take.
+    pub(crate) fn table_bytes(&self, db: u8) -> TableBytes {
+        let database = self.database(db);
+        TableBytes {
+            keys: database.keys.heap_bytes() + self.store_of(db).table_bytes(),
+            // A B-tree is two thirds full or more; each key stands there a second time.
+            expiries: database.expiries.len() * (size_of::<(u64, Box<[u8]>)>() * 3 / 2 + 24),
+        }
+    }
+
+    /// Every object, in no order that means anything.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.objects.iter().flat_map(Objects::iter)
+    }
+
+    pub(crate) fn for_each_object_mut(&mut self, change: impl FnMut(&mut Object)) {
+        self.objects.iter_mut().flat_map(Objects::iter_mut).for_each(change);
     }
 
     /// The key that expires first: when, database, key.
-    pub(crate) fn next_expiry(&self) -> Option<&(u64, u8, Box<[u8]>)> {
-        self.expiries.first()
+    #[inline]
+    pub(crate) fn next_expiry(&self) -> Option<(u64, u8, &[u8])> {
+        if self.expiring == 0 {
+            return None;
+        }
+        let databases = (0..).zip(&self.databases);
+        let firsts = databases.filter_map(|(db, database)| {
+            let (at, key) = database.expiries.first()?;
+            Some((*at, db, &**key))
+        });
+        firsts.min_by_key(|(at, ..)| *at)
     }
 
     /// Keys of a database whose time has come and which nobody has removed yet.
     pub(crate) fn expired_count(&self, db: u8, wall_ms: u64) -> usize {
-        let due = self.expiries.iter().take_while(|(at, ..)| *at <= wall_ms);
-        due.filter(|(_, other, _)| *other == db).count()
+        let expiries = &self.database(db).expiries;
+        expiries.iter().take_while(|(at, _)| *at <= wall_ms).count()
     }
 
-    fn add_object(&mut self, id: ObjectId, data: ObjectData) -> ObjectRef {
+    fn add_object(&mut self, db: u8, id: ObjectId, data: ObjectData) -> ObjectRef {
         assert!(id.0 >= self.next_object_id, "ids of objects are used once");
         self.next_object_id = id.0 + 1;
-        let object = Object { id, data, changed_at: LogPosition::default(), version: 0 };
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.objects.push(None);
-            u32::try_from(self.objects.len() - 1).expect("fewer than 2^32 objects")
-        });
-        self.objects[slot as usize] = Some(object);
-        self.slots.insert(id, slot);
-        ObjectRef { id, slot: ObjectSlot(slot) }
+        let changed_at = LogPosition::default();
+        let object = Object { id, data, changed_at, version: 0, used_at_ms: None };
+        self.store_of_mut(db).add(object)
+    }
+
+    /// Takes the value out of a state that is given up.
+    pub(crate) fn take_object(mut self, object: ObjectRef) -> ObjectData {
+        self.objects[usize::from(object.slot.store)].take(object).data
     }
 
     fn drop_object(&mut self, object: ObjectRef) {
-        self.objects[object.slot.0 as usize] = None;
-        self.slots.remove(&object.id);
-        self.free.push(object.slot.0);
+        let removed = self.objects[usize::from(object.slot.store)].take(object);
+        if removed.data.is_slow_to_free() {
+            self.garbage.add_value(removed.data);
+        }
     }
 
     fn bind(&mut self, db: u8, entry: KeyEntry) {
-        if let Some(at) = entry.expires_at_ms {
-            self.expiries.insert((at, db, entry.key.clone()));
-        }
-        let key = entry.key.clone();
+        let expiry = entry.expires_at_ms.map(|at| (at, entry.key.clone()));
         if let Some(before) = self.database_mut(db).keys.insert(entry) {
             self.forget_expiry(db, &before);
             self.drop_object(before.object);
-            // The new binding may expire at the very moment the old one would have.
-            if let Some(at) = self.database(db).keys.get(&key).and_then(|e| e.expires_at_ms) {
-                self.expiries.insert((at, db, key));
-            }
         }
+        self.database_mut(db).expiries.extend(expiry);
+        self.note_expiring(db);
     }
 
     fn forget_expiry(&mut self, db: u8, entry: &KeyEntry) {
         if let Some(at) = entry.expires_at_ms {
-            self.expiries.remove(&(at, db, entry.key.clone()));
+            self.database_mut(db).expiries.remove(&(at, entry.key.clone()));
+            self.note_expiring(db);
         }
+    }
+
+    fn note_expiring(&mut self, db: u8) {
+        let bit = 1 << db;
+        let has_any = !self.database(db).expiries.is_empty();
+        self.expiring = if has_any { self.expiring | bit } else { self.expiring & !bit };
     }
 
     fn unbind(&mut self, db: u8, key: &[u8]) -> KeyEntry {
@@ -194,22 +263,28 @@ impl State {
     }
 
     fn set_expiry(&mut self, db: u8, key: &[u8], at_ms: Option<u64>) {
-        let before = self.database_mut(db).keys.set_expiry(key, at_ms);
-        if let Some(at) = before {
-            self.expiries.remove(&(at, db, key.into()));
+        let database = self.database_mut(db);
+        if let Some(at) = database.keys.set_expiry(key, at_ms) {
+            database.expiries.remove(&(at, key.into()));
         }
-        if let Some(at) = at_ms {
-            self.expiries.insert((at, db, key.into()));
-        }
+        database.expiries.extend(at_ms.map(|at| (at, key.into())));
+        self.note_expiring(db);
     }
 
+    /// Exchanges everything the database has for nothing, at once.
     fn flush(&mut self, db: u8) {
         let seed = self.hash_seed;
-        let keys = std::mem::replace(&mut self.database_mut(db).keys, Directory::new(seed));
-        for entry in keys.iter() {
-            self.forget_expiry(db, entry);
-            self.drop_object(entry.object);
+        let database = self.database_mut(db);
+        if database.keys.len() == 0 {
+            return;
         }
+        let store = database.store;
+        let keys = std::mem::replace(&mut database.keys, Directory::new(seed));
+        let expiries = std::mem::take(&mut database.expiries);
+        let place = &mut self.objects[usize::from(store)];
+        let objects = std::mem::replace(place, Objects::new(store, seed));
+        self.garbage.add_database(keys, objects, expiries);
+        self.note_expiring(db);
     }
 
     /// Makes one part true. Returns what it changed; a part that binds a key to an object returns
@@ -229,7 +304,7 @@ impl State {
                 self.create(object, data, db, key, None)
             }
             Mutation::CreateString { object, db, key, ref value, expires_at_ms } => {
-                let data = ObjectData::String(value.clone());
+                let data = ObjectData::String(value.clone().into());
                 self.create(object, data, db, key, expires_at_ms)
             }
             Mutation::RemoveKey { db, key } => {
@@ -259,11 +334,29 @@ impl State {
                 Unit::AllDirectories
             }
             Mutation::SwapDatabases { a, b } => self.swap(a, b),
-            Mutation::SetString { object, ref value } => {
-                let changed = self.object_mut(object.slot);
-                changed.data = ObjectData::String(Bytes::clone(value));
-                changed.version += 1;
-                Unit::Object(object.slot)
+            Mutation::MoveKey { from, to, key } => self.move_key(from, to, key),
+            Mutation::Restore { object, db, key, ref data, expires_at_ms, .. } => {
+                if let ObjectData::Stream(stream) = data
+                    && stream.idempotence().tracked() > 0
+                {
+                    self.producing.insert(object);
+                }
+                self.create(object, data.clone(), db, key, expires_at_ms)
+            }
+            Mutation::SetString { object, ref value, form } => {
+                self.replace_string(object, StringValue { bytes: Bytes::clone(value), form })
+            }
+            Mutation::AppendString { object, suffix } => {
+                let ObjectData::String(before) = &self.object(object.slot).data else {
+                    panic!("the object is a string")
+                };
+                let mut bytes = BytesMut::with_capacity(before.bytes.len() + suffix.len());
+                bytes.extend_from_slice(&before.bytes);
+                bytes.extend_from_slice(suffix);
+                self.replace_string(
+                    object,
+                    StringValue { bytes: bytes.freeze(), form: StringForm::Buffer },
+                )
             }
             _ => self.apply_to_stream(mutation),
         }
@@ -277,40 +370,58 @@ impl State {
         key: &[u8],
         expires_at_ms: Option<u64>,
     ) -> Unit {
-        let object = self.add_object(object, data);
+        let object = self.add_object(db, object, data);
         self.bind(db, KeyEntry { key: key.into(), object, expires_at_ms });
+        Unit::Object(object.slot)
+    }
+
+    fn replace_string(&mut self, object: ObjectRef, value: StringValue) -> Unit {
+        let ObjectSlot { store, index } = object.slot;
+        self.objects[usize::from(store)].replace(index, ObjectData::String(value));
+        self.object_mut(object.slot).version += 1;
+        Unit::Object(object.slot)
+    }
+
+    fn move_key(&mut self, from: u8, to: u8, key: &[u8]) -> Unit {
+        let entry = self.unbind(from, key);
+        let mut object = self.store_of_mut(from).take(entry.object);
+        object.version += 1;
+        let object = self.store_of_mut(to).add(object);
+        self.bind(to, KeyEntry { object, ..entry });
         Unit::Object(object.slot)
     }
 
     fn swap(&mut self, a: u8, b: u8) -> Unit {
         self.databases.swap(usize::from(a), usize::from(b));
-        let moved: Vec<_> =
-            self.expiries.extract_if(.., |(_, db, _)| *db == a || *db == b).collect();
-        for (at, db, key) in moved {
-            self.expiries.insert((at, if db == a { b } else { a }, key));
-        }
+        self.note_expiring(a);
+        self.note_expiring(b);
         Unit::Swapped(a, b)
     }
 
     pub(crate) fn check(&self) {
         let mut keys = 0;
-        let mut expiring = 0;
+        let mut stores = BTreeSet::new();
         for (db, database) in (0..).zip(&self.databases) {
             database.keys.check();
+            let mut expiring = 0;
             for entry in database.keys.iter() {
                 keys += 1;
+                assert_eq!(entry.object.slot.store, database.store);
                 assert_eq!(self.object(entry.object.slot).id, entry.object.id);
                 assert_eq!(self.find_object(entry.object.id), Some(entry.object));
                 if let Some(at) = entry.expires_at_ms {
                     expiring += 1;
-                    assert!(self.expiries.contains(&(at, db, entry.key.clone())));
+                    assert!(database.expiries.contains(&(at, entry.key.clone())));
                 }
             }
+            assert_eq!(expiring, database.expiries.len());
+            assert_eq!(self.expiring & 1 << db != 0, expiring > 0);
+            assert_eq!(self.store_of(db).len(), database.keys.len());
+            assert!(stores.insert(database.store), "no store is used twice");
         }
-        assert_eq!(expiring, self.expiries.len());
-        assert_eq!(keys, self.slots.len());
-        assert_eq!(keys + self.free.len(), self.objects.len());
-        for object in self.objects.iter().flatten() {
+        assert_eq!(keys, self.object_count());
+        self.objects.iter().for_each(Objects::check);
+        for object in self.objects() {
             if let ObjectData::Stream(stream) = &object.data {
                 stream.check();
             }

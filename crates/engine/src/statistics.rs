@@ -1,6 +1,7 @@
 //! What the engine counts, for INFO and metrics.
 
 use crate::core::Settings;
+use crate::state::DATABASE_COUNT;
 use crate::transaction::Transaction;
 
 /// A reading of the engine's counters.
@@ -8,6 +9,16 @@ use crate::transaction::Transaction;
 pub struct Statistics {
     /// Streams and strings.
     pub objects: usize,
+    /// Objects that were removed and are not freed yet.
+    pub garbage_objects: usize,
+    /// Bytes of all strings.
+    pub string_bytes: usize,
+    /// Bytes of the tables of all databases.
+    pub table_bytes: usize,
+    /// Keys that reading commands found, since the start or the last reset.
+    pub keyspace_hits: u64,
+    /// Keys that they did not find.
+    pub keyspace_misses: u64,
     /// Keys removed because their time had come, since the start.
     pub expired_keys: u64,
     /// Changes applied since the start, replayed ones included.
@@ -22,6 +33,15 @@ pub struct Statistics {
     pub unwritten_bytes: usize,
 }
 
+/// Bytes that the tables of a database take, roughly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableBytes {
+    /// Keys, and places of their values.
+    pub keys: usize,
+    /// When keys expire.
+    pub expiries: usize,
+}
+
 impl Transaction<'_> {
     /// The engine's counters.
     #[must_use]
@@ -29,6 +49,14 @@ impl Transaction<'_> {
         let core = &*self.core;
         Statistics {
             objects: core.state.object_count(),
+            garbage_objects: core.state.garbage_count(),
+            string_bytes: core.state.string_bytes(),
+            table_bytes: (0..DATABASE_COUNT)
+                .map(|db| core.state.table_bytes(db))
+                .map(|bytes| bytes.keys + bytes.expiries)
+                .sum(),
+            keyspace_hits: core.keyspace_hits,
+            keyspace_misses: core.keyspace_misses,
             expired_keys: core.expired_keys,
             changes: core.state.changes,
             waiters: core.waiters.len(),
@@ -38,9 +66,17 @@ impl Transaction<'_> {
         }
     }
 
+    /// Bytes that the tables of a database take.
+    #[must_use]
+    pub fn table_bytes(&self, db: u8) -> TableBytes {
+        self.core.state.table_bytes(db)
+    }
+
     /// Sets the counters that CONFIG RESETSTAT resets to zero.
     pub fn reset_statistics(&mut self) {
         self.core.expired_keys = 0;
+        self.core.keyspace_hits = 0;
+        self.core.keyspace_misses = 0;
     }
 
     /// The settings in force.

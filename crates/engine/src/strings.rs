@@ -24,6 +24,18 @@ pub enum StringExpiry {
     At(i64),
 }
 
+/// What OBJECT ENCODING calls a string that was changed in place, until the store is opened again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StringForm {
+    /// By what it looks like: an integer, a short text, a long one.
+    #[default]
+    Any,
+    /// A text, also where it looks like an integer.
+    Text,
+    /// A buffer that may grow.
+    Buffer,
+}
+
 impl Transaction<'_> {
     /// A string's value; `None` if the key is missing.
     ///
@@ -32,7 +44,7 @@ impl Transaction<'_> {
     pub fn string(&mut self, db: u8, key: &[u8]) -> Result<Option<Bytes>, Rejection> {
         let Some(object) = self.find(db, key) else { return Ok(None) };
         match &self.state().object(object.slot).data {
-            ObjectData::String(value) => Ok(Some(value.clone())),
+            ObjectData::String(value) => Ok(Some(value.bytes.clone())),
             ObjectData::Stream(_) => Err(Rejection::WrongType),
         }
     }
@@ -62,12 +74,38 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// [`Rejection::WrongType`], [`Rejection::NoSuchKey`].
-    pub fn replace_string(&mut self, db: u8, key: &[u8], value: Bytes) -> Result<(), Rejection> {
-        let object: ObjectRef = self.find(db, key).ok_or(Rejection::NoSuchKey)?;
-        if let ObjectData::Stream(_) = self.state().object(object.slot).data {
-            return Err(Rejection::WrongType);
-        }
-        self.change(&Mutation::SetString { object, value });
+    pub fn replace_string(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        value: Bytes,
+        form: StringForm,
+    ) -> Result<(), Rejection> {
+        let object = self.find_string(db, key)?;
+        self.change(&Mutation::SetString { object, value, form });
         Ok(())
+    }
+
+    /// Puts bytes behind a string, which must exist; its expiry stays. Returns the new length.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`], [`Rejection::NoSuchKey`].
+    pub fn append_to_string(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        suffix: &[u8],
+    ) -> Result<usize, Rejection> {
+        let object = self.find_string(db, key)?;
+        self.change(&Mutation::AppendString { object, suffix });
+        Ok(self.state().object(object.slot).data.string_bytes())
+    }
+
+    fn find_string(&mut self, db: u8, key: &[u8]) -> Result<ObjectRef, Rejection> {
+        let object: ObjectRef = self.find(db, key).ok_or(Rejection::NoSuchKey)?;
+        match self.state().object(object.slot).data {
+            ObjectData::Stream(_) => Err(Rejection::WrongType),
+            ObjectData::String(_) => Ok(object),
+        }
     }
 }

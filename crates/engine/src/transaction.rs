@@ -39,6 +39,8 @@ pub struct Transaction<'e> {
     pub(crate) now: Now,
     pub(crate) steady_ms: u64,
     depends_on: LogPosition,
+    counts_lookups: bool,
+    leaves_no_trace: bool,
 }
 
 /// A record group in the making.
@@ -52,7 +54,15 @@ pub(crate) struct RecordGroup {
 impl<'e> Transaction<'e> {
     pub(crate) fn new(shared: &'e Shared, core: MutexGuard<'e, Core>, now: Now) -> Self {
         let steady_ms = core.clock.read(now);
-        Self { core, shared, now, steady_ms, depends_on: LogPosition::ZERO }
+        Self {
+            core,
+            shared,
+            now,
+            steady_ms,
+            depends_on: LogPosition::ZERO,
+            counts_lookups: false,
+            leaves_no_trace: false,
+        }
     }
 
     /// Starts a record group: a command, or all commands of an EXEC.
@@ -94,6 +104,7 @@ impl<'e> Transaction<'e> {
 
     /// Logs one part and makes it true.
     pub(crate) fn change(&mut self, mutation: &Mutation<'_>) {
+        let replaced_use = if self.leaves_no_trace { self.replaced_use(mutation) } else { None };
         let core = &mut *self.core;
         if core.log.is_some() {
             crate::record::encode(mutation, &mut core.group.bytes);
@@ -102,14 +113,38 @@ impl<'e> Transaction<'e> {
         if core.group.touched.last() != Some(&unit) {
             core.group.touched.push(unit);
         }
-        // An expiry changes the set of keys: a listing shows it by leaving the key out.
-        if let Mutation::CreateStream { db, .. }
-        | Mutation::CreateString { db, .. }
-        | Mutation::SetExpiry { db, .. }
-        | Mutation::RenameKey { db, .. } = *mutation
-        {
-            core.group.touched.push(Unit::Directory(db));
+        match *mutation {
+            Mutation::CreateStream { db, .. }
+            | Mutation::CreateString { db, .. }
+            | Mutation::Restore { db, .. } => {
+                if let Unit::Object(slot) = unit {
+                    let used_at_ms = replaced_use.unwrap_or(Some(self.steady_ms));
+                    core.state.object_mut(slot).used_at_ms = used_at_ms;
+                }
+                core.group.touched.push(Unit::Directory(db));
+            }
+            // An expiry changes the set of keys: a listing shows it by leaving the key out.
+            Mutation::SetExpiry { db, .. } | Mutation::RenameKey { db, .. } => {
+                core.group.touched.push(Unit::Directory(db));
+            }
+            Mutation::MoveKey { from, to, .. } => {
+                core.group.touched.extend([Unit::Directory(from), Unit::Directory(to)]);
+            }
+            _ => {}
         }
+    }
+
+    /// When what a part replaces was used: where no trace is left, what takes its place counts as
+    /// used then.
+    fn replaced_use(&self, mutation: &Mutation<'_>) -> Option<Option<u64>> {
+        let (Mutation::CreateStream { db, key, .. }
+        | Mutation::CreateString { db, key, .. }
+        | Mutation::Restore { db, key, .. }) = *mutation
+        else {
+            return None;
+        };
+        let replaced = self.state().database(db).keys.get(key)?;
+        Some(self.state().object(replaced.object.slot).used_at_ms)
     }
 
     /// Bytes of the record group so far; a record has at most
@@ -145,18 +180,52 @@ impl<'e> Transaction<'e> {
         self.depends_on = self.depends_on.max(changed_at);
     }
 
-    /// The key's object unless it is missing or expired; the reply then depends on it.
+    /// The key's object unless it is missing or expired; the reply then depends on it. Counts as a
+    /// use of the key.
     pub(crate) fn find(&mut self, db: u8, key: &[u8]) -> Option<ObjectRef> {
-        let database = self.core.state.database(db);
+        let used_at_ms = (!self.leaves_no_trace).then_some(self.steady_ms);
+        self.look_up(db, key, used_at_ms)
+    }
+
+    /// The same, and nobody will know that the key was looked at.
+    pub(crate) fn look(&mut self, db: u8, key: &[u8]) -> Option<ObjectRef> {
+        self.look_up(db, key, None)
+    }
+
+    /// With a time, notes that the key was used then.
+    #[inline]
+    fn look_up(&mut self, db: u8, key: &[u8], used_at_ms: Option<u64>) -> Option<ObjectRef> {
+        let core = &mut *self.core;
+        let database = core.state.database(db);
         let Some(entry) = database.keys.get(key) else {
             self.depends_on = self.depends_on.max(database.changed_at);
+            core.keyspace_misses += u64::from(self.counts_lookups);
             return None;
         };
         let object = entry.object;
-        let changed_at = self.core.state.object(object.slot).changed_at;
-        self.depends_on = self.depends_on.max(changed_at).max(database.swapped_at);
+        let is_expired = entry.is_expired(self.now.wall_ms);
+        let swapped_at = database.swapped_at;
+        let found = core.state.object_mut(object.slot);
         // That it is gone shows the expiry, so the reply depends on the object all the same.
-        (!entry.is_expired(self.now.wall_ms)).then_some(object)
+        self.depends_on = self.depends_on.max(found.changed_at).max(swapped_at);
+        if is_expired {
+            core.keyspace_misses += u64::from(self.counts_lookups);
+            return None;
+        }
+        found.used_at_ms = used_at_ms.or(found.used_at_ms);
+        core.keyspace_hits += u64::from(self.counts_lookups);
+        Some(object)
+    }
+
+    /// From now on, until said otherwise, looking keys up is counted as hits and misses. A command
+    /// that looks at one key several times counts the first.
+    pub fn count_lookups(&mut self, counts: bool) {
+        self.counts_lookups = counts;
+    }
+
+    /// From now on, until said otherwise, reading a key does not count as a use of it.
+    pub fn leave_no_trace(&mut self, leaves_no_trace: bool) {
+        self.leaves_no_trace = leaves_no_trace;
     }
 
     pub(crate) fn find_stream(

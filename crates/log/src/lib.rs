@@ -50,6 +50,6 @@ pub use os_storage::OsStorage;
 pub use position::LogPosition;
 pub use preparer::{Prepared, Preparer, Removed};
 pub use record::{Record, RecordError, RecordReader};
-pub use recovery::{Opened, Progress, RecoveryReport, Replay, open};
+pub use recovery::{Opened, Progress, RecoveryReport, Replay, open, replay_until};
 pub use room::Room;
 pub use storage::{Storage, StorageFile};

@@ -121,6 +121,45 @@ pub fn open(
     })
 }
 
+/// Replays all records up to `until`, the end of a batch, without changing anything: the log may be
+/// open, and written behind `until`. Returns how many records there were.
+///
+/// # Errors
+/// See [`OpenError`]. Whatever was replayed by then must be thrown away.
+pub fn replay_until(
+    storage: &dyn Storage,
+    until: LogPosition,
+    replay: &mut Replay<'_>,
+) -> Result<u64, OpenError> {
+    let path = storage.path(FOLDER);
+    let action = "list directory";
+    let names = storage.list(FOLDER).map_err(|source| Failure { action, path, source })?;
+    let mut firsts: Vec<_> = names
+        .iter()
+        .filter_map(|name| match file_kind(name) {
+            FileKind::Segment(first) if first < until => Some(first),
+            _ => None,
+        })
+        .collect();
+    firsts.sort_unstable();
+    let mut records = 0;
+    for (index, &first) in firsts.iter().enumerate() {
+        let segment = Segment::open(storage, first)?;
+        let end = firsts.get(index + 1).copied().unwrap_or(until);
+        let mut on_record = |record: Record<'_>| {
+            records += 1;
+            let position_end = record.position_end;
+            let path = segment.path.clone();
+            replay(record).map_err(|source| OpenError::Replay { path, position_end, source })
+        };
+        let scanned = segment.scan(Some(end), &mut on_record, &mut |_| {})?;
+        if let Some(mismatch) = scanned.mismatch {
+            return Err(segment.damaged(scanned.stopped_at, mismatch));
+        }
+    }
+    Ok(records)
+}
+
 /// What stands in the log's folder.
 struct Files {
     /// First positions, ascending.

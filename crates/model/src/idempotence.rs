@@ -93,6 +93,20 @@ impl Idempotence {
         self.producers.get(producer)?.entries.get(iid).copied()
     }
 
+    /// What is remembered: producer, idempotent id, entry; of each producer oldest insertion first.
+    pub fn productions(&self) -> impl Iterator<Item = (&[u8], &[u8], EntryId)> {
+        self.producers.iter().flat_map(|(producer, table)| {
+            let of_id = |iid: &'_ Arc<[u8]>| table.entries[iid];
+            table.oldest_first.iter().map(move |iid| (&**producer, &**iid, of_id(iid)))
+        })
+    }
+
+    /// Sets the counters of productions ever remembered and ever recognised as repeated.
+    pub fn set_counts(&mut self, added: u64, duplicates: u64) {
+        self.added = added;
+        self.duplicates = duplicates;
+    }
+
     /// Counts a repeated production.
     pub fn count_duplicate(&mut self) {
         self.duplicates += 1;

@@ -237,13 +237,15 @@ impl Stream {
         group.entries_read = entries_read;
     }
 
-    /// Removes a group with its consumers and pending records.
-    pub fn destroy_group(&mut self, id: GroupId) {
+    /// Removes a group with its consumers and pending records, and returns it: freeing a long
+    /// pending list takes a while.
+    pub fn destroy_group(&mut self, id: GroupId) -> Group {
         let group = self.groups[id.0 as usize].take().expect("the group exists");
         self.group_names.remove(group.name());
         while self.groups.last().is_some_and(Option::is_none) {
             self.groups.pop();
         }
+        group
     }
 
     /// Adds a consumer under an id from [`Group::next_consumer_id`].

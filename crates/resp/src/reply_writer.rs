@@ -111,6 +111,12 @@ impl<'a> ReplyWriter<'a> {
         self.out.extend_from_slice(b"\r\n");
     }
 
+    /// Values that were encoded before, in a form that is the same in both protocols or in this
+    /// one.
+    pub fn raw(&mut self, encoded: &[u8]) {
+        self.out.extend_from_slice(encoded);
+    }
+
     /// A number as a bulk string, as XPENDING's summary counts are.
     pub fn bulk_int(&mut self, number: i64) {
         self.bulk(itoa::Buffer::new().format(number));

@@ -8,9 +8,11 @@ use std::time::Instant;
 use millstream_command::Reply;
 use millstream_command::integer::{NOT_AN_INTEGER, parse_i64};
 
+use crate::address::Address;
 use crate::clients::Client;
 use crate::mailbox::{KILLED, READ_DONE, UNBLOCK_ERROR, UNBLOCK_TIMEOUT};
-use crate::session::Session;
+use crate::pause::{self, Paused};
+use crate::session::{Data, Session};
 
 const SYNTAX: &str = "ERR syntax error";
 
@@ -110,8 +112,10 @@ fn describe(client: &Client, to: &mut String) {
     let seconds = |since: Instant| now.saturating_duration_since(since).as_secs();
     let mut flags = String::new();
     for (flag, is_set) in [
-        ('b', client.is_blocked.load(Ordering::Acquire)),
+        ('O', facts.is_monitor),
         ('x', facts.queued.is_some()),
+        ('b', client.is_blocked.load(Ordering::Acquire)),
+        ('U', client.address.is_unix()),
         ('e', facts.no_evict),
         ('T', facts.no_touch),
     ] {
@@ -206,13 +210,13 @@ impl KillFilter {
     }
 
     fn matches(&self, client: &Client) -> bool {
-        let is = |wanted: &Option<Vec<u8>>, address: std::net::SocketAddr| {
+        let is = |wanted: &Option<Vec<u8>>, address: &Address| {
             wanted.as_ref().is_none_or(|wanted| wanted == address.to_string().as_bytes())
         };
         !self.is_other_type
             && self.id.is_none_or(|id| id == client.id)
-            && is(&self.address, client.address)
-            && is(&self.local_address, client.local_address)
+            && is(&self.address, &client.address)
+            && is(&self.local_address, &client.local_address)
             && self.age_min_s.is_none_or(|age| client.connected_at.elapsed().as_secs() >= age)
     }
 }
@@ -263,16 +267,15 @@ pub(crate) fn unblock(session: &Session, args: &[&[u8]]) -> Reply {
         [word] if word.eq_ignore_ascii_case(b"TIMEOUT") => UNBLOCK_TIMEOUT,
         [word] if word.eq_ignore_ascii_case(b"ERROR") => UNBLOCK_ERROR,
         [_] => return Reply::error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"),
-        _ => {
-            let head = b"ERR unknown subcommand or wrong number of arguments for '";
-            return Reply::ErrorBytes([head, args[1], b"'. Try CLIENT HELP."].concat());
-        }
+        _ => return unknown_or_wrong(args[1]),
     };
     let Some(id) = parse_i64(args[2]) else { return Reply::error(NOT_AN_INTEGER) };
     let client = u64::try_from(id).ok().and_then(|id| session.shared.clients.get(id));
     // One that has been served already, and will be told so, is not blocked any more.
     let blocked = client.filter(|client| {
-        client.is_blocked.load(Ordering::Acquire) && client.signal.events() & READ_DONE == 0
+        client.is_blocked.load(Ordering::Acquire)
+            && !client.is_postponed.load(Ordering::Acquire)
+            && client.signal.events() & READ_DONE == 0
     });
     if let Some(client) = &blocked {
         client.signal.send(event);
@@ -280,12 +283,52 @@ pub(crate) fn unblock(session: &Session, args: &[&[u8]]) -> Reply {
     Reply::Int(blocked.is_some().into())
 }
 
+/// CLIENT PAUSE milliseconds [WRITE | ALL]
+pub(crate) fn pause(session: &Session, args: &[&[u8]], data: &mut Data<'_, '_>) -> Reply {
+    let paused = match args[3..] {
+        [] => Paused::All,
+        [word] if word.eq_ignore_ascii_case(b"ALL") => Paused::All,
+        [word] if word.eq_ignore_ascii_case(b"WRITE") => Paused::Writes,
+        [_] => return Reply::error("ERR CLIENT PAUSE mode must be WRITE or ALL"),
+        _ => return unknown_or_wrong(args[1]),
+    };
+    let Some(pause_ms) = parse_i64(args[2]) else {
+        return Reply::error("ERR timeout is not an integer or out of range");
+    };
+    let Ok(pause_ms) = u64::try_from(pause_ms) else {
+        return Reply::error("ERR timeout is negative");
+    };
+    // As in Redis, which counts in Unix milliseconds with a sign.
+    let is_counted = i64::try_from(pause_ms.saturating_add(data.now().wall_ms)).is_ok();
+    let Some(until) = pause::deadline(pause_ms).filter(|_| is_counted) else {
+        return Reply::error("ERR timeout is out of range");
+    };
+    session.shared.pause.begin(paused, until);
+    // Whoever was let in before has run after this.
+    data.with(|_| ());
+    Reply::OK
+}
+
+/// CLIENT UNPAUSE
+pub(crate) fn unpause(session: &Session, data: &Data<'_, '_>) -> Reply {
+    pause::end(&session.shared, data.is_held());
+    Reply::OK
+}
+
+fn unknown_or_wrong(word: &[u8]) -> Reply {
+    let head = b"ERR unknown subcommand or wrong number of arguments for '";
+    Reply::ErrorBytes([head, word, b"'. Try CLIENT HELP."].concat())
+}
+
 pub(crate) fn no_evict(session: &Session, args: &[&[u8]]) -> Reply {
     switch(args[2], |is_on| session.update_facts(|facts| facts.no_evict = is_on))
 }
 
-pub(crate) fn no_touch(session: &Session, args: &[&[u8]]) -> Reply {
-    switch(args[2], |is_on| session.update_facts(|facts| facts.no_touch = is_on))
+pub(crate) fn no_touch(session: &mut Session, args: &[&[u8]]) -> Reply {
+    switch(args[2], |is_on| {
+        session.leaves_no_trace = is_on;
+        session.update_facts(|facts| facts.no_touch = is_on);
+    })
 }
 
 fn switch(word: &[u8], set: impl FnOnce(bool)) -> Reply {

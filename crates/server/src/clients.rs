@@ -1,7 +1,6 @@
 //! All connections: what CLIENT LIST shows of them, and the means to reach them.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -9,17 +8,26 @@ use std::time::Instant;
 use millstream_command::table::CommandSpec;
 use parking_lot::Mutex;
 
+use crate::address::Address;
 use crate::mailbox::Signal;
 
 /// One connection as others see it.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) id: u64,
-    pub(crate) address: SocketAddr,
-    pub(crate) local_address: SocketAddr,
+    pub(crate) address: Address,
+    pub(crate) local_address: Address,
     pub(crate) connected_at: Instant,
     pub(crate) signal: Arc<Signal>,
     pub(crate) is_blocked: AtomicBool,
+    /// Blocked, and for a limited time.
+    pub(crate) has_deadline: AtomicBool,
+    /// What holds it up is none of the waits that CLIENT UNBLOCK ends.
+    pub(crate) is_postponed: AtomicBool,
+    /// Its place among those that a pause holds up.
+    pub(crate) turn: AtomicU64,
+    /// It sent or took something since the last look for idle ones; only kept with `timeout`.
+    pub(crate) is_active: AtomicBool,
     /// Bytes encoded and not yet sent.
     pub(crate) output_buffered: AtomicUsize,
     pub(crate) facts: Mutex<Facts>,
@@ -46,6 +54,7 @@ pub(crate) struct Facts {
     pub(crate) no_evict: bool,
     pub(crate) no_touch: bool,
     pub(crate) is_authenticated: bool,
+    pub(crate) is_monitor: bool,
 }
 
 impl Facts {
@@ -67,6 +76,7 @@ impl Facts {
             no_evict: false,
             no_touch: false,
             is_authenticated: false,
+            is_monitor: false,
         }
     }
 }
@@ -82,8 +92,8 @@ impl Clients {
     /// Notes a connection, unless there are `max` already.
     pub(crate) fn add(
         &self,
-        address: SocketAddr,
-        local_address: SocketAddr,
+        address: Address,
+        local_address: Address,
         signal: Arc<Signal>,
         max: usize,
     ) -> Option<Arc<Client>> {
@@ -99,6 +109,10 @@ impl Clients {
             connected_at: now,
             signal,
             is_blocked: AtomicBool::new(false),
+            has_deadline: AtomicBool::new(false),
+            is_postponed: AtomicBool::new(false),
+            turn: AtomicU64::new(0),
+            is_active: AtomicBool::new(false),
             output_buffered: AtomicUsize::new(0),
             facts: Mutex::new(Facts::new(now)),
         });

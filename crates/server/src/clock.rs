@@ -30,6 +30,32 @@ impl Clock {
     }
 }
 
+/// A moment of a clock that costs an eighth of [`Instant::now`] (3 ns against 26, measured) and
+/// moves every few milliseconds only: whether two are equal says whether little time went by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tick(Coarse);
+
+/// Longer than the time between two ticks: 1, 4 or 10 ms, as the kernel was built.
+pub(crate) const TICK_MAX: Duration = Duration::from_millis(10);
+
+#[cfg(target_os = "linux")]
+type Coarse = rustix::time::Timespec;
+#[cfg(not(target_os = "linux"))]
+type Coarse = Instant;
+
+impl Tick {
+    #[cfg(target_os = "linux")]
+    pub(crate) fn now() -> Self {
+        Self(rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse))
+    }
+
+    /// Always a new one, which is slower and never wrong.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn now() -> Self {
+        Self(Instant::now())
+    }
+}
+
 /// Wall time; 0 before 1970.
 pub(crate) fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use millstream_engine::{AppendError, Commit, ConcurrentSync};
 
 use crate::SyncMode;
+use crate::latency::LatencyEvent;
+use crate::saving::Moment;
 use crate::shared::Shared;
 
 /// Without records for so long, the last batch is closed on disk.
@@ -52,8 +54,10 @@ pub(crate) fn run(mut commit: Commit, shared: &Arc<Shared>, stop: &AtomicBool) {
 fn run_always(commit: &mut Commit, shared: &Shared, stop: &AtomicBool) -> Result<(), AppendError> {
     while !stop.load(Ordering::Acquire) {
         if commit.wait(IDLE) {
-            commit.write_step()?;
-            commit.sync_step()?;
+            let moment = Moment::now(shared, false);
+            shared.latency.time(LatencyEvent::AofWrite, || commit.write_step())?;
+            shared.latency.time(LatencyEvent::AofFsyncAlways, || commit.sync_step())?;
+            shared.saving.note(moment);
             after_step(shared);
         } else {
             commit.idle_step()?;
@@ -82,6 +86,7 @@ fn run_everysec(
         // Dropped at the end of this closure, which ends the other thread.
         let to_sync = to_sync;
         let mut since: Option<Instant> = None;
+        let mut syncing = Moment::now(shared, false);
         let mut next = Instant::now() + SYNC_INTERVAL;
         while !stop.load(Ordering::Acquire) {
             let has_records = commit.wait(match since {
@@ -95,17 +100,22 @@ fn run_everysec(
             };
             if let Some(done) = done {
                 commit.end_sync(done?);
+                shared.saving.note(syncing);
                 since = None;
             }
+            let is_time = since.is_none()
+                && (Instant::now() >= next || shared.saving.is_wanted(shared.engine.durable()));
+            let moment = is_time.then(|| Moment::now(shared, true));
             if has_records {
-                commit.write_step()?;
+                shared.latency.time(LatencyEvent::AofWrite, || commit.write_step())?;
                 after_step(shared);
             }
-            if since.is_none() && Instant::now() >= next {
+            if let Some(moment) = moment {
                 next = Instant::now() + SYNC_INTERVAL;
                 match commit.begin_sync() {
                     Some(sync) => {
                         since = to_sync.send(sync).is_ok().then(Instant::now);
+                        syncing = moment;
                     }
                     None => {
                         commit.idle_step()?;
@@ -121,8 +131,14 @@ fn run_no(commit: &mut Commit, shared: &Shared, stop: &AtomicBool) -> Result<(),
     while !stop.load(Ordering::Acquire) {
         if commit.wait(IDLE) {
             std::thread::sleep(GATHER);
-            commit.write_step()?;
+            shared.latency.time(LatencyEvent::AofWrite, || commit.write_step())?;
             after_step(shared);
+        }
+        if shared.saving.is_wanted(shared.engine.durable()) {
+            let moment = Moment::now(shared, true);
+            commit.write_step()?;
+            commit.sync_step()?;
+            shared.saving.note(moment);
         }
     }
     Ok(())

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use millstream_engine::{LogOptions, Storage};
 
+use crate::ConfigFile;
+
 /// When a reply may leave, and what survives a power loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SyncMode {
@@ -49,6 +51,41 @@ impl FromStr for SyncMode {
     }
 }
 
+/// Who may use DEBUG, whose subcommands are tools for tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DebugAccess {
+    /// Nobody.
+    #[default]
+    No,
+    /// Connections from this machine.
+    Local,
+    /// Everybody.
+    Yes,
+}
+
+impl DebugAccess {
+    /// The word for it, as in Redis' `enable-debug-command`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Local => "local",
+            Self::Yes => "yes",
+        }
+    }
+}
+
+impl FromStr for DebugAccess {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::No, Self::Local, Self::Yes]
+            .into_iter()
+            .find(|access| access.word() == text)
+            .ok_or_else(|| format!("'{text}' is none of no, local, yes"))
+    }
+}
+
 /// One address to listen on. A leading `-` in its text marks it as optional: where the machine has
 /// no such address, the server starts without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,10 +123,14 @@ impl fmt::Display for BindAddress {
 /// Everything a server needs to start. `Default` is what the binary does without flags.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen.
+    /// Where to listen; with none of them, TCP is off.
     pub bind: Vec<BindAddress>,
     /// TCP port; 0 lets the system choose one, the same for all addresses.
     pub port: u16,
+    /// Path of a Unix socket to listen on, too. With an empty `bind` it is the only way in.
+    pub unix_socket: Option<PathBuf>,
+    /// Permissions of its file; `None`: those of any new file.
+    pub unix_socket_permissions: Option<u32>,
     /// Data directory; created if missing.
     pub directory: PathBuf,
     /// In place of the directory, for tests: a disk that fails or waits on command.
@@ -106,6 +147,21 @@ pub struct Config {
     pub requirepass: Option<String>,
     /// Most connections at a time.
     pub maxclients: usize,
+    /// A command that runs for at least so many microseconds goes into the slow log: 0 logs all, a
+    /// negative number none.
+    pub slowlog_slower_than_us: i64,
+    /// Commands kept in the slow log.
+    pub slowlog_entries_max: u64,
+    /// What takes at least so many milliseconds is kept for LATENCY; 0: nothing.
+    pub latency_threshold_ms: u64,
+    /// Name of the program's memory allocator, shown by INFO.
+    pub allocator: &'static str,
+    /// Other settings by the names and in the words of CONFIG SET, as if it were said at the start.
+    pub settings: Vec<(&'static str, String)>,
+    /// Where CONFIG REWRITE writes; `None`: there is no file.
+    pub config_file: Option<Arc<dyn ConfigFile>>,
+    /// Who may use DEBUG.
+    pub debug: DebugAccess,
     /// Worker threads; `None`: one for every two cores, at least one, at most eight.
     pub threads: Option<usize>,
     /// A panic in the middle of a change ends the process, so that recovery can do its work. For a
@@ -122,6 +178,8 @@ impl Default for Config {
                 loopback(Ipv6Addr::LOCALHOST.into(), true),
             ],
             port: 6379,
+            unix_socket: None,
+            unix_socket_permissions: None,
             directory: PathBuf::from("millstream-data"),
             storage: None,
             log: LogOptions::default(),
@@ -130,6 +188,13 @@ impl Default for Config {
             cache_mb: 256,
             requirepass: None,
             maxclients: 10_000,
+            slowlog_slower_than_us: 10_000,
+            slowlog_entries_max: 128,
+            latency_threshold_ms: 0,
+            allocator: "libc",
+            settings: Vec::new(),
+            config_file: None,
+            debug: DebugAccess::No,
             threads: None,
             abort_on_panic: false,
         }

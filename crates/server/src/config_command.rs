@@ -1,4 +1,4 @@
-//! CONFIG GET, SET, RESETSTAT: the settings that clients ask for, under Redis' names.
+//! CONFIG GET, SET, REWRITE, RESETSTAT: the settings that clients ask for, under Redis' names.
 //!
 //! A setting that this server does not have reads as the value that describes what it does; it can
 //! be set to that value and to no other. Nothing that a path or an address depends on changes while
@@ -12,6 +12,7 @@ use millstream_engine::{DATABASE_COUNT, Settings as EngineSettings};
 
 use crate::session::{Data, Session};
 use crate::shared::Shared;
+use crate::{SettingValue, StartError};
 
 /// How a setting may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,14 +27,17 @@ enum Kind {
     Number(i64, i64),
     /// The same, with units such as `kb` allowed.
     Bytes(i64, i64),
+    /// On or off.
+    YesNo,
     /// Any text.
     Text,
 }
 
-const SETTINGS: [(&str, Kind); 37] = [
+const SETTINGS: [(&str, Kind); 44] = [
     ("aclfile", Kind::Immutable),
     ("activerehashing", Kind::Fact),
     ("always-show-logo", Kind::Immutable),
+    ("aof-use-rdb-preamble", Kind::Fact),
     ("appenddirname", Kind::Immutable),
     ("appendfilename", Kind::Immutable),
     ("appendfsync", Kind::Fact),
@@ -45,7 +49,11 @@ const SETTINGS: [(&str, Kind); 37] = [
     ("databases", Kind::Immutable),
     ("dbfilename", Kind::Immutable),
     ("dir", Kind::Immutable),
+    ("enable-debug-command", Kind::Immutable),
     ("io-threads", Kind::Immutable),
+    ("latency-monitor-threshold", Kind::Number(0, i64::MAX)),
+    ("latency-tracking", Kind::YesNo),
+    ("latency-tracking-info-percentiles", Kind::Fact),
     ("lazyfree-lazy-user-del", Kind::Fact),
     ("logfile", Kind::Immutable),
     ("maxclients", Kind::Number(1, u32::MAX as i64)),
@@ -60,14 +68,16 @@ const SETTINGS: [(&str, Kind); 37] = [
     ("requirepass", Kind::Text),
     ("save", Kind::Fact),
     ("slave-read-only", Kind::Fact),
-    ("slowlog-max-len", Kind::Fact),
+    ("slowlog-log-slower-than", Kind::Number(-1, i64::MAX)),
+    ("slowlog-max-len", Kind::Number(0, i64::MAX)),
     ("stream-idmp-duration", Kind::Number(1, 86_400)),
     ("stream-idmp-maxsize", Kind::Number(1, 10_000)),
     ("stream-node-max-bytes", Kind::Bytes(0, i64::MAX)),
     ("stream-node-max-entries", Kind::Number(0, i64::MAX)),
-    ("tcp-keepalive", Kind::Fact),
-    ("timeout", Kind::Fact),
+    ("tcp-keepalive", Kind::Number(0, i32::MAX as i64)),
+    ("timeout", Kind::Number(0, i32::MAX as i64)),
     ("unixsocket", Kind::Immutable),
+    ("unixsocketperm", Kind::Immutable),
 ];
 
 fn find(name: &[u8]) -> Option<(&'static str, Kind)> {
@@ -81,9 +91,11 @@ fn value(shared: &Shared, engine: &EngineSettings, name: &str) -> String {
         "activerehashing" => yes_or_no(true),
         "appendfsync" => config.sync.word().to_owned(),
         "appendonly" => yes_or_no(!config.memory),
-        "always-show-logo" | "cluster-enabled" | "daemonize" | "lazyfree-lazy-user-del" => {
-            yes_or_no(false)
-        }
+        "always-show-logo"
+        | "aof-use-rdb-preamble"
+        | "cluster-enabled"
+        | "daemonize"
+        | "lazyfree-lazy-user-del" => yes_or_no(false),
         "bind" => config.bind.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         "client-query-buffer-limit" => {
             shared.settings.query_bytes_max.load(Ordering::Relaxed).to_string()
@@ -93,20 +105,31 @@ fn value(shared: &Shared, engine: &EngineSettings, name: &str) -> String {
             .data_path
             .as_ref()
             .map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
+        "enable-debug-command" => config.debug.word().to_owned(),
         "io-threads" => shared.workers.len().to_string(),
+        "latency-monitor-threshold" => shared.latency.threshold_ms().to_string(),
+        "latency-tracking" => yes_or_no(shared.latency.is_tracking()),
+        "latency-tracking-info-percentiles" => "50 99 99.9".to_owned(),
         "maxclients" => shared.settings.maxclients.load(Ordering::Relaxed).to_string(),
-        "maxmemory" | "min-replicas-to-write" | "slowlog-max-len" | "tcp-keepalive" | "timeout" => {
-            "0".to_owned()
-        }
+        "maxmemory" | "min-replicas-to-write" => "0".to_owned(),
         "maxmemory-policy" => "noeviction".to_owned(),
         "port" => shared.port.load(Ordering::Relaxed).to_string(),
         "proto-max-bulk-len" => shared.settings.bulk_bytes_max.load(Ordering::Relaxed).to_string(),
         "protected-mode" | "replica-read-only" | "slave-read-only" => yes_or_no(true),
         "requirepass" => shared.settings.password(),
+        "slowlog-log-slower-than" => shared.slow_log.slower_than_us().to_string(),
+        "slowlog-max-len" => shared.slow_log.entries_max().to_string(),
         "stream-idmp-duration" => engine.idempotence.duration_s.to_string(),
         "stream-idmp-maxsize" => engine.idempotence.per_producer_max.to_string(),
         "stream-node-max-bytes" => engine.block_limits.bytes_max.to_string(),
         "stream-node-max-entries" => engine.block_limits.entries_max.to_string(),
+        "tcp-keepalive" => shared.settings.tcp_keepalive_s.load(Ordering::Relaxed).to_string(),
+        "timeout" => shared.settings.timeout_s.load(Ordering::Relaxed).to_string(),
+        "unixsocket" => config
+            .unix_socket
+            .as_ref()
+            .map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
+        "unixsocketperm" => format!("{:o}", config.unix_socket_permissions.unwrap_or_default()),
         _ => String::new(),
     }
 }
@@ -127,7 +150,7 @@ pub(crate) fn get(session: &Session, args: &[&[u8]], data: &mut Data<'_, '_>) ->
 }
 
 /// A checked change.
-enum Change {
+pub(crate) enum Change {
     Nothing,
     Number(i64),
     Text(String),
@@ -140,6 +163,7 @@ pub(crate) fn set(session: &Session, args: &[&[u8]], data: &mut Data<'_, '_>) ->
         Ok(changes) => {
             let mut engine = data.with(|txn| txn.settings());
             for (name, change) in changes {
+                session.shared.settings.changed.lock().insert(name);
                 apply(&session.shared, &mut engine, name, change);
             }
             data.with(|txn| txn.set_settings(engine));
@@ -210,6 +234,11 @@ fn check_one(kind: Kind, text: &[u8], present: &str) -> Result<Change, String> {
         Kind::Bytes(min, max) => {
             in_range(parse_bytes(text), min, max, "argument must be a memory value")
         }
+        Kind::YesNo => match &text.to_ascii_lowercase()[..] {
+            b"yes" => Ok(Change::Number(1)),
+            b"no" => Ok(Change::Number(0)),
+            _ => Err("argument must be 'yes' or 'no'".to_owned()),
+        },
         Kind::Text => String::from_utf8(text.to_vec())
             .map(Change::Text)
             .map_err(|_| "argument must be text".to_owned()),
@@ -243,23 +272,95 @@ fn apply(shared: &Shared, engine: &mut EngineSettings, name: &str, change: Chang
             }
             return;
         }
-        // All ranges start at 0 or above.
+        Change::Number(number) if name == "slowlog-log-slower-than" => {
+            shared.slow_log.set_slower_than_us(number);
+            return;
+        }
+        // All other ranges start at 0 or above.
         Change::Number(number) => number.unsigned_abs(),
     };
     let as_usize = usize::try_from(number).unwrap_or(usize::MAX);
     let as_u32 = u32::try_from(number).unwrap_or(u32::MAX);
     match name {
         "client-query-buffer-limit" => settings.query_bytes_max.store(as_u32, Ordering::Relaxed),
+        "latency-monitor-threshold" => shared.latency.set_threshold_ms(number),
+        "latency-tracking" => shared.latency.set_tracking(number == 1),
         "maxclients" => {
             let connections = crate::open_files::make_room_for(as_usize);
             settings.maxclients.store(connections, Ordering::Relaxed);
         }
         "proto-max-bulk-len" => settings.bulk_bytes_max.store(number, Ordering::Relaxed),
+        "slowlog-max-len" => shared.slow_log.set_entries_max(number),
         "stream-idmp-duration" => engine.idempotence.duration_s = as_u32,
         "stream-idmp-maxsize" => engine.idempotence.per_producer_max = as_u32,
         "stream-node-max-bytes" => engine.block_limits.bytes_max = number,
         "stream-node-max-entries" => engine.block_limits.entries_max = number,
+        "timeout" => settings.set_timeout(as_u32),
+        "tcp-keepalive" => settings.tcp_keepalive_s.store(as_u32, Ordering::Relaxed),
         _ => {}
+    }
+}
+
+/// Looks at settings that were chosen before the start, by the same rules.
+///
+/// # Errors
+/// The first that is wrong.
+pub(crate) fn check_at_start(
+    settings: &[(&'static str, String)],
+) -> Result<Vec<(&'static str, Change)>, StartError> {
+    let check = |(name, text): &(&'static str, String)| {
+        let change = match find(name.as_bytes()) {
+            Some((_, kind @ (Kind::Number(..) | Kind::Bytes(..)))) => {
+                check_one(kind, text.as_bytes(), "")
+            }
+            _ => Err("there is no such setting".to_owned()),
+        };
+        change
+            .map(|change| (*name, change))
+            .map_err(|why| StartError::Setting { name: (*name).to_owned(), why })
+    };
+    settings.iter().map(check).collect()
+}
+
+pub(crate) fn apply_at_start(shared: &Shared, changes: Vec<(&'static str, Change)>) {
+    let mut txn = shared.engine.lock(shared.clock.now());
+    let mut engine = txn.settings();
+    for (name, change) in changes {
+        apply(shared, &mut engine, name, change);
+    }
+    txn.set_settings(engine);
+}
+
+/// CONFIG REWRITE. Not for inside EXEC, where the engine is held: files are slow.
+pub(crate) fn rewrite(session: &Session) -> Reply {
+    let shared = &session.shared;
+    let Some(file) = &shared.config.config_file else {
+        return Reply::error("ERR The server is running without a config file");
+    };
+    let engine = shared.engine.lock(shared.clock.now()).settings();
+    let changed = shared.settings.changed.lock().clone();
+    let value = |name: &'static str| {
+        let text = value(shared, &engine, name);
+        let number = find(name.as_bytes()).filter(|(_, kind)| *kind != Kind::Text);
+        match number.and_then(|_| text.parse().ok()) {
+            Some(number) => (name, SettingValue::Number(number)),
+            None => (name, SettingValue::Text(text)),
+        }
+    };
+    // What only confirmed a fact is no setting of ours.
+    let is_ours = |name: &&'static str| {
+        find(name.as_bytes()).is_some_and(|(_, kind)| !matches!(kind, Kind::Fact | Kind::FactBytes))
+    };
+    let settings: Vec<_> = changed.into_iter().filter(is_ours).map(value).collect();
+    match file.rewrite(&settings) {
+        Ok(()) => {
+            tracing::info!("CONFIG REWRITE wrote {} settings", settings.len());
+            Reply::OK
+        }
+        Err(error) => {
+            tracing::warn!("CONFIG REWRITE failed: {error}");
+            Reply::Error(format!("ERR Rewriting config file: {error}").into())
+        }
     }
 }
 

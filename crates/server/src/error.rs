@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::{fmt, io};
 
 use millstream_engine::OpenError;
@@ -24,8 +25,33 @@ pub enum StartError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// None of the addresses exists on this machine.
+    /// A setting does not exist, or cannot be that.
+    Setting {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// There is nothing to listen on: no address was given, or none exists on this machine, and no
+    /// Unix socket was asked for.
     NoAddress,
+    /// The path of the Unix socket is taken by something that is no socket.
+    NoSocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Somebody listens on the Unix socket already.
+    UnixSocketInUse {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// Listening on the Unix socket failed.
+    UnixSocket {
+        /// Its path.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// The operating system gives no thread or event queue.
     Thread {
         /// What for.
@@ -45,7 +71,19 @@ impl fmt::Display for StartError {
                  that address: set one with --requirepass, or bind a loopback address only"
             ),
             Self::Bind { address, .. } => write!(f, "cannot listen on {address}"),
-            Self::NoAddress => f.write_str("none of the addresses to listen on is there"),
+            Self::Setting { name, why } => write!(f, "{name}: {why}"),
+            Self::NoAddress => f.write_str(
+                "there is nothing to listen on: no address that this machine has, and no Unix socket",
+            ),
+            Self::NoSocket { path } => write!(
+                f,
+                "cannot listen on {}: there is something else than a socket, which is left alone",
+                path.display()
+            ),
+            Self::UnixSocketInUse { path } => {
+                write!(f, "cannot listen on {}: another server does", path.display())
+            }
+            Self::UnixSocket { path, .. } => write!(f, "cannot listen on {}", path.display()),
             Self::Thread { purpose, .. } => write!(f, "cannot start a thread for {purpose}"),
         }
     }
@@ -55,8 +93,14 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Open(source) => Some(source),
-            Self::Bind { source, .. } | Self::Thread { source, .. } => Some(source),
-            Self::Unprotected { .. } | Self::NoAddress => None,
+            Self::Bind { source, .. }
+            | Self::UnixSocket { source, .. }
+            | Self::Thread { source, .. } => Some(source),
+            Self::Unprotected { .. }
+            | Self::Setting { .. }
+            | Self::NoAddress
+            | Self::NoSocket { .. }
+            | Self::UnixSocketInUse { .. } => None,
         }
     }
 }

@@ -105,8 +105,11 @@ fn authenticate(session: &mut Session, user: &[u8], password: &[u8]) -> Result<(
 /// RESET
 pub(crate) fn reset(session: &mut Session) -> Reply {
     session.discard();
+    session.end_monitoring();
+    session.end_silence();
     session.set_protocol(Protocol::Resp2);
     session.set_db(0);
+    session.leaves_no_trace = false;
     session.set_authenticated(!session.shared.settings.has_password());
     session.update_facts(|facts| {
         facts.name.clear();

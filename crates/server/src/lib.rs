@@ -15,6 +15,7 @@
 
 mod clock;
 mod config;
+mod config_file;
 mod error;
 mod server;
 mod settings;
@@ -26,10 +27,22 @@ mod open_files;
 mod preparer_thread;
 mod timer_thread;
 
+mod address;
 mod clients;
+mod histogram;
+mod idle;
+mod latency;
 mod listener;
 mod mailbox;
+mod monitors;
+mod pause;
+mod redaction;
+mod sampler;
+mod saving;
+mod slow_log;
 mod statistics;
+mod stream;
+mod unix_socket;
 mod worker;
 
 mod admission;
@@ -37,10 +50,18 @@ mod session;
 
 mod client_command;
 mod config_command;
+mod debug_command;
 mod hello;
 mod info;
+mod latency_command;
+mod lolwut;
+mod memory_command;
+mod save_command;
 mod server_command;
+mod slowlog_command;
+mod tracking;
 
-pub use config::{BindAddress, Config, SyncMode};
+pub use config::{BindAddress, Config, DebugAccess, SyncMode};
+pub use config_file::{ConfigFile, SettingValue};
 pub use error::{StartError, StopError};
 pub use server::{RunningServer, Server, ShutdownHandle};

@@ -6,16 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::address::Address;
+use crate::settings::Settings;
 use crate::shared::Shared;
+use crate::stream::Stream;
 use crate::worker::Arrival;
 use crate::{BindAddress, Config, StartError};
 
 /// Connections that the operating system keeps until they are accepted.
-const BACKLOG: i32 = 1024;
+pub(crate) const BACKLOG: i32 = 1024;
 /// After an error of accept, such as too many open files.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
@@ -63,7 +66,10 @@ pub(crate) fn bind_all(config: &Config) -> Result<Vec<BoundPort>, StartError> {
             Err(source) => return Err(StartError::Bind { address, source }),
         }
     }
-    if ports.is_empty() { Err(StartError::NoAddress) } else { Ok(ports) }
+    match &config.unix_socket {
+        None if ports.is_empty() => Err(StartError::NoAddress),
+        _ => Ok(ports),
+    }
 }
 
 fn may_be_missing(bind: &BindAddress, config: &Config, error: &io::Error) -> bool {
@@ -84,52 +90,91 @@ fn bind_one(wanted: SocketAddr) -> io::Result<BoundPort> {
     Ok(BoundPort { socket, address })
 }
 
-/// Accepts until the task is dropped; workers take turns.
-pub(crate) async fn accept_loop(
-    listener: TcpListener,
+/// Hands connections to the workers, which take turns.
+struct Distributor {
     shared: Arc<Shared>,
     workers: Vec<UnboundedSender<Arrival>>,
-) {
-    let mut turn = 0;
-    loop {
-        match listener.accept().await {
-            Ok((stream, address)) => {
-                turn = (turn + 1) % workers.len();
-                if let Err(error) = hand_over(stream, address, &shared, &workers[turn], turn) {
-                    tracing::debug!("lost a connection from {address}: {error}");
-                }
-            }
-            Err(error) => {
-                tracing::warn!("cannot accept a connection: {error}");
-                tokio::time::sleep(ERROR_PAUSE).await;
-            }
+    turn: usize,
+}
+
+impl Distributor {
+    fn hand_over(&mut self, stream: Stream, address: Address, local_address: Address) {
+        self.turn = (self.turn + 1) % self.workers.len();
+        let shared = &self.shared;
+        let max = shared.settings.maxclients.load(Ordering::Relaxed);
+        let mailbox = Arc::clone(&shared.workers[self.turn].mailbox);
+        let signal = Arc::new(crate::mailbox::Signal::new(mailbox));
+        let Some(client) = shared.clients.add(address, local_address, signal, max) else {
+            shared.rejected_connections.fetch_add(1, Ordering::Relaxed);
+            stream.try_tell(b"-ERR max number of clients reached\r\n");
+            return;
+        };
+        let id = client.id;
+        // Out of this thread's event queue, into the worker's.
+        let worker = &self.workers[self.turn];
+        let sent = stream.detach().map(|stream| worker.send(Arrival { stream, client }));
+        if !matches!(sent, Ok(Ok(()))) {
+            shared.clients.remove(id);
         }
     }
 }
 
-fn hand_over(
-    stream: TcpStream,
-    address: SocketAddr,
-    shared: &Shared,
-    worker: &UnboundedSender<Arrival>,
-    worker_index: usize,
-) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let local_address = stream.local_addr()?;
-    let max = shared.settings.maxclients.load(Ordering::Relaxed);
-    let mailbox = Arc::clone(&shared.workers[worker_index].mailbox);
-    let signal = Arc::new(crate::mailbox::Signal::new(mailbox));
-    let Some(client) = shared.clients.add(address, local_address, signal, max) else {
-        shared.rejected_connections.fetch_add(1, Ordering::Relaxed);
-        // A new socket has room for one line; if not, the client learns it by the close.
-        let _ = stream.try_write(b"-ERR max number of clients reached\r\n");
-        return Ok(());
-    };
-    let id = client.id;
-    // Out of this thread's event queue, into the worker's.
-    let sent = stream.into_std().map(|stream| worker.send(Arrival { stream, client }));
-    if !matches!(sent, Ok(Ok(()))) {
-        shared.clients.remove(id);
+/// Accepts TCP connections until the task is dropped.
+pub(crate) async fn accept_tcp(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    workers: Vec<UnboundedSender<Arrival>>,
+) {
+    let mut distributor = Distributor { shared, workers, turn: 0 };
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => match prepare(&stream, &distributor.shared.settings) {
+                Ok(local) => {
+                    let (address, local) = (Address::Tcp(address), Address::Tcp(local));
+                    distributor.hand_over(Stream::Tcp(stream), address, local);
+                }
+                Err(error) => tracing::debug!("lost a connection from {address}: {error}"),
+            },
+            Err(error) => complain(&error).await,
+        }
     }
-    Ok(())
+}
+
+/// Accepts connections of the Unix socket at `path` until the task is dropped.
+pub(crate) async fn accept_unix(
+    listener: UnixListener,
+    path: Arc<str>,
+    shared: Arc<Shared>,
+    workers: Vec<UnboundedSender<Arrival>>,
+) {
+    let mut distributor = Distributor { shared, workers, turn: 0 };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let address = Address::Unix(Arc::clone(&path));
+                distributor.hand_over(Stream::Unix(stream), address.clone(), address);
+            }
+            Err(error) => complain(&error).await,
+        }
+    }
+}
+
+async fn complain(error: &io::Error) {
+    tracing::warn!("cannot accept a connection: {error}");
+    tokio::time::sleep(ERROR_PAUSE).await;
+}
+
+/// Sets the options of a new connection. Returns its local address.
+fn prepare(stream: &TcpStream, settings: &Settings) -> io::Result<SocketAddr> {
+    stream.set_nodelay(true)?;
+    let seconds = settings.tcp_keepalive_s.load(Ordering::Relaxed);
+    if seconds > 0 {
+        // As in Redis: a peer that answers none of three questions is gone.
+        let keepalive = TcpKeepalive::new()
+            .with_time(Duration::from_secs(seconds.into()))
+            .with_interval(Duration::from_secs((seconds / 3).max(1).into()))
+            .with_retries(3);
+        SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
+    }
+    stream.local_addr()
 }

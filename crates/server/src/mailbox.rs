@@ -68,6 +68,11 @@ pub(crate) const READ_DONE: u8 = 8;
 /// The server is stopping.
 pub(crate) const STOPPING: u8 = 16;
 
+/// Lines wait for a monitor.
+pub(crate) const MONITORED: u8 = 128;
+/// A pause of commands is over.
+pub(crate) const PAUSE_ENDED: u8 = 64;
+
 impl Signal {
     pub(crate) fn new(mailbox: Arc<Mailbox>) -> Self {
         Self { mailbox, events: AtomicU8::new(0), waker: Mutex::new(None) }

@@ -9,17 +9,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::clock::Clock;
+use crate::info::ProcessFacts;
 use crate::listener::BoundPort;
 use crate::mailbox::{KILLED, STOPPING};
 use crate::shared::{Shared, SharedParts};
+use crate::unix_socket::SocketFile;
 use crate::worker::{self, Arrival};
 use crate::{
-    Config, StartError, StopError, commit_thread, listener, open_files, preparer_thread, store,
+    Config, StartError, StopError, commit_thread, config_command, listener, open_files,
+    preparer_thread, store, unix_socket,
 };
 
 /// After this, connections that do not take their replies are cut.
@@ -68,9 +71,13 @@ impl Server {
         }
         // Taken first, so that a port in use is told before a long recovery.
         let ports = listener::bind_all(&config)?;
+        config.unix_socket.as_deref().map_or(Ok(()), unix_socket::check)?;
         let addresses: Vec<SocketAddr> = ports.iter().map(|port| port.address).collect();
+        let settings = config_command::check_at_start(&config.settings)?;
         let clock = Clock::start();
+        let mut startup_memory = StartupMemory::before_recovery();
         let store = store::open(&config, clock)?;
+        startup_memory.leave_out_recovery(store.report.records);
         let workers = config.threads.unwrap_or_else(default_workers).max(1);
         let shared = Arc::new(Shared::new(SharedParts {
             engine: store.engine,
@@ -81,6 +88,7 @@ impl Server {
             run_id: run_id(),
             workers,
         }));
+        config_command::apply_at_start(&shared, settings);
         let port = addresses.first().map_or(0, |address| usize::from(address.port()));
         shared.port.store(port, Ordering::Relaxed);
 
@@ -98,6 +106,10 @@ impl Server {
         for address in &addresses {
             tracing::info!("listening on {address}");
         }
+        if let Some(path) = &shared.config.unix_socket {
+            tracing::info!("listening on {}", path.display());
+        }
+        shared.startup_bytes.store(startup_memory.bytes(), Ordering::Relaxed);
         let control_shared = Arc::clone(&shared);
         let control = spawn("control", move || {
             control_runtime.block_on(control);
@@ -108,7 +120,7 @@ impl Server {
 }
 
 impl RunningServer {
-    /// Where it listens; never empty.
+    /// Where it listens; empty if it listens on a Unix socket only.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -147,6 +159,30 @@ impl Drop for RunningServer {
     fn drop(&mut self) {
         self.shared.stop();
         let _ = self.join();
+    }
+}
+
+/// What a server takes before there is data: what recovery adds is the data's.
+struct StartupMemory {
+    data_bytes: u64,
+    before: u64,
+}
+
+impl StartupMemory {
+    fn before_recovery() -> Self {
+        Self { data_bytes: 0, before: ProcessFacts::read().resident_bytes }
+    }
+
+    /// Opening an empty store makes buffers only.
+    fn leave_out_recovery(&mut self, records: u64) {
+        if records > 0 {
+            let now = ProcessFacts::read().resident_bytes;
+            self.data_bytes = now.saturating_sub(self.before);
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        ProcessFacts::read().resident_bytes.saturating_sub(self.data_bytes)
     }
 }
 
@@ -231,27 +267,53 @@ fn start_control(
         };
         ports.into_iter().map(listen).collect::<Result<Vec<_>, _>>()?
     };
+    let unix = listen_on_unix_socket(&shared.config, &runtime)?;
     let shared = Arc::clone(shared);
     let control = async move {
-        let accepting: Vec<_> = listeners
+        let idle = tokio::spawn(crate::idle::close_idle(Arc::clone(&shared)));
+        let mut accepting: Vec<_> = listeners
             .into_iter()
             .map(|listener| {
                 let senders = senders.clone();
-                tokio::spawn(listener::accept_loop(listener, Arc::clone(&shared), senders))
+                tokio::spawn(listener::accept_tcp(listener, Arc::clone(&shared), senders))
             })
             .collect();
+        let sampling = tokio::spawn(crate::sampler::run(Arc::clone(&shared)));
+        let mut socket_file = None;
+        if let Some((listener, file)) = unix {
+            let path = file.shown_path();
+            socket_file = Some(file);
+            let accept =
+                listener::accept_unix(listener, path, Arc::clone(&shared), senders.clone());
+            accepting.push(tokio::spawn(accept));
+        }
         while !shared.is_stopping() {
             shared.stop_wanted.notified().await;
         }
         tracing::info!("stopping");
-        for task in accepting {
+        sampling.abort();
+        for task in accepting.into_iter().chain([idle]) {
             task.abort();
             let _ = task.await;
         }
+        drop(socket_file);
         drop(senders);
         drain(&shared).await;
     };
     Ok((control, runtime))
+}
+
+fn listen_on_unix_socket(
+    config: &Config,
+    runtime: &Runtime,
+) -> Result<Option<(UnixListener, SocketFile)>, StartError> {
+    let Some(path) = &config.unix_socket else { return Ok(None) };
+    let permissions = config.unix_socket_permissions;
+    let (listener, file) = unix_socket::listen(path, permissions, listener::BACKLOG)?;
+    let _context = runtime.enter();
+    let listener = UnixListener::from_std(listener)
+        .map_err(|source| StartError::Thread { purpose: "listening", source })?;
+    Ok(Some((listener, file)))
 }
 
 /// Lets sessions finish, and cuts those that do not.

@@ -9,7 +9,7 @@ use millstream_engine::LogPosition;
 
 use crate::SyncMode;
 use crate::clock::since_1970;
-use crate::session::{ReplicaWait, Session};
+use crate::session::{ReplicaWait, Session, WaitKind};
 
 pub(crate) fn ping(args: &[&[u8]]) -> Reply {
     match args {
@@ -131,6 +131,7 @@ impl WaitRequest {
     pub(crate) fn start(self, session: &Session) -> ReplicaWait {
         let deadline = (!self.timeout.is_zero()).then(|| Instant::now() + self.timeout);
         let local = self.local.map(|_| session.last_position());
-        ReplicaWait::new(local, self.replicas_wanted, deadline, self.with_local)
+        let kind = if self.with_local { WaitKind::Waitaof } else { WaitKind::Wait };
+        ReplicaWait::new(local, self.replicas_wanted, deadline, kind)
     }
 }

@@ -1,9 +1,11 @@
 //! What may be changed while the server runs (CONFIG SET), apart from the engine's own settings.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use millstream_resp::RequestLimits;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 
 use crate::Config;
 
@@ -17,6 +19,13 @@ pub(crate) struct Settings {
     pub(crate) bulk_bytes_max: AtomicU64,
     /// `client-query-buffer-limit`.
     pub(crate) query_bytes_max: AtomicU32,
+    /// Seconds after which a silent peer is asked whether it is there; 0: never.
+    pub(crate) tcp_keepalive_s: AtomicU32,
+    /// Seconds after which an idle connection is closed; 0: never.
+    pub(crate) timeout_s: AtomicU32,
+    pub(crate) timeout_changed: Notify,
+    /// What CONFIG SET has changed, for CONFIG REWRITE.
+    pub(crate) changed: Mutex<BTreeSet<&'static str>>,
 }
 
 impl Settings {
@@ -28,6 +37,10 @@ impl Settings {
             maxclients: AtomicUsize::new(config.maxclients),
             bulk_bytes_max: AtomicU64::new(limits.bulk_bytes_max),
             query_bytes_max: AtomicU32::new(limits.request_bytes_max),
+            tcp_keepalive_s: AtomicU32::new(300),
+            timeout_s: AtomicU32::new(0),
+            timeout_changed: Notify::new(),
+            changed: Mutex::default(),
         };
         settings.set_password(config.requirepass.as_deref().unwrap_or_default());
         settings
@@ -38,6 +51,12 @@ impl Settings {
         let password = (!password.is_empty()).then(|| password.to_owned());
         self.has_password.store(password.is_some(), Ordering::Release);
         *self.requirepass.write() = password;
+    }
+
+    /// Closes connections that are idle for so long from now on; 0: none.
+    pub(crate) fn set_timeout(&self, seconds: u32) {
+        self.timeout_s.store(seconds, Ordering::Relaxed);
+        self.timeout_changed.notify_one();
     }
 
     pub(crate) fn has_password(&self) -> bool {

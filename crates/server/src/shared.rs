@@ -1,7 +1,7 @@
 //! What all threads of one server share.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 
@@ -11,8 +11,14 @@ use tokio::sync::Notify;
 
 use crate::clients::Clients;
 use crate::clock::Clock;
+use crate::latency::LatencyEvents;
 use crate::mailbox::Mailbox;
+use crate::monitors::Monitors;
+use crate::pause::Pause;
+use crate::sampler::Sampler;
+use crate::saving::Saving;
 use crate::settings::Settings;
+use crate::slow_log::SlowLog;
 use crate::statistics::WorkerCounters;
 use crate::{Config, SyncMode};
 
@@ -29,8 +35,18 @@ pub(crate) struct Shared {
     /// 40 hexadecimal digits, new at each start.
     pub(crate) run_id: String,
     pub(crate) settings: Settings,
+    pub(crate) pause: Pause,
+    pub(crate) saving: Saving,
+    /// DEBUG SET-ACTIVE-EXPIRE 0: expired keys stay, absent for everybody all the same.
+    pub(crate) is_expiry_stopped: AtomicBool,
     pub(crate) clients: Clients,
     pub(crate) workers: Vec<WorkerShared>,
+    pub(crate) slow_log: SlowLog,
+    pub(crate) latency: LatencyEvents,
+    pub(crate) monitors: Monitors,
+    pub(crate) sampler: Sampler,
+    /// Memory of the process once it had started, without the data that recovery found.
+    pub(crate) startup_bytes: AtomicU64,
     pub(crate) port: AtomicUsize,
     pub(crate) rejected_connections: AtomicU64,
     /// End of the last record that a session knows of.
@@ -55,6 +71,9 @@ impl std::fmt::Debug for Shared {
 pub(crate) struct WorkerShared {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) counters: WorkerCounters,
+    pub(crate) sessions: AtomicUsize,
+    /// As the operating system numbers it; 0 before it runs.
+    pub(crate) thread_id: AtomicU32,
 }
 
 /// What [`Shared::new`] is made of.
@@ -71,11 +90,20 @@ pub(crate) struct SharedParts {
 impl Shared {
     pub(crate) fn new(parts: SharedParts) -> Self {
         let SharedParts { engine, clock, config, data_path, recovery, run_id, workers } = parts;
+        let changes = engine.lock(clock.now()).statistics().changes;
         let log_end = AtomicU64::new(engine.written().get());
         Self {
             engine,
             clock,
             settings: Settings::new(&config),
+            slow_log: SlowLog::new(&config),
+            latency: LatencyEvents::new(config.latency_threshold_ms),
+            monitors: Monitors::default(),
+            sampler: Sampler::default(),
+            startup_bytes: AtomicU64::new(0),
+            pause: Pause::default(),
+            saving: Saving::new(changes),
+            is_expiry_stopped: AtomicBool::new(false),
             config,
             data_path,
             recovery,
@@ -120,7 +148,6 @@ impl Shared {
     pub(crate) fn note_log_end(&self, position: LogPosition) {
         self.log_end.fetch_max(position.get(), Ordering::Relaxed);
     }
-
     /// Why no write is accepted any more, if so.
     pub(crate) fn poison(&self) -> Option<&str> {
         self.poison.get().map(String::as_str)

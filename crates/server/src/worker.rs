@@ -4,9 +4,9 @@
 //! between threads. A panic in a session ends that session's task only.
 
 use std::cell::{Cell, RefCell};
-use std::net::TcpStream as StdStream;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use millstream_engine::LogPosition;
@@ -18,10 +18,11 @@ use crate::mailbox::Mailbox;
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::statistics::WorkerCounters;
+use crate::stream::DetachedStream;
 
 /// A connection on its way to its worker.
 pub(crate) struct Arrival {
-    pub(crate) stream: StdStream,
+    pub(crate) stream: DetachedStream,
     pub(crate) client: Arc<Client>,
 }
 
@@ -51,6 +52,12 @@ impl Worker {
 
     pub(crate) fn counters(&self) -> &WorkerCounters {
         &self.shared.workers[self.index].counters
+    }
+
+    /// For INFO.
+    fn show_sessions(&self) {
+        let shown = &self.shared.workers[self.index].sessions;
+        shown.store(self.sessions.get(), Ordering::Relaxed);
     }
 
     /// Wakes the task once the log has been brought to the position. Look at the position again
@@ -101,6 +108,7 @@ impl Drop for Presence {
     fn drop(&mut self) {
         self.worker.shared.clients.remove(self.client.id);
         self.worker.sessions.set(self.worker.sessions.get() - 1);
+        self.worker.show_sessions();
         self.worker.session_ended.notify_one();
     }
 }
@@ -112,6 +120,8 @@ pub(crate) fn run(
     index: usize,
     mut arrivals: UnboundedReceiver<Arrival>,
 ) {
+    let thread_id = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+    shared.workers[index].thread_id.store(thread_id, Ordering::Relaxed);
     let tasks = LocalSet::new();
     let worker = Rc::new(Worker::new(shared, index));
     tasks.block_on(runtime, async move {
@@ -129,9 +139,10 @@ pub(crate) fn run(
 fn start_session(worker: &Rc<Worker>, arrival: Arrival) {
     let Arrival { stream, client } = arrival;
     worker.sessions.set(worker.sessions.get() + 1);
+    worker.show_sessions();
     worker.counters().connections.add(1);
     let presence = Presence { worker: Rc::clone(worker), client: Arc::clone(&client) };
-    let stream = match tokio::net::TcpStream::from_std(stream) {
+    let stream = match stream.attach() {
         Ok(stream) => stream,
         Err(error) => {
             tracing::warn!("cannot serve a connection: {error}");

@@ -42,11 +42,11 @@ class Launcher:
         """The variables that let a child process build the same launcher."""
         return {"MILLSTREAM_TEST_KIND": self.kind, "MILLSTREAM_TEST_SERVER": self.executable}
 
-    def start(self, directory, port=0, password=None, durable=False):
+    def start(self, directory, port=0, password=None, durable=False, unix_socket=None):
         """Starts a server on `directory` and returns when it accepts connections.
 
         `port` 0 takes a free one. `durable` asks Redis to store before it replies, which
-        Millstream does anyway.
+        Millstream does anyway. `unix_socket` is the path of a socket to listen on, too.
         """
         directory = pathlib.Path(directory).absolute()
         directory.mkdir(parents=True, exist_ok=True)
@@ -54,6 +54,8 @@ class Launcher:
         if self.kind == "redis":
             port = port or free_port()
             arguments = self._redis(directory, port, password, durable)
+        if unix_socket:
+            arguments += ["--unixsocket", str(unix_socket)]
         return Server(self, arguments, port)
 
     def _millstream(self, directory, port, password):

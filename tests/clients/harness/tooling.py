@@ -14,8 +14,6 @@ import sys
 CLIENTS = pathlib.Path(__file__).resolve().parent.parent
 WORKSPACE = CLIENTS.parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", WORKSPACE / "target"))
-VENV = TARGET / "client-venv"
-NODE_HOME = TARGET / "client-node"
 REDIS_PY = "redis==8.1.0"
 INSTALL_LIMIT_S = 300
 
@@ -42,30 +40,56 @@ def millstream_binary():
 
 def python_with_redis():
     """The interpreter of a virtual environment that has the pinned redis-py."""
-    python = VENV / "bin" / "python"
-    stamp = VENV / "installed"
-    if stamp.exists() and stamp.read_text() == REDIS_PY and python.exists():
+    return virtual_environment("client-venv", REDIS_PY + "\n")
+
+
+def python_with_libraries():
+    """The interpreter that has the libraries whose flows are in ecosystem/."""
+    return virtual_environment(
+        "ecosystem-venv", (CLIENTS / "ecosystem/requirements.txt").read_text()
+    )
+
+
+def virtual_environment(name, requirements):
+    """The interpreter of a virtual environment with exactly these requirements."""
+    home = TARGET / name
+    python = home / "bin" / "python"
+    stamp = home / "installed"
+    if stamp.exists() and stamp.read_text() == requirements and python.exists():
         return str(python)
-    install([sys.executable, "-m", "venv", "--clear", str(VENV)], "virtual environment")
-    install([str(python), "-m", "pip", "install", "--quiet", REDIS_PY], REDIS_PY)
-    stamp.write_text(REDIS_PY)
+    install([sys.executable, "-m", "venv", "--clear", str(home)], "virtual environment")
+    wanted = home / "requirements.txt"
+    wanted.write_text(requirements)
+    command = [str(python), "-m", "pip", "install", "--quiet", "--requirement", str(wanted)]
+    install(command, f"packages of {name}")
+    stamp.write_text(requirements)
     return str(python)
 
 
 def node_modules():
     """The folder with the node clients exactly as the lock file pins them."""
+    return node_packages("client-node", CLIENTS / "node")
+
+
+def node_libraries():
+    """The same for the libraries of ecosystem/, which want the majors before of both clients."""
+    return node_packages("ecosystem-node", CLIENTS / "ecosystem")
+
+
+def node_packages(name, source):
     if not shutil.which("node") or not shutil.which("npm"):
         raise Missing("node and npm are not on PATH")
-    manifests = [CLIENTS / "node" / name for name in ("package.json", "package-lock.json")]
+    home = TARGET / name
+    manifests = [source / file for file in ("package.json", "package-lock.json")]
     wanted = "".join(path.read_text() for path in manifests)
-    stamp = NODE_HOME / "installed"
+    stamp = home / "installed"
     if not (stamp.exists() and stamp.read_text() == wanted):
-        NODE_HOME.mkdir(parents=True, exist_ok=True)
+        home.mkdir(parents=True, exist_ok=True)
         for path in manifests:
-            shutil.copy(path, NODE_HOME)
-        install(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], "npm ci", NODE_HOME)
+            shutil.copy(path, home)
+        install(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], "npm ci", home)
         stamp.write_text(wanted)
-    return str(NODE_HOME / "node_modules")
+    return str(home / "node_modules")
 
 
 def on_path(*names):

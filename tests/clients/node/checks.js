@@ -27,16 +27,24 @@ async function fails(text, call) {
     });
 }
 
-// Returns when INFO says that `count` clients are blocked.
-async function untilBlocked(readInfo, count = 1) {
+// Returns the first true value of `condition()`.
+async function until(condition) {
     const deadline = Date.now() + CHECK_LIMIT_MS / 2;
     for (;;) {
-        const blocked = /^blocked_clients:(\d+)/m.exec(await readInfo());
-        assert.ok(blocked, 'INFO clients has blocked_clients');
-        if (Number(blocked[1]) >= count) return;
-        assert.ok(Date.now() < deadline, `never saw ${count} blocked clients`);
+        const value = await condition();
+        if (value) return value;
+        assert.ok(Date.now() < deadline, 'it did not come true in time');
         await new Promise((resolve) => setTimeout(resolve, 10));
     }
+}
+
+// Returns when INFO says that `count` clients are blocked.
+async function untilBlocked(readInfo, count = 1) {
+    await until(async () => {
+        const blocked = /^blocked_clients:(\d+)/m.exec(await readInfo());
+        assert.ok(blocked, 'INFO clients has blocked_clients');
+        return Number(blocked[1]) >= count;
+    });
 }
 
 function within(limitMs, promise) {
@@ -65,7 +73,7 @@ async function runAll(label, checks, context, flush) {
             }
             failed += 1;
             const reason = String(error.message).split('\n').join(' | ');
-            const place = (error.stack.match(/at .*redis\.js:\d+/) || [''])[0];
+            const place = (error.stack.match(/at .*(redis|operations|_flow)\.js:\d+/) || [''])[0];
             console.log(`not ok - ${name}: ${reason} ${place}`);
         }
     }
@@ -78,4 +86,6 @@ function close(results) {
     process.exit(sum('failed') ? 1 : 0);
 }
 
-module.exports = { assert, server, newerThanRedis, fails, untilBlocked, within, runAll, close };
+module.exports = {
+    assert, server, newerThanRedis, fails, until, untilBlocked, within, runAll, close,
+};

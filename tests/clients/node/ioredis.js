@@ -5,6 +5,7 @@
 
 const Redis = require('ioredis');
 const { assert, server, newerThanRedis, fails, untilBlocked, runAll, close } = require('./checks');
+const { OPERATIONS, unixSocket } = require('./ioredis_operations');
 
 const { deepEqual, equal, ok } = assert;
 const ids = (entries) => entries.map((entry) => entry[0]);
@@ -179,7 +180,7 @@ async function keyspace({ redis }) {
 
 const CHECKS = [
     readyCheck, adding, ranges, deleting, reading, readingWithABudget, groups, consuming, claiming,
-    givingBack, waiting, transactions, keyspace,
+    givingBack, waiting, transactions, keyspace, ...OPERATIONS,
 ];
 
 async function main() {
@@ -187,7 +188,9 @@ async function main() {
     for (const protocol of [2, 3]) {
         const redis = connect(protocol);
         const flush = () => redis.flushall();
-        results.push(await runAll(`ioredis resp${protocol}`, CHECKS, { redis, protocol }, flush));
+        const checks = process.env.MILLSTREAM_TEST_SOCKET ? [unixSocket] : CHECKS;
+        const context = { redis, protocol, connect: (options) => connect(protocol, options) };
+        results.push(await runAll(`ioredis resp${protocol}`, checks, context, flush));
     }
     close(results);
 }

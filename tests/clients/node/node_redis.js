@@ -4,6 +4,7 @@
 
 const { createClient } = require('redis');
 const { assert, server, newerThanRedis, fails, untilBlocked, runAll, close } = require('./checks');
+const { OPERATIONS, unixSocket } = require('./node_redis_operations');
 
 const { deepEqual, equal, ok } = assert;
 // Replies of node-redis are objects without a prototype; only what they hold is compared.
@@ -191,7 +192,7 @@ async function keyspace({ client }) {
 
 const CHECKS = [
     handshake, adding, ranges, deleting, reading, readingWithABudget, groups, consuming, claiming,
-    givingBack, waiting, transactions, keyspace,
+    givingBack, waiting, transactions, keyspace, ...OPERATIONS,
 ];
 
 async function main() {
@@ -199,7 +200,9 @@ async function main() {
     for (const RESP of [2, 3]) {
         const client = await connect(RESP);
         const flush = () => client.flushAll();
-        results.push(await runAll(`node-redis resp${RESP}`, CHECKS, { client, RESP }, flush));
+        const checks = process.env.MILLSTREAM_TEST_SOCKET ? [unixSocket] : CHECKS;
+        const context = { client, RESP, connect: (options) => connect(RESP, options) };
+        results.push(await runAll(`node-redis resp${RESP}`, checks, context, flush));
     }
     close(results);
 }

@@ -1,17 +1,19 @@
 """redis-py against a running server; the address comes from the environment (see variants.py).
 
 Without a password every check runs in every variant. With MILLSTREAM_TEST_PASSWORD set only the
-password check does.
+password check does, and with MILLSTREAM_TEST_SOCKET that of the unix socket.
 """
 
 import asyncio
 import sys
 
+import operations
 import sessions
 import streams
+import strings
 import waits
 from harness.checks import Reporter
-from variants import PASSWORD, Variant
+from variants import PASSWORD, SOCKET, Variant
 
 CHECK_LIMIT_S = 20
 
@@ -27,9 +29,12 @@ async def one(variant, check):
 
 
 def main():
-    checks = streams.CHECKS + sessions.CHECKS + waits.CHECKS
+    checks = streams.CHECKS + sessions.CHECKS + waits.CHECKS + strings.CHECKS
+    checks += operations.CHECKS
     if PASSWORD is not None:
         checks = [sessions.password]
+    if SOCKET is not None:
+        checks = [operations.unix_socket]
     report = Reporter()
     for variant in Variant.all():
         for check in checks:

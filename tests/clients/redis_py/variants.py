@@ -21,6 +21,7 @@ from harness.checks import Skip
 HOST = os.environ["MILLSTREAM_TEST_HOST"]
 PORT = int(os.environ["MILLSTREAM_TEST_PORT"])
 PASSWORD = os.environ.get("MILLSTREAM_TEST_PASSWORD") or None
+SOCKET = os.environ.get("MILLSTREAM_TEST_SOCKET") or None
 IS_REDIS = os.environ["MILLSTREAM_TEST_KIND"] == "redis"
 AWAIT_LIMIT_S = 10
 

@@ -35,6 +35,11 @@ pub(crate) enum Op {
     Expire,
     DeleteStream,
     CreateGroup,
+    /// The whole stream with its group, over the copy before.
+    Copy,
+    Append(u64),
+    /// What was appended goes.
+    TakeLog,
 }
 
 /// The state of one client's keys.
@@ -50,6 +55,9 @@ pub(crate) struct Model {
     old: Option<(u64, bool)>,
     new: Option<(u64, bool)>,
     last_id: u64,
+    /// The stream as it was when it was copied, as text.
+    copy: Option<String>,
+    log: String,
 }
 
 /// A linear congruential generator is random enough to choose commands.
@@ -91,6 +99,9 @@ impl Model {
             91..94 if self.old.is_some() => Op::Rename,
             94..96 => Op::Expire,
             96 if dice.below(10) == 0 => Op::DeleteStream,
+            96 => Op::Copy,
+            97 if self.log.len() > 300 => Op::TakeLog,
+            97 => Op::Append(n),
             _ => Op::Add(n),
         }
     }
@@ -146,6 +157,9 @@ impl Model {
                 (self.delivered, self.last_id, self.has_group) = (0, 0, false);
             }
             Op::CreateGroup => self.has_group = true,
+            Op::Copy => self.copy = Some(self.stream_text()),
+            Op::Append(n) => self.log += &format!("{n},"),
+            Op::TakeLog => self.log.clear(),
         }
     }
 
@@ -156,18 +170,26 @@ impl Model {
 
     /// The same text as [`dump`] makes of a server in this state.
     pub(crate) fn text(&self) -> String {
+        let mut text = self.stream_text();
+        let string = |value: Option<u64>| value.map_or("-".to_owned(), |value| value.to_string());
+        let counter = (self.counter > 0).then_some(self.counter);
+        let _ = write!(text, "| {0} {0} {1} ", string(self.executed), string(counter));
+        for value in [self.old, self.new] {
+            let _ = write!(text, "{} {} ", string(value.map(|v| v.0)), expiry(value));
+        }
+        let log = if self.log.is_empty() { "-" } else { &self.log };
+        let copy = self.copy.as_deref().unwrap_or("| None ");
+        let _ = write!(text, "{log} {copy}");
+        text
+    }
+
+    fn stream_text(&self) -> String {
         let mut text = String::new();
         self.entries.iter().for_each(|(id, v)| write!(text, "{id}={v} ").expect("to memory"));
         let _ = write!(text, "| {:?} ", self.has_group.then_some(self.delivered));
         for (id, (owner, count)) in &self.pending {
             let owner = owner.map_or(String::new(), |owner| format!("c{owner}"));
             let _ = write!(text, "{id}:{owner}:{count} ");
-        }
-        let string = |value: Option<u64>| value.map_or("-".to_owned(), |value| value.to_string());
-        let counter = (self.counter > 0).then_some(self.counter);
-        let _ = write!(text, "| {0} {0} {1} ", string(self.executed), string(counter));
-        for value in [self.old, self.new] {
-            let _ = write!(text, "{} {} ", string(value.map(|v| v.0)), expiry(value));
         }
         text
     }
@@ -221,6 +243,9 @@ pub(crate) fn commands(client: usize, op: &Op) -> Vec<Cmd> {
         Op::Expire => format!("PEXPIREAT {} {EXPIRY_MS}", key("new")),
         Op::DeleteStream => format!("DEL {s}"),
         Op::CreateGroup => format!("XGROUP CREATE {s} g 0 MKSTREAM"),
+        Op::Copy => format!("COPY {s} {} REPLACE", key("copy")),
+        Op::Append(n) => format!("APPEND {} {n},", key("log")),
+        Op::TakeLog => format!("GETDEL {}", key("log")),
     };
     vec![line(one)]
 }
@@ -228,15 +253,31 @@ pub(crate) fn commands(client: usize, op: &Op) -> Vec<Cmd> {
 /// What a server holds for this client.
 pub(crate) fn dump(client: usize, connection: &mut redis::Connection) -> String {
     let key = |name: &str| format!("client:{client}:{name}");
-    let stream = key("stream");
+    let mut text = dump_stream(&key("stream"), connection);
+    text.push_str("| ");
+    for name in ["a", "b", "counter", "old", "new"] {
+        let value: Option<String> = cmd("GET").arg(key(name)).query(connection).expect("GET");
+        let _ = write!(text, "{} ", value.unwrap_or("-".to_owned()));
+        if name == "old" || name == "new" {
+            let at: i64 = cmd("PEXPIRETIME").arg(key(name)).query(connection).expect("a time");
+            let _ = write!(text, "{at} ");
+        }
+    }
+    let log: Option<String> = cmd("GET").arg(key("log")).query(connection).expect("GET");
+    let copy = dump_stream(&key("copy"), connection);
+    let _ = write!(text, "{} {copy}", log.unwrap_or("-".to_owned()));
+    text
+}
+
+fn dump_stream(stream: &str, connection: &mut redis::Connection) -> String {
     let mut text = String::new();
     let entries: Vec<(String, Vec<String>)> =
-        cmd("XRANGE").arg(&stream).arg("-").arg("+").query(connection).expect("XRANGE");
+        cmd("XRANGE").arg(stream).arg("-").arg("+").query(connection).expect("XRANGE");
     for (id, pairs) in entries {
         let _ = write!(text, "{}={} ", id.trim_end_matches("-1"), pairs[1]);
     }
     let groups: redis::RedisResult<Vec<BTreeMap<String, Value>>> =
-        cmd("XINFO").arg("GROUPS").arg(&stream).query(connection);
+        cmd("XINFO").arg("GROUPS").arg(stream).query(connection);
     let last = groups.ok().and_then(|mut groups| groups.pop()).map(|group| {
         let id: String = redis::from_redis_value(group["last-delivered-id"].clone()).expect("id");
         let ms = id.split('-').next().expect("never empty").to_owned();
@@ -245,20 +286,11 @@ pub(crate) fn dump(client: usize, connection: &mut redis::Connection) -> String 
     let _ = write!(text, "| {last:?} ");
     if last.is_some() {
         let pending: Vec<(String, String, u64, i64)> = cmd("XPENDING")
-            .arg(&[&stream, "g", "-", "+", "1000000"])
+            .arg(&[stream, "g", "-", "+", "1000000"])
             .query(connection)
             .expect("XPENDING");
         for (id, owner, _, count) in pending {
             let _ = write!(text, "{}:{owner}:{count} ", id.trim_end_matches("-1"));
-        }
-    }
-    text.push_str("| ");
-    for name in ["a", "b", "counter", "old", "new"] {
-        let value: Option<String> = cmd("GET").arg(key(name)).query(connection).expect("GET");
-        let _ = write!(text, "{} ", value.unwrap_or("-".to_owned()));
-        if name == "old" || name == "new" {
-            let at: i64 = cmd("PEXPIRETIME").arg(key(name)).query(connection).expect("a time");
-            let _ = write!(text, "{at} ");
         }
     }
     text

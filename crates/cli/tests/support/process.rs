@@ -11,7 +11,7 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 /// Listens on a free port of 127.0.0.1.
 pub(crate) struct Process {
     pub(crate) child: Child,
-    /// Host and port.
+    /// Host and port; the path of its socket if it listens on nothing else.
     pub(crate) address: String,
     /// What it said until it listened.
     pub(crate) first_lines: Vec<String>,
@@ -41,6 +41,8 @@ impl Process {
             if let Some((_, address)) = line.split_once("listening on 127.0.0.1:") {
                 let port: u16 = address.trim().parse().expect("a port ends the line");
                 process.address = format!("127.0.0.1:{port}");
+            } else if let Some((_, path)) = line.split_once("listening on /") {
+                process.address = format!("/{}", path.trim());
             }
             process.first_lines.push(line);
         }

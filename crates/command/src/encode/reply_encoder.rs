@@ -10,7 +10,7 @@ use super::{
     write, write_claimed, write_entry, write_own, write_read_header, write_stream_header,
     write_with_counts,
 };
-use crate::Reply;
+use crate::{KeyMatches, Reply};
 
 /// Encodes a reply piece by piece; the pieces together are what [`encode`](super::encode) writes.
 #[derive(Debug)]
@@ -34,7 +34,13 @@ enum Pending {
     Streams(IntoIter<StreamRead>),
     Own(IntoIter<(EntryId, Option<PinnedEntry>)>),
     Claimed(IntoIter<ClaimedEntry>),
+    /// Keys are looked at until all that match are known.
+    Matching(KeyMatches),
+    Encoded(IntoIter<Vec<u8>>),
 }
+
+/// Pieces of a key listing that are searched in one step: about 100 us.
+const PIECES_PER_STEP: usize = 16;
 
 impl ReplyEncoder {
     /// Takes a reply to encode for a connection in this protocol.
@@ -50,11 +56,22 @@ impl ReplyEncoder {
     }
 
     /// Appends to `to` until it holds about `goal` bytes, or the reply is done. Goes over the goal
-    /// by at most one block of entries, or one bulk string.
+    /// by at most one block of entries, or one bulk string. May append nothing although the reply
+    /// is not done: then there is more to be found out, and others should have their turn first.
     pub fn step(&mut self, to: &mut Vec<u8>, goal: usize) {
         while to.len() < goal
             && let Some(pending) = self.stack.pop()
         {
+            if let Pending::Matching(mut matches) = pending {
+                if !matches.search(PIECES_PER_STEP) {
+                    self.stack.push(Pending::Matching(matches));
+                    return;
+                }
+                let (count, chunks) = matches.into_found();
+                ReplyWriter::new(to, self.protocol).array(count);
+                self.stack.push(Pending::Encoded(chunks.into_iter()));
+                continue;
+            }
             self.advance(pending, &mut ReplyWriter::new(to, self.protocol));
         }
     }
@@ -102,6 +119,13 @@ impl ReplyEncoder {
                     self.stack.push(Pending::Claimed(entries));
                 }
             }
+            Pending::Matching(_) => unreachable!("searched by the step itself"),
+            Pending::Encoded(mut chunks) => {
+                if let Some(chunk) = chunks.next() {
+                    out.raw(&chunk);
+                    self.stack.push(Pending::Encoded(chunks));
+                }
+            }
         }
     }
 
@@ -127,6 +151,7 @@ impl ReplyEncoder {
                 write_read_header(outcome.streams.len(), out);
                 self.stack.push(Pending::Streams(outcome.streams.into_iter()));
             }
+            Reply::Keys(matches) => self.stack.push(Pending::Matching(*matches)),
             small => write(&small, out),
         }
     }
@@ -168,6 +193,7 @@ impl Reply {
             }
             Self::Entry(entry) => entry_bytes(entry),
             Self::Entries(slice) => slice.bytes_estimate() + 8,
+            Self::Keys(matches) => matches.bytes_estimate(),
             Self::Read(outcome) => outcome.streams.iter().map(stream_bytes).sum::<usize>() + 8,
             _ => 32,
         }

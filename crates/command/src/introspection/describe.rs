@@ -63,14 +63,15 @@ fn key_spec(spec: &KeySpec) -> Reply {
     }
     fields.push(("flags", uses(spec.uses)));
     fields.push(("begin_search", begin_search(spec.begin)));
-    let (last, limit) = match spec.extent {
-        KeyExtent::One => (0, 0),
-        KeyExtent::All => (-1, 0),
-        KeyExtent::FirstHalf => (-1, 2),
+    let (last, step, limit) = match spec.extent {
+        KeyExtent::One => (0, 1, 0),
+        KeyExtent::All => (-1, 1, 0),
+        KeyExtent::EverySecond => (-1, 2, 0),
+        KeyExtent::FirstHalf => (-1, 1, 2),
     };
     let range = vec![
         ("lastkey", Reply::Int(last)),
-        ("keystep", Reply::Int(1)),
+        ("keystep", Reply::Int(step)),
         ("limit", Reply::Int(limit)),
     ];
     fields.push(("find_keys", typed("range", range)));

@@ -6,6 +6,12 @@ use std::borrow::Cow;
 
 use crate::Reply;
 
+/// ACL HELP.
+#[must_use]
+pub fn acl() -> Reply {
+    page("ACL", &ACL)
+}
+
 /// CLIENT HELP.
 #[must_use]
 pub fn client() -> Reply {
@@ -22,6 +28,42 @@ pub fn command() -> Reply {
 #[must_use]
 pub fn config() -> Reply {
     page("CONFIG", &CONFIG)
+}
+
+/// LATENCY HELP.
+#[must_use]
+pub fn latency() -> Reply {
+    page("LATENCY", &LATENCY)
+}
+
+/// MEMORY HELP.
+#[must_use]
+pub fn memory() -> Reply {
+    page("MEMORY", &MEMORY)
+}
+
+/// SLOWLOG HELP.
+#[must_use]
+pub fn slowlog() -> Reply {
+    page("SLOWLOG", &SLOWLOG)
+}
+
+/// DEBUG HELP.
+#[must_use]
+pub fn debug() -> Reply {
+    page("DEBUG", &DEBUG)
+}
+
+/// MODULE HELP.
+#[must_use]
+pub fn module() -> Reply {
+    page("MODULE", &MODULE)
+}
+
+/// OBJECT HELP.
+#[must_use]
+pub fn object() -> Reply {
+    page("OBJECT", &OBJECT)
 }
 
 /// XGROUP HELP.
@@ -43,20 +85,26 @@ fn page(command: &str, lines: &'static [&'static str]) -> Reply {
     Reply::Array(std::iter::once(Reply::Simple(title.into())).chain(lines).collect())
 }
 
-const CLIENT: [&str; 38] = [
+const ACL: [&str; 2] = ["WHOAMI", "    The user that this connection is authenticated as."];
+
+const CLIENT: [&str; 54] = [
+    "CACHING (YES|NO)",
+    "    Refused outside of tracking, which is always off here.",
     "GETNAME",
     "    The name of this connection.",
+    "GETREDIR",
+    "    Where invalidation messages go: nowhere, as there are none.",
     "ID",
     "    The number of this connection.",
     "INFO",
     "    One line on this connection.",
-    "KILL <ip:port>",
+    "KILL (<ip:port>|<unixsocket>:0)",
     "    Close the connection from that address.",
     "KILL <option> <value> [<option> <value> [...]]",
     "    Close the connections that fit every option given. Options are:",
-    "    * ADDR <ip:port>",
+    "    * ADDR (<ip:port>|<unixsocket>:0)",
     "      Address of the client.",
-    "    * LADDR <ip:port>",
+    "    * LADDR (<ip:port>|<unixsocket>:0)",
     "      Address it is connected to.",
     "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
     "      Kind of connection.",
@@ -74,14 +122,26 @@ const CLIENT: [&str; 38] = [
     "    Accepted; no connection is ever evicted.",
     "NO-TOUCH (ON|OFF)",
     "    Accepted; reads leave no trace on keys.",
+    "PAUSE <timeout> [WRITE|ALL]",
+    "    Let commands of all connections wait for so many milliseconds:",
+    "    * WRITE those that may change data.",
+    "    * ALL every one, CLIENT UNPAUSE included (by default).",
+    "REPLY (ON|OFF|SKIP)",
+    "    Whether this connection gets replies, or none to its next command.",
     "SETINFO (LIB-NAME|LIB-VER) <value>",
     "    Note what library the client uses.",
     "SETNAME <name>",
     "    Name this connection.",
+    "TRACKING (ON|OFF) [<option> ...]",
+    "    OFF is accepted. ON is refused: there are no invalidation messages.",
+    "TRACKINGINFO",
+    "    That this connection is not tracked.",
     "UNBLOCK <client-id> [TIMEOUT|ERROR]",
     "    End the wait of another connection:",
     "    * TIMEOUT as if its time were over (by default).",
     "    * ERROR with an error.",
+    "UNPAUSE",
+    "    End the pause.",
 ];
 
 const COMMAND: [&str; 18] = [
@@ -105,13 +165,102 @@ const COMMAND: [&str; 18] = [
     "    The keys of a command line, and what happens to each.",
 ];
 
-const CONFIG: [&str; 6] = [
+const CONFIG: [&str; 8] = [
     "GET <pattern> [<pattern> ...]",
     "    The settings whose names match a pattern, with their values.",
     "RESETSTAT",
     "    Set the counters that INFO shows back to zero.",
+    "REWRITE",
+    "    Write what CONFIG SET has changed into the configuration file.",
     "SET <name> <value> [<name> <value> ...]",
     "    Change settings: all of them, or none if one is refused.",
+];
+
+const LATENCY: [&str; 14] = [
+    "DOCTOR",
+    "    What took long, explained to people.",
+    "GRAPH <event>",
+    "    The samples of an event, drawn with letters.",
+    "HISTORY <event>",
+    "    The samples of an event: when, and how many milliseconds.",
+    "LATEST",
+    "    The last and the longest time of each event.",
+    "RESET [<event> ...]",
+    "    Forget the samples of some events.",
+    "    Without names: of all.",
+    "HISTOGRAM [<command> ...]",
+    "    How many calls of a command took no longer than so many microseconds.",
+    "    Without names: of every command that was called.",
+];
+
+const MEMORY: [&str; 11] = [
+    "DOCTOR",
+    "    How memory is used, explained to people.",
+    "MALLOC-STATS",
+    "    What the allocator tells of itself.",
+    "PURGE",
+    "    Accepted; memory is given back without it.",
+    "STATS",
+    "    Where memory goes, in numbers.",
+    "USAGE <key> [SAMPLES <count>]",
+    "    The bytes that a key and its value take, roughly.",
+    "    Nothing is sampled here, so the count changes nothing.",
+];
+
+const SLOWLOG: [&str; 9] = [
+    "GET [<count>]",
+    "    The last commands that took long (10 by default, all with -1).",
+    "    Each is shown as",
+    "    number, time, microseconds it took, arguments, address of the client,",
+    "    name of the client",
+    "LEN",
+    "    How many such commands are kept.",
+    "RESET",
+    "    Forget them.",
+];
+
+const DEBUG: [&str; 28] = [
+    "CHANGE-REPL-ID",
+    "    Accepted; there is no replication.",
+    "DIGEST",
+    "    A fingerprint of all data: equal content, equal digits.",
+    "DIGEST-VALUE <key> [<key> ...]",
+    "    Fingerprints of values, without their keys.",
+    "ERROR <string>",
+    "    An error with that text.",
+    "LOADAOF",
+    "    Read all data back from disk.",
+    "LOG <message>",
+    "    Write a line into the server's log.",
+    "OBJECT <key>",
+    "    How a value is stored.",
+    "PAUSE-CRON (0|1)",
+    "    Accepted; there is nothing periodic to pause.",
+    "PROTOCOL <type>",
+    "    A reply of that type: string, integer, double, bignum, null, array,",
+    "    set, map, attrib, push, verbatim, true, false.",
+    "RELOAD [<option> ...]",
+    "    Read all data back from disk. Accepted, without an effect of their own:",
+    "    * MERGE, NOFLUSH, NOSAVE",
+    "SET-ACTIVE-EXPIRE (0|1)",
+    "    Whether expired keys are removed as time passes, and not only absent.",
+    "SLEEP <seconds>",
+    "    Stop everything for so long.",
+    "Also accepted while DEBUG is allowed:",
+    "    FUNCTION FLUSH and SCRIPT FLUSH; there are none.",
+];
+
+const MODULE: [&str; 2] = ["LIST", "    The loaded modules: none."];
+
+const OBJECT: [&str; 8] = [
+    "ENCODING <key>",
+    "    The name of the way in which a value is stored.",
+    "FREQ <key>",
+    "    Refused: how often a key is used is not counted.",
+    "IDLETIME <key>",
+    "    Seconds since a key was last used.",
+    "REFCOUNT <key>",
+    "    How many share a value: always 1.",
 ];
 
 const XGROUP: [&str; 14] = [

@@ -142,9 +142,15 @@ fn keys_come_with_what_happens_to_them() {
 #[test]
 fn help_lists_every_subcommand_and_no_other() {
     for (name, reply, lines) in [
+        ("acl", help::acl(), None),
         ("client", help::client(), None),
         ("command", help::command(), Some(21)),
         ("config", help::config(), None),
+        ("latency", help::latency(), Some(17)),
+        ("memory", help::memory(), Some(14)),
+        ("slowlog", help::slowlog(), Some(12)),
+        ("module", help::module(), None),
+        ("object", help::object(), None),
         ("xgroup", help::xgroup(), Some(17)),
         ("xinfo", help::xinfo(), Some(9)),
     ] {

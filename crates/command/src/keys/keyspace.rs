@@ -1,10 +1,9 @@
 //! TYPE, EXISTS, DEL, RENAME, KEYS, DBSIZE, FLUSHDB and their like.
 
-use bytes::Bytes;
 use millstream_engine::{ObjectKind, Transaction};
 
 use crate::Reply;
-use crate::glob;
+use crate::key_matches::KeyMatches;
 use crate::refusal::{Outcome, Refusal};
 
 /// The word by which TYPE and SCAN know a kind of value.
@@ -13,6 +12,12 @@ pub(crate) fn kind_word(kind: ObjectKind) -> &'static str {
         ObjectKind::Stream => "stream",
         ObjectKind::String => "string",
     }
+}
+
+/// The kind of value that SCAN asks for, if there is one of that name.
+pub(crate) fn kind_of_word(word: &[u8]) -> Option<ObjectKind> {
+    let kinds = [ObjectKind::Stream, ObjectKind::String];
+    kinds.into_iter().find(|kind| word.eq_ignore_ascii_case(kind_word(*kind).as_bytes()))
 }
 
 pub(crate) fn type_of(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Reply {
@@ -36,14 +41,10 @@ pub(crate) fn rename_if_free(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) 
     Ok(Reply::Int(i64::from(txn.rename(db, args[1], args[2], true)?)))
 }
 
+/// KEYS: only the listing is taken while the engine is held; what matches is found as the reply is
+/// encoded.
 pub(crate) fn keys(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Reply {
-    let mut keys = Vec::new();
-    txn.for_each_key(db, |key| {
-        if glob::matches(args[1], key) {
-            keys.push(Reply::Bulk(Bytes::copy_from_slice(key)));
-        }
-    });
-    Reply::Array(keys)
+    Reply::Keys(Box::new(KeyMatches::new(txn.list_keys(db), args[1])))
 }
 
 pub(crate) fn count(db: u8, txn: &mut Transaction<'_>) -> Reply {

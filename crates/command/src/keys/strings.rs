@@ -1,12 +1,12 @@
-//! GET, SET, INCR, INCRBY, DECR, DECRBY.
+//! GET, SET and their older forms, APPEND, STRLEN, and several strings at once; counters are in
+//! `counters.rs`.
 
 use bytes::Bytes;
-use millstream_engine::{StringExpiry, Transaction};
+use millstream_engine::{ExpiryCondition, StringExpiry, Transaction};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::expire::{TimeForm, invalid_expire_time};
 use crate::Reply;
-use crate::integer::parse_i64;
 use crate::options::{Options, integer};
 use crate::refusal::{Outcome, Refusal};
 
@@ -109,10 +109,15 @@ impl<'a> SetOptions<'a> {
             let keeps = self.keeps_expiry;
             return Ok(if keeps { StringExpiry::Keep } else { StringExpiry::None });
         };
-        let value = integer(text)?;
-        let at_ms = form.to_unix_ms(value, now_ms).filter(|_| value > 0);
-        at_ms.map(StringExpiry::At).ok_or_else(|| invalid_expire_time("set"))
+        future(form, text, now_ms, "set").map(StringExpiry::At)
     }
+}
+
+/// A time above zero, in Unix milliseconds.
+fn future(form: TimeForm, text: &[u8], now_ms: u64, name: &str) -> Result<i64, Refusal> {
+    let value = integer(text)?;
+    let at_ms = form.to_unix_ms(value, now_ms).filter(|_| value > 0);
+    at_ms.ok_or_else(|| invalid_expire_time(name))
 }
 
 /// A second time only with the same word: the last one counts.
@@ -130,7 +135,7 @@ pub(crate) fn set(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome 
     let expiry = options.expiry(txn.now().wall_ms)?;
     let key = args[1];
     let old = if options.returns_old { txn.string(db, key)? } else { None };
-    let exists = txn.kind(db, key).is_some();
+    let exists = txn.is_taken(db, key);
     let mut holds = options.must_exist.is_none_or(|must| must == exists);
     if holds && let Some(comparison) = options.comparison {
         holds = comparison.holds(txn.string(db, key)?.as_deref())?;
@@ -145,30 +150,127 @@ pub(crate) fn set(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome 
     })
 }
 
-/// INCRBY
-pub(crate) fn increment_by(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
-    add(args[1], integer(args[2])?, db, txn)
-}
-
-/// DECRBY
-pub(crate) fn decrement_by(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
-    let difference = integer(args[2])?.checked_neg();
-    add(args[1], difference.ok_or(Refusal::text("ERR decrement would overflow"))?, db, txn)
-}
-
-pub(crate) fn add(key: &[u8], difference: i64, db: u8, txn: &mut Transaction<'_>) -> Outcome {
-    let before = txn.string(db, key)?;
-    let number = match &before {
-        Some(text) => parse_i64(text).ok_or(Refusal::NOT_AN_INTEGER)?,
-        None => 0,
-    };
-    let number = number
-        .checked_add(difference)
-        .ok_or(Refusal::text("ERR increment or decrement would overflow"))?;
-    let text = Bytes::from(number.to_string());
-    match before {
-        Some(_) => txn.replace_string(db, key, text)?,
-        None => txn.set_string(db, key, text, StringExpiry::None),
+/// SETNX
+pub(crate) fn set_if_free(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    let is_free = !txn.is_taken(db, args[1]);
+    if is_free {
+        txn.set_string(db, args[1], Bytes::copy_from_slice(args[2]), StringExpiry::None);
     }
-    Ok(Reply::Int(number))
+    Ok(Reply::Int(is_free.into()))
+}
+
+/// SETEX, PSETEX
+pub(crate) fn set_for_time(
+    args: &[&[u8]],
+    name: &str,
+    form: TimeForm,
+    db: u8,
+    txn: &mut Transaction<'_>,
+) -> Outcome {
+    let at_ms = future(form, args[2], txn.now().wall_ms, name)?;
+    let value = Bytes::copy_from_slice(args[3]);
+    txn.set_string(db, args[1], value, StringExpiry::At(at_ms));
+    Ok(Reply::OK)
+}
+
+/// GETSET
+pub(crate) fn get_and_set(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    let old = txn.string(db, args[1])?;
+    txn.set_string(db, args[1], Bytes::copy_from_slice(args[2]), StringExpiry::None);
+    Ok(old.map_or(Reply::Nil, Reply::Bulk))
+}
+
+/// GETDEL
+pub(crate) fn get_and_delete(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    let Some(value) = txn.string(db, args[1])? else { return Ok(Reply::Nil) };
+    txn.remove(db, args[1]);
+    Ok(Reply::Bulk(value))
+}
+
+/// What GETEX does to the expiry.
+enum Lifespan<'a> {
+    Unchanged,
+    Unlimited,
+    Until(TimeForm, &'a [u8]),
+}
+
+/// GETEX
+pub(crate) fn get_and_expire(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    let mut options = Options::new(args, 2);
+    let mut lifespan = Lifespan::Unchanged;
+    while options.left() > 0 {
+        let before = match lifespan {
+            Lifespan::Until(form, _) => Some(form),
+            _ => None,
+        };
+        if !matches!(lifespan, Lifespan::Until(..)) && options.take_word("PERSIST", 0) {
+            lifespan = Lifespan::Unlimited;
+        } else if !matches!(lifespan, Lifespan::Unlimited)
+            && let Some(form) = time_word(&mut options, before)
+        {
+            lifespan = Lifespan::Until(form, options.value());
+        } else {
+            return Err(Refusal::SYNTAX);
+        }
+    }
+    let Some(value) = txn.string(db, args[1])? else { return Ok(Reply::Nil) };
+    match lifespan {
+        Lifespan::Unchanged => {}
+        Lifespan::Unlimited => {
+            txn.persist(db, args[1]);
+        }
+        Lifespan::Until(form, text) => {
+            let at_ms = future(form, text, txn.now().wall_ms, "getex")?;
+            txn.set_expiry(db, args[1], at_ms, ExpiryCondition::default());
+        }
+    }
+    Ok(Reply::Bulk(value))
+}
+
+/// MGET: nil for what is missing, and for what is no string.
+pub(crate) fn get_all(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    let value = |key: &&[u8]| txn.string(db, key).ok().flatten().map_or(Reply::Nil, Reply::Bulk);
+    Ok(Reply::Array(args[1..].iter().map(value).collect()))
+}
+
+/// MSET; MSETNX sets all or nothing.
+pub(crate) fn set_all(
+    args: &[&[u8]],
+    name: &'static str,
+    only_if_free: bool,
+    db: u8,
+    txn: &mut Transaction<'_>,
+) -> Result<bool, Refusal> {
+    if args.len().is_multiple_of(2) {
+        return Err(Refusal::wrong_arity(name));
+    }
+    let pairs = args[1..].chunks_exact(2);
+    if only_if_free && pairs.clone().any(|pair| txn.is_taken(db, pair[0])) {
+        return Ok(false);
+    }
+    for pair in pairs {
+        txn.set_string(db, pair[0], Bytes::copy_from_slice(pair[1]), StringExpiry::None);
+    }
+    Ok(true)
+}
+
+/// STRLEN
+pub(crate) fn length(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    Ok(Reply::count(txn.string(db, args[1])?.map_or(0, |value| value.len())))
+}
+
+/// APPEND
+pub(crate) fn append(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    /// Redis' `proto-max-bulk-len` as it is by default: what a client can be sent.
+    const STRING_BYTES_MAX: usize = 512 << 20;
+    let (key, suffix) = (args[1], args[2]);
+    let Some(before) = txn.string(db, key)? else {
+        txn.set_string(db, key, Bytes::copy_from_slice(suffix), StringExpiry::None);
+        return Ok(Reply::count(suffix.len()));
+    };
+    if before.len() + suffix.len() > STRING_BYTES_MAX {
+        return Err(Refusal::text("ERR string exceeds maximum allowed size (proto-max-bulk-len)"));
+    }
+    drop(before);
+    Ok(Reply::count(txn.append_to_string(db, key, suffix)?))
 }

@@ -11,6 +11,7 @@ pub(crate) fn xack(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome
     if !txn.has_group(db, args[1], args[2])? {
         return Ok(Reply::Int(0));
     }
+    txn.count_lookups(false);
     // One id is the common case of a worker that settles entry by entry.
     let acked = match &args[3..] {
         [one] => txn.acknowledge(db, args[1], args[2], &[id(one)?])?,

@@ -16,6 +16,7 @@ const COUNT_DEFAULT: usize = 100;
 pub(crate) fn xclaim(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
     let (key, group, consumer) = (args[1], args[2], args[3]);
     txn.check_group(db, key, group)?;
+    txn.count_lookups(false);
     let min_idle_ms = min_idle(args[4], "ERR Invalid min-idle-time argument for XCLAIM")?;
     // Ids go on until the first argument that is none; from there on there are only options.
     let ids: Vec<_> = args[5..].iter().map_while(|text| parse_strict(text, 0)).collect();

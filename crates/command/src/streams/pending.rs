@@ -26,6 +26,7 @@ pub(crate) fn xpending(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Out
     };
     let (key, group) = (args[1], args[2]);
     txn.check_group(db, key, group)?;
+    txn.count_lookups(false);
     let now_ms = txn.steady_ms();
     let stream = txn.stream(db, key)?.expect("checked above");
     let group = stream.group(stream.find_group(group).expect("checked above"));

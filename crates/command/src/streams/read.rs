@@ -72,9 +72,10 @@ fn read(
         return Ok(Answer::Reply(Reply::Read(outcome)));
     }
     match grammar.block_ms {
-        Some(block_ms) if may_block => {
-            Ok(Answer::Park { request, block_ms: Some(block_ms).filter(|ms| *ms > 0) })
-        }
+        Some(block_ms) if may_block => Ok(Answer::Park {
+            request: Box::new(request),
+            block_ms: Some(block_ms).filter(|ms| *ms > 0),
+        }),
         _ => Ok(Answer::Reply(Reply::NilArray)),
     }
 }

@@ -76,11 +76,19 @@ pub(super) static ROWS: [CommandSpec; 8] = [
 ];
 
 /// Subcommands of CLIENT.
-static CLIENT: [CommandSpec; 11] = [
+static CLIENT: [CommandSpec; 18] = [
+    CommandSpec::new(Connection, Id::ClientCaching, "client|caching", 3)
+        .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale])
+        .categories(&[Category::Connection])
+        .docs("6.0.0", "O(1)", "Refused outside of tracking, which this server does not have."),
     CommandSpec::new(Connection, Id::ClientGetname, "client|getname", 2)
         .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale])
         .categories(&[Category::Connection])
         .docs("2.6.9", "O(1)", "Returns the connection's name."),
+    CommandSpec::new(Connection, Id::ClientGetredir, "client|getredir", 2)
+        .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale])
+        .categories(&[Category::Connection])
+        .docs("6.0.0", "O(1)", "Returns where invalidations of this connection go: nowhere."),
     CommandSpec::help(Connection, Id::ClientHelp, "client|help", &[Category::Connection]),
     CommandSpec::new(Connection, Id::ClientId, "client|id", 2)
         .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale])
@@ -112,6 +120,14 @@ static CLIENT: [CommandSpec; 11] = [
         .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale])
         .categories(&[Category::Connection])
         .docs("7.2.0", "O(1)", "Accepted for clients that send it: reads leave no trace on keys."),
+    CommandSpec::new(Connection, Id::ClientPause, "client|pause", -3)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
+        .categories(&[Category::Connection])
+        .docs("3.0.0", "O(1)", "Stops running commands of all connections for some time."),
+    CommandSpec::new(Connection, Id::ClientReply, "client|reply", 3)
+        .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale])
+        .categories(&[Category::Connection])
+        .docs("3.2.0", "O(1)", "Chooses whether this connection gets replies."),
     CommandSpec::new(Connection, Id::ClientSetinfo, "client|setinfo", 4)
         .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale])
         .categories(&[Category::Connection])
@@ -122,6 +138,14 @@ static CLIENT: [CommandSpec; 11] = [
         .categories(&[Category::Connection])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .docs("2.6.9", "O(1)", "Names the connection."),
+    CommandSpec::new(Connection, Id::ClientTracking, "client|tracking", -3)
+        .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale])
+        .categories(&[Category::Connection])
+        .docs("6.0.0", "O(1)", "Turns tracking off; it cannot be turned on here."),
+    CommandSpec::new(Connection, Id::ClientTrackinginfo, "client|trackinginfo", 2)
+        .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale])
+        .categories(&[Category::Connection])
+        .docs("6.2.0", "O(1)", "Tells that this connection is not tracked."),
     CommandSpec::new(Connection, Id::ClientUnblock, "client|unblock", -3)
         .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
         .categories(&[Category::Connection])
@@ -130,4 +154,8 @@ static CLIENT: [CommandSpec; 11] = [
             "O(1)",
             "Ends another connection's wait, as by its time-out or with an error.",
         ),
+    CommandSpec::new(Connection, Id::ClientUnpause, "client|unpause", 2)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
+        .categories(&[Category::Connection])
+        .docs("6.2.0", "O(N) for N paused connections", "Ends a pause."),
 ];

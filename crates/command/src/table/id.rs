@@ -191,6 +191,138 @@ pub enum CommandId {
     Incrby,
     /// `SET`
     Set,
+    /// `ACL`
+    Acl,
+    /// `ACL HELP`
+    AclHelp,
+    /// `ACL WHOAMI`
+    AclWhoami,
+    /// `APPEND`
+    Append,
+    /// `BGREWRITEAOF`
+    Bgrewriteaof,
+    /// `BGSAVE`
+    Bgsave,
+    /// `CLIENT CACHING`
+    ClientCaching,
+    /// `CLIENT GETREDIR`
+    ClientGetredir,
+    /// `CLIENT PAUSE`
+    ClientPause,
+    /// `CLIENT REPLY`
+    ClientReply,
+    /// `CLIENT TRACKING`
+    ClientTracking,
+    /// `CLIENT TRACKINGINFO`
+    ClientTrackinginfo,
+    /// `CLIENT UNPAUSE`
+    ClientUnpause,
+    /// `CONFIG REWRITE`
+    ConfigRewrite,
+    /// `COPY`
+    Copy,
+    /// `DEBUG`
+    Debug,
+    /// `DUMP`
+    Dump,
+    /// `GETDEL`
+    Getdel,
+    /// `GETEX`
+    Getex,
+    /// `GETSET`
+    Getset,
+    /// `INCRBYFLOAT`
+    Incrbyfloat,
+    /// `LASTSAVE`
+    Lastsave,
+    /// `LATENCY`
+    Latency,
+    /// `LATENCY DOCTOR`
+    LatencyDoctor,
+    /// `LATENCY GRAPH`
+    LatencyGraph,
+    /// `LATENCY HELP`
+    LatencyHelp,
+    /// `LATENCY HISTOGRAM`
+    LatencyHistogram,
+    /// `LATENCY HISTORY`
+    LatencyHistory,
+    /// `LATENCY LATEST`
+    LatencyLatest,
+    /// `LATENCY RESET`
+    LatencyReset,
+    /// `LOLWUT`
+    Lolwut,
+    /// `MEMORY`
+    Memory,
+    /// `MEMORY DOCTOR`
+    MemoryDoctor,
+    /// `MEMORY HELP`
+    MemoryHelp,
+    /// `MEMORY MALLOC-STATS`
+    MemoryMallocStats,
+    /// `MEMORY PURGE`
+    MemoryPurge,
+    /// `MEMORY STATS`
+    MemoryStats,
+    /// `MEMORY USAGE`
+    MemoryUsage,
+    /// `MGET`
+    Mget,
+    /// `MODULE`
+    Module,
+    /// `MODULE HELP`
+    ModuleHelp,
+    /// `MODULE LIST`
+    ModuleList,
+    /// `MONITOR`
+    Monitor,
+    /// `MOVE`
+    Move,
+    /// `MSET`
+    Mset,
+    /// `MSETNX`
+    Msetnx,
+    /// `OBJECT`
+    Object,
+    /// `OBJECT ENCODING`
+    ObjectEncoding,
+    /// `OBJECT FREQ`
+    ObjectFreq,
+    /// `OBJECT HELP`
+    ObjectHelp,
+    /// `OBJECT IDLETIME`
+    ObjectIdletime,
+    /// `OBJECT REFCOUNT`
+    ObjectRefcount,
+    /// `PSETEX`
+    Psetex,
+    /// `RANDOMKEY`
+    Randomkey,
+    /// `RESTORE`
+    Restore,
+    /// `SAVE`
+    Save,
+    /// `SETEX`
+    Setex,
+    /// `SETNX`
+    Setnx,
+    /// `SLOWLOG`
+    Slowlog,
+    /// `SLOWLOG GET`
+    SlowlogGet,
+    /// `SLOWLOG HELP`
+    SlowlogHelp,
+    /// `SLOWLOG LEN`
+    SlowlogLen,
+    /// `SLOWLOG RESET`
+    SlowlogReset,
+    /// `STRLEN`
+    Strlen,
+    /// `SWAPDB`
+    Swapdb,
+    /// `TOUCH`
+    Touch,
     /// `DISCARD`
     Discard,
     /// `EXEC`

@@ -4,8 +4,6 @@
 //! command itself will touch, so the words before `STREAMS` are read here as XREAD reads them: the
 //! value of an option, a consumer's name among them, is never taken for the word `STREAMS`.
 
-use std::ops::Range;
-
 use super::CommandId;
 use super::spec::{CommandSpec, KeyBegin, KeyExtent, KeySpec};
 use super::words::{KeyUse, KeyUses};
@@ -43,26 +41,31 @@ pub fn keys<A: AsRef<[u8]>>(
     args: &[A],
 ) -> Result<impl Iterator<Item = KeyPosition> + use<A>, KeyError> {
     let uses_of_set = (spec.id == CommandId::Set).then(|| uses_of_set(args));
-    let mut found: [(Range<usize>, KeyUses); 2] = Default::default();
+    let none = || ((0..0).step_by(1), KeyUses::default());
+    let mut found: [(Places, KeyUses); 2] = [none(), none()];
     assert!(spec.keys.len() <= found.len(), "no row has more key specifications");
     for (slot, key_spec) in found.iter_mut().zip(spec.keys) {
-        *slot = (range(key_spec, args)?, uses_of_set.unwrap_or(key_spec.uses));
+        *slot = (places(key_spec, args)?, uses_of_set.unwrap_or(key_spec.uses));
     }
     Ok(found
         .into_iter()
-        .flat_map(|(range, uses)| range.map(move |index| KeyPosition { index, uses })))
+        .flat_map(|(places, uses)| places.map(move |index| KeyPosition { index, uses })))
 }
 
-fn range<A: AsRef<[u8]>>(spec: &KeySpec, args: &[A]) -> Result<Range<usize>, KeyError> {
+/// Indices of arguments, evenly spaced.
+type Places = std::iter::StepBy<std::ops::Range<usize>>;
+
+fn places<A: AsRef<[u8]>>(spec: &KeySpec, args: &[A]) -> Result<Places, KeyError> {
     let first = match spec.begin {
         KeyBegin::Index(index) => index,
         KeyBegin::Keyword { word, .. } => find_word(word, args).ok_or(KeyError)? + 1,
     };
-    Ok(match spec.extent {
-        KeyExtent::One => first..first + 1,
-        KeyExtent::All => first..args.len(),
-        KeyExtent::FirstHalf => first..first + (args.len() - first) / 2,
-    })
+    let end = match spec.extent {
+        KeyExtent::One => first + 1,
+        KeyExtent::All | KeyExtent::EverySecond => args.len(),
+        KeyExtent::FirstHalf => first + (args.len() - first) / 2,
+    };
+    Ok((first..end).step_by(if spec.extent == KeyExtent::EverySecond { 2 } else { 1 }))
 }
 
 /// The first place of a word that is not the value of an option of XREAD or XREADGROUP.

@@ -1,22 +1,41 @@
-//! Rows of the command table: keys of any type, strings, transactions, waiting.
+//! Rows of the command table: keys of any type, transactions, waiting.
 //!
 //! Data only; what it means is said in `table/spec.rs`.
 
 use super::CommandId as Id;
 use super::spec::{CommandSpec, KeySpec};
-use super::words::Group::{Generic, String, Transactions};
+use super::words::Group::{Generic, Transactions};
 use super::words::KeyUse::{
-    Access, Delete, Insert, Overwrite, ReadOnly, ReadWrite, Remove, Update, VariableFlags,
+    Access, Delete, Insert, Overwrite, ReadOnly, ReadWrite, Remove, Update,
 };
 use super::words::{Category, Flag};
 
-pub(super) static ROWS: [CommandSpec; 30] = [
+pub(super) static ROWS: [CommandSpec; 31] = [
+    CommandSpec::new(Generic, Id::Copy, "copy", -3)
+        .flags(&[Flag::Write, Flag::DenyOom])
+        .categories(&[Category::Keyspace])
+        .keys(&[KeySpec::at(1, &[ReadOnly, Access]), KeySpec::at(2, &[Overwrite, Update])])
+        .docs(
+            "6.2.0",
+            "O(N) for a value of N parts",
+            "Copies a key with its value, here or to another database.",
+        ),
     CommandSpec::new(Generic, Id::Del, "del", -2)
         .flags(&[Flag::Write])
         .categories(&[Category::Keyspace])
         .keys(&[KeySpec::all(&[Remove, Delete])])
         .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
         .docs("1.0.0", "O(N) for N keys", "Removes keys."),
+    CommandSpec::new(Generic, Id::Dump, "dump", 2)
+        .flags(&[Flag::Readonly])
+        .categories(&[Category::Keyspace])
+        .keys(&[KeySpec::at(1, &[ReadOnly, Access])])
+        .tips(&["nondeterministic_output"])
+        .docs(
+            "2.6.0",
+            "O(N) for a value of N parts",
+            "Returns a key's value as bytes that RESTORE understands.",
+        ),
     CommandSpec::new(Generic, Id::Exists, "exists", -2)
         .flags(&[Flag::Readonly, Flag::Fast])
         .categories(&[Category::Keyspace])
@@ -43,6 +62,14 @@ pub(super) static ROWS: [CommandSpec; 30] = [
         .categories(&[Category::Keyspace, Category::Dangerous])
         .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
         .docs("1.0.0", "O(N) for N keys of the database", "Returns all keys that match a pattern."),
+    CommandSpec::new(Generic, Id::Move, "move", 3)
+        .flags(&[Flag::Write, Flag::Fast])
+        .categories(&[Category::Keyspace])
+        .keys(&[KeySpec::at(1, &[ReadWrite, Access, Update])])
+        .docs("1.0.0", "O(1)", "Moves a key to another database."),
+    CommandSpec::new(Generic, Id::Object, "object", -2)
+        .docs("2.2.3", "By subcommand", "Tells how a key's value is kept.")
+        .subcommands(&OBJECT),
     CommandSpec::new(Generic, Id::Persist, "persist", 2)
         .flags(&[Flag::Write, Flag::Fast])
         .categories(&[Category::Keyspace])
@@ -69,6 +96,11 @@ pub(super) static ROWS: [CommandSpec; 30] = [
         .keys(&[KeySpec::at(1, &[ReadOnly, Access])])
         .tips(&["nondeterministic_output"])
         .docs("2.6.0", "O(1)", "Returns how many milliseconds a key has left."),
+    CommandSpec::new(Generic, Id::Randomkey, "randomkey", 1)
+        .flags(&[Flag::Readonly])
+        .categories(&[Category::Keyspace])
+        .tips(&["request_policy:all_shards", "response_policy:special", "nondeterministic_output"])
+        .docs("1.0.0", "O(1)", "Returns some key of the database."),
     CommandSpec::new(Generic, Id::Rename, "rename", 3)
         .flags(&[Flag::Write])
         .categories(&[Category::Keyspace])
@@ -79,6 +111,11 @@ pub(super) static ROWS: [CommandSpec; 30] = [
         .categories(&[Category::Keyspace])
         .keys(&[KeySpec::at(1, &[ReadWrite, Access, Delete]), KeySpec::at(2, &[Overwrite, Insert])])
         .docs("1.0.0", "O(1)", "Gives a key another name unless that is taken."),
+    CommandSpec::new(Generic, Id::Restore, "restore", -4)
+        .flags(&[Flag::Write, Flag::DenyOom])
+        .categories(&[Category::Keyspace, Category::Dangerous])
+        .keys(&[KeySpec::at(1, &[Overwrite, Update])])
+        .docs("2.6.0", "O(N) for a value of N parts", "Creates a key from the bytes of a DUMP."),
     CommandSpec::new(Generic, Id::Scan, "scan", -2)
         .flags(&[Flag::Readonly])
         .categories(&[Category::Keyspace])
@@ -88,6 +125,12 @@ pub(super) static ROWS: [CommandSpec; 30] = [
             "O(1) a call, O(N) for a walk over N keys",
             "Walks over the keys with a cursor.",
         ),
+    CommandSpec::new(Generic, Id::Touch, "touch", -2)
+        .flags(&[Flag::Readonly, Flag::Fast])
+        .categories(&[Category::Keyspace])
+        .keys(&[KeySpec::all(&[ReadOnly])])
+        .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
+        .docs("3.2.1", "O(N) for N keys", "Marks keys as used and counts those that exist."),
     CommandSpec::new(Generic, Id::Ttl, "ttl", 2)
         .flags(&[Flag::Readonly, Flag::Fast])
         .categories(&[Category::Keyspace])
@@ -119,37 +162,6 @@ pub(super) static ROWS: [CommandSpec; 30] = [
             "O(1)",
             "Waits until the connection's writes are on disk, here and on replicas.",
         ),
-    CommandSpec::new(String, Id::Decr, "decr", 2)
-        .flags(&[Flag::Write, Flag::DenyOom, Flag::Fast])
-        .categories(&[Category::String])
-        .keys(&[KeySpec::at(1, &[ReadWrite, Access, Update])])
-        .docs("1.0.0", "O(1)", "Takes one from the integer at a key, which starts at 0."),
-    CommandSpec::new(String, Id::Decrby, "decrby", 3)
-        .flags(&[Flag::Write, Flag::DenyOom, Flag::Fast])
-        .categories(&[Category::String])
-        .keys(&[KeySpec::at(1, &[ReadWrite, Access, Update])])
-        .docs("1.0.0", "O(1)", "Takes a number from the integer at a key, which starts at 0."),
-    CommandSpec::new(String, Id::Get, "get", 2)
-        .flags(&[Flag::Readonly, Flag::Fast])
-        .categories(&[Category::String])
-        .keys(&[KeySpec::at(1, &[ReadOnly, Access])])
-        .docs("1.0.0", "O(1)", "Returns the string at a key."),
-    CommandSpec::new(String, Id::Incr, "incr", 2)
-        .flags(&[Flag::Write, Flag::DenyOom, Flag::Fast])
-        .categories(&[Category::String])
-        .keys(&[KeySpec::at(1, &[ReadWrite, Access, Update])])
-        .docs("1.0.0", "O(1)", "Adds one to the integer at a key, which starts at 0."),
-    CommandSpec::new(String, Id::Incrby, "incrby", 3)
-        .flags(&[Flag::Write, Flag::DenyOom, Flag::Fast])
-        .categories(&[Category::String])
-        .keys(&[KeySpec::at(1, &[ReadWrite, Access, Update])])
-        .docs("1.0.0", "O(1)", "Adds a number to the integer at a key, which starts at 0."),
-    CommandSpec::new(String, Id::Set, "set", -3)
-        .flags(&[Flag::Write, Flag::DenyOom])
-        .categories(&[Category::String])
-        .keys(&[KeySpec::at(1, &[ReadWrite, Access, Update, VariableFlags])
-            .note("access only with GET")])
-        .docs("1.0.0", "O(1)", "Stores a string at a key, whatever was there."),
     CommandSpec::new(Transactions, Id::Discard, "discard", 1)
         .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale, Flag::Fast, Flag::AllowBusy])
         .categories(&[Category::Transaction])
@@ -175,4 +187,33 @@ pub(super) static ROWS: [CommandSpec; 30] = [
             "O(1) for each key",
             "Makes the next transaction depend on keys staying unchanged.",
         ),
+];
+
+/// Subcommands of OBJECT.
+static OBJECT: [CommandSpec; 5] = [
+    CommandSpec::new(Generic, Id::ObjectEncoding, "object|encoding", 3)
+        .flags(&[Flag::Readonly])
+        .categories(&[Category::Keyspace])
+        .keys(&[KeySpec::at(2, &[ReadOnly])])
+        .tips(&["nondeterministic_output"])
+        .docs("2.2.3", "O(1)", "Returns the way a value is kept in memory."),
+    CommandSpec::new(Generic, Id::ObjectFreq, "object|freq", 3)
+        .flags(&[Flag::Readonly])
+        .categories(&[Category::Keyspace])
+        .keys(&[KeySpec::at(2, &[ReadOnly])])
+        .tips(&["nondeterministic_output"])
+        .docs("4.0.0", "O(1)", "Refused: no use of keys is counted, since nothing is evicted."),
+    CommandSpec::help(Generic, Id::ObjectHelp, "object|help", &[Category::Keyspace]),
+    CommandSpec::new(Generic, Id::ObjectIdletime, "object|idletime", 3)
+        .flags(&[Flag::Readonly])
+        .categories(&[Category::Keyspace])
+        .keys(&[KeySpec::at(2, &[ReadOnly])])
+        .tips(&["nondeterministic_output"])
+        .docs("2.2.3", "O(1)", "Returns for how many seconds nobody has used a key."),
+    CommandSpec::new(Generic, Id::ObjectRefcount, "object|refcount", 3)
+        .flags(&[Flag::Readonly])
+        .categories(&[Category::Keyspace])
+        .keys(&[KeySpec::at(2, &[ReadOnly])])
+        .tips(&["nondeterministic_output"])
+        .docs("2.2.3", "O(1)", "Returns how many references to a value there are: one."),
 ];

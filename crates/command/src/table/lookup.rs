@@ -5,16 +5,32 @@
 
 use super::lookup_error::LookupError;
 use super::spec::CommandSpec;
-use super::{connection, keyspace, server, streams};
+use super::{connection, diagnostics, keyspace, server, streams, strings};
 
 /// No command's own word is longer.
 pub const NAME_BYTES_MAX: usize = 16;
 
-const COMMANDS: usize =
-    streams::ROWS.len() + connection::ROWS.len() + server::ROWS.len() + keyspace::ROWS.len();
+/// The rows of all families, in the order in which clients see them.
+const FAMILIES: [&[CommandSpec]; 6] = [
+    &streams::ROWS,
+    &connection::ROWS,
+    &server::ROWS,
+    &diagnostics::ROWS,
+    &keyspace::ROWS,
+    &strings::ROWS,
+];
+
+const COMMANDS: usize = {
+    let (mut count, mut family) = (0, 0);
+    while family < FAMILIES.len() {
+        count += FAMILIES[family].len();
+        family += 1;
+    }
+    count
+};
 
 /// At least three times as many slots as commands, so that probes are short and always end.
-const SLOTS: usize = 256;
+const SLOTS: usize = 512;
 const SLOT_BITS: u32 = SLOTS.ilog2();
 const _: () = assert!(COMMANDS * 3 <= SLOTS);
 
@@ -27,15 +43,17 @@ struct Slot {
 
 static TABLE: [Slot; SLOTS] = {
     let mut slots = [Slot { key: (0, 0), spec: None }; SLOTS];
-    slots = fill(slots, &streams::ROWS);
-    slots = fill(slots, &connection::ROWS);
-    slots = fill(slots, &server::ROWS);
-    fill(slots, &keyspace::ROWS)
+    let mut family = 0;
+    while family < FAMILIES.len() {
+        slots = fill(slots, FAMILIES[family]);
+        family += 1;
+    }
+    slots
 };
 
 /// All commands, without subcommands, in the order of the table.
 pub fn all() -> impl Iterator<Item = &'static CommandSpec> {
-    [&streams::ROWS[..], &connection::ROWS, &server::ROWS, &keyspace::ROWS].into_iter().flatten()
+    FAMILIES.into_iter().flatten()
 }
 
 /// The command of that name, letters of both cases being equal. Never allocates.

@@ -17,9 +17,11 @@ mod words;
 mod spec;
 
 mod connection;
+mod diagnostics;
 mod keyspace;
 mod server;
 mod streams;
+mod strings;
 
 mod keys;
 mod lookup;

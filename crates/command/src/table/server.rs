@@ -7,7 +7,20 @@ use super::spec::CommandSpec;
 use super::words::Group::Server;
 use super::words::{Category, Flag};
 
-pub(super) static ROWS: [CommandSpec; 9] = [
+pub(super) static ROWS: [CommandSpec; 17] = [
+    CommandSpec::new(Server, Id::Acl, "acl", -2)
+        .docs("6.0.0", "By subcommand", "Access rules: so far, who one is.")
+        .subcommands(&ACL),
+    CommandSpec::new(Server, Id::Bgrewriteaof, "bgrewriteaof", 1)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::NoAsyncLoading])
+        .docs(
+            "1.0.0",
+            "O(1)",
+            "Accepted for programs that send it: there is no append-only file to rewrite.",
+        ),
+    CommandSpec::new(Server, Id::Bgsave, "bgsave", -1)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::NoAsyncLoading])
+        .docs("1.0.0", "O(1)", "Syncs everything to disk without waiting for it."),
     CommandSpec::new(Server, Id::Command, "command", -1)
         .flags(&[Flag::Loading, Flag::Stale])
         .categories(&[Category::Connection])
@@ -37,10 +50,26 @@ pub(super) static ROWS: [CommandSpec; 9] = [
         .categories(&[Category::Dangerous])
         .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
         .docs("1.0.0", "O(1)", "Reports the state of the server by sections."),
+    CommandSpec::new(Server, Id::Lastsave, "lastsave", 1)
+        .flags(&[Flag::Loading, Flag::Stale, Flag::Fast])
+        .categories(&[Category::Admin, Category::Dangerous])
+        .tips(&["nondeterministic_output"])
+        .docs("1.0.0", "O(1)", "Returns the Unix time when last everything was on disk."),
+    CommandSpec::new(Server, Id::Lolwut, "lolwut", -1).flags(&[Flag::Readonly, Flag::Fast]).docs(
+        "5.0.0",
+        "O(1)",
+        "Shows the version, and a picture.",
+    ),
+    CommandSpec::new(Server, Id::Module, "module", -2)
+        .docs("4.0.0", "By subcommand", "Modules: there are none, and none can be loaded.")
+        .subcommands(&MODULE),
     CommandSpec::new(Server, Id::Role, "role", 1)
         .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale, Flag::Fast])
         .categories(&[Category::Admin, Category::Dangerous])
         .docs("2.8.12", "O(1)", "Returns the server's part in replication: always a master's."),
+    CommandSpec::new(Server, Id::Save, "save", 1)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::NoAsyncLoading, Flag::NoMulti])
+        .docs("1.0.0", "O(1)", "Waits until everything is on disk."),
     CommandSpec::new(Server, Id::Shutdown, "shutdown", -1)
         .flags(&[
             Flag::Admin,
@@ -51,6 +80,10 @@ pub(super) static ROWS: [CommandSpec; 9] = [
             Flag::AllowBusy,
         ])
         .docs("1.0.0", "O(1)", "Stops the server once everything is on disk."),
+    CommandSpec::new(Server, Id::Swapdb, "swapdb", 3)
+        .flags(&[Flag::Write, Flag::Fast])
+        .categories(&[Category::Keyspace, Category::Dangerous])
+        .docs("4.0.0", "O(N) for N waiting connections", "Exchanges the keys of two databases."),
     CommandSpec::new(Server, Id::Time, "time", 1)
         .flags(&[Flag::Loading, Flag::Stale, Flag::Fast])
         .tips(&["nondeterministic_output"])
@@ -98,7 +131,7 @@ static COMMAND: [CommandSpec; 7] = [
 ];
 
 /// Subcommands of CONFIG.
-static CONFIG: [CommandSpec; 4] = [
+static CONFIG: [CommandSpec; 5] = [
     CommandSpec::new(Server, Id::ConfigGet, "config|get", -3)
         .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
         .docs("2.0.0", "O(N) for N settings", "Returns the settings whose names match a pattern."),
@@ -107,8 +140,33 @@ static CONFIG: [CommandSpec; 4] = [
         .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .docs("2.0.0", "O(1)", "Sets the counters shown by INFO back to zero."),
+    CommandSpec::new(Server, Id::ConfigRewrite, "config|rewrite", 2)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .docs(
+            "2.8.0",
+            "O(N) for a file of N lines",
+            "Writes the settings in force to the configuration file.",
+        ),
     CommandSpec::new(Server, Id::ConfigSet, "config|set", -4)
         .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .docs("2.0.0", "O(N) for N settings", "Changes settings, all of them or none."),
+];
+
+/// Subcommands of ACL.
+static ACL: [CommandSpec; 2] = [
+    CommandSpec::help(Server, Id::AclHelp, "acl|help", &[]),
+    CommandSpec::new(Server, Id::AclWhoami, "acl|whoami", 2)
+        .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale])
+        .docs("6.0.0", "O(1)", "Returns the name of the connection's user."),
+];
+
+/// Subcommands of MODULE.
+static MODULE: [CommandSpec; 2] = [
+    CommandSpec::help(Server, Id::ModuleHelp, "module|help", &[]),
+    CommandSpec::new(Server, Id::ModuleList, "module|list", 2)
+        .flags(&[Flag::Admin, Flag::NoScript])
+        .tips(&["nondeterministic_output_order"])
+        .docs("4.0.0", "O(1)", "Returns the loaded modules: none."),
 ];

@@ -83,6 +83,8 @@ pub enum KeyExtent {
     One,
     /// All.
     All,
+    /// Each second one: a value stands behind each.
+    EverySecond,
     /// The first half of them.
     FirstHalf,
 }
@@ -101,6 +103,11 @@ impl KeySpec {
     /// Keys from argument 1 to the last.
     pub(super) const fn all(uses: &[KeyUse]) -> Self {
         Self { extent: KeyExtent::All, ..Self::at(1, uses) }
+    }
+
+    /// Keys from argument 1 to the last, each with a value behind it.
+    pub(super) const fn every_second(uses: &[KeyUse]) -> Self {
+        Self { extent: KeyExtent::EverySecond, ..Self::at(1, uses) }
     }
 
     /// As many keys as there are identities after them, behind the word `STREAMS`.
@@ -236,6 +243,12 @@ impl CommandSpec {
         self.flags.contains(Flag::Write)
     }
 
+    /// Whether it reads data and changes nothing.
+    #[must_use]
+    pub const fn is_readonly(&self) -> bool {
+        self.flags.contains(Flag::Readonly)
+    }
+
     /// Whether it is refused when memory is used up.
     #[must_use]
     pub const fn is_denied_without_memory(&self) -> bool {
@@ -275,7 +288,9 @@ impl CommandSpec {
             let KeyBegin::Index(index) = spec.begin else { return (0, 0, 0) };
             let index = i64::try_from(index).expect("a literal of the table");
             let first = if range.0 == 0 { index } else { range.0 };
-            range = (first, if spec.extent == KeyExtent::One { index } else { -1 }, 1);
+            let last = if spec.extent == KeyExtent::One { index } else { -1 };
+            let step = if spec.extent == KeyExtent::EverySecond { 2 } else { 1 };
+            range = (first, last, step);
         }
         range
     }

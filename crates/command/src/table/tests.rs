@@ -83,17 +83,33 @@ fn the_questions_that_gates_ask_have_the_answers_of_redis() {
             "xgroup|createconsumer",
             "xidmprecord",
             "xsetid",
+            "copy",
+            "restore",
+            "append",
             "decr",
             "decrby",
+            "getset",
             "incr",
             "incrby",
+            "incrbyfloat",
+            "mset",
+            "msetnx",
+            "psetex",
             "set",
+            "setex",
+            "setnx",
         ]
     );
     assert_eq!(named(CommandSpec::is_blocking), ["xread", "xreadgroup", "wait", "waitaof"]);
     assert_eq!(named(CommandSpec::needs_no_auth), ["auth", "hello", "quit", "reset"]);
-    assert_eq!(named(|spec| !spec.is_allowed_in_multi()), ["shutdown"]);
-    assert_eq!(named(CommandSpec::is_container), ["xgroup", "xinfo", "client", "config"]);
+    assert_eq!(named(|spec| !spec.is_allowed_in_multi()), ["save", "shutdown"]);
+    assert_eq!(
+        named(CommandSpec::is_container),
+        [
+            "xgroup", "xinfo", "client", "acl", "config", "module", "latency", "memory", "slowlog",
+            "object"
+        ]
+    );
     assert!(named(CommandSpec::is_write).contains(&"xreadgroup"));
     assert!(!named(CommandSpec::is_write).contains(&"xread"));
     assert!(!named(CommandSpec::runs_while_loading).contains(&"ping"));

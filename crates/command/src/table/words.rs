@@ -109,6 +109,8 @@ vocabulary! {
         NoAuth = "no_auth",
         /// Where its keys stand depends on its arguments.
         MovableKeys = "movablekeys",
+        /// Does not run while a replica loads data beside what it serves.
+        NoAsyncLoading = "no_async_loading",
         /// Not allowed within a transaction.
         NoMulti = "no_multi",
         /// Runs while a script is running.

@@ -4,7 +4,7 @@ mod groups;
 mod keyspace;
 
 use super::random::Random;
-use crate::{Family, Program};
+use crate::Program;
 
 /// One command. `''` never occurs: an empty word is an empty argument. Those of the second
 /// connection begin with [`SECOND`].
@@ -21,16 +21,13 @@ pub struct Features {
     pub claim: bool,
     /// XADD IDMP and IDMPAUTO, XCFGSET.
     pub idmp: bool,
-    /// COPY.
-    pub copy: bool,
 }
 
 impl Features {
     /// What two servers have in common.
     pub fn common(a: &Program, b: &Program) -> Self {
         let since = |version| a.is_redis_since(version) && b.is_redis_since(version);
-        let copy = [a, b].iter().all(|program| program.family != Family::Millstream);
-        Self { policies: since((8, 6)), claim: since((8, 4)), idmp: since((8, 6)), copy }
+        Self { policies: since((8, 6)), claim: since((8, 4)), idmp: since((8, 6)) }
     }
 }
 
@@ -359,14 +356,14 @@ mod tests {
 
     #[test]
     fn a_seed_is_a_sequence() {
-        let all = Features { policies: true, claim: true, idmp: true, copy: true };
+        let all = Features { policies: true, claim: true, idmp: true };
         assert_eq!(sequence(7, 100, all), sequence(7, 100, all));
         assert_ne!(sequence(7, 100, all), sequence(8, 100, all));
     }
 
     #[test]
     fn what_a_server_lacks_is_not_asked() {
-        let none = Features { policies: false, claim: false, idmp: false, copy: false };
+        let none = Features { policies: false, claim: false, idmp: false };
         let newer = ["CLAIM", "IDMP", "IDMPAUTO", "DELREF", "ACKED", "XDELEX", "XCFGSET"];
         for seed in 0..50 {
             let commands = sequence(seed, 100, none);

@@ -34,15 +34,21 @@ impl Check<'_> {
             (Pattern::Int(low, high), Value::Int(got)) => (low..=high).contains(&got),
             (Pattern::UnixMs, Value::Int(got)) => is_recent(*got),
             (Pattern::AnyInt(name), Value::Int(got)) => {
-                return self.bind(name.as_deref(), &got.to_string());
+                return self.bind(name.as_deref(), got.to_string().as_bytes());
             }
             (Pattern::Bulk(want), Value::Bulk(got)) => want == got,
             (Pattern::Verbatim(want), Value::Bulk(got)) => !self.resp3 && want == got,
             (Pattern::Verbatim(want), Value::Verbatim(got)) => want == got,
             (Pattern::Id(name), Value::Bulk(got)) if is_entry_id(got) => {
-                return self.bind(name.as_deref(), &String::from_utf8_lossy(got));
+                return self.bind(name.as_deref(), got);
+            }
+            (Pattern::Bytes(name), Value::Bulk(got)) => {
+                return self.bind(name.as_deref(), got);
             }
             (Pattern::Has(want), _) => value.bytes().is_some_and(|got| contains(got, want)),
+            (Pattern::Like(parts), _) => value.bytes().is_some_and(|got| is_like(got, parts)),
+            (Pattern::SimpleLike(parts), Value::Simple(got)) => is_like(got.as_bytes(), parts),
+            (Pattern::Scalar(want), _) => want == value,
             (Pattern::Nil, Value::Nil) => !self.resp3,
             (Pattern::NilArray, Value::NilArray) => !self.resp3,
             (Pattern::Nil | Pattern::NilArray, Value::Null) => self.resp3,
@@ -50,7 +56,9 @@ impl Check<'_> {
             (Pattern::Array { items, open }, Value::Array(got)) => {
                 return self.items(items, *open, got);
             }
-            (Pattern::Set(items), Value::Set(got)) => return self.items(items, false, got),
+            (Pattern::Set(items), Value::Set(got)) | (Pattern::Push(items), Value::Push(got)) => {
+                return self.items(items, false, got);
+            }
             (Pattern::Set(items), Value::Array(got)) if !self.resp3 => {
                 return self.items(items, false, got);
             }
@@ -124,10 +132,14 @@ impl Check<'_> {
         }
     }
 
-    fn bind(&mut self, name: Option<&str>, got: &str) -> Result<(), String> {
+    fn bind(&mut self, name: Option<&str>, got: &[u8]) -> Result<(), String> {
         let Some(name) = name else { return Ok(()) };
         let bound = self.bindings.entry(name.to_owned()).or_insert_with(|| got.to_owned());
-        if bound == got { Ok(()) } else { Err(format!("{got} is not {bound}, named {name}")) }
+        let shown = |bytes: &[u8]| Value::Bulk(bytes.to_owned());
+        match bound == got {
+            true => Ok(()),
+            false => Err(format!("{} is not {}, named {name}", shown(got), shown(bound))),
+        }
     }
 }
 
@@ -138,4 +150,18 @@ fn is_recent(unix_ms: i64) -> bool {
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
     part.is_empty() || bytes.windows(part.len()).any(|window| window == part)
+}
+
+/// Whether the bytes are these parts in order, with anything between one and the next.
+fn is_like(bytes: &[u8], parts: &[Vec<u8>]) -> bool {
+    let [first, between @ .., last] = parts else { return parts.iter().all(|one| one == bytes) };
+    let Some(rest) = bytes.strip_prefix(&first[..]) else { return false };
+    let Some(mut rest) = rest.strip_suffix(&last[..]) else { return false };
+    for part in between.iter().filter(|part| !part.is_empty()) {
+        let Some(at) = rest.windows(part.len()).position(|window| window == part) else {
+            return false;
+        };
+        rest = &rest[at + part.len()..];
+    }
+    true
 }

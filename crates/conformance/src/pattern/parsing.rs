@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use super::{Pair, Pattern};
+use crate::Value;
 use crate::value::is_bare;
 
 /// Longest time that passes as "a moment ago": generous, for test machines under load.
@@ -62,11 +63,21 @@ impl<'a> Parser<'a> {
         if self.take("~[") {
             return Ok(Pattern::Set(self.items()?.0));
         }
+        if self.take(">[") {
+            return Ok(Pattern::Push(self.items()?.0));
+        }
+        if rest.starts_with([',', '#', '(']) {
+            self.at += 1;
+            return scalar(&rest[..1], self.word()?);
+        }
         if self.take("{") {
             return self.map();
         }
         if self.take("<") {
             return self.wildcard();
+        }
+        if self.take("+<like ") {
+            return Ok(Pattern::SimpleLike(self.starred()?));
         }
         if self.take("+") {
             return Ok(Pattern::Simple(into_text(self.string()?)?));
@@ -150,8 +161,7 @@ impl<'a> Parser<'a> {
                 self.expect("}")?;
                 return Ok(Pattern::Map { pairs, paired, open });
             }
-            self.skip_blanks();
-            let key = Pattern::Bulk(self.string()?);
+            let key = self.key()?;
             let optional = self.take("?");
             if self.take("=>") {
                 paired = true;
@@ -166,6 +176,15 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// A key of a map: a string, unless it is an integer without quotes.
+    fn key(&mut self) -> Result<Pattern, String> {
+        self.skip_blanks();
+        let quoted = self.rest().starts_with('"');
+        let text = self.string()?;
+        let int = str::from_utf8(&text).ok().filter(|_| !quoted).and_then(|text| text.parse().ok());
+        Ok(int.map_or(Pattern::Bulk(text), |int| Pattern::Int(int, int)))
+    }
+
     /// What follows `<`.
     fn wildcard(&mut self) -> Result<Pattern, String> {
         if self.take("has ") {
@@ -173,6 +192,9 @@ impl<'a> Parser<'a> {
             let text = self.string()?;
             self.expect(">")?;
             return Ok(Pattern::Has(text));
+        }
+        if self.take("like ") {
+            return Ok(Pattern::Like(self.starred()?));
         }
         let end = self.rest().find('>').ok_or("no \">\" after \"<\"")?;
         let word = &self.rest()[..end];
@@ -190,10 +212,19 @@ impl<'a> Parser<'a> {
             "int" => Ok(Pattern::AnyInt(name)),
             "text" => Ok(Pattern::text()),
             "id" => Ok(Pattern::Id(name)),
+            "bytes" => Ok(Pattern::Bytes(name)),
             "ms" => Ok(Pattern::Int(0, MOMENT_MS)),
             "unix-ms" => Ok(Pattern::UnixMs),
             _ => Err(format!("unknown wildcard <{word}>")),
         }
+    }
+
+    /// What follows `<like`: the parts between the stars.
+    fn starred(&mut self) -> Result<Vec<Vec<u8>>, String> {
+        self.skip_blanks();
+        let text = self.string()?;
+        self.expect(">")?;
+        Ok(text.split(|b| *b == b'*').map(<[u8]>::to_vec).collect())
     }
 
     /// A quoted string or a bare word.
@@ -217,6 +248,16 @@ impl<'a> Parser<'a> {
         self.at += word.len();
         Ok(word)
     }
+}
+
+fn scalar(sigil: &str, word: &str) -> Result<Pattern, String> {
+    Ok(Pattern::Scalar(match (sigil, word) {
+        ("#", "true") => Value::Bool(true),
+        ("#", "false") => Value::Bool(false),
+        (",", _) => Value::Double(word.to_owned()),
+        ("(", _) => Value::BigNumber(word.to_owned()),
+        _ => return Err(format!("{sigil}{word} is no boolean")),
+    }))
 }
 
 fn into_text(bytes: Vec<u8>) -> Result<String, String> {

@@ -22,12 +22,22 @@ impl fmt::Display for Pattern {
             Self::Id(Some(name)) => write!(f, "<id:{name}>"),
             Self::Has(bytes) if bytes.is_empty() => f.write_str("<text>"),
             Self::Has(bytes) => write!(f, "<has {}>", Value::Bulk(bytes.clone())),
+            Self::Like(parts) => {
+                write!(f, "<like {}>", Value::Bulk(parts.join(&b'*')))
+            }
+            Self::SimpleLike(parts) => {
+                write!(f, "+<like {}>", Value::Bulk(parts.join(&b'*')))
+            }
+            Self::Bytes(None) => f.write_str("<bytes>"),
+            Self::Bytes(Some(name)) => write!(f, "<bytes:{name}>"),
+            Self::Scalar(value) => write!(f, "{value}"),
             Self::Any => f.write_str("<any>"),
             Self::Nil => f.write_str("nil"),
             Self::NilArray => f.write_str("nil-array"),
             Self::Null => f.write_str("null"),
             Self::Array { items, open } => list(f, "[", items, *open),
             Self::Set(items) => list(f, "~[", items, false),
+            Self::Push(items) => list(f, ">[", items, false),
             Self::Map { pairs, paired, open } => {
                 let arrow = if *paired { " =>" } else { ":" };
                 f.write_str("{")?;

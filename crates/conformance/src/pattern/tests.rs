@@ -40,6 +40,14 @@ fn open_maps_look_keys_up_and_closed_ones_keep_order() {
 }
 
 #[test]
+fn keys_of_maps_may_be_integers() {
+    assert_eq!(check("{1: #true}", b"%1\r\n:1\r\n#t\r\n", true), Ok(()));
+    assert_eq!(check("{1: a}", b"*2\r\n:1\r\n$1\r\na\r\n", false), Ok(()));
+    assert_eq!(check("{\"1\": a}", b"*2\r\n$1\r\n1\r\n$1\r\na\r\n", false), Ok(()));
+    assert!(check("{\"1\": a}", b"*2\r\n:1\r\n$1\r\na\r\n", false).is_err());
+}
+
+#[test]
 fn an_optional_pair_may_be_missing_but_not_wrong() {
     let wire = b"*4\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n:2\r\n";
     for fits in ["{a: 1, b?: 2}", "{a: 1, x?: 3, b: 2}", "{b?: 2, x?: 3, ...}"] {
@@ -55,6 +63,41 @@ fn names_bind_at_the_first_match() {
     let wire = b"*2\r\n$3\r\n1-1\r\n$3\r\n1-2\r\n";
     assert!(check("[<id:a>, <id:a>]", wire, false).is_err());
     assert_eq!(check("[<id:a>, <id:b>]", wire, false), Ok(()));
+}
+
+#[test]
+fn any_bytes_can_be_named() {
+    let wire = b"*2\r\n$3\r\n\xff\r\n\r\n$3\r\n\xff\r\n\r\n";
+    assert_eq!(check("[<bytes:a>, <bytes:a>]", wire, false), Ok(()));
+    assert_eq!(check("[<bytes:a>, <bytes>]", wire, false), Ok(()));
+    assert!(check("<bytes>", b"+OK\r\n", false).is_err(), "a status is no bulk string");
+}
+
+#[test]
+fn stars_stand_for_any_bytes_in_order() {
+    for fits in ["abcd", "*", "ab*d", "a*b*d", "abcd*", "*a*c*", "**d", "*bc*"] {
+        assert_eq!(check(&format!("<like \"{fits}\">"), b"+abcd\r\n", false), Ok(()), "{fits}");
+    }
+    for wrong in ["abc", "bcd", "a*c", "b*", "*c*b*", "abc*cd", ""] {
+        assert!(check(&format!("<like \"{wrong}\">"), b"+abcd\r\n", false).is_err(), "{wrong}");
+    }
+    assert_eq!(check("+<like \"a*\">", b"+abcd\r\n", false), Ok(()));
+    assert!(check("+<like \"a*\">", b"$4\r\nabcd\r\n", false).is_err(), "no status");
+}
+
+#[test]
+fn types_that_only_resp3_has() {
+    for (pattern, wire) in [
+        (",1.5", &b",1.5\r\n"[..]),
+        ("#false", b"#f\r\n"),
+        ("(123", b"(123\r\n"),
+        ("[#true, ,1.5]", b"*2\r\n#t\r\n,1.5\r\n"),
+        (">[a, 1]", b">2\r\n$1\r\na\r\n:1\r\n"),
+    ] {
+        assert_eq!(check(pattern, wire, true), Ok(()), "{pattern}");
+        assert!(check(pattern, b":1\r\n", true).is_err(), "{pattern}");
+    }
+    assert!("#yes".parse::<Pattern>().is_err());
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub(super) fn fill_in(argument: &[u8], i: u32, bindings: &Bindings) -> Vec<u8> {
             .and_then(|name| Some((name, value_of(name, i, bindings)?)));
         match value {
             Some((name, value)) => {
-                out.extend_from_slice(value.as_bytes());
+                out.extend_from_slice(&value);
                 rest = &rest[name.len() + 2..];
             }
             None => {
@@ -56,20 +56,20 @@ pub(super) fn fill_in(argument: &[u8], i: u32, bindings: &Bindings) -> Vec<u8> {
     out
 }
 
-fn value_of(name: &str, i: u32, bindings: &Bindings) -> Option<String> {
+fn value_of(name: &str, i: u32, bindings: &Bindings) -> Option<Vec<u8>> {
     if name == "i" {
-        return Some(i.to_string());
+        return Some(i.to_string().into_bytes());
     }
     if let Some(value) = bindings.get(name) {
         return Some(value.clone());
     }
     if let Some((text, times)) = name.split_once('*') {
-        return Some(text.repeat(times.parse().ok()?));
+        return Some(text.repeat(times.parse().ok()?).into_bytes());
     }
     let offset = name.strip_prefix("now")?;
     let offset: i128 = if offset.is_empty() { 0 } else { offset.parse().ok()? };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_millis();
-    Some((i128::try_from(now).ok()? + offset).to_string())
+    Some((i128::try_from(now).ok()? + offset).to_string().into_bytes())
 }
 
 #[cfg(test)]
@@ -88,9 +88,13 @@ mod tests {
 
     #[test]
     fn braces_are_filled_in_or_left_alone() {
-        let bindings = Bindings::from([("id".to_owned(), "1-1".to_owned())]);
+        let bindings = Bindings::from([
+            ("id".to_owned(), b"1-1".to_vec()),
+            ("dump".to_owned(), b"\xff{id}".to_vec()),
+        ]);
         let filled = |text: &str| fill_in(text.as_bytes(), 7, &bindings);
         assert_eq!(filled("{i}-{id}"), b"7-1-1");
+        assert_eq!(filled("<{dump}>"), b"<\xff{id}>");
         assert_eq!(filled("{x*3}"), b"xxx");
         assert_eq!(filled("{tag}{"), b"{tag}{");
         assert_ne!(filled("{now-5}"), b"{now-5}");

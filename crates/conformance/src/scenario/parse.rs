@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
     fn next_line(&mut self) -> Option<(usize, &'a str)> {
         while let Some(line) = self.lines.get(self.at) {
             self.at += 1;
-            if !line.trim().is_empty() && !line.starts_with('#') {
+            if !line.trim().is_empty() && !line.starts_with("# ") {
                 return Some((self.at, line.trim_end()));
             }
         }
@@ -81,6 +81,7 @@ impl<'a> Reader<'a> {
         Ok(match text.as_str() {
             "blocks" => Expected::Blocks,
             "closed" => Expected::Closed,
+            "silence" => Expected::Silence,
             "?" => Expected::Unknown { line },
             _ => Expected::Reply(pattern(&text)?),
         })
@@ -104,6 +105,7 @@ fn rule(text: &str, rules: &mut Rules) -> Result<()> {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     match word {
         "@ours" => rules.ours = true,
+        "@debug" => rules.debug = true,
         "@only" => {
             let ranges: Result<Vec<PeerRange>, String> =
                 rest.split_whitespace().map(str::parse).collect();
@@ -180,12 +182,13 @@ mod tests {
     #[test]
     fn a_file_is_sections_of_steps() {
         let text = "# c\n@only redis>=8.4\n== one\n@resp 3\n> PING\n+PONG\n@differs valkey: why\n\
-                    c2> XREAD BLOCK 0 STREAMS s $\nblocks\nc2< 5..9ms\n[a,\n b]\n== two\n2x> A\n?\n";
+                    c2> XREAD BLOCK 0 STREAMS s $\nblocks\nc2< 5..9ms\n[a,\n b]\n== two\n@debug\n2x> A\n?\n> B\nsilence\n> C\n#true\n";
         let sections = sections(text).expect("well written");
         assert_eq!(sections.len(), 2);
         assert_eq!(sections[0].rules.protocol, Some(3));
         assert_eq!(sections[1].rules.protocol, None);
         assert_eq!(sections[1].rules.only.len(), 1, "rules of the file hold for each section");
+        assert!(sections[1].rules.debug && !sections[0].rules.debug);
         let steps = &sections[0].steps;
         assert_eq!(steps[1].differs.len(), 1);
         let Action::Await { client, within, expected } = &steps[2].action else {
@@ -196,7 +199,12 @@ mod tests {
         let Action::Send { repeat, expected, .. } = &sections[1].steps[0].action else {
             panic!("{:?}", sections[1].steps[0])
         };
-        assert!(*repeat == 2 && matches!(expected, Expected::Unknown { line: 15 }));
+        assert!(*repeat == 2 && matches!(expected, Expected::Unknown { line: 16 }));
+        let Action::Send { expected, .. } = &sections[1].steps[1].action else {
+            panic!("{:?}", sections[1].steps[1])
+        };
+        assert!(matches!(expected, Expected::Silence));
+        assert_eq!(sections[1].steps.len(), 3, "a reply that is a boolean is no comment");
     }
 
     #[test]

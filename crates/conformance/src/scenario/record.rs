@@ -9,27 +9,38 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{Scenario, run::replay};
+use super::Scenario;
+use super::run::{Servers, replay};
 use crate::{Server, Value};
 
 /// Rewrites the file; the number of replies filled in.
 ///
 /// # Errors
-/// When a reply that is already written does not come, or the file cannot be rewritten.
+/// When a reply that is already written does not come, after the other sections are recorded; or
+/// when the file cannot be rewritten.
 pub fn record(server: &Server, path: &Path) -> Result<usize> {
     let scenario = Scenario::read(path)?;
     let text = fs::read_to_string(path).context("read the scenario")?;
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let mut filled = 0;
+    let mut failed = None;
+    let mut servers = Servers::new(server);
     for section in &scenario.sections {
         if !section.rules.hold_for(server.program()) {
             continue;
         }
         let place = || format!("line {}: {}", section.line, section.title);
-        let mut recorded: Vec<Vec<(usize, Value)>> = Vec::new();
-        for protocol in section.protocols() {
-            recorded.push(replay(server, section, protocol).with_context(place)?);
-        }
+        let server = servers.of(section)?;
+        let recorded: Result<Vec<Vec<(usize, Value)>>> =
+            section.protocols().into_iter().map(|proto| replay(server, section, proto)).collect();
+        let recorded = match recorded.with_context(place) {
+            Ok(recorded) => recorded,
+            // The other sections are recorded all the same.
+            Err(error) => {
+                failed.get_or_insert(error);
+                continue;
+            }
+        };
         let (first, last) = (&recorded[0], recorded.last().expect("one protocol at least"));
         for ((line, resp2), (_, resp3)) in first.iter().zip(last) {
             if *line > 0 && lines[line - 1] == "?" {
@@ -39,7 +50,7 @@ pub fn record(server: &Server, path: &Path) -> Result<usize> {
         }
     }
     fs::write(path, lines.join("\n") + "\n").context("rewrite the scenario")?;
-    Ok(filled)
+    failed.map_or(Ok(filled), Err)
 }
 
 /// One notation for a reply in both protocols.
@@ -104,7 +115,7 @@ fn wrapped(reply: &str) -> String {
     let mut lines = vec![String::new()];
     for part in reply.split_inclusive(", ") {
         let line = lines.last_mut().expect("never empty");
-        if line.len() + part.trim_end().len() > 100 {
+        if !line.is_empty() && line.len() + part.trim_end().len() > 100 {
             lines.push(format!("  {part}"));
         } else {
             line.push_str(part);
@@ -139,5 +150,7 @@ mod tests {
         let wrapped = wrapped(&reply);
         assert!(wrapped.lines().count() == 2 && wrapped.lines().all(|line| line.len() <= 102));
         assert_eq!(wrapped.replace("\n  ", " "), reply);
+        let text = "1".repeat(200);
+        assert_eq!(super::wrapped(&text), text, "nothing to break at");
     }
 }

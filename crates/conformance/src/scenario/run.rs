@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::connections::Connections;
 use super::{Action, Expected, Scenario, Section, Step, arguments};
-use crate::{Bindings, Program, Server, Value};
+use crate::{Bindings, Family, Program, Server, Value};
 
 /// How long a reply may take where the scenario says nothing of time.
 const REPLY_LIMIT: Duration = Duration::from_secs(10);
@@ -42,6 +42,7 @@ impl fmt::Display for Report {
 /// Goes on after a failure, so that one run shows all of them.
 pub fn run(server: &Server, scenarios: &[Scenario]) -> Report {
     let mut report = Report::default();
+    let mut servers = Servers::new(server);
     for scenario in scenarios {
         for section in &scenario.sections {
             if !section.rules.hold_for(server.program()) {
@@ -50,7 +51,7 @@ pub fn run(server: &Server, scenarios: &[Scenario]) -> Report {
             }
             for protocol in section.protocols() {
                 report.sections += 1;
-                match replay(server, section, protocol) {
+                match servers.of(section).and_then(|server| replay(server, section, protocol)) {
                     Ok(replies) => report.replies += replies.len(),
                     Err(error) => report.failures.push(format!(
                         "{}:{} RESP{protocol}, {}\n  {error:#}",
@@ -63,6 +64,34 @@ pub fn run(server: &Server, scenarios: &[Scenario]) -> Report {
         }
     }
     report
+}
+
+/// The server that was started for the run and, once it is needed, one that has DEBUG.
+pub(super) struct Servers<'a> {
+    plain: &'a Server,
+    debug: Option<Server>,
+}
+
+impl<'a> Servers<'a> {
+    pub(super) fn new(plain: &'a Server) -> Self {
+        Self { plain, debug: None }
+    }
+
+    /// The one that this section is for.
+    pub(super) fn of(&mut self, section: &Section) -> Result<&Server> {
+        if !section.rules.debug {
+            return Ok(self.plain);
+        }
+        if self.debug.is_none() {
+            let program = self.plain.program();
+            let arguments: &[&str] = match program.family {
+                Family::Millstream => &["--enable-debug"],
+                Family::Redis | Family::Valkey => &["--enable-debug-command", "yes"],
+            };
+            self.debug = Some(Server::start_with(program, arguments)?);
+        }
+        Ok(self.debug.as_ref().expect("started above"))
+    }
 }
 
 impl Section {
@@ -150,8 +179,10 @@ impl Run<'_> {
     }
 
     fn expect(&mut self, client: u8, want: &Expected, limit: Duration, any: bool) -> Result<()> {
-        if matches!(want, Expected::Blocks) {
-            return self.connections.await_parked(client);
+        match want {
+            Expected::Blocks => return self.connections.await_parked(client),
+            Expected::Silence => return Ok(()),
+            _ => {}
         }
         let reply = self.connections.get(client)?.client.receive_or_end(limit)?;
         let Some(reply) = reply else {

@@ -33,10 +33,22 @@ pub(super) fn refuse_contradiction(
             let is_there = state.database(db).keys.get(key).is_some();
             is_there.then_some(()).ok_or(ReplayError::UnknownKey { db })
         }
-        Mutation::SetString { object, .. } => match &state.object(object.slot).data {
-            ObjectData::String(_) => Ok(()),
-            ObjectData::Stream(_) => Err(ReplayError::OtherType { object: object.id.0 }),
-        },
+        Mutation::Restore { object, .. } => refuse_object(state, object),
+        Mutation::MoveKey { from, to, key } => {
+            if state.database(from).keys.get(key).is_none() {
+                return Err(ReplayError::UnknownKey { db: from });
+            }
+            if from == to || state.database(to).keys.get(key).is_some() {
+                return Err(ReplayError::Taken { what: "key of database", id: u64::from(to) });
+            }
+            Ok(())
+        }
+        Mutation::SetString { object, .. } | Mutation::AppendString { object, .. } => {
+            match &state.object(object.slot).data {
+                ObjectData::String(_) => Ok(()),
+                ObjectData::Stream(_) => Err(ReplayError::OtherType { object: object.id.0 }),
+            }
+        }
         Mutation::Created { .. } | Mutation::Flush { .. } | Mutation::SwapDatabases { .. } => {
             Ok(())
         }
@@ -98,6 +110,10 @@ fn refuse_for_stream(state: &State, mutation: &Mutation<'_>) -> Result<(), Repla
                 Some(_) => Err(ReplayError::Taken { what: "production of", id: id.ms }),
                 None => Ok(()),
             }
+        }
+        Mutation::SetProductionCounts { object, added, duplicates } => {
+            stream_of(state, object)?;
+            at_most("productions", added.max(duplicates), COUNT_MAX)
         }
         Mutation::TrimBefore { object, .. }
         | Mutation::RemoveEntries { object, .. }

@@ -11,6 +11,7 @@ use super::{ALL_DATABASES, IS_DELETION, Kind, ReplayError, WITH_REFERENCES};
 use crate::mutation::Mutation;
 use crate::object::{ObjectId, ObjectRef};
 use crate::state::{DATABASE_COUNT, State};
+use crate::strings::StringForm;
 
 /// Applies all parts of one record.
 pub(crate) fn replay(
@@ -18,11 +19,26 @@ pub(crate) fn replay(
     record: RecordReader<'_>,
     limits: BlockLimits,
 ) -> Result<(), ReplayError> {
-    decode(state, record, limits, &mut |state, mutation| {
-        refuse_contradiction(state, mutation)?;
-        state.apply(mutation);
-        Ok(())
-    })
+    decode(state, record, limits, &mut settle)?;
+    // Nobody waits behind a recovery.
+    drop(state.garbage.take());
+    Ok(())
+}
+
+/// The same for an image on an empty state: no part may stand there that builds nothing.
+pub(crate) fn replay_image(
+    state: &mut State,
+    image: &[u8],
+    limits: BlockLimits,
+) -> Result<(), ReplayError> {
+    let mut part = Part { reader: RecordReader::new(image), limits };
+    part.settle_all(Kind::is_of_image, state, &mut settle)
+}
+
+fn settle(state: &mut State, mutation: &Mutation<'_>) -> Result<(), ReplayError> {
+    refuse_contradiction(state, mutation)?;
+    state.apply(mutation);
+    Ok(())
 }
 
 /// What becomes of each part. The state is that of the parts before it.
@@ -35,13 +51,7 @@ pub(super) fn decode(
     limits: BlockLimits,
     settle: &mut Settle<'_>,
 ) -> Result<(), ReplayError> {
-    let mut part = Part { reader: record, limits };
-    while part.reader.left() > 0 {
-        let byte = part.reader.u8()?;
-        let kind = Kind::from_byte(byte).ok_or(ReplayError::UnknownKind(byte))?;
-        part.settle(kind, state, settle)?;
-    }
-    Ok(())
+    Part { reader: record, limits }.settle_all(|_| true, state, settle)
 }
 
 struct Part<'a> {
@@ -50,6 +60,20 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
+    fn settle_all(
+        &mut self,
+        may_be: impl Fn(Kind) -> bool,
+        state: &mut State,
+        settle: &mut Settle<'_>,
+    ) -> Result<(), ReplayError> {
+        while self.reader.left() > 0 {
+            let byte = self.reader.u8()?;
+            let kind = Kind::from_byte(byte).filter(|kind| may_be(*kind));
+            self.settle(kind.ok_or(ReplayError::UnknownKind(byte))?, state, settle)?;
+        }
+        Ok(())
+    }
+
     fn settle(
         &mut self,
         kind: Kind,
@@ -91,7 +115,24 @@ impl<'a> Part<'a> {
             Kind::SetString => Mutation::SetString {
                 object: self.object(state)?,
                 value: Bytes::copy_from_slice(self.reader.bytes()?),
+                form: StringForm::Any,
             },
+            Kind::AppendString => {
+                Mutation::AppendString { object: self.object(state)?, suffix: self.reader.bytes()? }
+            }
+            Kind::MoveKey => Mutation::MoveKey {
+                from: self.database()?,
+                to: self.database()?,
+                key: self.reader.bytes()?,
+            },
+            Kind::Restore => {
+                let object = ObjectId(self.reader.varint()?);
+                let (db, key) = (self.database()?, self.reader.bytes()?);
+                let expires_at_ms = self.optional()?;
+                let image = self.reader.bytes()?;
+                let data = crate::image::decode(image, self.limits)?;
+                Mutation::Restore { object, db, key, expires_at_ms, image, data }
+            }
             _ => return self.settle_stream(kind, state, settle),
         };
         settle(state, &mutation)
@@ -141,6 +182,11 @@ impl<'a> Part<'a> {
             Kind::ForgetProductions => {
                 Mutation::ForgetProductions { object, cutoff_ms: self.reader.varint()? }
             }
+            Kind::SetProductionCounts => Mutation::SetProductionCounts {
+                object,
+                added: self.reader.varint()?,
+                duplicates: self.reader.varint()?,
+            },
             _ => return self.settle_group(kind, object, state, settle),
         };
         settle(state, &mutation)

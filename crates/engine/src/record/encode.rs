@@ -34,9 +34,22 @@ pub(crate) fn encode(mutation: &Mutation<'_>, to: &mut Vec<u8>) {
         }
         Mutation::Flush { db } => out.kind(Kind::Flush).byte(db.unwrap_or(ALL_DATABASES)),
         Mutation::SwapDatabases { a, b } => out.kind(Kind::SwapDatabases).byte(a).byte(b),
-        Mutation::SetString { object, ref value } => {
+        Mutation::SetString { object, ref value, form: _ } => {
             out.kind(Kind::SetString).object(object).bytes(value)
         }
+        Mutation::AppendString { object, suffix } => {
+            out.kind(Kind::AppendString).object(object).bytes(suffix)
+        }
+        Mutation::MoveKey { from, to, key } => {
+            out.kind(Kind::MoveKey).byte(from).byte(to).bytes(key)
+        }
+        Mutation::Restore { object, db, key, expires_at_ms, image, data: _ } => out
+            .kind(Kind::Restore)
+            .number(object.0)
+            .byte(db)
+            .bytes(key)
+            .optional(expires_at_ms)
+            .bytes(image),
         _ => out.stream_part(mutation),
     };
 }
@@ -84,6 +97,10 @@ impl Encoder<'_> {
             Mutation::CountDuplicate { object } => self.kind(Kind::CountDuplicate).object(object),
             Mutation::ForgetProductions { object, cutoff_ms } => {
                 self.kind(Kind::ForgetProductions).object(object).number(cutoff_ms)
+            }
+            Mutation::SetProductionCounts { object, added, duplicates } => {
+                self.kind(Kind::SetProductionCounts).object(object);
+                self.number(added).number(duplicates)
             }
             _ => self.group_part(mutation),
         }

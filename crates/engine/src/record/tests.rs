@@ -10,8 +10,9 @@ use proptest::prelude::*;
 use super::decode::decode;
 use super::{Kind, ReplayError, encode, replay};
 use crate::mutation::Mutation;
-use crate::object::{ObjectId, ObjectRef};
+use crate::object::{ObjectData, ObjectId, ObjectRef};
 use crate::state::State;
+use crate::strings::StringForm;
 
 const LIMITS: IdempotenceLimits = IdempotenceLimits { duration_s: 100, per_producer_max: 300 };
 
@@ -95,8 +96,24 @@ fn golden_directory<'a>(state: &State) -> Vec<(Mutation<'a>, &'static [u8])> {
         (Mutation::RenameKey { db: 2, from: b"a", to: b"bc" }, b"\x06\x02\x01a\x02bc"),
         (Mutation::Flush { db: Some(3) }, b"\x07\x03"),
         (Mutation::Flush { db: None }, b"\x07\xff"),
-        (Mutation::SetString { object: string, value }, b"\x08\x02\x03val"),
+        (
+            Mutation::SetString { object: string, value: value.clone(), form: StringForm::Any },
+            b"\x08\x02\x03val",
+        ),
         (Mutation::SwapDatabases { a: 1, b: 2 }, b"\x09\x01\x02"),
+        (Mutation::AppendString { object: string, suffix: b"val" }, b"\x0a\x02\x03val"),
+        (Mutation::MoveKey { from: 0, to: 3, key: b"s" }, b"\x0b\x00\x03\x01s"),
+        (
+            Mutation::Restore {
+                object: new,
+                db: 1,
+                key: b"k",
+                expires_at_ms: Some(5),
+                image: b"\x03\x01\x00\x00\x00\x03val",
+                data: ObjectData::String(value.into()),
+            },
+            b"\x0c\xac\x02\x01\x01k\x01\x05\x09\x03\x01\x00\x00\x00\x03val",
+        ),
     ]
 }
 
@@ -152,6 +169,10 @@ fn golden_entries<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
         ),
         (Mutation::CountDuplicate { object }, b"\x32\x01"),
         (Mutation::ForgetProductions { object, cutoff_ms: 128 }, b"\x33\x01\x80\x01"),
+        (
+            Mutation::SetProductionCounts { object, added: 128, duplicates: 3 },
+            b"\x34\x01\x80\x01\x03",
+        ),
     ]
 }
 
@@ -314,7 +335,7 @@ fn contradictions_are_refused_with_their_reason() {
         (Mutation::SetExpiry { db: 0, key: b"x", at_ms: None }, ReplayError::UnknownKey { db: 0 }),
         (Mutation::RenameKey { db: 0, from: b"x", to: b"s" }, ReplayError::UnknownKey { db: 0 }),
         (
-            Mutation::SetString { object: stream, value: Bytes::new() },
+            Mutation::SetString { object: stream, value: Bytes::new(), form: StringForm::Any },
             ReplayError::OtherType { object: 1 },
         ),
         (append(string, id(9, 9), &[b"f", b"v"]), ReplayError::OtherType { object: 2 }),

@@ -102,7 +102,7 @@ impl Run {
             5 => self.park(),
             6 => {
                 self.write();
-                self.store.engine().run_due(self.now, 1);
+                let _ = self.store.engine().run_due(self.now, 1);
                 self.write();
             }
             _ => {}

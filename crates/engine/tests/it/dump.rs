@@ -13,8 +13,7 @@ pub(crate) fn dump(engine: &Engine) -> String {
     transaction.check();
     let mut text = String::new();
     for db in 0..DATABASE_COUNT {
-        let mut keys = Vec::new();
-        transaction.for_each_key(db, |key| keys.push(key.to_vec()));
+        let mut keys = crate::store::keys(&mut transaction, db);
         keys.sort();
         for key in keys {
             dump_key(&mut transaction, db, &key, &mut text);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use millstream_engine::{
-    Engine, ExpiryCondition, KeyCounts, Lifetime, NewId, ObjectKind, StringExpiry,
+    Engine, ExpiryCondition, KeyCounts, Lifetime, NewId, ObjectKind, StringExpiry, StringForm,
 };
 use millstream_model::Rejection;
 
@@ -28,7 +28,8 @@ fn strings_keep_or_lose_their_expiry() {
     assert_eq!(lifetime(&engine, b"k"), Lifetime::Until(START_MS + 50));
     set(&engine, b"k", "2", StringExpiry::Keep);
     assert_eq!(lifetime(&engine, b"k"), Lifetime::Until(START_MS + 50));
-    now(&engine, |txn| txn.replace_string(0, b"k", Bytes::from_static(b"3"))).expect("there");
+    now(&engine, |txn| txn.replace_string(0, b"k", Bytes::from_static(b"3"), StringForm::Any))
+        .expect("there");
     assert_eq!(lifetime(&engine, b"k"), Lifetime::Until(START_MS + 50));
     set(&engine, b"k", "4", StringExpiry::None);
     assert_eq!(lifetime(&engine, b"k"), Lifetime::Unlimited);
@@ -37,9 +38,11 @@ fn strings_keep_or_lose_their_expiry() {
     assert_eq!(lifetime(&engine, b"k"), Lifetime::Missing, "a time that has passed removes");
     fill(&engine, [1]);
     assert_eq!(refused(&engine, |txn| txn.string(0, b"s")), Rejection::WrongType);
-    let replaced = refused(&engine, |txn| txn.replace_string(0, b"s", Bytes::new()));
+    let replaced =
+        refused(&engine, |txn| txn.replace_string(0, b"s", Bytes::new(), StringForm::Any));
     assert_eq!(replaced, Rejection::WrongType);
-    let missing = refused(&engine, |txn| txn.replace_string(0, b"none", Bytes::new()));
+    let missing =
+        refused(&engine, |txn| txn.replace_string(0, b"none", Bytes::new(), StringForm::Any));
     assert_eq!(missing, Rejection::NoSuchKey);
 }
 
@@ -96,8 +99,8 @@ fn databases_are_apart_and_can_be_exchanged() {
     });
     now(&engine, |txn| txn.swap_databases(0, 5));
     let counts = |db| now(&engine, |txn| txn.key_counts(db));
-    assert_eq!(counts(0), KeyCounts { keys: 2, expiring: 0 });
-    assert_eq!(counts(5), KeyCounts { keys: 1, expiring: 1 });
+    assert_eq!(counts(0), KeyCounts { keys: 2, ..KeyCounts::default() });
+    assert_eq!(counts(5), KeyCounts { keys: 1, expiring: 1, mean_lifetime_ms: 30 });
     assert_eq!(now(&engine, |txn| txn.string(0, b"k")), Ok(Some(Bytes::from_static(b"five"))));
     now(&engine, |txn| txn.flush(Some(0)));
     assert_eq!((counts(0).keys, counts(5).keys), (0, 1));
@@ -113,12 +116,12 @@ fn a_scan_visits_what_stays_exactly_once() {
         let key = format!("key{number}");
         set(&engine, key.as_bytes(), "v", StringExpiry::None);
     }
+    fill(&engine, [1]);
     let mut seen = std::collections::BTreeMap::new();
     let mut cursor = 0;
     for round in 0..400 {
         cursor = now(&engine, |txn| {
-            txn.scan_keys(0, cursor, 7, |key, kind| {
-                assert_eq!(kind, ObjectKind::String);
+            txn.scan_keys(0, cursor, 7, Some(ObjectKind::String), |key| {
                 *seen.entry(key.to_vec()).or_insert(0) += 1;
             })
         });

@@ -1,6 +1,7 @@
 //! The engine through its public interface: every operation, random runs with restarts and crashes,
 //! expiry, parked reads, and what replies must wait for. No real time passes in any test.
 
+mod copy;
 mod crash;
 mod depends;
 mod dice;
@@ -15,4 +16,5 @@ mod parked_claims;
 mod pending;
 mod random;
 mod reads;
+mod reload;
 mod store;

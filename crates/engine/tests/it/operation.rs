@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use millstream_engine::{
-    AddRequest, ClaimOptions, CounterOptions, DeliveredAt, ExpiryCondition, GroupPosition,
-    GroupReader, NackCount, NewId, Production, ReadFrom, ReadRequest, StreamPosition, StringExpiry,
-    Transaction,
+    AddRequest, ClaimOptions, CopyError, CounterOptions, DeliveredAt, ExpiryCondition,
+    GroupPosition, GroupReader, NackCount, NewId, Production, ReadFrom, ReadRequest,
+    StreamPosition, StringExpiry, StringForm, Transaction,
 };
 use millstream_model::{EntryId, References, Rejection, TrimBy, TrimOptions};
 
@@ -46,6 +46,10 @@ pub(crate) enum Operation {
     SetExpiry(Place, i64, ExpiryCondition),
     Persist(Place),
     Rename(Place, &'static [u8], bool),
+    AppendString(Place),
+    Copy(Place, Place, bool),
+    Move(Place),
+    DumpAndRestore(Place, Place, Option<u64>, bool),
     Flush(Option<u8>),
     Swap,
 }
@@ -220,7 +224,15 @@ impl Roller {
     fn keyspace(&mut self, wall_ms: u64) -> Operation {
         let place = self.place();
         let soon = wall_ms as i64 + self.dice.roll(60) as i64 - 5;
-        match self.dice.roll(16) {
+        match self.dice.roll(24) {
+            16 => Operation::AppendString((place.0, KEYS[2])),
+            17..=19 => Operation::Copy(place, self.place(), self.dice.once_in(2)),
+            20 | 21 => Operation::Move(place),
+            22 | 23 => {
+                let expires_at_ms = self.sometimes(|_| soon.unsigned_abs());
+                let replaces = self.dice.once_in(2);
+                Operation::DumpAndRestore(place, self.place(), expires_at_ms, replaces)
+            }
             0..=2 => {
                 let expiry = self.dice.pick(&[
                     StringExpiry::None,
@@ -363,7 +375,9 @@ impl Operation {
         let value = || Bytes::from_static(b"text");
         match self {
             Self::SetString((db, key), expiry) => txn.set_string(*db, key, value(), *expiry),
-            Self::ReplaceString((db, key)) => txn.replace_string(*db, key, value())?,
+            Self::ReplaceString((db, key)) => {
+                txn.replace_string(*db, key, value(), StringForm::Any)?
+            }
             Self::Remove((db, key)) => {
                 txn.remove(*db, key);
             }
@@ -375,6 +389,25 @@ impl Operation {
             }
             Self::Rename((db, from), to, only_if_free) => {
                 txn.rename(*db, from, to, *only_if_free)?;
+            }
+            Self::AppendString((db, key)) => {
+                txn.append_to_string(*db, key, b"more")?;
+            }
+            Self::Copy(from, to, replaces) => match txn.copy_key(*from, *to, *replaces) {
+                Ok(_) | Err(CopyError::Taken) => {}
+                // The disk is as small as that; nothing was changed.
+                Err(CopyError::NoRoom { .. }) => {}
+                Err(error) => panic!("{error}"),
+            },
+            Self::Move((db, key)) => {
+                txn.move_key(*db, 1 - *db, key);
+            }
+            Self::DumpAndRestore((db, key), (to_db, to), expires_at_ms, replaces) => {
+                let Some(image) = txn.dump(*db, key) else { return Ok(()) };
+                match txn.restore(*to_db, to, &image, *expires_at_ms, *replaces) {
+                    Ok(()) | Err(CopyError::Taken | CopyError::NoRoom { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
             }
             Self::Flush(db) => txn.flush(*db),
             Self::Swap => txn.swap_databases(0, 1),

@@ -58,9 +58,16 @@ pub(crate) fn now<T>(engine: &Engine, work: impl FnOnce(&mut Transaction<'_>) ->
     run(engine, at(0), work).0
 }
 
+/// The keys of a database, in no order that means anything.
+pub(crate) fn keys(txn: &mut Transaction<'_>, db: u8) -> Vec<Vec<u8>> {
+    let listing = txn.list_keys(db);
+    let pieces = (0..listing.piece_count()).flat_map(|index| listing.piece(index));
+    pieces.map(<[u8]>::to_vec).collect()
+}
+
 /// Lets the timer do all that is due.
 pub(crate) fn run_due(engine: &Engine, now: Now) {
-    let is_done = (0..10_000).any(|_| !engine.run_due(now, 4));
+    let is_done = (0..10_000).any(|_| !engine.run_due(now, 4).has_more);
     assert!(is_done, "the timer never rests");
 }
 

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use super::Session;
+use super::execute::POISONED;
 use crate::mailbox::{READ_DONE, Signal, UNBLOCK_ERROR, UNBLOCK_TIMEOUT};
 
 /// How often conditions without an event of their own are looked at.
@@ -34,6 +35,8 @@ pub(super) enum Waiting {
     Replicas(ReplicaWait),
     /// A write needs room in the log; asked again after a pause.
     Room(Pin<Box<Sleep>>),
+    /// A pause holds the next command up.
+    Postponed(super::postponing::Postponed),
     /// A large reply goes out bit by bit.
     Large(super::large_reply::LargeReply),
 }
@@ -84,8 +87,18 @@ pub(crate) struct ReplicaWait {
     /// `None`: for ever.
     deadline: Option<Instant>,
     pause: Pin<Box<Sleep>>,
-    /// WAITAOF answers with two numbers.
-    with_local: bool,
+    kind: WaitKind,
+}
+
+/// What is answered at the end of a [`ReplicaWait`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WaitKind {
+    /// How many replicas have it.
+    Wait,
+    /// The same, and before it whether the local disk has it.
+    Waitaof,
+    /// That it is on disk; nobody can end this wait.
+    Save,
 }
 
 impl ReplicaWait {
@@ -93,9 +106,13 @@ impl ReplicaWait {
         local: Option<LogPosition>,
         replicas_wanted: bool,
         deadline: Option<Instant>,
-        with_local: bool,
+        kind: WaitKind,
     ) -> Self {
-        Self { local, replicas_wanted, deadline, pause: pause(), with_local }
+        Self { local, replicas_wanted, deadline, pause: pause(), kind }
+    }
+
+    pub(super) fn has_deadline(&self) -> bool {
+        self.deadline.is_some()
     }
 }
 
@@ -115,6 +132,7 @@ impl Session {
                 self.waiting = Waiting::No;
                 Poll::Ready(())
             }
+            Waiting::Postponed(_) => self.poll_postponed(context),
             Waiting::Large(_) => self.poll_large_reply(),
         }
     }
@@ -156,20 +174,24 @@ impl Session {
         let Waiting::Replicas(wait) = &mut self.waiting else { return Poll::Ready(()) };
         let is_local = wait.local.unwrap_or(last_position) <= durable;
         let is_over = wait.deadline.is_some_and(|deadline| deadline <= Instant::now());
-        let unblock = events & (UNBLOCK_ERROR | UNBLOCK_TIMEOUT);
+        let is_save = wait.kind == WaitKind::Save;
+        let unblock = if is_save { 0 } else { events & (UNBLOCK_ERROR | UNBLOCK_TIMEOUT) };
+        let is_failed = is_save && self.shared.poison().is_some();
         let is_done = (is_local || wait.local.is_none()) && !wait.replicas_wanted;
-        if !is_done && !is_over && unblock == 0 {
+        if !is_done && !is_over && !is_failed && unblock == 0 {
             // Polled again at once if it has fired already, so that it is always armed.
             while wait.pause.as_mut().poll(context).is_ready() {
                 wait.pause = pause();
             }
             return Poll::Pending;
         }
-        let local = i64::from(is_local && wait.with_local && !self.shared.config.memory);
-        let reply = match (unblock & UNBLOCK_ERROR != 0, wait.with_local) {
-            (true, _) => Reply::error(UNBLOCKED),
-            (false, true) => Reply::Array(vec![Reply::Int(local), Reply::Int(0)]),
-            (false, false) => Reply::Int(0),
+        let local = i64::from(is_local && !self.shared.config.memory);
+        let reply = match wait.kind {
+            _ if unblock & UNBLOCK_ERROR != 0 => Reply::error(UNBLOCKED),
+            WaitKind::Save if is_done => Reply::OK,
+            WaitKind::Save => Reply::error(POISONED),
+            WaitKind::Waitaof => Reply::Array(vec![Reply::Int(local), Reply::Int(0)]),
+            WaitKind::Wait => Reply::Int(0),
         };
         self.end_wait();
         self.answer_waiting(reply, LogPosition::ZERO);
@@ -177,14 +199,17 @@ impl Session {
     }
 
     /// Notes that a command blocks; a stale UNBLOCK does not reach it.
-    pub(super) fn begin_wait(&mut self, waiting: Waiting) {
+    pub(super) fn begin_wait(&mut self, waiting: Waiting, has_deadline: bool) {
         self.client.signal.clear(UNBLOCK_ERROR | UNBLOCK_TIMEOUT | READ_DONE);
+        self.client.has_deadline.store(has_deadline, Ordering::Relaxed);
         self.client.is_blocked.store(true, Ordering::Release);
         self.waiting = waiting;
     }
 
-    fn end_wait(&mut self) {
+    pub(super) fn end_wait(&mut self) {
+        self.client.is_postponed.store(false, Ordering::Release);
         self.client.is_blocked.store(false, Ordering::Release);
+        self.client.has_deadline.store(false, Ordering::Relaxed);
         self.waiting = Waiting::No;
     }
 
@@ -198,12 +223,15 @@ impl Session {
             }
         }
         self.client.is_blocked.store(false, Ordering::Release);
+        self.client.has_deadline.store(false, Ordering::Relaxed);
     }
 
     fn answer_waiting(&mut self, reply: Reply, depends_on: LogPosition) {
-        if matches!(reply, Reply::Error(_) | Reply::ErrorBytes(_)) {
-            self.count_failure(self.blocked_command, &reply);
+        self.count_blocked(&reply);
+        if self.is_silenced() {
+            self.drop_reply(depends_on);
+        } else {
+            self.put_or_defer(reply, depends_on);
         }
-        self.put_or_defer(reply, depends_on);
     }
 }

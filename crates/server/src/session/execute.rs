@@ -6,15 +6,18 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
-use millstream_command::table::{self, CommandId, CommandSpec};
+use millstream_command::table::{self, CommandId, CommandSpec, Flag};
 use millstream_command::{Answer, Reply, encode, is_data_command, run};
-use millstream_engine::{Engine, LogPosition, Now, Transaction};
+use millstream_engine::{Engine, LogPosition, Now, Room, Transaction};
+use millstream_resp::ProtocolError;
 
 use super::blocking::{Parked, ParkedRead, Sink, Waiting, pause};
 use super::input::Input;
 use super::large_reply;
+use super::silence::Silence;
 use super::{OUTBOX_BYTES_MAX, Session};
 use crate::admission::{self, Admission, Reservation};
+use crate::debug_command;
 
 /// Requests of one hold of the lock, at most.
 const BATCH_REQUESTS_MAX: usize = 256;
@@ -69,11 +72,18 @@ impl Session {
     fn parse(&mut self) -> bool {
         let limits = self.shared.settings.limits(!self.is_authenticated);
         // One by one until the password was given: it decides how the next one is judged.
-        let count_max = if self.is_authenticated { BATCH_REQUESTS_MAX } else { 1 };
+        // A monitor sees its own commands, too, each after its reply.
+        let is_alone = !self.is_authenticated || self.monitor.is_some();
+        let count_max = if is_alone { 1 } else { BATCH_REQUESTS_MAX };
         match self.input.parse(&limits, count_max) {
             Ok(()) => !self.input.batch.is_empty(),
             Err(error) => {
-                error.write_reply(self.outbox.buffer());
+                if error == ProtocolError::RequestTooBig {
+                    self.worker.counters().too_large_requests.add(1);
+                }
+                if !self.is_silenced() {
+                    error.write_reply(self.outbox.buffer());
+                }
                 self.close();
                 false
             }
@@ -107,9 +117,14 @@ impl Session {
             plan.push(Planned { spec, args_end: args.len() });
         }
         let started = Instant::now();
+        self.begin_timing(started, plan.len());
         let (done, last) = self.run_plan(&plan, &args, input.batch_bytes(), started);
+        self.end_stride();
+        if !self.shared.monitors.is_empty() {
+            self.shared.monitors.wake();
+        }
         self.encode_replies();
-        self.account(&plan[..done], last, input, started);
+        self.account(done, last, input);
         self.args.put_back(args);
         self.plan = plan;
         input.next += done;
@@ -139,15 +154,21 @@ impl Session {
         for (index, planned) in plan.iter().enumerate() {
             let args = &args[args_start..planned.args_end];
             args_start = planned.args_end;
+            self.stopwatch.next = plan.get(index + 1).and_then(|planned| planned.spec);
             let Some(spec) = planned.spec else {
                 self.refuse_unknown(args);
+                self.skip_time();
+                last = None;
                 continue;
             };
             last = Some(spec);
             if !self.is_plain()
                 && let Some(step) = self.intercept(spec, args)
             {
-                debug_assert!(step == Step::Next);
+                if step != Step::Next {
+                    return (index, last);
+                }
+                self.skip_time();
                 continue;
             }
             let step = if is_data_command(spec.id) {
@@ -170,10 +191,10 @@ impl Session {
                 Step::Retry => return (index, last),
             }
             if index % CLOCK_STRIDE == CLOCK_STRIDE - 1 && lock.is_some() {
-                let instant = Instant::now();
-                if instant - lock_since > LOCK_TIME {
+                self.end_stride();
+                if self.last_end() - lock_since > LOCK_TIME {
                     lock = None;
-                    lock_since = instant;
+                    lock_since = self.last_end();
                 }
             }
         }
@@ -205,16 +226,28 @@ impl Session {
     /// Nothing stands between this session and running a command.
     #[inline]
     fn is_plain(&self) -> bool {
-        self.is_authenticated && self.multi.is_none()
+        self.is_authenticated
+            && self.multi.is_none()
+            && self.monitor.is_none()
+            && !self.shared.pause.is_on()
     }
 
-    /// What comes before the command itself: authentication, and queueing by MULTI.
+    /// What comes before the command itself: authentication, a pause, and queueing by MULTI.
     fn intercept(&mut self, spec: &'static CommandSpec, args: &[&[u8]]) -> Option<Step> {
         if !self.is_authenticated && !spec.needs_no_auth() {
             // EXEC says that the transaction is gone, even here, where there can be none.
             let text = if spec.id == CommandId::Exec { EXEC_NOAUTH } else { NOAUTH };
             self.reject(spec, Reply::error(text));
             return Some(Step::Next);
+        }
+        if self.monitor.is_some() && (spec.is_write() || spec.flags.contains(Flag::Readonly)) {
+            self.reject(spec, Reply::error("ERR Replica can't interact with the keyspace"));
+            return Some(Step::Next);
+        }
+        if self.shared.pause.is_on()
+            && let Some(step) = self.postpone(spec)
+        {
+            return Some(step);
         }
         self.multi.is_some().then(|| self.queue(spec, args)).flatten()
     }
@@ -231,12 +264,26 @@ impl Session {
         engine: &'e Engine,
     ) -> Step {
         if !is_admitted {
+            self.end_stride();
             *lock = None;
             if let Err(step) = self.admit(spec, args) {
                 return step;
             }
         }
-        self.run_data(spec, args, now, lock.get_or_insert_with(|| engine.lock(now)))
+        if lock.is_none() {
+            *lock = Some(engine.lock(now));
+            // Whoever begins a pause then takes the engine once: nothing that was let in before
+            // that runs after it.
+            if self.shared.pause.is_on()
+                && let Some(step) = self.postpone(spec)
+            {
+                *lock = None;
+                return step;
+            }
+            self.skip_time();
+        }
+        let txn = lock.as_mut().expect("taken above");
+        self.run_data(spec, args, now, txn)
     }
 
     #[inline]
@@ -248,13 +295,26 @@ impl Session {
         txn: &mut Transaction<'_>,
     ) -> Step {
         txn.begin();
-        let answer = run(spec.id, args, self.db, true, txn);
+        txn.leave_no_trace(self.leaves_no_trace);
+        let answer = run(spec, args, self.db, true, txn);
         let position = txn.finish();
         self.batch_end = self.batch_end.max(position);
         match answer {
             Answer::Reply(reply) => {
+                self.room_wanted_since = None;
                 self.answer(Some(spec), reply, position);
+                self.lap(spec, args);
                 Step::Next
+            }
+            Answer::NeedsRoom => {
+                self.shared.wake_preparer();
+                if self.waits_for_room_in_vain() {
+                    self.answer(Some(spec), Reply::error(DISK_FULL), position);
+                    self.lap(spec, args);
+                    return Step::Next;
+                }
+                self.waiting = Waiting::Room(pause());
+                Step::Retry
             }
             Answer::Park { request, block_ms } => {
                 // The clock's millisecond has begun already, and a wait must not end early.
@@ -262,10 +322,10 @@ impl Session {
                     .map(|block_ms| now.monotonic_ms.saturating_add(block_ms).saturating_add(1));
                 let read = ParkedRead::new(std::sync::Arc::clone(&self.client.signal));
                 let sink = Box::new(Sink(std::sync::Arc::clone(&read)));
-                let ticket = txn.park(request, deadline_ms, sink);
+                let ticket = txn.park(*request, deadline_ms, sink);
                 self.last_position = self.last_position.max(position);
-                self.blocked_command = Some(spec);
-                self.begin_wait(Waiting::Read(Parked::new(ticket, read)));
+                self.lap_blocked(spec, args);
+                self.begin_wait(Waiting::Read(Parked::new(ticket, read)), deadline_ms.is_some());
                 Step::Pause
             }
         }
@@ -304,14 +364,8 @@ impl Session {
                 self.room_wanted_since = None;
                 Ok(true)
             }
-            Admission::Wait => {
-                let since = *self.room_wanted_since.get_or_insert_with(Instant::now);
-                if since.elapsed() < ROOM_PATIENCE {
-                    return Ok(false);
-                }
-                self.room_wanted_since = None;
-                Err(DISK_FULL)
-            }
+            Admission::Wait if self.waits_for_room_in_vain() => Err(DISK_FULL),
+            Admission::Wait => Ok(false),
             Admission::DiskFull => {
                 self.room_wanted_since = None;
                 Err(DISK_FULL)
@@ -319,9 +373,35 @@ impl Session {
         }
     }
 
+    /// Whether a write has asked for room again and again, and long enough.
+    fn waits_for_room_in_vain(&mut self) -> bool {
+        if self.shared.engine.room().is_some_and(Room::is_disk_full) {
+            self.room_wanted_since = None;
+            return true;
+        }
+        let since = *self.room_wanted_since.get_or_insert_with(Instant::now);
+        let in_vain = since.elapsed() >= ROOM_PATIENCE;
+        if in_vain {
+            self.room_wanted_since = None;
+        }
+        in_vain
+    }
+
     fn refuse_unknown(&mut self, args: &[&[u8]]) {
+        if self.is_plain()
+            && debug_command::is_allowed(self)
+            && debug_command::flushes_scripts(args)
+        {
+            self.answer(None, Reply::OK, LogPosition::ZERO);
+            return;
+        }
         let Err(error) = table::resolve(args) else { return };
-        if let table::LookupError::WrongArity(spec) = &error {
+        let known = match &error {
+            table::LookupError::WrongArity(spec) => Some(*spec),
+            _ => None,
+        };
+        self.update_facts(|facts| facts.last_command = known);
+        if let Some(spec) = known {
             self.worker.counters().of(spec.id).rejected.add(1);
         }
         match &error {
@@ -348,6 +428,10 @@ impl Session {
     ) {
         if matches!(reply, Reply::Error(_) | Reply::ErrorBytes(_)) {
             self.count_failure(spec, &reply);
+        }
+        if self.silence != Silence::None && self.is_silenced() {
+            self.drop_reply(position);
+            return;
         }
         self.last_reply_bytes = reply.bytes_estimate();
         self.replies_bytes += self.last_reply_bytes;
@@ -406,28 +490,12 @@ impl Session {
         }
     }
 
-    /// Counts what ran, and shows it in CLIENT LIST.
-    fn account(
-        &self,
-        plan: &[Planned],
-        last: Option<&'static CommandSpec>,
-        input: &Input,
-        started: Instant,
-    ) {
-        let ended = Instant::now();
-        let nanoseconds = u64::try_from((ended - started).as_nanos()).unwrap_or(u64::MAX);
-        let share = nanoseconds / plan.len().max(1) as u64;
-        let counters = self.worker.counters();
-        for spec in plan.iter().filter_map(|planned| planned.spec) {
-            let counters = counters.of(spec.id);
-            counters.calls.add(1);
-            counters.nanoseconds.add(share);
-        }
-        counters.commands.add(plan.len() as u64);
+    /// Shows in CLIENT LIST what ran.
+    fn account(&self, commands: usize, last: Option<&'static CommandSpec>, input: &Input) {
         self.update_facts(|facts| {
             facts.last_command = last.or(facts.last_command);
-            facts.last_at = ended;
-            facts.commands += plan.len() as u64;
+            facts.last_at = self.last_end();
+            facts.commands += commands as u64;
             facts.input_bytes = input.total_bytes;
             facts.output_bytes = self.outbox.total_bytes;
             facts.input_buffered = input.buffered();

@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 
 use millstream_resp::{ProtocolError, RequestBatch, RequestLimits, RequestParser};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+
+use crate::stream::Stream;
 
 /// Read at once from a client that sends little.
 const READ_BYTES_MIN: usize = 4 << 10;
@@ -112,7 +113,7 @@ impl Input {
     /// Reads once. `Ready(Ok(0))` is the end of the input.
     pub(super) fn poll_read(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut Stream,
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<usize>> {
         if self.is_batch_done() {

@@ -50,6 +50,8 @@ impl Session {
         } else {
             large.encoder.step(self.outbox.buffer(), STEP_BYTES);
             if !large.encoder.is_done() {
+                // It is still finding out what to say.
+                self.gives_way = self.outbox.is_empty();
                 return Poll::Pending;
             }
         }

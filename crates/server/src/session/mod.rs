@@ -21,10 +21,15 @@ mod blocking;
 mod execute;
 mod input;
 mod large_reply;
+mod monitoring;
 mod outbox;
 mod own;
+mod postponing;
+mod silence;
+mod timing;
 mod transaction;
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -32,22 +37,24 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use millstream_command::Reply;
-use millstream_command::table::CommandSpec;
 use millstream_engine::LogPosition;
 use millstream_resp::{ArgSlices, Protocol};
-use tokio::net::TcpStream;
 
-pub(crate) use self::blocking::ReplicaWait;
 use self::blocking::Waiting;
+pub(crate) use self::blocking::{ReplicaWait, WaitKind};
 use self::execute::Planned;
 use self::input::Input;
 use self::outbox::Outbox;
 pub(crate) use self::own::Data;
+use self::silence::Silence;
+use self::timing::{Blocked, Stopwatch};
 use self::transaction::{Multi, Watched};
 use crate::admission::Reservation;
 use crate::clients::{Client, Facts};
 use crate::mailbox::{KILLED, STOPPING};
+use crate::monitors::Monitor;
 use crate::shared::Shared;
+use crate::stream::Stream;
 use crate::worker::Worker;
 
 /// No command runs while more than this waits for the log or for the client.
@@ -64,23 +71,31 @@ pub(crate) struct Session {
     pub(crate) db: u8,
     pub(crate) protocol: Protocol,
     pub(crate) is_authenticated: bool,
+    /// CLIENT NO-TOUCH: reading a key is no use of it.
+    pub(crate) leaves_no_trace: bool,
     /// No command runs any more; what is in the outbox still leaves.
     pub(crate) is_closing: bool,
     worker: Rc<Worker>,
-    stream: TcpStream,
+    stream: Stream,
     input: Input,
     outbox: Outbox,
     waiting: Waiting,
     /// The command that [`Self::waiting`] belongs to.
-    blocked_command: Option<&'static CommandSpec>,
+    blocked: Option<Blocked>,
+    stopwatch: Stopwatch,
+    /// After MONITOR.
+    monitor: Option<Arc<Monitor>>,
     /// Since when a write has been waiting for room.
     room_wanted_since: Option<Instant>,
     multi: Option<Multi>,
+    silence: Silence,
     watched: Vec<Watched>,
     /// Highest position that any reply of this session depended on.
     last_position: LogPosition,
     /// The position for which a wake-up is arranged.
     arranged_for: Option<LogPosition>,
+    /// There is more to do at once, but others come first.
+    gives_way: bool,
     /// Scratch, kept between batches.
     args: ArgSlices,
     plan: Vec<Planned>,
@@ -95,7 +110,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(worker: Rc<Worker>, client: Arc<Client>, stream: TcpStream) -> Self {
+    pub(crate) fn new(worker: Rc<Worker>, client: Arc<Client>, stream: Stream) -> Self {
         let shared = Arc::clone(&worker.shared);
         let is_authenticated = !shared.settings.has_password();
         client.facts.lock().is_authenticated = is_authenticated;
@@ -105,18 +120,23 @@ impl Session {
             db: 0,
             protocol: Protocol::Resp2,
             is_authenticated,
+            leaves_no_trace: false,
             is_closing: false,
             worker,
             stream,
             input: Input::default(),
             outbox: Outbox::default(),
             waiting: Waiting::No,
-            blocked_command: None,
+            blocked: None,
+            stopwatch: Stopwatch::new(),
+            monitor: None,
             room_wanted_since: None,
             multi: None,
+            silence: Silence::None,
             watched: Vec::new(),
             last_position: LogPosition::ZERO,
             arranged_for: None,
+            gives_way: false,
             args: ArgSlices::default(),
             plan: Vec::new(),
             replies: Vec::new(),
@@ -148,6 +168,11 @@ impl Session {
             if sends && self.poll_output(context).is_err() {
                 return Poll::Ready(());
             }
+            if std::mem::take(&mut self.gives_way) {
+                // Polled once, it wakes this task after the thread has looked at its sockets.
+                let _ = pin!(tokio::task::yield_now()).poll(context);
+                return Poll::Pending;
+            }
             if runs_on {
                 // Others on this thread get their turn first.
                 context.waker().wake_by_ref();
@@ -174,13 +199,30 @@ impl Session {
         if self.outbox.release(self.shared.released()).is_some() && self.shared.poison().is_some() {
             self.outbox.give_up_held(UNKNOWN_OUTCOME);
         }
-        let before = self.outbox.total_bytes;
-        let sent = self.outbox.poll_send(&mut self.stream, context);
-        self.worker.counters().output_bytes.add(self.outbox.total_bytes - before);
+        let before = (self.outbox.total_bytes, self.outbox.total_writes);
+        let sent = loop {
+            let has_more = self.take_monitored();
+            let sent = self.outbox.poll_send(&mut self.stream, context);
+            if !has_more || !matches!(sent, Poll::Ready(Ok(()))) {
+                break sent;
+            }
+        };
+        if self.outbox.total_bytes > before.0 {
+            self.worker.counters().output_bytes.add(self.outbox.total_bytes - before.0);
+            self.worker.counters().writes.add(self.outbox.total_writes - before.1);
+            self.note_activity();
+        }
         self.client.output_buffered.store(self.outbox.len(), Ordering::Relaxed);
         match sent {
             Poll::Ready(Err(error)) => Err(error),
             _ => Ok(()),
+        }
+    }
+
+    /// It is not idle; see `idle.rs`.
+    fn note_activity(&self) {
+        if self.shared.settings.timeout_s.load(Ordering::Relaxed) > 0 {
+            self.client.is_active.store(true, Ordering::Relaxed);
         }
     }
 
@@ -193,6 +235,8 @@ impl Session {
             Poll::Pending => false,
             Poll::Ready(Ok(count)) if count > 0 => {
                 self.worker.counters().input_bytes.add(count as u64);
+                self.worker.counters().reads.add(1);
+                self.note_activity();
                 true
             }
             Poll::Ready(end) => {
@@ -215,7 +259,9 @@ impl Session {
     fn wants_input(&self) -> bool {
         match self.waiting {
             Waiting::No => self.outbox.len() < OUTBOX_BYTES_MAX,
-            Waiting::Read(_) | Waiting::Replicas(_) => self.input.buffered() < BACKLOG_BYTES_MAX,
+            Waiting::Read(_) | Waiting::Replicas(_) | Waiting::Postponed(_) => {
+                self.input.buffered() < BACKLOG_BYTES_MAX
+            }
             Waiting::Room(_) | Waiting::Large(_) => false,
         }
     }
@@ -303,6 +349,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.abandon_wait();
+        self.end_monitoring();
     }
 }
 

@@ -11,7 +11,8 @@ use std::task::{Context, Poll, ready};
 
 use millstream_engine::LogPosition;
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
+
+use crate::stream::Stream;
 
 /// Sent bytes are dropped from the front only when there are this many.
 const KEPT_BYTES: usize = 16 << 10;
@@ -36,6 +37,7 @@ pub(super) struct Outbox {
     /// The last held range is of this batch, and may grow.
     is_open: bool,
     pub(super) total_bytes: u64,
+    pub(super) total_writes: u64,
 }
 
 impl Outbox {
@@ -116,7 +118,7 @@ impl Outbox {
     /// Sends what may leave. `Ready` once nothing of that is left.
     pub(super) fn poll_send(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut Stream,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while !self.sendable().is_empty() {
@@ -126,6 +128,7 @@ impl Outbox {
             }
             self.sent += written;
             self.total_bytes += written as u64;
+            self.total_writes += 1;
             self.give_back();
         }
         Poll::Ready(Ok(()))

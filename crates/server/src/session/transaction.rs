@@ -7,16 +7,19 @@
 use bytes::Bytes;
 use millstream_command::table::{CommandId, CommandSpec};
 use millstream_command::{Answer, Reply, is_data_command, run};
-use millstream_engine::{KeyVersion, LogPosition, Now};
+use millstream_engine::{KeyVersion, LogPosition, Now, Transaction};
 
 use super::Session;
 use super::blocking::{Waiting, pause};
 use super::execute::{Step, frees_space};
+use crate::debug_command;
 
 /// A transaction is one record of the log, which holds up to 1 GiB; this leaves room for what its
 /// commands log besides their arguments.
 const QUEUED_BYTES_MAX: usize = 512 << 20;
 const TOO_LARGE: &str = "ERR the transaction is too large: at most 512 MiB can be queued";
+const NO_ROOM: &str = "MISCONF the log has no room prepared for so large a value: copy it outside of \
+MULTI";
 
 /// A transaction that is being queued.
 #[derive(Debug, Default)]
@@ -30,6 +33,10 @@ pub(super) struct Multi {
 impl Multi {
     pub(super) fn len(&self) -> usize {
         self.queued.len()
+    }
+
+    pub(super) fn has_writes(&self) -> bool {
+        self.queued.iter().any(|queued| queued.spec.is_write())
     }
 }
 
@@ -53,6 +60,10 @@ impl Session {
         use CommandId as C;
         if matches!(spec.id, C::Exec | C::Discard | C::Multi | C::Watch | C::Quit | C::Reset) {
             return None;
+        }
+        if spec.id == C::Debug && !debug_command::is_allowed(self) {
+            self.reject(spec, Reply::error(debug_command::NOT_ALLOWED));
+            return Some(Step::Next);
         }
         if !spec.is_allowed_in_multi() {
             self.reject(spec, Reply::error("ERR Command not allowed inside a transaction"));
@@ -110,7 +121,9 @@ impl Session {
             let reply = Reply::error("ERR WATCH inside MULTI is not allowed");
             return (reply, LogPosition::ZERO);
         }
-        let mut txn = self.shared.engine.lock(now);
+        let shared = std::sync::Arc::clone(&self.shared);
+        let mut txn = shared.engine.lock(now);
+        self.skip_time();
         txn.begin();
         for &key in &args[1..] {
             if self.watched.iter().any(|watched| watched.db == self.db && watched.key == key) {
@@ -123,15 +136,18 @@ impl Session {
     }
 
     pub(super) fn exec(&mut self, spec: &'static CommandSpec, now: Now) -> Step {
+        let since = self.last_end();
         let Some(multi) = self.multi.take() else {
             let reply = Reply::error("ERR EXEC without MULTI");
             self.answer(Some(spec), reply, LogPosition::ZERO);
+            self.lap_exec(spec, since);
             return Step::Next;
         };
         if multi.is_aborted {
             self.discard();
             let reply = Reply::error("EXECABORT Transaction discarded because of previous errors.");
             self.answer(Some(spec), reply, LogPosition::ZERO);
+            self.lap_exec(spec, since);
             return Step::Next;
         }
         let writes = || multi.queued.iter().filter(|queued| queued.spec.is_write());
@@ -148,41 +164,76 @@ impl Session {
                     self.discard();
                     let text = format!("EXECABORT Transaction discarded because of: {text}");
                     self.answer(Some(spec), Reply::Error(text.into()), LogPosition::ZERO);
+                    self.lap_exec(spec, since);
                     return Step::Next;
                 }
             }
         }
-        let (reply, position) = self.run_queued(&multi.queued, now);
+        let shared = std::sync::Arc::clone(&self.shared);
+        let txn = shared.engine.lock(now);
+        // Whoever has begun a pause meanwhile takes the engine before it says so.
+        self.multi = Some(multi);
+        if shared.pause.is_on()
+            && let Some(step) = self.postpone(spec)
+        {
+            return step;
+        }
+        let multi = self.multi.take().unwrap_or_default();
+        self.update_facts(|facts| {
+            facts.last_command = Some(spec);
+            facts.watched = 0;
+            facts.queued = Some(multi.len());
+        });
+        let silence = self.silence;
+        let (reply, position) = self.run_queued(spec, &multi.queued, txn);
+        // EXEC's reply is a whole: what CLIENT REPLY says in it counts from the next one on.
+        let next_silence = std::mem::replace(&mut self.silence, silence);
         self.answer(Some(spec), reply, position);
+        if next_silence != silence {
+            self.silence = next_silence;
+        }
         Step::Next
     }
 
-    fn run_queued(&mut self, queued: &[Queued], now: Now) -> (Reply, LogPosition) {
+    fn run_queued(
+        &mut self,
+        exec: &'static CommandSpec,
+        queued: &[Queued],
+        mut txn: Transaction<'_>,
+    ) -> (Reply, LogPosition) {
         let watched = std::mem::take(&mut self.watched);
-        let shared = std::sync::Arc::clone(&self.shared);
-        let mut txn = shared.engine.lock(now);
+        self.skip_time();
+        let since = self.last_end();
         txn.begin();
+        txn.leave_no_trace(self.leaves_no_trace);
         if watched.iter().any(|watched| txn.version(watched.db, &watched.key) != watched.version) {
-            return (Reply::NilArray, txn.finish());
+            let position = txn.finish();
+            self.lap_exec(exec, since);
+            return (Reply::NilArray, position);
         }
         let mut replies = Vec::with_capacity(queued.len());
-        for Queued { spec, args } in queued {
+        for (index, Queued { spec, args }) in queued.iter().enumerate() {
+            self.stopwatch.next = queued.get(index + 1).map(|queued| queued.spec);
             let args: Vec<&[u8]> = args.iter().map(|argument| &**argument).collect();
             let reply = if is_data_command(spec.id) {
-                match run(spec.id, &args, self.db, false, &mut txn) {
+                match run(spec, &args, self.db, false, &mut txn) {
                     Answer::Reply(reply) => reply,
+                    // A part of a transaction cannot be put off.
+                    Answer::NeedsRoom => Reply::error(NO_ROOM),
                     // Only without `may_block` false.
                     Answer::Park { .. } => Reply::NilArray,
                 }
             } else {
                 self.run_own_queued(spec, &args, &mut txn)
             };
-            // As a call it was counted when it was queued.
+            self.lap(spec, &args);
             if matches!(reply, Reply::Error(_) | Reply::ErrorBytes(_)) {
                 self.count_failure(Some(spec), &reply);
             }
             replies.push(reply);
         }
-        (Reply::Array(replies), txn.finish())
+        let position = txn.finish();
+        self.lap_exec(exec, since);
+        (Reply::Array(replies), position)
     }
 }

@@ -118,7 +118,7 @@ fn databases_are_apart() {
     assert_eq!(client.shown("SELECT 5"), "OK");
     assert_eq!(client.shown("XLEN s"), "0");
     assert_eq!(client.shown("SELECT 16"), "ERR DB index is out of range");
-    assert_eq!(client.info("db0"), "keys=1,expires=0,avg_ttl=0");
+    assert_eq!(client.info("db0"), "keys=1,expires=0,avg_ttl=0,subexpiry=0");
 }
 
 #[test]

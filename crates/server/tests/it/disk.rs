@@ -12,7 +12,7 @@ use crate::gated_storage::GatedStorage;
 
 const MOMENT: Duration = Duration::from_millis(40);
 
-fn on(storage: &GatedStorage, sync: SyncMode) -> Config {
+pub(crate) fn on(storage: &GatedStorage, sync: SyncMode) -> Config {
     let mut config =
         Config { memory: false, storage: Some(Arc::new(storage.clone())), sync, ..memory() };
     config.log.segment_bytes = 4 << 20;
@@ -183,4 +183,44 @@ fn a_full_disk_survives_the_expiry_of_its_keys() {
     storage.disk.set_capacity_bytes(None);
     client.await_info("millstream_disk_full", "0");
     assert_eq!(client.shown("PEXPIRE fill 1"), "1");
+}
+
+#[test]
+fn a_copy_larger_than_the_prepared_log_waits_for_room() {
+    let storage = GatedStorage::default();
+    let server = start(on(&storage, SyncMode::Always));
+    let mut client = Client::connect(&server);
+    let value = "v".repeat(3 << 20);
+    assert_eq!(client.shown(&format!("SET large {value}")), "OK");
+    for name in ["a", "b", "c"] {
+        assert_eq!(client.shown(&format!("COPY large {name}")), "1");
+        assert_eq!(client.shown(&format!("STRLEN {name}")), value.len().to_string());
+    }
+    // What comes behind it in one write keeps its order.
+    client.send("COPY large d");
+    client.send("STRLEN d");
+    assert_eq!(show(&client.read()), "1");
+    assert_eq!(show(&client.read()), value.len().to_string());
+}
+
+#[test]
+fn on_a_full_disk_a_large_copy_is_refused_and_changes_nothing() {
+    let storage = GatedStorage::default();
+    let server = start(on(&storage, SyncMode::Always));
+    let mut client = Client::connect(&server);
+    let value = "v".repeat(3 << 20);
+    assert_eq!(client.shown(&format!("SET large {value}")), "OK");
+    storage.disk.set_capacity_bytes(Some(0));
+    let refusal = client.shown("COPY large a");
+    assert!(refusal.starts_with("MISCONF the disk is full"), "{refusal}");
+    assert_eq!(client.shown("EXISTS a"), "0");
+    client.call("MULTI");
+    client.call("COPY large a");
+    let refusal = client.shown("EXEC");
+    assert!(refusal.contains("MISCONF "), "{refusal}");
+    assert_eq!(client.shown("EXISTS a"), "0");
+    storage.disk.set_capacity_bytes(None);
+    client.await_info("millstream_disk_full", "0");
+    assert_eq!(client.shown("COPY large a"), "1");
+    assert_eq!(client.info("millstream_poisoned"), "0");
 }

@@ -11,11 +11,16 @@ impl Generator {
     pub(super) fn keyspace(&mut self) -> String {
         let (a, b) = (self.random.pick(&["a", "b", "none"]), self.random.pick(&["a", "b"]));
         let (a, b) = if self.random.chance(15) { ("s", "t") } else { (a, b) };
-        match self.random.below(12) {
+        match self.random.below(18) {
+            12 => format!("MOVE {a} {}", self.random.pick(&["1", "1", "0", "16", "x"])),
+            13 => format!("COPY {a} {b} DB {}", self.random.pick(&["1", "1", "0", "16"])),
+            14 => format!("TOUCH {a} {b} none"),
+            15 => self.object(a),
+            16 | 17 => self.several_strings(),
             0 => format!("DEL {a}"),
             1 | 2 => format!("RENAME {a} {b}"),
-            3 if self.features.copy => format!("COPY {a} {b}"),
-            4 if self.features.copy => format!("COPY {a} {b} REPLACE"),
+            3 => format!("COPY {a} {b}"),
+            4 => format!("COPY {a} {b} REPLACE"),
             5 => format!("TYPE {a}"),
             6 => format!("EXISTS {a} {b} {a}"),
             7 => format!("XLEN {a}"),
@@ -23,6 +28,23 @@ impl Generator {
             9 if !self.in_multi => self.scan(),
             10 => "DBSIZE".to_owned(),
             _ => format!("UNLINK {a} {b}"),
+        }
+    }
+
+    fn object(&mut self, key: &str) -> String {
+        let what = self.random.pick(&["ENCODING", "REFCOUNT", "FREQ", "FOO"]);
+        // Texts as long as they are embedded in one server and not in another are never set.
+        format!("OBJECT {what} {key}")
+    }
+
+    fn several_strings(&mut self) -> String {
+        let (a, b) = (self.string_key(), self.string_key());
+        let (v, w) = (self.value(), self.value());
+        match self.random.below(4) {
+            0 => format!("MGET {a} {b} none"),
+            1 => format!("MSET {a} {v} {b} {w}"),
+            2 => format!("MSETNX {a} {v} {b} {w}"),
+            _ => format!("MSET {a} {v} {b}"),
         }
     }
 
@@ -38,7 +60,8 @@ impl Generator {
     }
 
     pub(super) fn string_or_expiry(&mut self) -> String {
-        match self.random.below(10) {
+        match self.random.below(13) {
+            10..13 => self.older_forms(),
             0..3 => self.set(),
             3 => format!("GET {}", self.string_key()),
             4 => self.number(),
@@ -62,7 +85,39 @@ impl Generator {
     }
 
     fn number(&mut self) -> String {
-        format!("INCR {}", self.string_key())
+        let key = self.string_key();
+        let by = self.random.pick(&["1", "-7", "x", "9223372036854775807", "-9223372036854775808"]);
+        match self.random.below(5) {
+            0 => format!("INCR {key}"),
+            1 => format!("DECR {key}"),
+            2 => format!("INCRBY {key} {by}"),
+            3 => format!("DECRBY {key} {by}"),
+            _ => {
+                let by = self.random.pick(&["0.1", "-2.5e3", "1e18", "5", "inf", "x", "3.333"]);
+                format!("INCRBYFLOAT {key} {by}")
+            }
+        }
+    }
+
+    /// What SET and GET have as options, and what makes strings longer.
+    fn older_forms(&mut self) -> String {
+        let (key, value) = (self.string_key(), self.value());
+        match self.random.below(9) {
+            0 => format!("SETNX {key} {value}"),
+            1 | 2 => {
+                let (unit, time) = self.lifetime();
+                format!("{} {key} {time} {value}", ["SETEX", "PSETEX", "SETEX", "PSETEX"][unit])
+            }
+            3 => format!("GETSET {key} {value}"),
+            4 => format!("GETDEL {key}"),
+            5 => {
+                let (unit, time) = self.lifetime();
+                format!("GETEX {key} {} {time}", ["EX", "PX", "EXAT", "PXAT"][unit])
+            }
+            6 => format!("GETEX {key} {}", self.random.pick(&["", "PERSIST", "EX", "FOO"])),
+            7 => format!("STRLEN {key}"),
+            _ => format!("APPEND {key} {value}"),
+        }
     }
 
     fn set(&mut self) -> String {

@@ -1,0 +1,87 @@
+//! Giving up what is in memory for what is on disk, while everything else goes on.
+//!
+//! For tests: it shows that the log alone holds everything. Parked reads, settings and counters of
+//! INFO stay. Tests: `tests/it/reload.rs`.
+
+use std::{error, fmt};
+
+use millstream_log::{LogPosition, OpenError};
+
+use crate::engine::Engine;
+use crate::now::Now;
+use crate::state::State;
+
+/// Why nothing was reloaded.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// There is no log (in memory).
+    NotStored,
+    /// Records are on their way to the log: try again soon.
+    Busy,
+    /// What is on disk cannot be read; the state in memory is as it was.
+    Open(OpenError),
+}
+
+impl fmt::Display for ReloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotStored => f.write_str("nothing is stored"),
+            Self::Busy => f.write_str("the log is being written"),
+            Self::Open(error) => error.fmt(f),
+        }
+    }
+}
+
+impl error::Error for ReloadError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Open(error) => error.source(),
+            Self::NotStored | Self::Busy => None,
+        }
+    }
+}
+
+impl Engine {
+    /// Replaces the state by what the log says, holding the engine all the while. Returns the
+    /// number of records replayed.
+    ///
+    /// # Errors
+    /// [`ReloadError`]: nothing has changed.
+    pub fn reload(&self, now: Now) -> Result<u64, ReloadError> {
+        let storage = self.storage().ok_or(ReloadError::NotStored)?;
+        let mut transaction = self.lock(now);
+        let core = &mut *transaction.core;
+        let end = core.log.as_ref().ok_or(ReloadError::NotStored)?.end();
+        if end > self.written() {
+            drop(transaction);
+            self.wake_commit();
+            return Err(ReloadError::Busy);
+        }
+        let limits = core.settings.block_limits;
+        let mut state = State::new(0);
+        let mut replay = |record: millstream_log::Record<'_>| {
+            Ok(crate::record::replay(&mut state, record.reader(), limits)?)
+        };
+        let records = millstream_log::replay_until(&**storage, end, &mut replay)
+            .map_err(ReloadError::Open)?;
+        // Written is not durable: whoever looks at anything waits for the end of the log.
+        state.depend_on(end);
+        let before = std::mem::replace(&mut core.state, state);
+        drop(transaction);
+        // Takes as long as the state was large, and nobody shall wait for it.
+        drop(before);
+        Ok(records)
+    }
+}
+
+impl State {
+    /// Makes everything depend on a position.
+    fn depend_on(&mut self, position: LogPosition) {
+        for database in &mut self.databases {
+            database.changed_at = position;
+            database.swapped_at = position;
+        }
+        self.for_each_object_mut(|object| object.changed_at = position);
+    }
+}

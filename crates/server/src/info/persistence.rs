@@ -1,0 +1,90 @@
+//! Sections on what is on disk, and on replicas, of which there are none.
+
+use millstream_engine::Statistics;
+
+use super::{flag, lines};
+use crate::saving;
+use crate::shared::Shared;
+
+pub(super) fn persistence(shared: &Shared, engine: &Statistics) -> String {
+    let status = if shared.poison().is_some() { "err" } else { "ok" };
+    let unsaved = saving::unsaved_changes(shared, engine.changes);
+    let zero = || "0".to_owned();
+    let never = || "-1".to_owned();
+    let mut all = vec![
+        ("loading", zero()),
+        ("async_loading", zero()),
+        ("current_cow_peak", zero()),
+        ("current_cow_size", zero()),
+        ("current_cow_size_age", zero()),
+        ("current_fork_perc", "0.00".into()),
+        ("current_save_keys_processed", zero()),
+        ("current_save_keys_total", zero()),
+        ("rdb_changes_since_last_save", unsaved.to_string()),
+        ("rdb_bgsave_in_progress", flag(saving::is_in_progress(shared))),
+        ("rdb_last_save_time", saving::last_save_s(shared).to_string()),
+        ("rdb_last_bgsave_status", "ok".into()),
+        ("rdb_last_bgsave_time_sec", never()),
+        ("rdb_current_bgsave_time_sec", never()),
+        ("rdb_saves", zero()),
+        ("rdb_saves_consecutive_failures", zero()),
+        ("rdb_last_cow_size", zero()),
+        ("rdb_last_load_keys_expired", zero()),
+        ("rdb_last_load_keys_loaded", zero()),
+        ("aof_enabled", flag(!shared.config.memory)),
+        ("aof_rewrite_in_progress", zero()),
+        ("aof_rewrite_scheduled", zero()),
+        ("aof_last_rewrite_time_sec", never()),
+        ("aof_current_rewrite_time_sec", never()),
+        ("aof_last_bgrewrite_status", "ok".into()),
+        ("aof_rewrites", zero()),
+        ("aof_rewrites_consecutive_failures", zero()),
+        ("aof_last_write_status", status.into()),
+        ("aof_last_cow_size", zero()),
+        ("module_fork_in_progress", zero()),
+        ("module_fork_last_cow_size", zero()),
+    ];
+    if !shared.config.memory {
+        all.extend(log(shared, engine));
+    }
+    lines(&all)
+}
+
+/// Redis shows the first four of an append-only file, which the log is.
+fn log(shared: &Shared, engine: &Statistics) -> Vec<(&'static str, String)> {
+    let room = shared.engine.room();
+    let undurable = shared.log_end().since(shared.engine.durable());
+    vec![
+        ("aof_current_size", shared.engine.written().to_string()),
+        ("aof_base_size", shared.recovery.bytes.to_string()),
+        ("aof_pending_rewrite", "0".into()),
+        ("aof_buffer_length", engine.unwritten_bytes.to_string()),
+        ("millstream_sync", shared.config.sync.word().to_owned()),
+        ("millstream_log_end", shared.log_end().to_string()),
+        ("millstream_log_written", shared.engine.written().to_string()),
+        ("millstream_log_durable", shared.engine.durable().to_string()),
+        ("millstream_log_undurable_bytes", undurable.to_string()),
+        ("millstream_log_prepared_bytes", room.map_or(0, |room| room.bytes()).to_string()),
+        ("millstream_disk_full", flag(room.is_some_and(|room| room.is_disk_full()))),
+        ("millstream_poisoned", flag(shared.poison().is_some())),
+        ("millstream_poison_reason", shared.poison().unwrap_or_default().to_owned()),
+        ("millstream_replayed_records", shared.recovery.records.to_string()),
+        ("millstream_torn_bytes_cut", shared.recovery.torn_bytes_cut.to_string()),
+    ]
+}
+
+pub(super) fn replication(shared: &Shared) -> String {
+    lines(&[
+        ("role", "master".into()),
+        ("connected_slaves", "0".into()),
+        ("master_failover_state", "no-failover".into()),
+        ("master_replid", shared.run_id.clone()),
+        ("master_replid2", "0".repeat(40)),
+        ("master_repl_offset", shared.log_end().to_string()),
+        ("second_repl_offset", "-1".into()),
+        ("repl_backlog_active", "0".into()),
+        ("repl_backlog_size", "0".into()),
+        ("repl_backlog_first_byte_offset", "0".into()),
+        ("repl_backlog_histlen", "0".into()),
+    ])
+}
