@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use super::Session;
-use super::execute::POISONED;
+use super::admitting::POISONED;
 use crate::mailbox::{READ_DONE, Signal, UNBLOCK_ERROR, UNBLOCK_TIMEOUT};
 
 /// How often conditions without an event of their own are looked at.

@@ -17,6 +17,7 @@
 //!
 //! Tests: `tests/it`.
 
+mod admitting;
 mod blocking;
 mod execute;
 mod input;

@@ -10,8 +10,9 @@ use millstream_command::{Answer, Reply, is_data_command, run};
 use millstream_engine::{KeyVersion, LogPosition, Now, Transaction};
 
 use super::Session;
+use super::admitting::frees_space;
 use super::blocking::{Waiting, pause};
-use super::execute::{Step, frees_space};
+use super::execute::Step;
 use crate::debug_command;
 
 /// A transaction is one record of the log, which holds up to 1 GiB; this leaves room for what its
