@@ -21,6 +21,12 @@ impl State {
     }
 
     pub(crate) fn apply_to_stream(&mut self, mutation: &Mutation<'_>) -> Unit {
+        let object = mutation.stream().expect("parts of the directory are applied elsewhere");
+        self.before_change(object);
+        self.change_stream(mutation)
+    }
+
+    fn change_stream(&mut self, mutation: &Mutation<'_>) -> Unit {
         match *mutation {
             Mutation::Append { object, id, fields, limits } => {
                 self.stream_mut(object.slot).append(id, fields, limits);

@@ -33,7 +33,8 @@ const MERGED_MAX: usize = BUCKET_MAX / 2;
 /// One key.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyEntry {
-    pub(crate) key: Box<[u8]>,
+    /// Shared with the object, and with the table of expiries.
+    pub(crate) key: Arc<[u8]>,
     pub(crate) object: ObjectRef,
     /// Unix milliseconds.
     pub(crate) expires_at_ms: Option<u64>,

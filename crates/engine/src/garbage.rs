@@ -12,6 +12,7 @@ use millstream_model::Group;
 use crate::directory::Directory;
 use crate::object::ObjectData;
 use crate::objects::Objects;
+use crate::state::Expiries;
 
 /// Pending entries that are worth being freed elsewhere: some 10 us.
 const PENDING_MIN: usize = 16 << 10;
@@ -36,7 +37,8 @@ struct Counted {
 
 #[derive(Debug)]
 enum Item {
-    Database { _keys: Directory, _objects: Objects, _expiries: crate::state::Expiries },
+    Database { _keys: Directory, _objects: Objects },
+    Expiries { _expiries: Expiries },
     Value { _data: ObjectData },
     Group { _group: Box<Group> },
 }
@@ -48,15 +50,15 @@ impl Garbage {
         self.items.is_empty()
     }
 
-    pub(crate) fn add_database(
-        &mut self,
-        keys: Directory,
-        objects: Objects,
-        expiries: crate::state::Expiries,
-    ) {
+    pub(crate) fn add_database(&mut self, keys: Directory, objects: Objects) {
         self.count(objects.len());
-        let item = Item::Database { _keys: keys, _objects: objects, _expiries: expiries };
-        self.items.push(item);
+        self.items.push(Item::Database { _keys: keys, _objects: objects });
+    }
+
+    pub(crate) fn add_expiries(&mut self, expiries: Expiries) {
+        if !expiries.is_empty() {
+            self.items.push(Item::Expiries { _expiries: expiries });
+        }
     }
 
     pub(crate) fn add_value(&mut self, data: ObjectData) {

@@ -11,6 +11,7 @@
 
 mod acknowledge;
 mod apply;
+mod changes;
 mod claim;
 mod commit;
 mod copy;

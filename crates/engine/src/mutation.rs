@@ -194,3 +194,41 @@ pub(crate) enum Mutation<'a> {
         b: u8,
     },
 }
+
+impl Mutation<'_> {
+    /// The stream that a part changes, if it is one of those.
+    #[inline]
+    pub(crate) fn stream(&self) -> Option<ObjectRef> {
+        match *self {
+            Self::Append { object, .. }
+            | Self::TrimBefore { object, .. }
+            | Self::RemoveEntries { object, .. }
+            | Self::SetCounters { object, .. }
+            | Self::CreateGroup { object, .. }
+            | Self::SetGroupPosition { object, .. }
+            | Self::DestroyGroup { object, .. }
+            | Self::CreateConsumer { object, .. }
+            | Self::DeleteConsumer { object, .. }
+            | Self::Deliver { object, .. }
+            | Self::SetPending { object, .. }
+            | Self::RemovePending { object, .. }
+            | Self::SetIdempotence { object, .. }
+            | Self::Produced { object, .. }
+            | Self::CountDuplicate { object }
+            | Self::ForgetProductions { object, .. }
+            | Self::SetProductionCounts { object, .. } => Some(object),
+            Self::Created { .. }
+            | Self::CreateStream { .. }
+            | Self::CreateString { .. }
+            | Self::RemoveKey { .. }
+            | Self::SetExpiry { .. }
+            | Self::RenameKey { .. }
+            | Self::Flush { .. }
+            | Self::SetString { .. }
+            | Self::AppendString { .. }
+            | Self::MoveKey { .. }
+            | Self::Restore { .. }
+            | Self::SwapDatabases { .. } => None,
+        }
+    }
+}

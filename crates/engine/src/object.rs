@@ -1,6 +1,8 @@
 //! What a key refers to: a stream or a string, under an identity that outlives its names.
 //!
-//! Must not know keys or databases: `directory.rs` does.
+//! Must not know databases: `directory.rs` has the keys of each.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use millstream_log::LogPosition;
@@ -103,6 +105,10 @@ fn is_integer(text: &[u8]) -> bool {
 #[derive(Debug)]
 pub(crate) struct Object {
     pub(crate) id: ObjectId,
+    /// Its one key, shared with the directory.
+    pub(crate) key: Arc<[u8]>,
+    /// When it was changed last, in the count of checkpoints begun; see `changes.rs`.
+    pub(crate) epoch: u32,
     pub(crate) data: ObjectData,
     /// End of the record of the last change: a reply that shows the object depends on it.
     pub(crate) changed_at: LogPosition,

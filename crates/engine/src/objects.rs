@@ -31,8 +31,18 @@ impl Objects {
         }
     }
 
+    /// The number of this store.
+    pub(crate) fn store(&self) -> u8 {
+        self.store
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Slots, free ones included.
+    pub(crate) fn slot_count(&self) -> usize {
+        self.objects.len()
     }
 
     /// Bytes of all strings.
@@ -55,6 +65,11 @@ impl Objects {
     #[inline]
     pub(crate) fn get_mut(&mut self, index: u32) -> &mut Object {
         self.objects[index as usize].as_mut().expect("slots are freed with their key")
+    }
+
+    /// The object in the slot, if there is one.
+    pub(crate) fn try_get(&self, index: u32) -> Option<&Object> {
+        self.objects.get(index as usize)?.as_ref()
     }
 
     /// The object in the slot, which may be gone with its whole database.

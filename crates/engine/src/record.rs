@@ -12,6 +12,7 @@ mod contradiction;
 mod decode;
 mod encode;
 mod error;
+pub(crate) mod fields;
 
 #[cfg(test)]
 mod tests;

@@ -9,11 +9,13 @@
 //! 4. `objects[s]` is the store of exactly one database.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use millstream_log::LogPosition;
 use millstream_model::Stream;
 
+use crate::changes::Changes;
 use crate::directory::{Directory, KeyEntry};
 use crate::garbage::{Garbage, GarbageCount};
 use crate::mutation::Mutation;
@@ -26,7 +28,7 @@ use crate::strings::StringForm;
 pub const DATABASE_COUNT: u8 = 16;
 
 /// (when in Unix milliseconds, key).
-pub(crate) type Expiries = BTreeSet<(u64, Box<[u8]>)>;
+pub(crate) type Expiries = BTreeSet<(u64, Arc<[u8]>)>;
 
 #[derive(Debug)]
 pub(crate) struct State {
@@ -42,7 +44,9 @@ pub(crate) struct State {
     /// Streams that may remember productions. A hint: emptied lazily.
     pub(crate) producing: BTreeSet<ObjectId>,
     /// Changes since the start; INFO shows them.
-    pub(crate) changes: u64,
+    pub(crate) change_count: u64,
+    /// What a checkpoint has to know.
+    pub(crate) changes: Changes,
     /// What is to be freed with the lock free.
     pub(crate) garbage: Garbage,
     garbage_count: GarbageCount,
@@ -71,6 +75,13 @@ pub(crate) enum Unit {
     Nothing,
 }
 
+impl Database {
+    /// The number of the store with its objects.
+    pub(crate) fn store(&self) -> u8 {
+        self.store
+    }
+}
+
 impl State {
     pub(crate) fn new(hash_seed: u64) -> Self {
         let garbage_count = GarbageCount::default();
@@ -82,7 +93,8 @@ impl State {
             hash_seed,
             time_max_ms: 0,
             producing: BTreeSet::new(),
-            changes: 0,
+            change_count: 0,
+            changes: Changes::default(),
             garbage: garbage_count.place(),
             garbage_count,
         };
@@ -133,6 +145,19 @@ impl State {
         self.objects[usize::from(slot.store)].get_mut(slot.index)
     }
 
+    pub(crate) fn try_object(&self, slot: ObjectSlot) -> Option<&Object> {
+        self.objects[usize::from(slot.store)].try_get(slot.index)
+    }
+
+    /// Slots of a store, free ones included.
+    pub(crate) fn slot_count(&self, store: u8) -> usize {
+        self.objects[usize::from(store)].slot_count()
+    }
+
+    pub(crate) fn hash_seed(&self) -> u64 {
+        self.hash_seed
+    }
+
     pub(crate) fn try_object_mut(&mut self, slot: ObjectSlot) -> Option<&mut Object> {
         self.objects[usize::from(slot.store)].try_get_mut(slot.index)
     }
@@ -179,8 +204,8 @@ impl State {
         let database = self.database(db);
         TableBytes {
             keys: database.keys.heap_bytes() + self.store_of(db).table_bytes(),
-            // A B-tree is two thirds full or more; each key stands there a second time.
-            expiries: database.expiries.len() * (size_of::<(u64, Box<[u8]>)>() * 3 / 2 + 24),
+            // A B-tree is two thirds full or more.
+            expiries: database.expiries.len() * (size_of::<(u64, Arc<[u8]>)>() * 3 / 2),
         }
     }
 
@@ -213,12 +238,15 @@ impl State {
         expiries.iter().take_while(|(at, _)| *at <= wall_ms).count()
     }
 
-    fn add_object(&mut self, db: u8, id: ObjectId, data: ObjectData) -> ObjectRef {
+    fn add_object(&mut self, db: u8, id: ObjectId, key: Arc<[u8]>, data: ObjectData) -> ObjectRef {
         assert!(id.0 >= self.next_object_id, "ids of objects are used once");
         self.next_object_id = id.0 + 1;
         let changed_at = LogPosition::default();
-        let object = Object { id, data, changed_at, version: 0, used_at_ms: None };
-        self.store_of_mut(db).add(object)
+        let epoch = self.changes.epoch();
+        let object = Object { id, key, epoch, data, changed_at, version: 0, used_at_ms: None };
+        let object = self.store_of_mut(db).add(object);
+        self.changes.note_changed(object);
+        object
     }
 
     /// Takes the value out of a state that is given up.
@@ -226,10 +254,13 @@ impl State {
         self.objects[usize::from(object.slot.store)].take(object).data
     }
 
-    fn drop_object(&mut self, object: ObjectRef) {
-        let removed = self.objects[usize::from(object.slot.store)].take(object);
-        if removed.data.is_slow_to_free() {
-            self.garbage.add_value(removed.data);
+    /// The object of a key that was taken away.
+    fn drop_object(&mut self, entry: &KeyEntry) {
+        let ObjectSlot { store, .. } = entry.object.slot;
+        let removed = self.objects[usize::from(store)].take(entry.object);
+        let data = self.note_removed(removed, entry.object.slot, entry.expires_at_ms);
+        if let Some(data) = data.filter(ObjectData::is_slow_to_free) {
+            self.garbage.add_value(data);
         }
     }
 
@@ -237,7 +268,7 @@ impl State {
         let expiry = entry.expires_at_ms.map(|at| (at, entry.key.clone()));
         if let Some(before) = self.database_mut(db).keys.insert(entry) {
             self.forget_expiry(db, &before);
-            self.drop_object(before.object);
+            self.drop_object(&before);
         }
         self.database_mut(db).expiries.extend(expiry);
         self.note_expiring(db);
@@ -267,7 +298,8 @@ impl State {
         if let Some(at) = database.keys.set_expiry(key, at_ms) {
             database.expiries.remove(&(at, key.into()));
         }
-        database.expiries.extend(at_ms.map(|at| (at, key.into())));
+        let key = Arc::clone(&database.keys.get(key).expect("the key exists").key);
+        database.expiries.extend(at_ms.map(|at| (at, key)));
         self.note_expiring(db);
     }
 
@@ -283,7 +315,10 @@ impl State {
         let expiries = std::mem::take(&mut database.expiries);
         let place = &mut self.objects[usize::from(store)];
         let objects = std::mem::replace(place, Objects::new(store, seed));
-        self.garbage.add_database(keys, objects, expiries);
+        self.garbage.add_expiries(expiries);
+        if let Some((keys, objects)) = self.note_emptied(keys, objects) {
+            self.garbage.add_database(keys, objects);
+        }
         self.note_expiring(db);
     }
 
@@ -293,7 +328,7 @@ impl State {
     /// # Panics
     /// If the part does not fit the state: it was checked before it was logged.
     pub(crate) fn apply(&mut self, mutation: &Mutation<'_>) -> Unit {
-        self.changes += 1;
+        self.change_count += 1;
         match *mutation {
             Mutation::Created { hash_seed } => {
                 self.set_hash_seed(hash_seed);
@@ -309,21 +344,26 @@ impl State {
             }
             Mutation::RemoveKey { db, key } => {
                 let entry = self.unbind(db, key);
-                self.drop_object(entry.object);
+                self.drop_object(&entry);
                 Unit::Directory(db)
             }
             Mutation::SetExpiry { db, key, at_ms } => {
+                let object = self.database(db).keys.get(key).expect("the key exists").object;
+                self.before_change(object);
                 self.set_expiry(db, key, at_ms);
-                let slot = self.database(db).keys.get(key).expect("the key exists").object.slot;
-                self.object_mut(slot).version += 1;
-                Unit::Object(slot)
+                self.object_mut(object.slot).version += 1;
+                Unit::Object(object.slot)
             }
             Mutation::RenameKey { db, from, to } => {
+                let object = self.database(db).keys.get(from).expect("the key exists").object;
+                self.before_change(object);
                 let entry = self.unbind(db, from);
-                let slot = entry.object.slot;
-                self.object_mut(slot).version += 1;
-                self.bind(db, KeyEntry { key: to.into(), ..entry });
-                Unit::Object(slot)
+                let key: Arc<[u8]> = to.into();
+                let renamed = self.object_mut(object.slot);
+                renamed.version += 1;
+                renamed.key = Arc::clone(&key);
+                self.bind(db, KeyEntry { key, ..entry });
+                Unit::Object(object.slot)
             }
             Mutation::Flush { db: Some(db) } => {
                 self.flush(db);
@@ -370,12 +410,14 @@ impl State {
         key: &[u8],
         expires_at_ms: Option<u64>,
     ) -> Unit {
-        let object = self.add_object(db, object, data);
-        self.bind(db, KeyEntry { key: key.into(), object, expires_at_ms });
+        let key: Arc<[u8]> = key.into();
+        let object = self.add_object(db, object, Arc::clone(&key), data);
+        self.bind(db, KeyEntry { key, object, expires_at_ms });
         Unit::Object(object.slot)
     }
 
     fn replace_string(&mut self, object: ObjectRef, value: StringValue) -> Unit {
+        self.before_change(object);
         let ObjectSlot { store, index } = object.slot;
         self.objects[usize::from(store)].replace(index, ObjectData::String(value));
         self.object_mut(object.slot).version += 1;
@@ -383,10 +425,13 @@ impl State {
     }
 
     fn move_key(&mut self, from: u8, to: u8, key: &[u8]) -> Unit {
+        let object = self.database(from).keys.get(key).expect("the key exists").object;
+        self.before_change(object);
         let entry = self.unbind(from, key);
         let mut object = self.store_of_mut(from).take(entry.object);
         object.version += 1;
         let object = self.store_of_mut(to).add(object);
+        self.changes.note_moved(object);
         self.bind(to, KeyEntry { object, ..entry });
         Unit::Object(object.slot)
     }
@@ -408,6 +453,7 @@ impl State {
                 keys += 1;
                 assert_eq!(entry.object.slot.store, database.store);
                 assert_eq!(self.object(entry.object.slot).id, entry.object.id);
+                assert_eq!(self.object(entry.object.slot).key, entry.key);
                 assert_eq!(self.find_object(entry.object.id), Some(entry.object));
                 if let Some(at) = entry.expires_at_ms {
                     expiring += 1;
@@ -426,5 +472,6 @@ impl State {
                 stream.check();
             }
         }
+        self.check_changes();
     }
 }

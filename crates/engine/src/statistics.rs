@@ -58,7 +58,7 @@ impl Transaction<'_> {
             keyspace_hits: core.keyspace_hits,
             keyspace_misses: core.keyspace_misses,
             expired_keys: core.expired_keys,
-            changes: core.state.changes,
+            changes: core.state.change_count,
             waiters: core.waiters.len(),
             waited_keys: core.waiters.key_count(),
             waited_group_keys: core.waiters.group_key_count(),

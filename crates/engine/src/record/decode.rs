@@ -7,6 +7,7 @@ use millstream_model::{
 };
 
 use super::contradiction::refuse_contradiction;
+use super::fields::FieldReader;
 use super::{ALL_DATABASES, IS_DELETION, Kind, ReplayError, WITH_REFERENCES};
 use crate::mutation::Mutation;
 use crate::object::{ObjectId, ObjectRef};
@@ -31,7 +32,7 @@ pub(crate) fn replay_image(
     image: &[u8],
     limits: BlockLimits,
 ) -> Result<(), ReplayError> {
-    let mut part = Part { reader: RecordReader::new(image), limits };
+    let mut part = Part { reader: FieldReader::new(RecordReader::new(image)), limits };
     part.settle_all(Kind::is_of_image, state, &mut settle)
 }
 
@@ -51,11 +52,11 @@ pub(super) fn decode(
     limits: BlockLimits,
     settle: &mut Settle<'_>,
 ) -> Result<(), ReplayError> {
-    Part { reader: record, limits }.settle_all(|_| true, state, settle)
+    Part { reader: FieldReader::new(record), limits }.settle_all(|_| true, state, settle)
 }
 
 struct Part<'a> {
-    reader: RecordReader<'a>,
+    reader: FieldReader<'a>,
     limits: BlockLimits,
 }
 
@@ -67,7 +68,7 @@ impl<'a> Part<'a> {
         settle: &mut Settle<'_>,
     ) -> Result<(), ReplayError> {
         while self.reader.left() > 0 {
-            let byte = self.reader.u8()?;
+            let byte = self.reader.byte()?;
             let kind = Kind::from_byte(byte).filter(|kind| may_be(*kind));
             self.settle(kind.ok_or(ReplayError::UnknownKind(byte))?, state, settle)?;
         }
@@ -81,18 +82,18 @@ impl<'a> Part<'a> {
         settle: &mut Settle<'_>,
     ) -> Result<(), ReplayError> {
         let mutation = match kind {
-            Kind::Created => Mutation::Created { hash_seed: self.reader.varint()? },
+            Kind::Created => Mutation::Created { hash_seed: self.reader.number()? },
             Kind::CreateStream => Mutation::CreateStream {
-                object: ObjectId(self.reader.varint()?),
+                object: ObjectId(self.reader.number()?),
                 db: self.database()?,
                 key: self.reader.bytes()?,
                 limits: self.idempotence_limits()?,
             },
             Kind::CreateString => Mutation::CreateString {
-                object: ObjectId(self.reader.varint()?),
+                object: ObjectId(self.reader.number()?),
                 db: self.database()?,
                 key: self.reader.bytes()?,
-                expires_at_ms: self.optional()?,
+                expires_at_ms: self.reader.optional()?,
                 value: Bytes::copy_from_slice(self.reader.bytes()?),
             },
             Kind::RemoveKey => {
@@ -101,7 +102,7 @@ impl<'a> Part<'a> {
             Kind::SetExpiry => Mutation::SetExpiry {
                 db: self.database()?,
                 key: self.reader.bytes()?,
-                at_ms: self.optional()?,
+                at_ms: self.reader.optional()?,
             },
             Kind::RenameKey => Mutation::RenameKey {
                 db: self.database()?,
@@ -126,9 +127,9 @@ impl<'a> Part<'a> {
                 key: self.reader.bytes()?,
             },
             Kind::Restore => {
-                let object = ObjectId(self.reader.varint()?);
+                let object = ObjectId(self.reader.number()?);
                 let (db, key) = (self.database()?, self.reader.bytes()?);
-                let expires_at_ms = self.optional()?;
+                let expires_at_ms = self.reader.optional()?;
                 let image = self.reader.bytes()?;
                 let data = crate::image::decode(image, self.limits)?;
                 Mutation::Restore { object, db, key, expires_at_ms, image, data }
@@ -148,13 +149,13 @@ impl<'a> Part<'a> {
         let (fields, ids);
         let mutation = match kind {
             Kind::Append => {
-                let id = self.id()?;
+                let id = self.reader.id()?;
                 fields = self.fields()?;
                 Mutation::Append { object, id, fields: &fields, limits: self.limits }
             }
-            Kind::TrimBefore => Mutation::TrimBefore { object, id: self.id()? },
+            Kind::TrimBefore => Mutation::TrimBefore { object, id: self.reader.id()? },
             Kind::RemoveEntries => {
-                let flags = self.flags(IS_DELETION | WITH_REFERENCES)?;
+                let flags = self.reader.flags(IS_DELETION | WITH_REFERENCES)?;
                 ids = self.ids()?;
                 Mutation::RemoveEntries {
                     object,
@@ -165,9 +166,9 @@ impl<'a> Part<'a> {
             }
             Kind::SetCounters => Mutation::SetCounters {
                 object,
-                last_id: self.id()?,
-                entries_added: self.optional()?,
-                max_deleted_id: if self.flag()? { Some(self.id()?) } else { None },
+                last_id: self.reader.id()?,
+                entries_added: self.reader.optional()?,
+                max_deleted_id: if self.reader.flag()? { Some(self.reader.id()?) } else { None },
             },
             Kind::SetIdempotence => {
                 Mutation::SetIdempotence { object, limits: self.idempotence_limits()? }
@@ -176,16 +177,16 @@ impl<'a> Part<'a> {
                 object,
                 producer: self.reader.bytes()?,
                 iid: self.reader.bytes()?,
-                id: self.id()?,
+                id: self.reader.id()?,
             },
             Kind::CountDuplicate => Mutation::CountDuplicate { object },
             Kind::ForgetProductions => {
-                Mutation::ForgetProductions { object, cutoff_ms: self.reader.varint()? }
+                Mutation::ForgetProductions { object, cutoff_ms: self.reader.number()? }
             }
             Kind::SetProductionCounts => Mutation::SetProductionCounts {
                 object,
-                added: self.reader.varint()?,
-                duplicates: self.reader.varint()?,
+                added: self.reader.number()?,
+                duplicates: self.reader.number()?,
             },
             _ => return self.settle_group(kind, object, state, settle),
         };
@@ -199,21 +200,21 @@ impl<'a> Part<'a> {
         state: &mut State,
         settle: &mut Settle<'_>,
     ) -> Result<(), ReplayError> {
-        let group = GroupId(self.u32("group")?);
+        let group = GroupId(self.reader.u32("group")?);
         let (ids, entries);
         let mutation = match kind {
             Kind::CreateGroup => Mutation::CreateGroup {
                 object,
                 group,
                 name: self.reader.bytes()?,
-                position: self.id()?,
-                entries_read: self.optional()?,
+                position: self.reader.id()?,
+                entries_read: self.reader.optional()?,
             },
             Kind::SetGroupPosition => Mutation::SetGroupPosition {
                 object,
                 group,
-                position: self.id()?,
-                entries_read: self.optional()?,
+                position: self.reader.id()?,
+                entries_read: self.reader.optional()?,
             },
             Kind::DestroyGroup => Mutation::DestroyGroup { object, group },
             Kind::CreateConsumer => Mutation::CreateConsumer {
@@ -221,16 +222,16 @@ impl<'a> Part<'a> {
                 group,
                 consumer: self.consumer()?,
                 name: self.reader.bytes()?,
-                now_ms: self.reader.varint()?,
+                now_ms: self.reader.number()?,
             },
             Kind::DeleteConsumer => {
                 Mutation::DeleteConsumer { object, group, consumer: self.consumer()? }
             }
             Kind::Deliver => {
                 let consumer = self.consumer()?;
-                let now_ms = self.reader.varint()?;
-                let position = self.id()?;
-                let entries_read = self.optional()?;
+                let now_ms = self.reader.number()?;
+                let position = self.reader.id()?;
+                let entries_read = self.reader.optional()?;
                 ids = self.ids()?;
                 let pending = &ids;
                 Mutation::Deliver {
@@ -244,10 +245,10 @@ impl<'a> Part<'a> {
                 }
             }
             Kind::SetPending => {
-                let consumer = if self.flag()? { Some(self.consumer()?) } else { None };
-                let became_active = self.flag()?;
+                let consumer = if self.reader.flag()? { Some(self.consumer()?) } else { None };
+                let became_active = self.reader.flag()?;
                 let by = consumer.map(|consumer| (consumer, became_active));
-                let now_ms = self.reader.varint()?;
+                let now_ms = self.reader.number()?;
                 entries = self.pending_entries()?;
                 Mutation::SetPending { object, group, by, now_ms, entries: &entries }
             }
@@ -260,24 +261,19 @@ impl<'a> Part<'a> {
         settle(state, &mutation)
     }
 
-    fn u32(&mut self, what: &'static str) -> Result<u32, ReplayError> {
-        let value = self.reader.varint()?;
-        u32::try_from(value).map_err(|_| ReplayError::OutOfRange { what, value })
-    }
-
     fn consumer(&mut self) -> Result<ConsumerId, ReplayError> {
-        Ok(ConsumerId(self.u32("consumer")?))
+        Ok(ConsumerId(self.reader.u32("consumer")?))
     }
 
     fn idempotence_limits(&mut self) -> Result<IdempotenceLimits, ReplayError> {
         Ok(IdempotenceLimits {
-            duration_s: self.u32("duration")?,
-            per_producer_max: self.u32("productions")?,
+            duration_s: self.reader.u32("duration")?,
+            per_producer_max: self.reader.u32("productions")?,
         })
     }
 
     fn database(&mut self) -> Result<u8, ReplayError> {
-        let db = self.reader.u8()?;
+        let db = self.reader.byte()?;
         if db < DATABASE_COUNT {
             return Ok(db);
         }
@@ -286,7 +282,7 @@ impl<'a> Part<'a> {
 
     fn database_or_all(&mut self) -> Result<Option<u8>, ReplayError> {
         let mut ahead = self.reader.clone();
-        if ahead.u8()? == ALL_DATABASES {
+        if ahead.byte()? == ALL_DATABASES {
             self.reader = ahead;
             return Ok(None);
         }
@@ -294,56 +290,20 @@ impl<'a> Part<'a> {
     }
 
     fn object(&mut self, state: &State) -> Result<ObjectRef, ReplayError> {
-        let id = self.reader.varint()?;
+        let id = self.reader.number()?;
         let unknown = ReplayError::Unknown { what: "object", id };
         state.find_object(ObjectId(id)).ok_or(unknown)
     }
 
-    fn optional(&mut self) -> Result<Option<u64>, ReplayError> {
-        Ok(if self.flag()? { Some(self.reader.varint()?) } else { None })
-    }
-
-    fn flag(&mut self) -> Result<bool, ReplayError> {
-        Ok(self.flags(1)? != 0)
-    }
-
-    /// A byte with no other bits than these.
-    fn flags(&mut self, known: u8) -> Result<u8, ReplayError> {
-        match self.reader.u8()? {
-            flags if flags & !known == 0 => Ok(flags),
-            flags => Err(ReplayError::OutOfRange { what: "flags", value: u64::from(flags) }),
-        }
-    }
-
-    fn id(&mut self) -> Result<EntryId, ReplayError> {
-        Ok(EntryId::new(self.reader.varint()?, self.reader.varint()?))
-    }
-
-    fn id_after(&mut self, before: EntryId) -> Result<EntryId, ReplayError> {
-        let ms = before.ms.wrapping_add(self.reader.varint()?);
-        let seq = self.reader.varint()?;
-        let seq = if ms == before.ms { before.seq.wrapping_add(seq) } else { seq };
-        Ok(EntryId::new(ms, seq))
-    }
-
-    /// A list's length, not trusted beyond the bytes that are there.
-    fn length(&mut self) -> Result<usize, ReplayError> {
-        let length = self.reader.varint()?;
-        if length <= self.reader.left() as u64 {
-            return Ok(length as usize);
-        }
-        Err(ReplayError::OutOfRange { what: "length", value: length })
-    }
-
     fn fields(&mut self) -> Result<Vec<&'a [u8]>, ReplayError> {
-        (0..self.length()?).map(|_| Ok(self.reader.bytes()?)).collect()
+        (0..self.reader.length()?).map(|_| self.reader.bytes()).collect()
     }
 
     fn ids(&mut self) -> Result<Vec<EntryId>, ReplayError> {
         let mut before = EntryId::MIN;
-        (0..self.length()?)
+        (0..self.reader.length()?)
             .map(|_| {
-                before = self.id_after(before)?;
+                before = self.reader.id_after(before)?;
                 Ok(before)
             })
             .collect()
@@ -351,12 +311,12 @@ impl<'a> Part<'a> {
 
     fn pending_entries(&mut self) -> Result<Vec<PendingEntry>, ReplayError> {
         let mut before = EntryId::MIN;
-        (0..self.length()?)
+        (0..self.reader.length()?)
             .map(|_| {
-                before = self.id_after(before)?;
-                let owner = self.u32("owner")?.checked_sub(1).map(ConsumerId);
-                let delivered_at_ms = self.reader.varint()?;
-                let delivery_count = self.reader.varint()?;
+                before = self.reader.id_after(before)?;
+                let owner = self.reader.u32("owner")?.checked_sub(1).map(ConsumerId);
+                let delivered_at_ms = self.reader.number()?;
+                let delivery_count = self.reader.number()?;
                 Ok(PendingEntry { id: before, owner, delivered_at_ms, delivery_count })
             })
             .collect()

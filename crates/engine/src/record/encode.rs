@@ -2,13 +2,14 @@
 
 use millstream_model::{EntryId, GroupId, PendingEntry};
 
+use super::fields::FieldWriter;
 use super::{ALL_DATABASES, IS_DELETION, Kind, WITH_REFERENCES};
 use crate::mutation::Mutation;
 use crate::object::ObjectRef;
 
 /// Appends one part to a record.
 pub(crate) fn encode(mutation: &Mutation<'_>, to: &mut Vec<u8>) {
-    let mut out = Encoder { to };
+    let mut out = Encoder { fields: FieldWriter::new(to) };
     match *mutation {
         Mutation::Created { hash_seed } => out.kind(Kind::Created).number(hash_seed),
         Mutation::CreateStream { object, db, key, limits } => out
@@ -55,7 +56,7 @@ pub(crate) fn encode(mutation: &Mutation<'_>, to: &mut Vec<u8>) {
 }
 
 struct Encoder<'a> {
-    to: &'a mut Vec<u8>,
+    fields: FieldWriter<'a>,
 }
 
 impl Encoder<'_> {
@@ -162,31 +163,23 @@ impl Encoder<'_> {
     }
 
     fn byte(&mut self, byte: u8) -> &mut Self {
-        self.to.push(byte);
+        self.fields.byte(byte);
         self
     }
 
-    fn number(&mut self, mut number: u64) -> &mut Self {
-        while number >= 0x80 {
-            self.to.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        self.to.push(number as u8);
+    fn number(&mut self, number: u64) -> &mut Self {
+        self.fields.number(number);
         self
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        self.number(bytes.len() as u64);
-        self.to.extend_from_slice(bytes);
+        self.fields.bytes(bytes);
         self
     }
 
-    /// 0 for none, else 1 and the number.
     fn optional(&mut self, number: Option<u64>) -> &mut Self {
-        match number {
-            Some(number) => self.byte(1).number(number),
-            None => self.byte(0),
-        }
+        self.fields.optional(number);
+        self
     }
 
     fn object(&mut self, object: ObjectRef) -> &mut Self {
@@ -197,21 +190,11 @@ impl Encoder<'_> {
         self.number(u64::from(group.0))
     }
 
-    /// Milliseconds wrap around when ids do not ascend; that costs ten bytes and loses nothing.
-    fn id_after(&mut self, before: EntryId, id: EntryId) -> &mut Self {
-        self.number(id.ms.wrapping_sub(before.ms));
-        if id.ms == before.ms {
-            self.number(id.seq.wrapping_sub(before.seq))
-        } else {
-            self.number(id.seq)
-        }
-    }
-
     fn ids(&mut self, ids: &[EntryId]) -> &mut Self {
         self.number(ids.len() as u64);
         let mut before = EntryId::MIN;
         for &id in ids {
-            self.id_after(before, id);
+            self.fields.id_after(before, id);
             before = id;
         }
         self
@@ -221,7 +204,7 @@ impl Encoder<'_> {
         self.number(entries.len() as u64);
         let mut before = EntryId::MIN;
         for entry in entries {
-            self.id_after(before, entry.id);
+            self.fields.id_after(before, entry.id);
             self.number(entry.owner.map_or(0, |owner| u64::from(owner.0) + 1));
             self.number(entry.delivered_at_ms).number(entry.delivery_count);
             before = entry.id;
