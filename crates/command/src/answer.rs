@@ -28,6 +28,9 @@ pub enum Answer {
     /// It would log more than there is prepared space for, and changed nothing: run it again once
     /// there is. Space has been asked for.
     NeedsRoom,
+    /// Blocks of entries are on disk only, and nothing has changed: load what
+    /// [`Transaction::take_needed`] says, and run it again.
+    NeedsBlocks,
 }
 
 /// The reply to a read that had to wait.
@@ -73,7 +76,10 @@ pub fn run(
 }
 
 fn refused(refusal: Refusal) -> Answer {
-    Answer::Reply(refusal.into())
+    match refusal {
+        Refusal::NeedsBlocks => Answer::NeedsBlocks,
+        refusal => Answer::Reply(refusal.into()),
+    }
 }
 
 /// From what a command returns that can be refused.
@@ -190,7 +196,7 @@ fn key_runner(id: CommandId) -> Option<Runner> {
         CommandId::Move => runner!(copy::move_key),
         CommandId::Swapdb => |args, _, txn| answered(copy::swap_databases(args, txn)),
         CommandId::Randomkey => |_, db, txn| Answer::Reply(copy::random_key(db, txn)),
-        CommandId::Dump => runner!(always dump::dump),
+        CommandId::Dump => runner!(dump::dump),
         CommandId::Restore => runner!(with_room dump::restore),
         CommandId::Touch => runner!(always object::touch),
         CommandId::ObjectEncoding => runner!(always object::encoding),

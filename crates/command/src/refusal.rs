@@ -19,6 +19,8 @@ pub(crate) enum Refusal {
     Text(Cow<'static, str>),
     /// With bytes that came from the client.
     Bytes(Vec<u8>),
+    /// No refusal for good: blocks have to be loaded first, and nothing has changed.
+    NeedsBlocks,
 }
 
 /// Why a command does not run now.
@@ -35,6 +37,12 @@ impl From<Refusal> for Halt {
     }
 }
 
+impl From<Rejection> for Halt {
+    fn from(rejection: Rejection) -> Self {
+        Self::Refused(rejection.into())
+    }
+}
+
 impl From<CopyError> for Halt {
     fn from(error: CopyError) -> Self {
         Self::Refused(match error {
@@ -44,9 +52,13 @@ impl From<CopyError> for Halt {
                 "ERR the value is too large: all of it has to fit into one record of the log",
             ),
             CopyError::NoRoom { .. } => return Self::NeedsRoom,
+            CopyError::Rejected(rejection) => rejection.into(),
         })
     }
 }
+
+/// Where nobody can load blocks, which is where none is on disk alone.
+const NOT_LOADED: &str = "ERR entries of this stream are not in memory";
 
 /// What most commands return.
 pub(crate) type Outcome = Result<Reply, Refusal>;
@@ -80,6 +92,7 @@ impl From<Refusal> for Reply {
         match refusal {
             Refusal::Text(text) => Self::Error(text),
             Refusal::Bytes(bytes) => Self::ErrorBytes(bytes),
+            Refusal::NeedsBlocks => Self::error(NOT_LOADED),
         }
     }
 }
@@ -129,6 +142,10 @@ impl From<Rejection> for Refusal {
             Rejection::NoSuchEntry => "ERR No such message in stream",
             Rejection::IdempotentIdTaken => {
                 "ERR IID already exists for this producer with a different stream ID"
+            }
+            Rejection::BlocksNotLoaded => return Self::NeedsBlocks,
+            Rejection::BlockUnreadable { reason } => {
+                return Self::Text(format!("MISCONF {reason}").into());
             }
         };
         Self::text(text)

@@ -118,6 +118,7 @@ impl Transaction<'_> {
         let Some((object, group)) = self.find_group(db, key, group)? else {
             return Ok(vec![Deletion::NotFound; ids.len()]);
         };
+        self.need_entries(object, ids.iter().copied())?;
         let one = |id: EntryId| {
             if !self.state().stream(object.slot).group(group).pending().contains(id) {
                 return Deletion::NotFound;
@@ -148,12 +149,15 @@ impl Transaction<'_> {
         ids: &[EntryId],
     ) -> Result<usize, Rejection> {
         let (object, group) = self.needed_group(db, key, group)?;
+        if force {
+            self.need_entries(object, ids.iter().copied())?;
+        }
         let mut processed = 0;
         for &id in ids {
             let stream = self.state().stream(object.slot);
             let delivery_count = match stream.group(group).pending().get(id) {
                 Some(record) => count.apply(record.delivery_count),
-                None if force && stream.entries().contains(id) => count.apply(0),
+                None if force && self.has_entry(object, id) => count.apply(0),
                 None => continue,
             };
             let record = PendingEntry { id, owner: None, delivered_at_ms: 0, delivery_count };

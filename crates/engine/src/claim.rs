@@ -78,6 +78,7 @@ impl Transaction<'_> {
         ids: &[EntryId],
     ) -> Result<Vec<PinnedEntry>, Rejection> {
         let (object, group) = self.needed_group(db, key, group)?;
+        self.need_entries(object, ids.iter().copied())?;
         self.move_forward(object, group, options.last_id);
         let consumer = self.consumer_or_create(object, group, consumer);
         let who = Reader { object, group, consumer };
@@ -129,7 +130,7 @@ impl Transaction<'_> {
     ) -> Option<Option<PinnedEntry>> {
         let stream = self.state().stream(who.object.slot);
         let record = stream.group(who.group).pending().get(id);
-        let Some(entry) = stream.entries().get(id) else { return record.map(|_| None) };
+        let Some(entry) = self.entry(who.object, id) else { return record.map(|_| None) };
         let may_claim = match record {
             Some(record) => record.owner.is_none() || self.is_idle(&record, options.min_idle_ms),
             None => options.force,
@@ -159,6 +160,7 @@ impl Transaction<'_> {
         just_ids: bool,
     ) -> Result<AutoClaim, Rejection> {
         let (object, group) = self.needed_group(db, key, group)?;
+        self.need_idle(object, group, min_idle_ms, start, count)?;
         let consumer = self.consumer_or_create(object, group, consumer);
         let who = Reader { object, group, consumer };
         let now_ms = self.steady_ms;
@@ -173,7 +175,7 @@ impl Transaction<'_> {
                 break;
             }
             attempts -= 1;
-            let Some(entry) = stream.entries().get(record.id) else {
+            let Some(entry) = self.entry(object, record.id) else {
                 result.deleted.push(record.id);
                 continue;
             };
@@ -196,5 +198,38 @@ impl Transaction<'_> {
             self.set_pending(who, true, &changes);
         }
         Ok(result)
+    }
+
+    /// Makes sure that every entry that [`Self::autoclaim`] looks at is in memory.
+    fn need_idle(
+        &mut self,
+        object: ObjectRef,
+        group: GroupId,
+        min_idle_ms: u64,
+        start: EntryId,
+        count: usize,
+    ) -> Result<(), Rejection> {
+        while self.has_cold(object) {
+            let stream = self.state().stream(object.slot);
+            let (mut cold, mut found) = (Vec::new(), 0);
+            let attempts = count.saturating_mul(ATTEMPTS_PER_COUNT);
+            for record in
+                stream.group(group).pending().range(start, EntryId::MAX).take(attempts)
+            {
+                if found >= count {
+                    break;
+                }
+                let is_there = stream.entries().contains(record.id);
+                cold.extend(is_there.err());
+                let may_claim = record.owner.is_none() || self.is_idle(&record, min_idle_ms);
+                found += usize::from(is_there == Ok(false) || may_claim);
+            }
+            if cold.is_empty() {
+                break;
+            }
+            cold.dedup();
+            self.need(object, cold)?;
+        }
+        Ok(())
     }
 }

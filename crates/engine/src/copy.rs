@@ -5,10 +5,12 @@
 
 use std::fmt;
 
+use millstream_model::Rejection;
+
 use crate::ENTRY_BYTES_MAX;
 use crate::image::{self, ImageError};
 use crate::mutation::Mutation;
-use crate::object::{ObjectData, ObjectKind};
+use crate::object::{ObjectData, ObjectKind, ObjectRef};
 use crate::transaction::Transaction;
 use crate::waiters::Signal;
 
@@ -21,6 +23,8 @@ pub enum CopyError {
     Image(ImageError),
     /// The value does not fit into one record of the log.
     TooLarge,
+    /// Blocks have to be loaded first, or cannot be.
+    Rejected(Rejection),
     /// The log needs this much prepared space first: it was asked for, so try again soon.
     NoRoom {
         /// Bytes.
@@ -34,6 +38,7 @@ impl fmt::Display for CopyError {
             Self::Taken => f.write_str("the target key exists"),
             Self::Image(error) => error.fmt(f),
             Self::TooLarge => f.write_str("the value is too large for one record of the log"),
+            Self::Rejected(rejection) => rejection.fmt(f),
             Self::NoRoom { bytes } => write!(f, "the log has no room for {bytes} bytes yet"),
         }
     }
@@ -46,9 +51,22 @@ const ADMITTED_BYTES: usize = 32 << 10;
 
 impl Transaction<'_> {
     /// A key's value as an image; `None` if the key is missing.
-    pub fn dump(&mut self, db: u8, key: &[u8]) -> Option<Vec<u8>> {
-        let object = self.find(db, key)?;
-        Some(image::encode(&self.state().object(object.slot).data))
+    ///
+    /// # Errors
+    /// [`Rejection::BlocksNotLoaded`], [`Rejection::BlockUnreadable`].
+    pub fn dump(&mut self, db: u8, key: &[u8]) -> Result<Option<Vec<u8>>, Rejection> {
+        let Some(object) = self.find(db, key) else { return Ok(None) };
+        self.need_all(object)?;
+        Ok(Some(image::encode(&self.state().object(object.slot).data)))
+    }
+
+    /// Makes sure that the whole value is in memory.
+    pub(crate) fn need_all(&mut self, object: ObjectRef) -> Result<(), Rejection> {
+        let Some(stream) = self.state().object(object.slot).data.as_stream() else {
+            return Ok(());
+        };
+        let cold: Vec<_> = stream.entries().cold_blocks().collect();
+        self.need(object, cold)
     }
 
     /// Puts the value of an image under a key. The expiry is in Unix milliseconds; a key whose time
@@ -91,6 +109,7 @@ impl Transaction<'_> {
         if !replaces && self.find(to_db, to).is_some() {
             return Err(CopyError::Taken);
         }
+        self.need_all(object).map_err(CopyError::Rejected)?;
         let source = self.state().object(object.slot);
         // An entry in an image has its field names with it, in memory it shares them.
         let factor = if source.kind() == ObjectKind::Stream { 2 } else { 1 };

@@ -5,7 +5,10 @@
 //! `tests/it/entries.rs`.
 
 use millstream_log::format::RECORD_BYTES_MAX;
-use millstream_model::{EntryId, IdempotenceLimits, References, Rejection, TrimOptions, TrimPlan};
+use millstream_model::{
+    EntryId, IdempotenceLimits, References, Rejection, TrimBy, TrimOptions,
+    TrimPlan,
+};
 
 use crate::mutation::Mutation;
 use crate::object::ObjectRef;
@@ -107,17 +110,23 @@ impl Transaction<'_> {
         if entry + names + key.len() + self.record_bytes() > ENTRY_BYTES_MAX {
             return Err(Rejection::EntryTooLarge);
         }
+        let limits = self.core.settings.block_limits;
+        if let Some(object) = found {
+            self.need_for_append(object, id, fields)?;
+            if let Some(trim) = &request.trim {
+                self.need_for_trim(object, trim, 1)?;
+            }
+        }
         let object = match found {
             Some(object) => object,
             None => self.create_stream(db, key),
         };
-        let limits = self.core.settings.block_limits;
         self.change(&Mutation::Append { object, id, fields, limits });
         if let Some(Production { producer, iid }) = request.production {
             self.change(&Mutation::Produced { object, producer, iid, id });
         }
         if let Some(trim) = &request.trim {
-            self.trim_object(object, trim);
+            self.trim_object(object, trim)?;
         }
         self.signal(db, key, Signal::Ready);
         Ok(Some(id))
@@ -157,13 +166,17 @@ impl Transaction<'_> {
     /// [`Rejection::WrongType`].
     pub fn trim(&mut self, db: u8, key: &[u8], options: &TrimOptions) -> Result<u64, Rejection> {
         match self.find_stream(db, key)? {
-            Some(object) => Ok(self.trim_object(object, options)),
+            Some(object) => self.trim_object(object, options),
             None => Ok(0),
         }
     }
 
-    fn trim_object(&mut self, object: ObjectRef, options: &TrimOptions) -> u64 {
-        let plan = self.state().stream(object.slot).plan_trim(options);
+    fn trim_object(
+        &mut self,
+        object: ObjectRef,
+        options: &TrimOptions,
+    ) -> Result<u64, Rejection> {
+        let plan = self.need_for_trim(object, options, 0)?;
         match &plan {
             TrimPlan::Nothing => {}
             TrimPlan::Before { id, .. } => self.change(&Mutation::TrimBefore { object, id: *id }),
@@ -176,7 +189,53 @@ impl Transaction<'_> {
                 });
             }
         }
-        plan.count()
+        Ok(plan.count())
+    }
+
+    /// Plans a trim that runs after so many more entries were added, with what it looks at in
+    /// memory, and what it cuts.
+    fn need_for_trim(
+        &mut self,
+        object: ObjectRef,
+        options: &TrimOptions,
+        added: u64,
+    ) -> Result<TrimPlan, Rejection> {
+        let mut options = *options;
+        if let TrimBy::MaxLen(length) = &mut options.by {
+            *length = length.saturating_sub(added);
+        }
+        loop {
+            let stream = self.state().stream(object.slot);
+            let cold = match stream.plan_trim(&options) {
+                Err(cold) => cold.0,
+                Ok(plan) => match &plan {
+                    TrimPlan::Nothing => return Ok(plan),
+                    TrimPlan::Before { id, .. } => match stream.entries().cold_before(*id) {
+                        None => return Ok(plan),
+                        Some(cold) => vec![cold],
+                    },
+                    // What is listed was looked at.
+                    TrimPlan::Entries { .. } => return Ok(plan),
+                },
+            };
+            self.need(object, cold)?;
+        }
+    }
+
+    fn need_for_append(
+        &mut self,
+        object: ObjectRef,
+        id: EntryId,
+        fields: &[&[u8]],
+    ) -> Result<(), Rejection> {
+        if !self.has_cold(object) {
+            return Ok(());
+        }
+        let payload = fields.iter().map(|field| field.len() as u64).sum();
+        let limits = self.core.settings.block_limits;
+        let entries = self.state().stream(object.slot).entries();
+        let cold = entries.cold_for_append(id, payload, limits);
+        self.need(object, cold)
     }
 
     /// Deletes entries; returns how many there were. Pending records stay.
@@ -185,8 +244,9 @@ impl Transaction<'_> {
     /// [`Rejection::WrongType`].
     pub fn delete(&mut self, db: u8, key: &[u8], ids: &[EntryId]) -> Result<u64, Rejection> {
         let Some(object) = self.find_stream(db, key)? else { return Ok(0) };
-        let entries = self.state().stream(object.slot).entries();
-        let mut found: Vec<_> = ids.iter().copied().filter(|&id| entries.contains(id)).collect();
+        self.need_entries(object, ids.iter().copied())?;
+        let is_there = |id: &EntryId| self.has_entry(object, *id);
+        let mut found: Vec<_> = ids.iter().copied().filter(is_there).collect();
         found.sort_unstable();
         found.dedup();
         if !found.is_empty() {
@@ -215,6 +275,7 @@ impl Transaction<'_> {
         let Some(object) = self.find_stream(db, key)? else {
             return Ok(vec![Deletion::NotFound; ids.len()]);
         };
+        self.need_entries(object, ids.iter().copied())?;
         Ok(ids.iter().map(|&id| self.delete_one(object, references, id)).collect())
     }
 
@@ -228,7 +289,7 @@ impl Transaction<'_> {
         if references == References::Acked && stream.is_referenced(id) {
             return Deletion::Kept;
         }
-        let exists = stream.entries().contains(id);
+        let exists = self.has_entry(object, id);
         let with_references = references == References::Delete;
         if exists || with_references {
             self.change(&Mutation::RemoveEntries {
@@ -309,10 +370,11 @@ impl Transaction<'_> {
         id: EntryId,
     ) -> Result<(), Rejection> {
         let object = self.find_stream(db, key)?.ok_or(Rejection::NoSuchKey)?;
-        let stream = self.state().stream(object.slot);
-        if !stream.entries().contains(id) {
+        self.need_entries(object, [id])?;
+        if !self.has_entry(object, id) {
             return Err(Rejection::NoSuchEntry);
         }
+        let stream = self.state().stream(object.slot);
         let Production { producer, iid } = production;
         match stream.idempotence().find(producer, iid) {
             Some(known) if known == id => Ok(()),

@@ -42,7 +42,7 @@ impl From<ReplayError> for ImageError {
     }
 }
 
-/// The object's image. Costs time and memory like its content.
+/// The object's image; all its blocks are in memory. Costs time and memory like its content.
 pub(crate) fn encode(data: &ObjectData) -> Vec<u8> {
     let mut image = Vec::new();
     match data {
@@ -68,6 +68,7 @@ fn encode_stream(stream: &Stream, to: &mut Vec<u8>) {
         usize::MAX,
         millstream_model::Direction::Ascending,
     );
+    let all = all.expect("its blocks are in memory");
     let mut fields: Vec<Vec<u8>> = Vec::new();
     all.for_each(|entry| {
         fields.clear();

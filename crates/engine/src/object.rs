@@ -82,6 +82,14 @@ impl ObjectData {
         }
     }
 
+    /// The stream, if it is one.
+    pub(crate) fn as_stream(&self) -> Option<&Stream> {
+        match self {
+            Self::Stream(stream) => Some(stream),
+            Self::String(_) => None,
+        }
+    }
+
     /// Whether freeing it takes so long that nobody should wait for it.
     pub(crate) fn is_slow_to_free(&self) -> bool {
         /// Some 10 us worth of blocks and chunks.

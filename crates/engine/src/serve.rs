@@ -13,6 +13,7 @@
 
 use bytes::Bytes;
 use millstream_log::LogPosition;
+use millstream_model::PendingEntry;
 
 use crate::read::{ReadFrom, ReadRequest};
 use crate::transaction::Transaction;
@@ -173,7 +174,9 @@ impl Transaction<'_> {
             let Some(group) = stream.find_group(&reader.group) else { continue };
             let mut pending = stream.group(group).pending().oldest_first();
             // Records of entries that are gone are never claimed, so nobody waits for them.
-            if let Some(oldest) = pending.find(|record| stream.entries().contains(record.id)) {
+            // What is on disk only counts as there: whoever tries will look.
+            let is_there = |record: &PendingEntry| stream.entries().contains(record.id) != Ok(false);
+            if let Some(oldest) = pending.find(is_there) {
                 oldest_ms = oldest_ms.min(oldest.delivered_at_ms);
             }
         }

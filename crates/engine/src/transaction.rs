@@ -16,13 +16,16 @@
 //!
 //! Must not know commands. Tests: `tests/it/depends.rs`, `tests/it/crash.rs`.
 
+use std::any::Any;
 use std::mem;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use millstream_log::LogPosition;
-use millstream_model::{EntryId, Rejection, Stream};
+use millstream_model::{Direction, EntryId, EntrySlice, PinnedEntry, Rejection, Stream};
 use parking_lot::MutexGuard;
 
+use crate::blocks::NeededBlocks;
 use crate::core::Core;
 use crate::engine::Shared;
 use crate::mutation::Mutation;
@@ -35,12 +38,14 @@ use crate::waiters::Signal;
 /// over I/O or an await.
 pub struct Transaction<'e> {
     pub(crate) core: MutexGuard<'e, Core>,
-    shared: &'e Shared,
+    pub(crate) shared: &'e Shared,
     pub(crate) now: Now,
     pub(crate) steady_ms: u64,
     depends_on: LogPosition,
     counts_lookups: bool,
     leaves_no_trace: bool,
+    pub(crate) may_put_off: bool,
+    pub(crate) needed: NeededBlocks,
 }
 
 /// A record group in the making.
@@ -62,6 +67,8 @@ impl<'e> Transaction<'e> {
             depends_on: LogPosition::ZERO,
             counts_lookups: false,
             leaves_no_trace: false,
+            may_put_off: false,
+            needed: NeededBlocks::default(),
         }
     }
 
@@ -145,6 +152,72 @@ impl<'e> Transaction<'e> {
         };
         let replaced = self.state().database(db).keys.get(key)?;
         Some(self.state().object(replaced.object.slot).used_at_ms)
+    }
+
+    /// Whether a part of the record group was made.
+    pub(crate) fn has_changed(&self) -> bool {
+        !self.core.group.touched.is_empty()
+    }
+
+    /// Keeps block files on disk as long as somebody holds it; `None` in memory.
+    pub(crate) fn file_guard(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.shared.block_files().map(crate::blocks::guard)
+    }
+
+    /// Entries of a stream from an id to another, at most `count` in the given direction; `None` if
+    /// the key is missing. Blocks in the middle may be on disk only: they are loaded as the reply
+    /// is written.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`], [`Rejection::BlocksNotLoaded`], [`Rejection::BlockUnreadable`].
+    pub fn range(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        from: EntryId,
+        to: EntryId,
+        count: usize,
+        direction: Direction,
+    ) -> Result<Option<EntrySlice>, Rejection> {
+        let Some(object) = self.find_stream(db, key)? else { return Ok(None) };
+        loop {
+            let entries = self.state().stream(object.slot).entries();
+            match entries.slice(from, to, count, direction) {
+                Ok(mut slice) => {
+                    self.hold_files(&mut slice);
+                    return Ok(Some(slice));
+                }
+                Err(cold) => self.need(object, cold.0)?,
+            }
+        }
+    }
+
+    /// The first and the last entry of a stream; `None` if the key is missing.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`], [`Rejection::BlocksNotLoaded`], [`Rejection::BlockUnreadable`].
+    pub fn edges(
+        &mut self,
+        db: u8,
+        key: &[u8],
+    ) -> Result<Option<(Option<PinnedEntry>, Option<PinnedEntry>)>, Rejection> {
+        let Some(object) = self.find_stream(db, key)? else { return Ok(None) };
+        let entries = self.state().stream(object.slot).entries();
+        let (first, last) = (entries.first_id(), entries.last_id());
+        self.need_entries(object, first.into_iter().chain(last))?;
+        let entry = |id: Option<EntryId>| id.and_then(|id| self.entry(object, id));
+        Ok(Some((entry(first), entry(last))))
+    }
+
+    /// Makes sure that the whole value of a key is in memory, as long as the engine is held.
+    ///
+    /// # Errors
+    /// [`Rejection::BlocksNotLoaded`], [`Rejection::BlockUnreadable`].
+    pub fn load_value(&mut self, db: u8, key: &[u8]) -> Result<(), Rejection> {
+        match self.look(db, key) {
+            Some(object) => self.need_all(object),
+            None => Ok(()),
+        }
     }
 
     /// Bytes of the record group so far; a record has at most

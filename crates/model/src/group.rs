@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{Consumer, ConsumerId, EntryId, PendingEntry, PendingList};
+use crate::entries::ensure;
+use crate::{Consumer, ConsumerId, EntryId, PendingEntry, PendingList, RestoreError};
 
 /// Identifies a group within its stream. Never changes; may be used again after the group is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +36,54 @@ impl Group {
             consumers: Vec::new(),
             names: BTreeMap::new(),
         }
+    }
+
+    /// A group as it was stored, without consumers; add those with [`Self::restore_consumer`], then
+    /// its pending entries with [`Self::restore_pending`].
+    #[must_use]
+    pub fn restore(
+        name: &[u8],
+        last_delivered_id: EntryId,
+        entries_read: Option<u64>,
+        next_orders: (u32, u64),
+    ) -> Self {
+        let pending = PendingList::restore(next_orders);
+        Self { pending, ..Self::new(name, last_delivered_id, entries_read) }
+    }
+
+    /// Adds a consumer under the id that it had.
+    ///
+    /// # Errors
+    /// If the id or the name is taken, or the id is far above all others.
+    pub fn restore_consumer(
+        &mut self,
+        id: ConsumerId,
+        name: &[u8],
+        seen_ms: u64,
+        active_ms: Option<u64>,
+    ) -> Result<(), RestoreError> {
+        /// Ids are given from the lowest free one on: gaps come from consumers that went.
+        const GAP_MAX: usize = 1 << 20;
+        let is_free = !self.has_consumer(id) && self.find_consumer(name).is_none();
+        ensure(is_free, "a consumer is there twice")?;
+        ensure((id.0 as usize) < self.consumers.len() + GAP_MAX, "number of a consumer")?;
+        self.add_consumer(id, name, seen_ms);
+        self.consumer_mut(id).active_ms = active_ms;
+        Ok(())
+    }
+
+    /// Adds a pending entry as [`PendingList::records`] said, above all others.
+    ///
+    /// # Errors
+    /// If it cannot be.
+    pub fn restore_pending(&mut self, entry: PendingEntry, order: u64) -> Result<(), RestoreError> {
+        let is_owned = entry.owner.is_none_or(|owner| self.has_consumer(owner));
+        ensure(is_owned, "owner of a pending entry")?;
+        ensure(self.pending.restore_record(entry, order), "a pending entry")?;
+        if let Some(owner) = entry.owner {
+            self.consumer_mut(owner).pending_count += 1;
+        }
+        Ok(())
     }
 
     /// The group's name.

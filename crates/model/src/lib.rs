@@ -20,8 +20,9 @@ mod trim;
 
 pub use consumer::Consumer;
 pub use entries::{
-    BlockLimits, Direction, Entries, EntryRef, EntrySlice, EntrySliceIter, NodeView, Pairs,
-    PinnedEntry,
+    BlockError, BlockLimits, BlockPlace, ColdBlock, ColdBlocks, Direction, Entries, EntryRef,
+    EntrySlice, EntrySliceIter, Eviction, LoadedBlock, NodeView, Pairs, PinnedEntry, RestoreError,
+    StoredBlock, StoredContents, StoredTombstones,
 };
 pub use entry_id::EntryId;
 pub use group::{Group, GroupId};

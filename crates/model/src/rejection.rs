@@ -54,6 +54,13 @@ pub enum Rejection {
     NoSuchEntry,
     /// The idempotent id belongs to another entry already.
     IdempotentIdTaken,
+    /// Blocks of entries have to be loaded first. Nothing has changed: load them, and try again.
+    BlocksNotLoaded,
+    /// A block of entries cannot be read back; the text says which file, and why.
+    BlockUnreadable {
+        /// For people.
+        reason: Box<str>,
+    },
 }
 
 impl fmt::Display for Rejection {
@@ -74,6 +81,8 @@ impl fmt::Display for Rejection {
             Self::EntriesAddedBelowLength => "fewer entries added than the stream holds",
             Self::NoSuchEntry => "no such entry",
             Self::IdempotentIdTaken => "the idempotent id belongs to another entry",
+            Self::BlocksNotLoaded => "blocks of entries have to be loaded first",
+            Self::BlockUnreadable { reason } => reason,
         };
         f.write_str(text)
     }

@@ -18,9 +18,10 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::entries::ensure;
 use crate::{
     BlockLimits, ConsumerId, Entries, EntryId, Group, GroupId, Idempotence, IdempotenceLimits,
-    PendingEntry,
+    PendingEntry, RestoreError,
 };
 
 /// A stream with its consumer groups.
@@ -140,6 +141,52 @@ impl Stream {
         let groups: usize =
             self.groups.iter().flatten().map(|group| group.heap_bytes() + size_of::<Group>()).sum();
         self.entries.heap_bytes() + groups + self.idempotence.heap_bytes()
+    }
+}
+
+/// Storing.
+impl Stream {
+    /// A stream as it was stored.
+    ///
+    /// # Errors
+    /// If its parts do not fit each other.
+    pub fn restore(
+        entries: Entries,
+        (last_id, max_deleted_id): (EntryId, EntryId),
+        entries_added: u64,
+        groups: Vec<(GroupId, Group)>,
+        idempotence: Idempotence,
+    ) -> Result<Self, RestoreError> {
+        /// Ids are given from the lowest free one on: gaps come from groups that went.
+        const GAP_MAX: usize = 1 << 20;
+        ensure(entries.last_id().is_none_or(|id| id <= last_id), "last id")?;
+        ensure(entries_added >= entries.len(), "entries added")?;
+        let mut stream = Self {
+            entries,
+            last_id,
+            entries_added,
+            max_deleted_id,
+            groups: Vec::new(),
+            group_names: BTreeMap::new(),
+            idempotence,
+        };
+        for (id, group) in groups {
+            let is_free = !stream.has_group(id) && stream.find_group(group.name()).is_none();
+            ensure(is_free, "a group is there twice")?;
+            let slot = id.0 as usize;
+            ensure(slot < stream.groups.len() + GAP_MAX, "number of a group")?;
+            if stream.groups.len() <= slot {
+                stream.groups.resize(slot + 1, None);
+            }
+            stream.group_names.insert(Arc::clone(group.name()), id);
+            stream.groups[slot] = Some(group);
+        }
+        Ok(stream)
+    }
+
+    /// The entries, to let blocks come and go; what is stored stays the same.
+    pub fn entries_in_storage(&mut self) -> &mut Entries {
+        &mut self.entries
     }
 }
 

@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::Reply;
 use crate::keys::expire::TimeForm;
 use crate::options::{Options, integer};
-use crate::refusal::{Halt, Refusal};
+use crate::refusal::{Halt, Outcome, Refusal};
 
 const MAGIC: [u8; 4] = *b"MSD\x01";
 const CHECKSUM_BYTES: usize = 8;
@@ -36,8 +36,8 @@ fn unwrap(payload: &[u8]) -> Option<&[u8]> {
 }
 
 /// DUMP key
-pub(crate) fn dump(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Reply {
-    txn.dump(db, args[1]).map_or(Reply::Nil, |image| Reply::bulk(wrap(&image)))
+pub(crate) fn dump(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    Ok(txn.dump(db, args[1])?.map_or(Reply::Nil, |image| Reply::bulk(wrap(&image))))
 }
 
 /// RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]

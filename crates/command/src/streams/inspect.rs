@@ -11,14 +11,17 @@ use crate::refusal::{Outcome, Refusal};
 const FULL_COUNT_DEFAULT: usize = 10;
 
 pub(crate) fn stream(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
-    let stream = txn.stream(db, args[2])?.ok_or(Refusal::NO_SUCH_KEY)?;
+    let key = args[2];
+    let stream = txn.stream(db, key)?.ok_or(Refusal::NO_SUCH_KEY)?;
     let wrong_form = || Refusal::unknown_subcommand_form(args[1], "XINFO");
     let mut options = Options::new(args, 3);
     let mut fields = counters(stream);
     if options.left() == 0 {
         fields.push((Reply::Text("groups"), Reply::count(stream.group_count())));
-        fields.push((Reply::Text("first-entry"), edge(stream, Direction::Ascending)));
-        fields.push((Reply::Text("last-entry"), edge(stream, Direction::Descending)));
+        txn.count_lookups(false);
+        let (first, last) = txn.edges(db, key)?.unwrap_or_default();
+        fields.push((Reply::Text("first-entry"), first.map_or(Reply::Nil, Reply::Entry)));
+        fields.push((Reply::Text("last-entry"), last.map_or(Reply::Nil, Reply::Entry)));
         return Ok(Reply::Map(fields));
     }
     if !options.take_word("FULL", 0) {
@@ -34,7 +37,10 @@ pub(crate) fn stream(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
             given => usize::try_from(given).unwrap_or(FULL_COUNT_DEFAULT),
         };
     }
-    let entries = stream.entries().slice(EntryId::MIN, EntryId::MAX, count, Direction::Ascending);
+    txn.count_lookups(false);
+    let entries = txn.range(db, key, EntryId::MIN, EntryId::MAX, count, Direction::Ascending)?;
+    let entries = entries.unwrap_or_default();
+    let stream = txn.stream(db, key)?.ok_or(Refusal::NO_SUCH_KEY)?;
     let groups = stream.groups().map(|(_, group)| full_group(stream, group, count));
     fields.push((Reply::Text("entries"), Reply::Entries(entries)));
     fields.push((Reply::Text("groups"), Reply::Array(groups.collect())));
@@ -62,15 +68,6 @@ fn counters(stream: &Stream) -> Vec<(Reply, Reply)> {
         (Reply::Text("iids-added"), Reply::number(productions.added())),
         (Reply::Text("iids-duplicates"), Reply::number(productions.duplicates())),
     ]
-}
-
-fn edge(stream: &Stream, direction: Direction) -> Reply {
-    let entries = stream.entries();
-    let id = match direction {
-        Direction::Ascending => entries.first_id(),
-        Direction::Descending => entries.last_id(),
-    };
-    id.and_then(|id| entries.get(id)).map_or(Reply::Nil, Reply::Entry)
 }
 
 fn name(name: &[u8]) -> Reply {

@@ -36,7 +36,9 @@ fn range(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>, direction: Direction
         }
         count = Some(options.integer()?);
     }
-    let Some(stream) = txn.stream(db, args[1])? else { return Ok(Reply::Array(Vec::new())) };
+    if txn.stream(db, args[1])?.is_none() {
+        return Ok(Reply::Array(Vec::new()));
+    }
     let count = match count {
         None => usize::MAX,
         Some(count) if count <= 0 => return Ok(Reply::NilArray),
@@ -45,5 +47,7 @@ fn range(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>, direction: Direction
     if from > to {
         return Ok(Reply::Array(Vec::new()));
     }
-    Ok(Reply::Entries(stream.entries().slice(from, to, count, direction)))
+    txn.count_lookups(false);
+    let entries = txn.range(db, args[1], from, to, count, direction)?;
+    Ok(Reply::Entries(entries.unwrap_or_default()))
 }

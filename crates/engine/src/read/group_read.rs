@@ -5,7 +5,7 @@
 //! `tests/it/parked_claims.rs`.
 
 use bytes::Bytes;
-use millstream_model::{ConsumerId, EntryId, GroupId, PendingEntry, Rejection};
+use millstream_model::{ColdBlock, ConsumerId, EntryId, GroupId, PendingEntry, Rejection};
 
 use super::plain_read::slice_within;
 use super::{
@@ -14,6 +14,9 @@ use super::{
 use crate::mutation::Mutation;
 use crate::object::ObjectRef;
 use crate::transaction::Transaction;
+
+/// Pending entries of one read whose blocks are loaded from disk, at most.
+const PENDING_MAX: usize = 16 << 10;
 
 /// Who reads from where.
 #[derive(Clone, Copy)]
@@ -44,6 +47,7 @@ impl Transaction<'_> {
         for stream in &request.streams {
             self.find_group_to_read(request.db, &stream.key, &reader.group)?;
         }
+        self.need_for_group(request)?;
         let mut budget = Budget::of(request);
         let mut claim = reader.claim_min_idle_ms;
         let mut read = Vec::with_capacity(1);
@@ -72,6 +76,67 @@ impl Transaction<'_> {
             }
         }
         Ok(read)
+    }
+
+    /// Makes sure that every entry that the read may look at is in memory, before it changes
+    /// anything. Each stream is looked at as if the reply had room for all of it.
+    fn need_for_group(&mut self, request: &ReadRequest) -> Result<(), Rejection> {
+        let reader = request.group.as_ref().expect("a read for a group");
+        for stream in &request.streams {
+            let (object, group) =
+                self.find_group_to_read(request.db, &stream.key, &reader.group)?;
+            while self.has_cold(object) {
+                let cold = self.cold_for_group(object, group, request, stream.from);
+                if cold.is_empty() {
+                    break;
+                }
+                self.need(object, cold)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn cold_for_group(
+        &self,
+        object: ObjectRef,
+        group: GroupId,
+        request: &ReadRequest,
+        from: ReadFrom,
+    ) -> Vec<ColdBlock> {
+        let reader = request.group.as_ref().expect("a read for a group");
+        let stream = self.state().stream(object.slot);
+        let group = stream.group(group);
+        let count = request.count.unwrap_or(usize::MAX);
+        let count_max = count.min(PENDING_MAX);
+        // Records of entries that are gone do not count.
+        let look = |record: PendingEntry| match stream.entries().contains(record.id) {
+            Ok(is_there) => is_there.then_some(None),
+            Err(cold) => Some(Some(cold)),
+        };
+        let mut cold: Vec<ColdBlock> = match from {
+            ReadFrom::New => {
+                let until_ms = reader.claim_min_idle_ms.map(|ms| self.steady_ms.saturating_sub(ms));
+                let idle = until_ms.map(|until_ms| group.pending().oldest_until(until_ms));
+                idle.into_iter().flatten().filter_map(look).take(count_max).flatten().collect()
+            }
+            ReadFrom::After(after) => {
+                let own = group.find_consumer(&reader.consumer).zip(after.next());
+                let own = own.map(|(who, from)| group.pending().range_of(who, from, EntryId::MAX));
+                own.into_iter().flatten().filter_map(look).take(count_max).flatten().collect()
+            }
+            ReadFrom::Last | ReadFrom::End => Vec::new(),
+        };
+        if from == ReadFrom::New
+            && let Some(from) = group.last_delivered_id().next()
+        {
+            match slice_within(stream.entries(), from, count, &mut Budget::of(request)) {
+                Ok(slice) => cold.extend(slice.cold()),
+                Err(needed) => cold.extend(needed.0),
+            }
+        }
+        cold.sort_unstable_by_key(|cold| cold.first);
+        cold.dedup();
+        cold
     }
 
     /// The consumer tried; nothing else changed. Not logged: times of attempts ride in other
@@ -123,7 +188,8 @@ impl Transaction<'_> {
             from.unwrap_or(EntryId::MAX),
             if from.is_some() { left } else { 0 },
             budget,
-        );
+        )
+        .expect("what is delivered is in memory");
         if !new.is_empty() {
             let (position, entries_read) = stream.position_after(group, new.ids());
             let mut ids = self.take_ids();
@@ -171,7 +237,12 @@ impl Transaction<'_> {
             if is_young || claimed.len() >= count || !budget.has_room() {
                 break;
             }
-            let Some(entry) = stream.entries().get(pending.id) else { continue };
+            let entry = match stream.entries().get(pending.id) {
+                Ok(Some(entry)) => entry,
+                Ok(None) => continue,
+                // More than one read looks at.
+                Err(_) => break,
+            };
             budget.take(1, wire_size::entry(entry.as_ref()) + wire_size::CLAIM_BYTES);
             let delivery_count = pending.delivery_count;
             claimed.push(ClaimedEntry { entry, idle_ms, delivery_count });
@@ -203,7 +274,8 @@ impl Transaction<'_> {
                 if !budget.has_room() {
                     break;
                 }
-                let entry = stream.entries().get(record.id);
+                // More than one read looks at.
+                let Ok(entry) = stream.entries().get(record.id) else { break };
                 let bytes = match &entry {
                     Some(entry) => wire_size::entry(entry.as_ref()),
                     None => wire_size::GONE_ENTRY_BYTES,

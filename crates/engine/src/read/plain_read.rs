@@ -1,6 +1,6 @@
 //! XREAD: everybody sees everything.
 
-use millstream_model::{Direction, Entries, EntryId, EntrySlice, Rejection};
+use millstream_model::{ColdBlocks, Direction, Entries, EntryId, EntrySlice, Rejection};
 
 use super::{Budget, ReadEntries, ReadFrom, ReadRequest, StreamRead, wire_size};
 use crate::transaction::Transaction;
@@ -17,6 +17,7 @@ impl Transaction<'_> {
                 stream.from = ReadFrom::After(last);
             }
         }
+        self.need_for_plain(request)?;
         let mut budget = Budget::of(request);
         let mut read = Vec::new();
         for stream in &request.streams {
@@ -32,36 +33,81 @@ impl Transaction<'_> {
             };
             let Some(from) = from else { continue };
             budget.start_stream(&stream.key);
-            let slice = slice_within(entries, from, count, &mut budget);
+            let mut slice = slice_within(entries, from, count, &mut budget)
+                .expect("what it looks at is in memory");
             if !slice.is_empty() {
+                self.hold_files(&mut slice);
                 let entries = ReadEntries::Plain(slice);
                 read.push(StreamRead { key: stream.key.clone(), entries });
             }
         }
         Ok(read)
     }
+
+    /// Makes sure that what the read looks at is in memory, before it does anything.
+    fn need_for_plain(&mut self, request: &ReadRequest) -> Result<(), Rejection> {
+        for index in 0..request.streams.len() {
+            loop {
+                let stream = &request.streams[index];
+                let Some(object) = self.find_stream(request.db, &stream.key)? else { break };
+                if !self.has_cold(object) {
+                    break;
+                }
+                let entries = self.state().stream(object.slot).entries();
+                let (from, count) = match stream.from {
+                    ReadFrom::After(id) => (id.next(), request.count.unwrap_or(usize::MAX)),
+                    _ => (entries.last_id(), 1),
+                };
+                let Some(from) = from else { break };
+                match slice_within(entries, from, count, &mut Budget::of(request)) {
+                    Ok(_) => break,
+                    Err(cold) => self.need(object, cold.0)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets nothing that a reply refers to leave the disk before the reply is written.
+    pub(crate) fn hold_files(&self, slice: &mut EntrySlice) {
+        if slice.cold().next().is_some()
+            && let Some(guard) = self.file_guard()
+        {
+            slice.hold(guard);
+        }
+    }
 }
 
-/// Entries from an id on, at most `count`, as many as the budget has room for.
+/// Entries from an id on, at most `count`, as many as the budget has room for. Blocks in its middle
+/// may be on disk only, unless the budget counts bytes.
 pub(super) fn slice_within(
     entries: &Entries,
     from: EntryId,
     count: usize,
     budget: &mut Budget,
-) -> EntrySlice {
+) -> Result<EntrySlice, ColdBlocks> {
     let slice = |count| entries.slice(from, EntryId::MAX, count, Direction::Ascending);
-    let whole = slice(count.min(budget.entries));
+    let whole = slice(count.min(budget.entries))?;
     let Some(bytes_max) = budget.bytes_max else {
         budget.take(whole.len(), 0);
-        return whole;
+        return Ok(whole);
     };
     // Without MAXSIZE the limit is far away: no entry is looked at.
+    let estimate = whole.bytes_estimate() as u64;
     if !budget.is_exact {
-        let bytes_at_most = 2 * whole.bytes_estimate() as u64 + 64 * whole.len() as u64;
+        let bytes_at_most = 2 * estimate + 64 * whole.len() as u64;
         if budget.bytes + bytes_at_most < bytes_max {
             budget.take(whole.len(), bytes_at_most);
-            return whole;
+            return Ok(whole);
         }
+    }
+    // Entries of about so many are looked at one by one.
+    let per_entry = (estimate / (whole.len() as u64).max(1)).max(1);
+    let likely = bytes_max.saturating_sub(budget.bytes) / per_entry + 1;
+    let whole = slice(whole.len().min(usize::try_from(likely).unwrap_or(usize::MAX)))?;
+    let cold: Vec<_> = whole.cold().collect();
+    if !cold.is_empty() {
+        return Err(ColdBlocks(cold));
     }
     let before = budget.emitted;
     for entry in whole.iter() {

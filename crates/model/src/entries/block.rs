@@ -16,6 +16,7 @@
 //! 2. `offsets` has the start of every entry; an entry ends where the next starts.
 //! 3. Entries of shape 0 are those that have the field names of the first entry.
 
+use super::loaded_block::BlockError;
 use super::{entry_ref::EntryRef, varint};
 use crate::EntryId;
 
@@ -70,6 +71,88 @@ impl Block {
             shapes: [0; SHAPES_MAX],
             shape_count: 0,
         }
+    }
+
+    /// A block from what [`Self::base`], [`Self::shapes`], lengths and [`Self::bytes`] said of it.
+    /// Refuses what later reads would trip over.
+    pub(super) fn from_parts(
+        base: EntryId,
+        shapes: &[u64],
+        lengths: &[u64],
+        bytes: &[u8],
+    ) -> Result<Self, BlockError> {
+        let refused = |what| Err(BlockError::new(what));
+        let mut block = Self::open(base, 0, 0);
+        block.bytes = bytes.to_vec();
+        block.offsets = Offsets::Narrow(Vec::with_capacity(lengths.len()));
+        for (shape, &offset) in shapes.iter().enumerate() {
+            let names = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..));
+            if shape >= SHAPES_MAX || !names.is_some_and(|names| skip_names(&mut { names })) {
+                return refused("a shape is out of range");
+            }
+            block.shapes[shape] = offset as u32;
+            block.shape_count += 1;
+        }
+        let mut start = 0_usize;
+        let mut before = None;
+        for &length in lengths {
+            let end = usize::try_from(length).ok().and_then(|length| start.checked_add(length));
+            let Some(entry) = end.and_then(|end| bytes.get(start..end)) else {
+                return refused("an entry is longer than what is left");
+            };
+            let Some(id) = block.checked_id(entry) else { return refused("an entry is broken") };
+            if before >= Some(id) || (before.is_none() && id != base) {
+                return refused("ids do not ascend");
+            }
+            before = Some(id);
+            block.offsets.push(start);
+            start += entry.len();
+        }
+        if start != bytes.len() { refused("there is more than its entries") } else { Ok(block) }
+    }
+
+    /// The id of an entry that can be read; `None` if it cannot.
+    fn checked_id<'a>(&'a self, mut entry: &'a [u8]) -> Option<EntryId> {
+        let cursor: &mut &'a [u8] = &mut entry;
+        let (&shape, rest) = cursor.split_first()?;
+        *cursor = rest;
+        let ms = varint::try_read(cursor)?;
+        let seq = varint::try_read(cursor)?;
+        let seq = if ms == 0 { self.base.seq.checked_add(seq)? } else { seq };
+        let id = EntryId { ms: self.base.ms.checked_add(ms)?, seq };
+        let mut names = if shape == INLINE {
+            *cursor
+        } else if shape < self.shape_count {
+            self.names_of(shape)
+        } else {
+            return None;
+        };
+        let field_count = varint::try_read(&mut { names })?;
+        if !skip_names(&mut names) {
+            return None;
+        }
+        if shape == INLINE {
+            *cursor = names;
+        }
+        for _ in 0..field_count {
+            varint::try_read_bytes(cursor)?;
+        }
+        cursor.is_empty().then_some(id)
+    }
+
+    /// The first entry.
+    pub(super) fn base(&self) -> EntryId {
+        self.base
+    }
+
+    /// Where the names of each shape start.
+    pub(super) fn shapes(&self) -> &[u32] {
+        &self.shapes[..usize::from(self.shape_count)]
+    }
+
+    /// The entries.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Bytes of its entries.
@@ -224,6 +307,12 @@ impl Block {
         }
         .unwrap_or(self.bytes.len())
     }
+}
+
+/// Takes a list of names off the front of foreign bytes. Returns whether there is one, not empty.
+fn skip_names(cursor: &mut &[u8]) -> bool {
+    let Some(count) = varint::try_read(cursor) else { return false };
+    count > 0 && (0..count).all(|_| varint::try_read_bytes(cursor).is_some())
 }
 
 #[inline]

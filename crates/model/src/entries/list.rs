@@ -1,9 +1,15 @@
 //! All entries of one stream: an index of blocks in id order.
 //!
 //! 1. Blocks and the entries in them ascend; every block has a live entry.
-//! 2. `live` is the sum over the blocks.
+//! 2. `live`, `blocks`, `cold`, `block_bytes` and `clean_bytes` are sums over the blocks.
+//! 3. The last block is open: it may grow.
+//!
+//! Blocks that are not in memory are a matter of `storage.rs`. What needs their contents says so and
+//! changes nothing.
 
+use super::block_place::{BlockPlace, ColdBlock, ColdBlocks};
 use super::block_slot::BlockSlot;
+use super::chunk::Chunk;
 use super::slice::{EntrySlice, PinnedEntry};
 use crate::EntryId;
 use std::collections::VecDeque;
@@ -32,11 +38,33 @@ pub enum Direction {
     Descending,
 }
 
-/// The entries of one stream. A clone shares all blocks.
-#[derive(Clone, Debug, Default)]
+/// Where a block stands in the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct At {
+    pub(super) chunk: usize,
+    pub(super) slot: usize,
+}
+
+/// The entries of one stream. A clone shares all blocks and costs the number of chunks, one for
+/// some hundred blocks; it knows nothing of places that were freed before.
+#[derive(Debug, Default)]
 pub struct Entries {
-    slots: VecDeque<BlockSlot>,
-    live: u64,
+    pub(super) chunks: VecDeque<Chunk>,
+    pub(super) live: u64,
+    pub(super) blocks: usize,
+    /// Blocks that are not in memory.
+    pub(super) cold: usize,
+    /// Heap bytes of the blocks in memory, and of those of them that have a place, too.
+    pub(super) block_bytes: usize,
+    pub(super) clean_bytes: usize,
+    /// Places of blocks that went or changed.
+    pub(super) freed: Vec<BlockPlace>,
+}
+
+impl Clone for Entries {
+    fn clone(&self) -> Self {
+        Self { chunks: self.chunks.clone(), freed: Vec::new(), ..*self }
+    }
 }
 
 impl Entries {
@@ -55,175 +83,285 @@ impl Entries {
     /// Number of blocks: `radix-tree-keys` of XINFO.
     #[must_use]
     pub fn block_count(&self) -> usize {
-        self.slots.len()
+        self.blocks
     }
 
     /// Bytes on the heap, without what the allocator adds. Costs the number of blocks.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<BlockSlot>()
-            + self.slots.iter().map(BlockSlot::heap_bytes).sum::<usize>()
+        self.chunks.capacity() * size_of::<Chunk>()
+            + self.chunks.iter().map(Chunk::heap_bytes).sum::<usize>()
+            + self.slots().map(BlockSlot::heap_bytes).sum::<usize>()
     }
 
     /// The lowest id.
     #[must_use]
     pub fn first_id(&self) -> Option<EntryId> {
-        self.slots.front().map(BlockSlot::first_live_id)
+        Some(self.chunks.front()?.slots().front()?.first_live_id())
     }
 
     /// The highest id.
     #[must_use]
     pub fn last_id(&self) -> Option<EntryId> {
-        self.slots.back().map(BlockSlot::last_live_id)
+        Some(self.back()?.last_live_id())
+    }
+
+    pub(super) fn slots(&self) -> impl Iterator<Item = &BlockSlot> {
+        self.chunks.iter().flat_map(Chunk::slots)
+    }
+
+    pub(super) fn back(&self) -> Option<&BlockSlot> {
+        self.chunks.back()?.slots().back()
+    }
+
+    pub(super) fn slot(&self, at: At) -> &BlockSlot {
+        &self.chunks[at.chunk].slots()[at.slot]
     }
 
     /// Adds an entry at the end. `fields` alternates names and values.
     ///
     /// # Panics
     ///
-    /// When `id` is not above the last live entry, or `fields` is empty or odd in number. A single
-    /// entry of 3 GiB or more is too large for a block.
+    /// When `id` is not above the last live entry, or `fields` is empty or odd in number, or
+    /// [`Self::cold_for_append`] says that a block is needed. A single entry of 3 GiB or more is
+    /// too large for a block.
     pub fn append(&mut self, id: EntryId, fields: &[&[u8]], limits: BlockLimits) {
         assert!(!fields.is_empty() && fields.len().is_multiple_of(2), "names and values in pairs");
         assert!(self.last_id().is_none_or(|last| last < id), "ids ascend");
         let payload: u64 = fields.iter().map(|part| part.len() as u64).sum();
-        match self.slots.back_mut() {
-            Some(tail) if tail.is_below(id) && !tail.is_full(payload, limits) => {
-                tail.push(id, fields)
-            }
-            tail => {
-                if let Some(tail) = tail {
-                    // Possible when the last entries were deleted and the stream's last id
-                    // was then set back: blocks must not overlap.
-                    if !tail.is_below(id) {
-                        tail.clip();
-                    }
-                    tail.seal();
-                }
-                let slot = BlockSlot::open(id, fields, self.slots.back());
-                self.slots.push_back(slot);
-            }
-        }
         self.live += 1;
+        if let Some(tail) = self.back()
+            && tail.is_below(id)
+            && !tail.is_full(payload, limits)
+        {
+            return self.grow(id, fields);
+        }
+        if self.back().is_some() {
+            self.seal(id);
+        }
+        let slot = BlockSlot::open(id, fields, self.back());
+        self.block_bytes += slot.block_bytes();
+        self.blocks += 1;
+        match self.chunks.back_mut() {
+            Some(chunk) if !chunk.is_full() => chunk.push(slot),
+            _ => self.chunks.push_back(Chunk::open(slot)),
+        }
+    }
+
+    /// Adds an entry to the last block.
+    fn grow(&mut self, id: EntryId, fields: &[&[u8]]) {
+        let chunk = self.chunks.back_mut().expect("there is a last block");
+        let slot = chunk.slot_mut(chunk.len() - 1);
+        let before = slot.block_bytes();
+        if let Some(place) = slot.take_place() {
+            self.freed.push(place);
+            self.clean_bytes -= before;
+            slot.push(id, fields);
+            self.block_bytes += slot.block_bytes();
+            chunk.unwritten += 1;
+        } else {
+            slot.push(id, fields);
+            self.block_bytes += slot.block_bytes();
+        }
+        self.block_bytes -= before;
+        chunk.last = id;
+    }
+
+    /// Ends the last block, since one that begins with `id` follows.
+    fn seal(&mut self, id: EntryId) {
+        let chunk = self.chunks.back_mut().expect("there is a last block");
+        let at = chunk.len() - 1;
+        let is_unwritten = chunk.slots()[at].is_unwritten();
+        let must_clip = chunk.slots()[at].has_dead_tail() && !chunk.slots()[at].is_below(id);
+        if !is_unwritten && !must_clip {
+            return;
+        }
+        let slot = chunk.slot_mut(at);
+        let before = slot.block_bytes();
+        // Possible when the last entries were deleted and the stream's last id was then set back:
+        // blocks must not overlap.
+        if must_clip {
+            slot.clip();
+        }
+        if is_unwritten {
+            slot.seal();
+            self.block_bytes = self.block_bytes - before + slot.block_bytes();
+        }
+        chunk.refresh();
+    }
+
+    /// The block that [`Self::append`] would look into, if it is not in memory.
+    #[must_use]
+    pub fn cold_for_append(
+        &self,
+        id: EntryId,
+        payload: u64,
+        limits: BlockLimits,
+    ) -> Option<ColdBlock> {
+        let tail = self.back()?;
+        let cold = tail.cold()?;
+        let grows = tail.last < id && !tail.is_full(payload, limits);
+        (grows || tail.has_dead_tail()).then_some(cold)
     }
 
     /// Whether `id` is there and not deleted.
-    #[must_use]
-    pub fn contains(&self, id: EntryId) -> bool {
-        self.find(id).is_some()
+    ///
+    /// # Errors
+    /// The block that would tell, if it is not in memory.
+    pub fn contains(&self, id: EntryId) -> Result<bool, ColdBlock> {
+        Ok(self.find(id)?.is_some())
     }
 
     /// One entry, pinned.
-    #[must_use]
-    pub fn get(&self, id: EntryId) -> Option<PinnedEntry> {
-        let (index, ordinal) = self.find(id)?;
-        Some(PinnedEntry::new(self.slots[index].pin(), ordinal))
+    ///
+    /// # Errors
+    /// Its block, if that is not in memory.
+    pub fn get(&self, id: EntryId) -> Result<Option<PinnedEntry>, ColdBlock> {
+        let found = self.find(id)?;
+        Ok(found.map(|(at, ordinal)| PinnedEntry::new(self.slot(at).pin(), ordinal)))
     }
 
-    fn find(&self, id: EntryId) -> Option<(usize, u32)> {
-        let index = self.slot_at(id);
-        let slot = self.slots.get(index)?;
-        if id < slot.first {
-            return None;
+    fn find(&self, id: EntryId) -> Result<Option<(At, u32)>, ColdBlock> {
+        let Some(at) = self.at(id) else { return Ok(None) };
+        let slot = self.slot(at);
+        if id < slot.first_live_id() || id > slot.last_live_id() {
+            return Ok(None);
         }
-        Some((index, slot.find(id)?))
+        if let Some(cold) = slot.cold() {
+            return Err(cold);
+        }
+        Ok(slot.find(id).map(|ordinal| (at, ordinal)))
     }
 
     /// The first block that may hold `id` or something above.
-    fn slot_at(&self, id: EntryId) -> usize {
+    pub(super) fn at(&self, id: EntryId) -> Option<At> {
         // Reads and trims are mostly at the ends.
-        match (self.slots.front(), self.slots.back()) {
+        let chunk = match (self.chunks.front(), self.chunks.back()) {
             (Some(front), _) if id <= front.last => 0,
-            (_, Some(back)) if id >= back.first => self.slots.len() - usize::from(id <= back.last),
-            _ => self.slots.partition_point(|slot| slot.last < id),
-        }
+            (_, Some(back)) if id >= back.first && id <= back.last => self.chunks.len() - 1,
+            (_, Some(back)) if id > back.last => return None,
+            _ => self.chunks.partition_point(|chunk| chunk.last < id),
+        };
+        let slot = self.chunks.get(chunk)?.slot_at(id);
+        Some(At { chunk, slot })
+    }
+
+    /// The block that begins with `first`.
+    pub(super) fn at_first(&self, first: EntryId) -> Option<At> {
+        // A clipped block may end below its first entry's neighbours, never below its first.
+        self.at(first).filter(|at| self.slot(*at).first == first)
     }
 
     /// Deletes one entry; false when it was not there. A block goes with its last live entry.
+    ///
+    /// # Panics
+    /// If its block is not in memory: [`Self::contains`] says so before.
     pub fn delete(&mut self, id: EntryId) -> bool {
-        let Some((index, ordinal)) = self.find(id) else { return false };
-        let slot = &mut self.slots[index];
-        slot.kill(ordinal);
-        if slot.live == 0 {
-            self.slots.remove(index);
-        }
+        let found = self.find(id).expect("what is deleted is in memory");
+        let Some((at, ordinal)) = found else { return false };
         self.live -= 1;
+        let chunk = &mut self.chunks[at.chunk];
+        if chunk.slots()[at.slot].live == 1 {
+            self.remove(at);
+        } else {
+            chunk.slot_mut(at.slot).kill(ordinal);
+        }
         true
     }
 
+    /// Takes a block out of the index; `live` is the caller's business.
+    fn remove(&mut self, at: At) {
+        let chunk = &mut self.chunks[at.chunk];
+        let slot = chunk.remove(at.slot);
+        if chunk.len() == 0 {
+            self.chunks.remove(at.chunk);
+        }
+        self.note_removed(slot);
+    }
+
+    pub(super) fn note_removed(&mut self, mut slot: BlockSlot) {
+        let bytes = slot.block_bytes();
+        self.blocks -= 1;
+        self.block_bytes -= bytes;
+        self.cold -= usize::from(slot.cold().is_some());
+        if slot.is_clean() {
+            self.clean_bytes -= bytes;
+        }
+        self.freed.extend(slot.take_place());
+    }
+
+    /// The block that [`Self::delete_before`] would cut, if it is not in memory.
+    #[must_use]
+    pub fn cold_before(&self, id: EntryId) -> Option<ColdBlock> {
+        let slot = self.slot(self.at(id)?);
+        slot.cold().filter(|_| slot.first_live_id() < id)
+    }
+
     /// Deletes every entry below `id`; returns how many. Whole blocks go without being read.
+    ///
+    /// # Panics
+    /// If the block that is cut is not in memory: [`Self::cold_before`] says so before.
     pub fn delete_before(&mut self, id: EntryId) -> u64 {
         let before = self.live;
-        while let Some(slot) = self.slots.front_mut() {
-            if slot.last < id {
+        while let Some(chunk) = self.chunks.front_mut() {
+            let slot = &chunk.slots()[0];
+            if slot.last < id || slot.last_live_id() < id {
                 self.live -= u64::from(slot.live);
-                self.slots.pop_front();
+                self.remove(At { chunk: 0, slot: 0 });
                 continue;
             }
-            if slot.first < id {
-                self.live -= u64::from(slot.kill_before(id));
-                if slot.live == 0 {
-                    self.slots.pop_front();
-                }
+            if slot.first_live_id() < id {
+                self.live -= u64::from(chunk.slot_mut(0).kill_before(id));
             }
             break;
         }
         before - self.live
     }
 
-    /// The ids at or above `from`, ascending.
-    pub fn ids_from(&self, from: EntryId) -> impl Iterator<Item = EntryId> + '_ {
-        self.slots.range(self.slot_at(from)..).flat_map(move |slot| slot.live_ids(from))
-    }
-
-    /// Pins the entries of `from..=to`, the first `count_max` in the given direction.
+    /// Pins the entries of `from..=to`, the first `count_max` in the given direction. Blocks that
+    /// lie in the range as a whole need not be in memory: see [`EntrySlice::cold`].
     ///
     /// Costs the number of blocks touched, and reads no field.
-    #[must_use]
+    ///
+    /// # Errors
+    /// Blocks that the range cuts and that are not in memory.
     pub fn slice(
         &self,
         from: EntryId,
         to: EntryId,
         count_max: usize,
         direction: Direction,
-    ) -> EntrySlice {
+    ) -> Result<EntrySlice, ColdBlocks> {
         let mut slice = EntrySlice::empty(direction);
         if from > to || count_max == 0 {
-            return slice;
+            return Ok(slice);
         }
-        let first = self.slot_at(from);
+        let Some(first) = self.at(from) else { return Ok(slice) };
         match direction {
             Direction::Ascending => {
-                for slot in self.slots.range(first..).take_while(|slot| slot.first <= to) {
-                    slot.run(from, to, count_max - slice.len(), false)
-                        .into_iter()
-                        .for_each(|run| slice.push(run));
-                    if slice.len() == count_max {
-                        break;
-                    }
-                }
+                let here = self.chunks[first.chunk].slots().range(first.slot..);
+                let behind = self.chunks.range(first.chunk + 1..).flat_map(Chunk::slots);
+                let touched = here.chain(behind).take_while(|slot| slot.first <= to);
+                fill(&mut slice, touched, (from, to), count_max)?;
             }
             Direction::Descending => {
-                let end = self.slots.len().min(self.slot_at(to) + 1);
-                for slot in self.slots.range(first.min(end)..end).rev() {
-                    if slot.first > to {
-                        continue;
-                    }
-                    slot.run(from, to, count_max - slice.len(), true)
-                        .into_iter()
-                        .for_each(|run| slice.push(run));
-                    if slice.len() == count_max {
-                        break;
-                    }
-                }
+                let last = self.at(to);
+                let last = last.unwrap_or(At { chunk: self.chunks.len() - 1, slot: usize::MAX });
+                let here = self.chunks[last.chunk].slots();
+                let here = here.range(..here.len().min(last.slot.saturating_add(1))).rev();
+                let before = self.chunks.range(first.chunk..last.chunk.max(first.chunk)).rev();
+                let before = before.flat_map(|chunk| chunk.slots().iter().rev());
+                let touched = here.chain(before).take_while(|slot| slot.last >= from);
+                let touched = touched.skip_while(|slot| slot.first > to);
+                fill(&mut slice, touched, (from, to), count_max)?;
             }
         }
-        slice
+        Ok(slice)
     }
 
     /// The blocks from head to tail, as approximate trimming sees them.
     pub fn nodes(&self) -> impl Iterator<Item = NodeView<'_>> {
-        self.slots.iter().map(|slot| NodeView { slot })
+        self.slots().map(|slot| NodeView { slot })
     }
 
     /// Derives every count and bound again.
@@ -232,16 +370,41 @@ impl Entries {
     ///
     /// When one of them differs: a bug in this module. For tests; costs the number of entries.
     pub fn check(&self) {
-        let mut live = 0;
         let mut previous = None;
-        for slot in &self.slots {
-            slot.check();
-            assert!(previous < Some(slot.first), "blocks do not overlap");
-            previous = Some(slot.last);
-            live += u64::from(slot.live);
+        for chunk in &self.chunks {
+            chunk.check();
+            for slot in chunk.slots() {
+                assert!(previous < Some(slot.first), "blocks do not overlap");
+                previous = Some(slot.last);
+            }
         }
-        assert_eq!(self.live, live, "live entries");
+        let sum = |of: fn(&BlockSlot) -> usize| self.slots().map(of).sum::<usize>();
+        assert_eq!(self.live as usize, sum(|slot| slot.live as usize), "live entries");
+        assert_eq!(self.blocks, self.slots().count(), "blocks");
+        assert_eq!(self.cold, sum(|slot| usize::from(slot.cold().is_some())), "cold blocks");
+        assert_eq!(self.block_bytes, sum(BlockSlot::block_bytes), "bytes of blocks");
+        let clean = |slot: &BlockSlot| if slot.is_clean() { slot.block_bytes() } else { 0 };
+        assert_eq!(self.clean_bytes, sum(clean), "bytes of clean blocks");
     }
+}
+
+/// Adds what blocks hold of a range, in the order in which they come.
+fn fill<'a>(
+    slice: &mut EntrySlice,
+    slots: impl Iterator<Item = &'a BlockSlot>,
+    (from, to): (EntryId, EntryId),
+    count_max: usize,
+) -> Result<(), ColdBlocks> {
+    let descending = slice.direction() == Direction::Descending;
+    for slot in slots {
+        if let Some(run) = slot.run(from, to, count_max - slice.len(), descending)? {
+            slice.push(run);
+        }
+        if slice.len() == count_max {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// One block, as approximate trimming sees it.
@@ -263,8 +426,26 @@ impl<'a> NodeView<'a> {
         self.slot.last
     }
 
+    /// The lowest live id.
+    #[must_use]
+    pub fn first_live_id(&self) -> EntryId {
+        self.slot.first_live_id()
+    }
+
+    /// Itself if it is not in memory.
+    #[must_use]
+    pub fn cold(&self) -> Option<ColdBlock> {
+        self.slot.cold()
+    }
+
     /// The live ids, ascending.
-    pub fn live_ids(&self) -> impl Iterator<Item = EntryId> + use<'a> {
-        self.slot.live_ids(EntryId::MIN)
+    ///
+    /// # Errors
+    /// The block, if it is not in memory.
+    pub fn live_ids(&self) -> Result<impl Iterator<Item = EntryId> + use<'a>, ColdBlock> {
+        match self.slot.cold() {
+            None => Ok(self.slot.live_ids()),
+            Some(cold) => Err(cold),
+        }
     }
 }

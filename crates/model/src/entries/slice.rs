@@ -3,12 +3,19 @@
 //! A slice shares the blocks it touches and a snapshot of their tombstones. Making one costs the
 //! number of blocks touched and reads no field; later appends and deletions do not show in it. Most
 //! slices lie in one block, so the first run is inline and such a slice allocates nothing.
+//!
+//! A run may lie in a block that is not in memory: then its entries are counted, and nothing more,
+//! until the block is loaded for it ([`EntrySlice::warm_run`]). Whoever reads sees to that first.
 
 use super::block::Block;
+use super::block_place::ColdBlock;
+use super::dead::Dead;
 use super::entry_ref::EntryRef;
 use super::list::Direction;
+use super::loaded_block::LoadedBlock;
 use super::tombstones::Tombstones;
 use crate::EntryId;
+use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -22,6 +29,7 @@ pub struct EntrySlice {
     len: usize,
     head: Option<Run>,
     tail: Vec<Run>,
+    guard: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// The live ordinals of a range within one block.
@@ -29,8 +37,12 @@ pub struct EntrySlice {
 /// When not empty, its first and last ordinal are live.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
-    block: Arc<Block>,
-    tombstones: Option<Arc<Tombstones>>,
+    /// In memory, or where it lies.
+    block: Result<Arc<Block>, ColdBlock>,
+    /// Entries stored in the block, and what Redis would need for it: its size, roughly.
+    stored: u32,
+    stored_bytes: u32,
+    dead: Option<Arc<Dead>>,
     from: u32,
     to: u32,
     live: u32,
@@ -39,15 +51,16 @@ pub(super) struct Run {
 impl Run {
     /// The live entries of `from..to`, only the outermost `count_max` on the side read first.
     pub(super) fn new(
-        block: Arc<Block>,
-        tombstones: Option<Arc<Tombstones>>,
-        from: u32,
-        to: u32,
+        block: Result<Arc<Block>, ColdBlock>,
+        (stored, stored_bytes): (u32, u32),
+        dead: Option<Arc<Dead>>,
+        (from, to): (u32, u32),
         count_max: usize,
         descending: bool,
     ) -> Self {
         let count_max = u32::try_from(count_max).unwrap_or(u32::MAX);
-        let mut run = Self { block, tombstones, from, to: to.max(from), live: 0 };
+        let to = to.max(from);
+        let mut run = Self { block, stored, stored_bytes, dead, from, to, live: 0 };
         run.narrow_to_live();
         run.live = run.count_live();
         if run.live > count_max {
@@ -56,20 +69,29 @@ impl Run {
         run
     }
 
+    fn tombstones(&self) -> Option<&Tombstones> {
+        self.dead.as_ref().map(|dead| &dead.tombstones)
+    }
+
+    #[inline]
+    fn block(&self) -> &Block {
+        self.block.as_ref().expect("a slice is read when all of its blocks are in memory")
+    }
+
     /// Drops tombstones at both ends, and the snapshot when no tombstone is left inside.
     fn narrow_to_live(&mut self) {
-        let Some(dead) = &self.tombstones else { return };
+        let Some(dead) = self.dead.as_ref().map(|dead| &dead.tombstones) else { return };
         self.from = dead.next_live(self.from).min(self.to);
         if self.from < self.to {
             self.to = dead.previous_live(self.to - 1).expect("the first is live") + 1;
         }
         if dead.count_dead(self.from, self.to) == 0 {
-            self.tombstones = None;
+            self.dead = None;
         }
     }
 
     fn count_live(&self) -> u32 {
-        let dead = self.tombstones.as_ref().map_or(0, |dead| dead.count_dead(self.from, self.to));
+        let dead = self.tombstones().map_or(0, |dead| dead.count_dead(self.from, self.to));
         self.to - self.from - dead
     }
 
@@ -80,7 +102,7 @@ impl Run {
             self.to = self.from;
             return;
         }
-        let Some(dead) = self.tombstones.clone() else {
+        let Some(dead) = self.dead.clone() else {
             if descending {
                 self.from = self.to - count;
             } else {
@@ -88,6 +110,7 @@ impl Run {
             }
             return;
         };
+        let dead = &dead.tombstones;
         if descending {
             let mut at = self.to - 1;
             for _ in 1..count {
@@ -112,23 +135,23 @@ impl Run {
     }
 
     fn first_id(&self) -> EntryId {
-        self.block.id(self.from)
+        self.block().id(self.from)
     }
 
     fn last_id(&self) -> EntryId {
-        self.block.id(self.to - 1)
+        self.block().id(self.to - 1)
     }
 
     #[inline]
     fn is_dead(&self, ordinal: u32) -> bool {
-        self.tombstones.as_ref().is_some_and(|dead| dead.is_dead(ordinal))
+        self.tombstones().is_some_and(|dead| dead.is_dead(ordinal))
     }
 
     /// Hands every ordinal over in order.
     #[inline]
     fn for_each_ordinal(&self, direction: Direction, mut f: impl FnMut(u32)) {
         let live = |ordinal: &u32| !self.is_dead(*ordinal);
-        match (direction, &self.tombstones) {
+        match (direction, &self.dead) {
             (Direction::Ascending, None) => (self.from..self.to).for_each(f),
             (Direction::Ascending, _) => (self.from..self.to).filter(live).for_each(&mut f),
             (Direction::Descending, _) => (self.from..self.to).rev().filter(live).for_each(&mut f),
@@ -139,17 +162,21 @@ impl Run {
         if self.is_empty() {
             return 0;
         }
+        let Ok(block) = &self.block else {
+            let share = u64::from(self.stored_bytes) * u64::from(self.to - self.from);
+            let bytes = share / u64::from(self.stored.max(1));
+            return bytes as usize + self.len() * 2 * ENTRY_OVERHEAD_BYTES;
+        };
         // Names are stored once per block, but each reply repeats them.
-        let names: usize =
-            self.block.entry(self.from).pairs().map(|(name, _)| name.len() + 8).sum();
-        self.block.bytes_between(self.from, self.to) + self.len() * (names + ENTRY_OVERHEAD_BYTES)
+        let names: usize = block.entry(self.from).pairs().map(|(name, _)| name.len() + 8).sum();
+        block.bytes_between(self.from, self.to) + self.len() * (names + ENTRY_OVERHEAD_BYTES)
     }
 }
 
 impl EntrySlice {
     /// A slice without runs yet.
     pub(super) fn empty(direction: Direction) -> Self {
-        Self { direction, len: 0, head: None, tail: Vec::new() }
+        Self { direction, len: 0, head: None, tail: Vec::new(), guard: None }
     }
 
     /// Adds a run that follows, in slice order, those already there. It is not empty.
@@ -204,7 +231,8 @@ impl EntrySlice {
     #[inline]
     pub fn for_each(&self, mut f: impl FnMut(EntryRef<'_>)) {
         for run in self.runs() {
-            run.for_each_ordinal(self.direction, |ordinal| f(run.block.entry(ordinal)));
+            let block = run.block();
+            run.for_each_ordinal(self.direction, |ordinal| f(block.entry(ordinal)));
         }
     }
 
@@ -219,8 +247,50 @@ impl EntrySlice {
     /// # Panics
     /// If there are not so many runs.
     pub fn for_each_of_run(&self, run: usize, mut f: impl FnMut(EntryRef<'_>)) {
-        let run = self.runs().nth(run).expect("below the count of runs");
-        run.for_each_ordinal(self.direction, |ordinal| f(run.block.entry(ordinal)));
+        let run = self.run(run).expect("below the count of runs");
+        let block = run.block();
+        run.for_each_ordinal(self.direction, |ordinal| f(block.entry(ordinal)));
+    }
+
+    /// The block of a run, if it is not in memory.
+    #[must_use]
+    pub fn cold_of_run(&self, run: usize) -> Option<ColdBlock> {
+        self.run(run)?.block.as_ref().err().copied()
+    }
+
+    /// The blocks that are not in memory, in slice order.
+    pub fn cold(&self) -> impl Iterator<Item = ColdBlock> + '_ {
+        self.runs().filter_map(|run| run.block.as_ref().err().copied())
+    }
+
+    /// Gives a run the block that it misses, for this slice alone.
+    ///
+    /// # Panics
+    /// If there are not so many runs, or it is another block.
+    pub fn warm_run(&mut self, run: usize, block: &LoadedBlock) {
+        let run = match run.checked_sub(1) {
+            None => self.head.as_mut().expect("below the count of runs"),
+            Some(index) => &mut self.tail[index],
+        };
+        assert_eq!(block.len(), run.stored, "a block has the entries that its line says");
+        run.block = Ok(Arc::clone(&block.0));
+    }
+
+    /// Lets the block of a run go, which nobody reads any more here.
+    ///
+    /// # Panics
+    /// If there are not so many runs.
+    pub fn chill_run(&mut self, run: usize, cold: ColdBlock) {
+        let run = match run.checked_sub(1) {
+            None => self.head.as_mut().expect("below the count of runs"),
+            Some(index) => &mut self.tail[index],
+        };
+        run.block = Err(cold);
+    }
+
+    /// Keeps something as long as the slice: what its blocks are loaded from.
+    pub fn hold(&mut self, guard: Arc<dyn Any + Send + Sync>) {
+        self.guard = Some(guard);
     }
 
     /// Iterates the entries in slice order.
@@ -232,10 +302,11 @@ impl EntrySlice {
     /// The ids in slice order; reads no fields.
     pub fn ids(&self) -> impl Iterator<Item = EntryId> + '_ {
         let mut cursor = self.iter();
-        std::iter::from_fn(move || cursor.advance().map(|(run, ordinal)| run.block.id(ordinal)))
+        std::iter::from_fn(move || cursor.advance().map(|(run, ordinal)| run.block().id(ordinal)))
     }
 
-    /// Roughly the bytes of a reply that holds the slice. Costs the number of blocks.
+    /// Roughly the bytes of a reply that holds the slice. Costs the number of blocks, and looks into
+    /// none that is not in memory.
     #[must_use]
     pub fn bytes_estimate(&self) -> usize {
         self.runs().map(Run::bytes_estimate).sum()
@@ -304,7 +375,7 @@ impl<'a> Iterator for EntrySliceIter<'a> {
 
     fn next(&mut self) -> Option<EntryRef<'a>> {
         let (run, ordinal) = self.advance()?;
-        Some(run.block.entry(ordinal))
+        Some(run.block().entry(ordinal))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -1,8 +1,11 @@
 //! The entries of a stream against a plain list of them.
 
-use super::{BlockLimits, Direction, Entries, EntrySlice};
+use super::{
+    BlockLimits, BlockPlace, ColdBlock, Direction, Entries, EntrySlice, Eviction, LoadedBlock,
+};
 use crate::EntryId;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 /// Names and values in turn.
 type Fields = Vec<Vec<u8>>;
@@ -19,6 +22,14 @@ enum Step {
     Slice(usize, usize, usize, bool),
     /// Deletes the last entry and reuses its id.
     Reuse(Fields),
+    /// Writes some blocks to the disk that the test plays.
+    Write(usize),
+    /// Lets some blocks leave memory.
+    Evict(usize),
+    /// Moves a block to another place.
+    Move(usize),
+    /// Goes on with what was stored.
+    Restore,
 }
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -57,6 +68,10 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (any::<usize>(), any::<usize>(), 0_usize..20, any::<bool>())
             .prop_map(|(from, to, count, up)| Step::Slice(from, to, count, up)),
         1 => fields().prop_map(Step::Reuse),
+        3 => any::<usize>().prop_map(Step::Write),
+        3 => any::<usize>().prop_map(Step::Evict),
+        1 => any::<usize>().prop_map(Step::Move),
+        1 => Just(Step::Restore),
     ]
 }
 
@@ -95,10 +110,95 @@ struct Run {
     model: Vec<Entry>,
     last: EntryId,
     slices: Vec<(EntrySlice, Vec<Entry>)>,
+    /// What is at each place; places are never used twice.
+    disk: BTreeMap<BlockPlace, Vec<u8>>,
+    next_offset: u32,
 }
 
 impl Run {
+    fn load(&self, cold: ColdBlock) -> LoadedBlock {
+        LoadedBlock::decode(&self.disk[&cold.place]).expect("it was written")
+    }
+
+    /// Does something, and again after the blocks that it asks for were loaded.
+    fn with_blocks<T>(&mut self, act: impl Fn(&mut Entries) -> Result<T, Vec<ColdBlock>>) -> T {
+        loop {
+            let asked = match act(&mut self.entries) {
+                Ok(done) => return done,
+                Err(asked) => asked,
+            };
+            assert!(!asked.is_empty());
+            for cold in asked {
+                let block = self.load(cold);
+                assert!(self.entries.warm(cold, &block), "it was missing");
+                assert!(!self.entries.warm(cold, &block), "it is there");
+            }
+        }
+    }
+
+    fn write(&mut self, nth: usize) {
+        let unwritten: Vec<_> = self.entries.unwritten().collect();
+        for (first, block) in unwritten.into_iter().skip(nth % 3).step_by(nth % 2 + 1) {
+            let place = self.place();
+            let mut bytes = Vec::new();
+            block.encode(&mut bytes);
+            self.disk.insert(place, bytes);
+            assert!(self.entries.set_place(first, &block, place));
+            assert!(!self.entries.set_place(first, &block, place), "it has one");
+        }
+    }
+
+    fn place(&mut self) -> BlockPlace {
+        self.next_offset += 1;
+        BlockPlace { file: 1, offset: self.next_offset, bytes: 7 }
+    }
+
+    fn evict(&mut self, nth: usize) {
+        let firsts: Vec<_> = self.entries.blocks().map(|block| block.first).collect();
+        for first in firsts.into_iter().skip(nth % 3).step_by(nth % 2 + 1) {
+            if self.entries.evict(first) == Eviction::Used {
+                assert!(matches!(self.entries.evict(first), Eviction::Freed(_)));
+            }
+        }
+    }
+
+    fn relocate(&mut self, nth: usize) {
+        let placed: Vec<_> = self.entries.blocks().map(|block| block.first).collect();
+        let Some(&first) = placed.get(nth % placed.len().max(1)) else { return };
+        let to = self.place();
+        let from = self.entries.places().find(|place| self.entries.is_at(first, *place));
+        if let Some(from) = from {
+            self.disk.insert(to, self.disk[&from].clone());
+            assert!(self.entries.move_place(first, from, to));
+            assert!(self.entries.is_at(first, to) && !self.entries.is_at(first, from));
+        }
+    }
+
+    fn restore(&mut self) {
+        let mut restored = Entries::default();
+        for block in self.entries.blocks() {
+            restored.restore_block(block).expect("it was stored");
+        }
+        restored.freed.clone_from(&self.entries.freed);
+        self.entries = restored;
+    }
+
+    /// Freed places are exactly those on the disk that nothing refers to.
+    fn collect_garbage(&mut self) {
+        for place in self.entries.take_freed() {
+            assert!(self.disk.remove(&place).is_some(), "freed once");
+        }
+        let mut kept: Vec<_> = self.entries.places().collect();
+        kept.sort_unstable();
+        assert!(self.disk.keys().copied().eq(kept));
+    }
+
     fn append(&mut self, id: EntryId, fields: &Fields, limits: BlockLimits) {
+        let payload = fields.iter().map(|part| part.len() as u64).sum();
+        self.with_blocks(|entries| match entries.cold_for_append(id, payload, limits) {
+            Some(cold) => Err(vec![cold]),
+            None => Ok(()),
+        });
         self.entries.append(id, &borrow(fields), limits);
         self.model.push((id, fields.clone()));
         self.last = id;
@@ -107,8 +207,11 @@ impl Run {
     fn delete(&mut self, at: usize) {
         if !self.model.is_empty() {
             let (id, _) = self.model.remove(at % self.model.len());
+            assert!(self.with_blocks(|entries| entries.contains(id).map_err(|cold| vec![cold])));
             assert!(self.entries.delete(id), "{id} is there");
-            assert!(!self.entries.delete(id), "{id} is gone");
+            let is_there =
+                self.with_blocks(|entries| entries.contains(id).map_err(|cold| vec![cold]));
+            assert!(!is_there && !self.entries.delete(id), "{id} is gone");
         }
     }
 
@@ -140,6 +243,10 @@ impl Run {
                 let before = self.model.len();
                 self.model.retain(|entry| entry.0 >= id);
                 let gone = before - self.model.len();
+                self.with_blocks(|entries| match entries.cold_before(id) {
+                    Some(cold) => Err(vec![cold]),
+                    None => Ok(()),
+                });
                 assert_eq!(self.entries.delete_before(id), gone as u64);
             }
             Step::Slice(from, to, count, ascending) => {
@@ -151,6 +258,10 @@ impl Run {
                     self.append(id, fields, limits);
                 }
             }
+            Step::Write(nth) => self.write(*nth),
+            Step::Evict(nth) => self.evict(*nth),
+            Step::Move(nth) => self.relocate(*nth),
+            Step::Restore => self.restore(),
         }
     }
 
@@ -162,39 +273,61 @@ impl Run {
         }
         expected.truncate(count);
         let direction = if ascending { Direction::Ascending } else { Direction::Descending };
-        let slice = self.entries.slice(from, to, count, direction);
+        let slice = self.with_blocks(|entries| {
+            entries.slice(from, to, count, direction).map_err(|cold| cold.0)
+        });
         assert_eq!(slice.direction(), direction);
+        assert_eq!(slice.len(), expected.len(), "counted without looking into blocks");
+        let slice = self.warmed(slice);
         assert_eq!(read(&slice), expected);
         self.slices.push((slice, expected));
     }
 
-    fn compare(&self, probe: usize) {
+    fn warmed(&self, mut slice: EntrySlice) -> EntrySlice {
+        for run in 0..slice.run_count() {
+            if let Some(cold) = slice.cold_of_run(run) {
+                slice.warm_run(run, &self.load(cold));
+            }
+        }
+        assert_eq!(slice.cold().count(), 0);
+        slice
+    }
+
+    fn compare(&mut self, probe: usize) {
+        self.entries.check();
+        self.collect_garbage();
+        let all = self.entries.slice(EntryId::MIN, EntryId::MAX, usize::MAX, Direction::Ascending);
+        let all = self.warmed(all.expect("no block is cut"));
+        let id = self.some_id(probe);
+        let is_there = self.with_blocks(|entries| entries.contains(id).map_err(|cold| vec![cold]));
         let (entries, model) = (&self.entries, &self.model);
-        entries.check();
         let ids: Vec<EntryId> = model.iter().map(|entry| entry.0).collect();
         assert_eq!(entries.len(), ids.len() as u64);
         assert_eq!(entries.is_empty(), ids.is_empty());
         assert_eq!(entries.first_id(), ids.first().copied());
         assert_eq!(entries.last_id(), ids.last().copied());
-        let all = entries.slice(EntryId::MIN, EntryId::MAX, usize::MAX, Direction::Ascending);
         assert_eq!(&read(&all), model);
-        let id = self.some_id(probe);
         let found = model.iter().find(|entry| entry.0 == id);
-        assert_eq!(entries.contains(id), found.is_some());
-        let pinned = entries.get(id);
+        assert_eq!(is_there, found.is_some());
+        let pinned = entries.get(id).expect("it was loaded above");
         assert_eq!(pinned.as_ref().map(|pinned| pinned.id()), found.map(|entry| entry.0));
         if let (Some(pinned), Some((id, fields))) = (&pinned, found) {
             assert_eq!(pinned.as_ref().id(), *id);
             let pairs = pinned.as_ref().pairs().flat_map(|(name, value)| [name, value]);
             assert!(pairs.eq(borrow(fields)));
         }
-        assert!(entries.ids_from(id).eq(ids.iter().copied().filter(|other| *other >= id)));
         assert_eq!(entries.nodes().count(), entries.block_count());
-        assert!(entries.nodes().flat_map(|node| node.live_ids()).eq(ids.iter().copied()));
+        let mut left = ids.into_iter();
         for node in entries.nodes() {
-            assert_eq!(node.live(), node.live_ids().count() as u64);
-            assert!(node.live_ids().last() <= Some(node.last_stored_id()));
+            let here: Vec<_> = left.by_ref().take(node.live() as usize).collect();
+            assert_eq!(here.first().copied(), Some(node.first_live_id()));
+            assert!(here.last() <= Some(&node.last_stored_id()));
+            match node.live_ids() {
+                Ok(ids) => assert!(ids.eq(here)),
+                Err(cold) => assert_eq!(Some(cold), node.cold()),
+            }
         }
+        assert_eq!(left.next(), None);
     }
 }
 
@@ -214,7 +347,7 @@ proptest! {
         run.entries.delete_before(EntryId::MAX);
         frozen.check();
         let all = frozen.slice(EntryId::MIN, EntryId::MAX, usize::MAX, Direction::Ascending);
-        prop_assert_eq!(read(&all), before);
+        prop_assert_eq!(read(&run.warmed(all.expect("no block is cut"))), before);
         for (slice, held) in &run.slices {
             prop_assert_eq!(&read(slice), held);
         }
@@ -309,9 +442,10 @@ fn an_id_may_come_back_once_it_is_deleted() {
     assert!(entries.delete(id(5)) && entries.delete(id(4)));
     entries.append(id(4), &[b"f", b"again"], BlockLimits::default());
     entries.check();
-    let seen: Vec<EntryId> = entries.ids_from(EntryId::MIN).collect();
+    let all = entries.slice(EntryId::MIN, EntryId::MAX, usize::MAX, Direction::Ascending);
+    let seen: Vec<EntryId> = all.expect("all is in memory").ids().collect();
     assert_eq!(seen, [id(1), id(2), id(3), id(4)]);
-    let again = entries.get(id(4)).expect("it was added again");
+    let again = entries.get(id(4)).expect("in memory").expect("it was added again");
     assert!(again.as_ref().pairs().eq([(b"f".as_slice(), b"again".as_slice())]));
 }
 
@@ -325,8 +459,8 @@ fn an_append_below_the_last_entry_panics() {
 #[test]
 fn slices_can_be_read_by_another_thread() {
     let entries = tiny_entries(10, BlockLimits::default());
-    let slice = entries.slice(id(2), id(9), 3, Direction::Descending);
-    let pinned = entries.get(id(4)).expect("it was added");
+    let slice = entries.slice(id(2), id(9), 3, Direction::Descending).expect("in memory");
+    let pinned = entries.get(id(4)).expect("in memory").expect("it was added");
     let reader = std::thread::spawn(move || (slice.ids().collect::<Vec<_>>(), pinned.id()));
     let (ids, pinned) = reader.join().expect("the reader does not panic");
     assert_eq!((ids, pinned), (vec![id(9), id(8), id(7)], id(4)));

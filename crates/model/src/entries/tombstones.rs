@@ -12,6 +12,16 @@ pub(super) struct Tombstones {
 }
 
 impl Tombstones {
+    /// From what [`Self::words`] said.
+    pub(super) fn from_words(words: &[u64]) -> Self {
+        Self { words: words.to_vec() }
+    }
+
+    /// The bits of each 64 ordinals.
+    pub(super) fn words(&self) -> &[u64] {
+        &self.words
+    }
+
     /// Heap bytes held.
     pub(super) fn heap_bytes(&self) -> usize {
         self.words.capacity() * size_of::<u64>()

@@ -40,6 +40,32 @@ fn read_long(cursor: &mut &[u8]) -> u64 {
     }
 }
 
+/// Takes an integer off the front of foreign bytes; `None` if there is none.
+pub(super) fn try_read(cursor: &mut &[u8]) -> Option<u64> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = cursor.split_first()?;
+        *cursor = rest;
+        let bits = u64::from(byte & 0x7f);
+        if shift == 63 && bits > 1 {
+            return None;
+        }
+        value |= bits << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// Takes a byte string off the front of foreign bytes; `None` if there is none.
+pub(super) fn try_read_bytes<'a>(cursor: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(try_read(cursor)?).ok()?;
+    let (bytes, rest) = cursor.split_at_checked(length)?;
+    *cursor = rest;
+    Some(bytes)
+}
+
 /// Appends the length of `bytes`, then `bytes`.
 #[inline]
 pub(super) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -49,6 +49,49 @@ impl Default for PendingList {
 }
 
 impl PendingList {
+    /// All records in id order, each with what decides between equal times: its tie where it has an
+    /// owner, its place in the queue where it has none. For storing: see [`Self::restore`].
+    pub fn records(&self) -> impl Iterator<Item = (PendingEntry, u64)> + '_ {
+        self.chunks.iter().flat_map(Chunk::records).map(|record| {
+            let order = if record.owner.is_some() { record.tie.into() } else { record.time };
+            (self.entry(record), order)
+        })
+    }
+
+    /// The counters that [`Self::records`] are ordered by: of ties, and of places in the queue.
+    #[must_use]
+    pub fn next_orders(&self) -> (u32, u64) {
+        (self.next_tie, self.next_queue_place)
+    }
+
+    /// An empty list that goes on with these counters; add its records with
+    /// [`Self::restore_record`].
+    #[must_use]
+    pub fn restore((next_tie, next_queue_place): (u32, u64)) -> Self {
+        Self { next_tie, next_queue_place, ..Self::default() }
+    }
+
+    /// Adds a record as [`Self::records`] said. Returns whether it fits: above all others, with a
+    /// place in the queue below the counter.
+    #[must_use]
+    pub fn restore_record(&mut self, entry: PendingEntry, order: u64) -> bool {
+        let is_above = self.last_id().is_none_or(|last| last < entry.id);
+        let is_known = match entry.owner {
+            Some(_) => u32::try_from(order).is_ok(),
+            None => order < self.next_queue_place && entry.delivered_at_ms == 0,
+        };
+        if !is_above || !is_known || entry.delivery_count > PendingEntry::DELIVERY_COUNT_MAX {
+            return false;
+        }
+        let count = self.stored_count(entry);
+        let (time, tie) = match entry.owner {
+            Some(_) => (entry.delivered_at_ms, order as u32),
+            None => (order, 0),
+        };
+        self.push_record(Record { id: entry.id, time, owner: entry.owner, count, tie });
+        true
+    }
+
     /// Number of pending entries.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -137,6 +180,11 @@ impl PendingList {
 
     fn append_record(&mut self, entry: PendingEntry) {
         let record = self.record(entry);
+        self.push_record(record);
+    }
+
+    /// Adds a record above all others.
+    fn push_record(&mut self, record: Record) {
         match self.chunks.back_mut() {
             Some(tail) if !tail.is_full() => tail.push_back(record),
             tail => {
@@ -377,12 +425,18 @@ impl PendingList {
         PendingEntry { id: record.id, owner: record.owner, delivered_at_ms, delivery_count }
     }
 
-    /// The record to store, with a fresh place among those of its time.
-    fn record(&mut self, entry: PendingEntry) -> Record {
+    /// The count as a record has it; one that does not fit goes to the side.
+    fn stored_count(&mut self, entry: PendingEntry) -> u32 {
         let count = u32::try_from(entry.delivery_count).unwrap_or(LARGE_COUNT);
         if count == LARGE_COUNT {
             self.large_counts.insert(entry.id, entry.delivery_count);
         }
+        count
+    }
+
+    /// The record to store, with a fresh place among those of its time.
+    fn record(&mut self, entry: PendingEntry) -> Record {
+        let count = self.stored_count(entry);
         let mut tie = 0;
         let time = if entry.owner.is_some() {
             tie = self.next_tie;

@@ -8,7 +8,10 @@
 //! know groups beyond whether they refer to an entry. Tests: `stream/tests/vectors.rs`,
 //! `stream/tests/reference.rs`.
 
-use crate::{EntryId, NodeView, References, Stream, TrimBy, TrimOptions, TrimPlan};
+use crate::{ColdBlocks, EntryId, NodeView, References, Stream, TrimBy, TrimOptions, TrimPlan};
+
+/// Blocks that are asked for at once, when a trim has to look into many.
+const COLD_MAX: usize = 64;
 
 /// Where the walk over the blocks stopped.
 struct Walk {
@@ -19,8 +22,10 @@ struct Walk {
 
 impl Stream {
     /// What the trim removes if it runs now.
-    #[must_use]
-    pub fn plan_trim(&self, options: &TrimOptions) -> TrimPlan {
+    ///
+    /// # Errors
+    /// Blocks that it has to look into and that are not in memory: some of them, if they are many.
+    pub fn plan_trim(&self, options: &TrimOptions) -> Result<TrimPlan, ColdBlocks> {
         match options.references {
             References::Keep => self.plan_prefix(options),
             References::Delete | References::Acked => self.plan_entries(options),
@@ -43,7 +48,7 @@ impl Stream {
         long_enough || options.limit.is_some_and(|limit| removed + live > limit)
     }
 
-    fn plan_prefix(&self, options: &TrimOptions) -> TrimPlan {
+    fn plan_prefix(&self, options: &TrimOptions) -> Result<TrimPlan, ColdBlocks> {
         let mut walk = Walk { removed: 0, bound: None };
         for node in self.entries.nodes() {
             let live = node.live();
@@ -54,40 +59,61 @@ impl Stream {
             if self.may_go_whole(options.by, walk.removed, live, last) {
                 let Some(bound) = last.next() else {
                     // No id is above the largest one, so "before" cannot say it.
-                    let ids = self.entries.ids_from(EntryId::MIN).collect();
-                    return TrimPlan::Entries { ids, with_references: false };
+                    return self.plan_all();
                 };
                 walk.removed += live;
                 walk.bound = Some(bound);
                 continue;
             }
             if !options.approximate {
-                self.trim_within(&node, options.by, &mut walk);
+                self.trim_within(&node, options.by, &mut walk)?;
             }
             break;
         }
-        match walk.bound {
+        Ok(match walk.bound {
             Some(id) if walk.removed > 0 => TrimPlan::Before { id, count: walk.removed },
             _ => TrimPlan::Nothing,
-        }
+        })
     }
 
-    fn trim_within(&self, node: &NodeView<'_>, by: TrimBy, walk: &mut Walk) {
+    fn plan_all(&self) -> Result<TrimPlan, ColdBlocks> {
+        let cold: Vec<_> = self.entries.cold_blocks().collect();
+        if !cold.is_empty() {
+            return Err(ColdBlocks(cold));
+        }
+        let mut ids = Vec::new();
+        for node in self.entries.nodes() {
+            ids.extend(node.live_ids()?);
+        }
+        Ok(TrimPlan::Entries { ids, with_references: false })
+    }
+
+    fn trim_within(
+        &self,
+        node: &NodeView<'_>,
+        by: TrimBy,
+        walk: &mut Walk,
+    ) -> Result<(), ColdBlocks> {
         match by {
             TrimBy::MaxLen(keep) => {
                 let surplus = (self.entries.len() - walk.removed).saturating_sub(keep);
                 let at = usize::try_from(surplus).expect("below the entries of one block");
                 walk.removed += surplus;
-                walk.bound = node.live_ids().nth(at);
+                walk.bound = match at {
+                    0 => Some(node.first_live_id()),
+                    at => node.live_ids()?.nth(at),
+                };
             }
+            TrimBy::MinId(id) if id <= node.first_live_id() => walk.bound = Some(id),
             TrimBy::MinId(id) => {
-                walk.removed += node.live_ids().take_while(|&live| live < id).count() as u64;
+                walk.removed += node.live_ids()?.take_while(|&live| live < id).count() as u64;
                 walk.bound = Some(id);
             }
         }
+        Ok(())
     }
 
-    fn plan_entries(&self, options: &TrimOptions) -> TrimPlan {
+    fn plan_entries(&self, options: &TrimOptions) -> Result<TrimPlan, ColdBlocks> {
         let with_references = options.references == References::Delete;
         let mut ids = Vec::new();
         for node in self.entries.nodes() {
@@ -97,7 +123,13 @@ impl Stream {
                 break;
             }
             let whole = self.may_go_whole(options.by, removed, live, node.last_stored_id());
-            for id in node.live_ids() {
+            if matches!(options.by, TrimBy::MinId(bound) if bound <= node.first_live_id()) {
+                break;
+            }
+            if node.cold().is_some() {
+                return Err(self.cold_from(&node));
+            }
+            for id in node.live_ids()? {
                 let stays = match options.by {
                     TrimBy::MaxLen(keep) => self.entries.len() - ids.len() as u64 <= keep,
                     TrimBy::MinId(bound) => id >= bound,
@@ -113,6 +145,19 @@ impl Stream {
                 break;
             }
         }
-        if ids.is_empty() { TrimPlan::Nothing } else { TrimPlan::Entries { ids, with_references } }
+        Ok(match ids.is_empty() {
+            true => TrimPlan::Nothing,
+            false => TrimPlan::Entries { ids, with_references },
+        })
+    }
+
+    /// A block that has to be looked into, and those behind it that are likely to be.
+    fn cold_from(&self, node: &NodeView<'_>) -> ColdBlocks {
+        let from = node.first_live_id();
+        let behind = self.entries.cold_blocks().skip_while(|cold| cold.first < from);
+        let own = node.cold().into_iter();
+        let own_first = node.cold().map(|cold| cold.first);
+        let behind = behind.filter(|cold| Some(cold.first) != own_first);
+        ColdBlocks(own.chain(behind).take(COLD_MAX).collect())
     }
 }

@@ -273,7 +273,7 @@ pub(super) fn compare(stream: &Stream, reference: &Reference) {
     let mut entries = Vec::new();
     let all =
         stream.entries().slice(EntryId::MIN, EntryId::MAX, usize::MAX, crate::Direction::Ascending);
-    all.for_each(|entry| {
+    all.expect("all is in memory").for_each(|entry| {
         let fields = entry.pairs().flat_map(|(name, value)| [name.to_vec(), value.to_vec()]);
         entries.push((entry.id(), fields.collect::<Fields>()));
     });

@@ -1,0 +1,230 @@
+//! Blocks that are on disk only: asking for them, loading them, and making room for them.
+//!
+//! An operation that needs the content of a block that is not in memory changes nothing and says
+//! [`Rejection::BlocksNotLoaded`]; its caller takes the list ([`Transaction::take_needed`]), lets
+//! the engine go, loads ([`Engine::load`]), takes the engine again, puts the blocks in
+//! ([`Transaction::install`]) and runs the operation again, before anything can leave memory. Where
+//! a part of the record group is made already, or the caller cannot come back
+//! ([`Transaction::load_at_once`]), they are loaded with the engine held; INFO counts that.
+//!
+//! Must not know commands. Tests: `tests/it/blocks.rs`.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use millstream_log::{BlockAddress, BlockFiles, BlockReadError};
+use millstream_model::{BlockPlace, ColdBlock, EntryId, LoadedBlock, PinnedEntry, Rejection};
+
+use crate::cache::CachedBlock;
+use crate::engine::{Engine, Shared};
+use crate::object::{ObjectId, ObjectRef};
+use crate::state::State;
+use crate::transaction::Transaction;
+
+/// Blocks looked at in one round of making room.
+const LOOKS_MAX: usize = 256;
+
+/// Blocks that an operation needs in memory.
+#[derive(Clone, Debug, Default)]
+#[must_use = "the operation waits for them"]
+pub struct NeededBlocks {
+    blocks: Vec<(ObjectId, ColdBlock)>,
+}
+
+impl NeededBlocks {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+}
+
+/// Blocks that were loaded for an operation.
+#[derive(Clone, Debug, Default)]
+pub struct LoadedBlocks {
+    blocks: Vec<(ObjectId, ColdBlock, LoadedBlock)>,
+}
+
+impl LoadedBlocks {
+    /// Takes others, too.
+    pub fn extend(&mut self, others: Self) {
+        self.blocks.extend(others.blocks);
+    }
+}
+
+/// Where a block lies, in the words of the log.
+pub(crate) fn address(place: BlockPlace) -> BlockAddress {
+    BlockAddress { file: place.file, offset: place.offset, bytes: place.bytes }
+}
+
+/// Where a block lies, in the words of the model.
+pub(crate) fn place(address: BlockAddress) -> BlockPlace {
+    BlockPlace { file: address.file, offset: address.offset, bytes: address.bytes }
+}
+
+/// Reads blocks back, in the order asked for.
+pub(crate) fn read_blocks(
+    files: &BlockFiles,
+    places: &[BlockPlace],
+) -> Result<Vec<LoadedBlock>, BlockReadError> {
+    let addresses: Vec<_> = places.iter().copied().map(address).collect();
+    let read = files.read_many(&addresses)?;
+    let decoded = read.iter().zip(&addresses).map(|(block, address)| {
+        LoadedBlock::decode(&block.bytes).map_err(|error| files.damaged(*address, &error))
+    });
+    decoded.collect()
+}
+
+fn unreadable(error: &BlockReadError) -> Rejection {
+    Rejection::BlockUnreadable { reason: error.to_string().into() }
+}
+
+impl Engine {
+    /// Reads blocks from disk. Takes as long as the disk does; the engine is not held.
+    ///
+    /// # Errors
+    /// [`Rejection::BlockUnreadable`].
+    pub fn load(&self, needed: &NeededBlocks) -> Result<LoadedBlocks, Rejection> {
+        self.shared().load(&needed.blocks)
+    }
+
+    /// Reads blocks for a reply that is being written: nobody else gets to see them.
+    ///
+    /// # Errors
+    /// [`Rejection::BlockUnreadable`].
+    pub fn load_for_reply(&self, places: &[BlockPlace]) -> Result<Vec<LoadedBlock>, Rejection> {
+        let files = self.shared().block_files().expect("a block on disk is in a file");
+        self.shared().counters.blocks_read.fetch_add(places.len() as u64, Ordering::Relaxed);
+        read_blocks(files, places).map_err(|error| unreadable(&error))
+    }
+}
+
+impl Shared {
+    fn load(&self, needed: &[(ObjectId, ColdBlock)]) -> Result<LoadedBlocks, Rejection> {
+        let files = self.block_files().expect("a block on disk is in a file");
+        let places: Vec<_> = needed.iter().map(|(_, cold)| cold.place).collect();
+        self.counters.blocks_read.fetch_add(places.len() as u64, Ordering::Relaxed);
+        let loaded = read_blocks(files, &places).map_err(|error| unreadable(&error))?;
+        let blocks = needed.iter().zip(loaded).map(|(&(id, cold), block)| (id, cold, block));
+        Ok(LoadedBlocks { blocks: blocks.collect() })
+    }
+}
+
+impl Transaction<'_> {
+    /// From now on, until said otherwise, operations may say [`Rejection::BlocksNotLoaded`]; else
+    /// what they need is loaded with the engine held.
+    pub fn may_put_off(&mut self, may_put_off: bool) {
+        self.may_put_off = may_put_off;
+    }
+
+    /// What the operation that was put off needs.
+    pub fn take_needed(&mut self) -> NeededBlocks {
+        std::mem::take(&mut self.needed)
+    }
+
+    /// Puts loaded blocks into their streams, where they still belong there.
+    pub fn install(&mut self, loaded: &LoadedBlocks) {
+        for (id, cold, block) in &loaded.blocks {
+            if let Some(object) = self.core.state.find_object(*id) {
+                self.core.install(object, *cold, block);
+            }
+        }
+    }
+
+    /// Makes sure that blocks are in memory.
+    pub(crate) fn need(
+        &mut self,
+        object: ObjectRef,
+        cold: impl IntoIterator<Item = ColdBlock>,
+    ) -> Result<(), Rejection> {
+        let blocks: Vec<_> = cold.into_iter().map(|cold| (object.id, cold)).collect();
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        if self.may_put_off && !self.has_changed() {
+            self.needed.blocks.extend(blocks);
+            return Err(Rejection::BlocksNotLoaded);
+        }
+        self.shared.counters.blocks_read_held.fetch_add(blocks.len() as u64, Ordering::Relaxed);
+        let loaded = self.shared.load(&blocks)?;
+        self.install(&loaded);
+        Ok(())
+    }
+
+    /// Whether the stream has blocks on disk only.
+    pub(crate) fn has_cold(&self, object: ObjectRef) -> bool {
+        self.state().stream(object.slot).entries().has_cold()
+    }
+
+    /// Makes sure that the blocks of these entries are in memory: from then on, until the engine
+    /// is let go, each can be looked at.
+    pub(crate) fn need_entries(
+        &mut self,
+        object: ObjectRef,
+        ids: impl IntoIterator<Item = EntryId>,
+    ) -> Result<(), Rejection> {
+        if !self.has_cold(object) {
+            return Ok(());
+        }
+        let entries = self.state().stream(object.slot).entries();
+        let mut cold: Vec<_> =
+            ids.into_iter().filter_map(|id| entries.contains(id).err()).collect();
+        cold.sort_unstable_by_key(|cold| cold.first);
+        cold.dedup();
+        self.need(object, cold)
+    }
+
+    /// An entry whose block is in memory, as [`Self::need_entries`] has seen to.
+    pub(crate) fn entry(&self, object: ObjectRef, id: EntryId) -> Option<PinnedEntry> {
+        let entries = self.state().stream(object.slot).entries();
+        entries.get(id).expect("its block is in memory")
+    }
+
+    /// Whether an entry is there; its block is in memory.
+    pub(crate) fn has_entry(&self, object: ObjectRef, id: EntryId) -> bool {
+        let entries = self.state().stream(object.slot).entries();
+        entries.contains(id).expect("its block is in memory")
+    }
+}
+
+impl crate::core::Core {
+    pub(crate) fn install(&mut self, object: ObjectRef, cold: ColdBlock, block: &LoadedBlock) {
+        if self.state.warm(object, cold, block) {
+            let ColdBlock { first, place } = cold;
+            let bytes = block.heap_bytes();
+            self.cache.add_loaded(CachedBlock { object: object.id, first, place, bytes });
+        }
+    }
+
+    /// Lets blocks leave memory while there are more than the budget allows. Returns whether there
+    /// may be more to do.
+    pub(crate) fn make_room(&mut self) -> bool {
+        let Self { cache, state, .. } = self;
+        let budget = self.cache_bytes;
+        let wanted = state.block_bytes().saturating_sub(budget);
+        if wanted == 0 {
+            return false;
+        }
+        let leave = |block: &CachedBlock| state.evict(block.object, block.first);
+        let freed = cache.evict(wanted, budget, LOOKS_MAX, leave);
+        freed > 0 && freed < wanted
+    }
+}
+
+impl State {
+    pub(crate) fn places(&self) -> impl Iterator<Item = BlockPlace> {
+        let streams = self.objects().filter_map(|object| object.data.as_stream());
+        streams.flat_map(|stream| stream.entries().places())
+    }
+}
+
+/// Keeps block files on disk as long as a reply refers to them.
+pub(crate) fn guard(files: &BlockFiles) -> Arc<dyn std::any::Any + Send + Sync> {
+    Arc::new(files.pin())
+}

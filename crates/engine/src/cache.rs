@@ -1,0 +1,217 @@
+//! Which blocks leave memory first, when there are more than the budget allows.
+//!
+//! Two queues (the "2Q" scheme of Johnson and Shasha). A block comes to the *young* queue and
+//! leaves memory from its front, however often it was read meanwhile: a consumer reads each block
+//! several times in a row and never again. If it is loaded again soon after, it goes to the *old*
+//! queue, and stays as long as it is used between two turns. So reading through a whole stream
+//! moves no block that somebody keeps coming back to.
+//!
+//! Must not know streams: it names blocks, and its owner says what became of each. Blocks that went
+//! otherwise (trimmed, deleted, changed) stay in the queues until their turn. Tests: below.
+
+use std::collections::{HashSet, VecDeque};
+
+use foldhash::fast::FixedState;
+use millstream_model::{BlockPlace, EntryId, Eviction};
+
+use crate::object::ObjectId;
+
+/// The young queue gives way first while it has more than this part of the budget.
+const YOUNG_SHARE: usize = 4;
+/// Places remembered after their block left from the young queue.
+const REMEMBERED_MAX: usize = 64 << 10;
+
+/// Names a block that is in memory and on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CachedBlock {
+    pub(crate) object: ObjectId,
+    /// Its first entry.
+    pub(crate) first: EntryId,
+    pub(crate) place: BlockPlace,
+    pub(crate) bytes: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Cache {
+    young: Queue,
+    old: Queue,
+    /// Left from the young queue lately.
+    remembered: HashSet<BlockPlace, FixedState>,
+    remembered_order: VecDeque<BlockPlace>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    blocks: VecDeque<CachedBlock>,
+    /// Blocks that went otherwise are counted until their turn.
+    bytes: usize,
+}
+
+impl Queue {
+    fn push(&mut self, block: CachedBlock) {
+        self.bytes += block.bytes;
+        self.blocks.push_back(block);
+    }
+
+    fn pop(&mut self) -> Option<CachedBlock> {
+        let block = self.blocks.pop_front()?;
+        self.bytes -= block.bytes;
+        Some(block)
+    }
+}
+
+impl Cache {
+    pub(crate) fn new(hash_seed: u64) -> Self {
+        Self {
+            young: Queue::default(),
+            old: Queue::default(),
+            remembered: HashSet::with_hasher(FixedState::with_seed(hash_seed)),
+            remembered_order: VecDeque::new(),
+        }
+    }
+
+    /// A block that was in memory is on disk now, too.
+    pub(crate) fn add_written(&mut self, block: CachedBlock) {
+        self.young.push(block);
+    }
+
+    /// A block was loaded.
+    pub(crate) fn add_loaded(&mut self, block: CachedBlock) {
+        if self.remembered.remove(&block.place) {
+            self.old.push(block);
+        } else {
+            self.young.push(block);
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.young = Queue::default();
+        self.old = Queue::default();
+        self.remembered.clear();
+        self.remembered_order.clear();
+    }
+
+    /// Asks for blocks to leave until `wanted` bytes did, or there is none left, and looks at no
+    /// more than `looks` blocks. Returns how many bytes left.
+    pub(crate) fn evict(
+        &mut self,
+        wanted: usize,
+        budget: usize,
+        looks: usize,
+        mut leave: impl FnMut(&CachedBlock) -> Eviction,
+    ) -> usize {
+        let mut freed = 0;
+        for _ in 0..looks {
+            if freed >= wanted {
+                break;
+            }
+            let from_young = self.young.bytes > budget / YOUNG_SHARE || self.old.blocks.is_empty();
+            let queue = if from_young { &mut self.young } else { &mut self.old };
+            let Some(block) = queue.pop() else { break };
+            let mut eviction = leave(&block);
+            if from_young && eviction == Eviction::Used {
+                // The mark is cleared now.
+                eviction = leave(&block);
+            }
+            match eviction {
+                Eviction::Freed(bytes) => {
+                    freed += bytes;
+                    if from_young {
+                        self.remember(block.place);
+                    }
+                }
+                Eviction::Used => self.old.push(block),
+                Eviction::Gone => {}
+            }
+        }
+        freed
+    }
+
+    fn remember(&mut self, place: BlockPlace) {
+        if self.remembered.insert(place) {
+            self.remembered_order.push_back(place);
+        }
+        while self.remembered_order.len() > REMEMBERED_MAX {
+            let oldest = self.remembered_order.pop_front().expect("longer than the limit");
+            self.remembered.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    const BUDGET: usize = 100;
+
+    /// Blocks of one byte that are in memory, with their use marks.
+    #[derive(Default)]
+    struct Memory(BTreeMap<u32, bool>);
+
+    fn block(number: u32) -> CachedBlock {
+        let place = BlockPlace { file: 1, offset: number, bytes: 1 };
+        let first = EntryId::new(u64::from(number), 0);
+        CachedBlock { object: ObjectId(1), first, place, bytes: 1 }
+    }
+
+    /// Reads a block as the engine does: loads it if it is not there, and makes room.
+    fn read(cache: &mut Cache, memory: &mut Memory, number: u32) -> bool {
+        let is_loaded = !memory.0.contains_key(&number);
+        if is_loaded {
+            memory.0.insert(number, false);
+            cache.add_loaded(block(number));
+        }
+        memory.0.insert(number, true);
+        let wanted = memory.0.len().saturating_sub(BUDGET);
+        cache.evict(wanted, BUDGET, 1000, |block| {
+            let number = block.place.offset;
+            match memory.0.get_mut(&number) {
+                None => Eviction::Gone,
+                Some(used) if *used => {
+                    *used = false;
+                    Eviction::Used
+                }
+                Some(_) => {
+                    memory.0.remove(&number);
+                    Eviction::Freed(1)
+                }
+            }
+        });
+        is_loaded
+    }
+
+    #[test]
+    fn a_scan_larger_than_the_cache_leaves_what_is_read_again_and_again() {
+        let (mut cache, mut memory) = (Cache::new(7), Memory::default());
+        let hot = 0..40;
+        // Twice through something larger than the budget, so that the hot ones come back.
+        for round in 0..3 {
+            hot.clone().for_each(|number| _ = read(&mut cache, &mut memory, number));
+            for number in 1000 * (round + 1)..1000 * (round + 1) + 90 {
+                read(&mut cache, &mut memory, number);
+            }
+        }
+        let mut loads = 0;
+        for number in 100_000..101_000 {
+            // Each block several times in a row, as a consumer with a small COUNT does.
+            (0..5).for_each(|_| _ = read(&mut cache, &mut memory, number));
+            if number % 10 == 0 {
+                loads += hot.clone().filter(|&hot| read(&mut cache, &mut memory, hot)).count();
+            }
+        }
+        assert_eq!(loads, 0, "hot blocks stayed");
+        assert!(memory.0.len() <= BUDGET);
+    }
+
+    #[test]
+    fn blocks_that_went_otherwise_are_passed_over() {
+        let (mut cache, mut memory) = (Cache::new(7), Memory::default());
+        (0..50).for_each(|number| _ = read(&mut cache, &mut memory, number));
+        memory.0.clear();
+        (50..200).for_each(|number| _ = read(&mut cache, &mut memory, number));
+        assert!(memory.0.len() <= BUDGET);
+    }
+}

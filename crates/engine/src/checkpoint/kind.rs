@@ -1,0 +1,49 @@
+//! What a record of a checkpoint is about. `docs/format.md` has the payloads.
+
+/// The first byte of each record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// Facts about the whole store; the first record of each file.
+    Header = 1,
+    /// All objects of a store below a number went.
+    Emptied = 2,
+    /// These objects went.
+    Gone = 3,
+    /// A string.
+    String = 4,
+    /// A stream; what follows up to `StreamEnd` belongs to it.
+    Stream = 5,
+    /// Some of its blocks, in order.
+    Blocks = 6,
+    /// A group; what follows up to the next group belongs to it.
+    Group = 7,
+    /// Some of its consumers.
+    Consumers = 8,
+    /// Some of its pending entries, in order of their ids.
+    Pending = 9,
+    /// Some productions that the stream remembers.
+    Productions = 10,
+    /// How much of each there was.
+    StreamEnd = 11,
+}
+
+impl Kind {
+    pub(super) fn from_byte(byte: u8) -> Option<Self> {
+        [
+            Self::Header,
+            Self::Emptied,
+            Self::Gone,
+            Self::String,
+            Self::Stream,
+            Self::Blocks,
+            Self::Group,
+            Self::Consumers,
+            Self::Pending,
+            Self::Productions,
+            Self::StreamEnd,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u8 == byte)
+    }
+}

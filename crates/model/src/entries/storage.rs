@@ -1,0 +1,133 @@
+//! Blocks between memory and elsewhere: which are where, and how they come and go.
+//!
+//! Nothing here changes what a stream holds. Must not know files: a place is opaque.
+
+use super::block_place::{BlockPlace, ColdBlock, Eviction};
+use super::list::{At, Entries};
+use super::loaded_block::LoadedBlock;
+use crate::EntryId;
+use std::sync::Arc;
+
+impl Entries {
+    /// Whether some block is not in memory.
+    #[must_use]
+    #[inline]
+    pub fn has_cold(&self) -> bool {
+        self.cold > 0
+    }
+
+    /// Heap bytes of all blocks in memory.
+    #[must_use]
+    #[inline]
+    pub fn block_bytes(&self) -> usize {
+        self.block_bytes
+    }
+
+    /// Heap bytes of those of them that lie elsewhere, too: they could leave.
+    #[must_use]
+    #[inline]
+    pub fn clean_bytes(&self) -> usize {
+        self.clean_bytes
+    }
+
+    /// Whether places were freed since the last [`Self::take_freed`].
+    #[must_use]
+    #[inline]
+    pub fn has_freed(&self) -> bool {
+        !self.freed.is_empty()
+    }
+
+    /// Places that nothing here refers to any more.
+    pub fn take_freed(&mut self) -> Vec<BlockPlace> {
+        std::mem::take(&mut self.freed)
+    }
+
+    /// All places that are referred to.
+    pub fn places(&self) -> impl Iterator<Item = BlockPlace> {
+        self.slots().filter_map(|slot| slot.place())
+    }
+
+    /// All blocks that are not in memory.
+    pub fn cold_blocks(&self) -> impl Iterator<Item = ColdBlock> {
+        self.slots().filter_map(|slot| slot.cold())
+    }
+
+    /// Blocks that are in memory only, the last one included, with their first ids. Costs the
+    /// number of chunks, and of blocks in those that have one.
+    pub fn unwritten(&self) -> impl Iterator<Item = (EntryId, LoadedBlock)> {
+        let chunks = self.chunks.iter().filter(|chunk| chunk.unwritten > 0);
+        let slots = chunks.flat_map(|chunk| chunk.slots()).filter(|slot| slot.is_unwritten());
+        slots.filter_map(|slot| {
+            let block = Arc::clone(slot.in_memory()?);
+            Some((slot.first, LoadedBlock(block)))
+        })
+    }
+
+    /// Takes a block that was loaded. Returns whether it was still missing.
+    ///
+    /// # Panics
+    /// If the contents are not those of that block.
+    pub fn warm(&mut self, cold: ColdBlock, block: &LoadedBlock) -> bool {
+        let Some(At { chunk, slot }) = self.at_first(cold.first) else { return false };
+        if self.chunks[chunk].slots()[slot].cold() != Some(cold) {
+            return false;
+        }
+        let is_warm = self.chunks[chunk].slot_mut(slot).warm(cold.place, block);
+        assert!(is_warm, "it was cold");
+        self.cold -= 1;
+        self.block_bytes += block.heap_bytes();
+        self.clean_bytes += block.heap_bytes();
+        true
+    }
+
+    /// Lets the block that begins with `first` leave memory, unless it was used since it was asked
+    /// last.
+    pub fn evict(&mut self, first: EntryId) -> Eviction {
+        let Some(At { chunk, slot }) = self.at_first(first) else { return Eviction::Gone };
+        if !self.chunks[chunk].slots()[slot].is_clean() {
+            return Eviction::Gone;
+        }
+        let eviction = self.chunks[chunk].slot_mut(slot).evict();
+        if let Eviction::Freed(bytes) = eviction {
+            self.cold += 1;
+            self.block_bytes -= bytes;
+            self.clean_bytes -= bytes;
+        }
+        eviction
+    }
+
+    /// Notes where a block lies from now on, if it still has these contents and lies nowhere yet.
+    pub fn set_place(&mut self, first: EntryId, block: &LoadedBlock, place: BlockPlace) -> bool {
+        let Some(At { chunk, slot }) = self.at_first(first) else { return false };
+        if !self.chunks[chunk].slots()[slot].is_unwritten() {
+            return false;
+        }
+        let chunk = &mut self.chunks[chunk];
+        let is_set = chunk.slot_mut(slot).set_place(block, place);
+        if is_set {
+            chunk.unwritten -= 1;
+            self.clean_bytes += block.heap_bytes();
+        }
+        is_set
+    }
+
+    /// Notes that a block was copied to another place, if it still lies where it was copied from;
+    /// that one is freed.
+    pub fn move_place(&mut self, first: EntryId, from: BlockPlace, to: BlockPlace) -> bool {
+        let Some(At { chunk, slot }) = self.at_first(first) else { return false };
+        if self.chunks[chunk].slots()[slot].place() != Some(from) {
+            return false;
+        }
+        let is_moved = self.chunks[chunk].slot_mut(slot).move_place(from, to);
+        if is_moved {
+            self.freed.push(from);
+        }
+        is_moved
+    }
+
+    /// Whether a block still lies there.
+    #[must_use]
+    pub fn is_at(&self, first: EntryId, place: BlockPlace) -> bool {
+        self.at_first(first).is_some_and(|at| self.slot(at).place() == Some(place))
+    }
+}
