@@ -74,6 +74,16 @@ impl LogBuffer {
         if self.open.is_empty() { None } else { Some(self.close()) }
     }
 
+    /// Ends the batch in the making, so that whatever is logged from now on stands in another one.
+    /// Returns where that will begin: recovery can start there without reading what is before.
+    pub fn cut(&mut self) -> LogPosition {
+        if !self.open.is_empty() {
+            let full = self.close();
+            self.closed.push_back(full);
+        }
+        self.end()
+    }
+
     /// Returns a written batch so that its memory is used again.
     pub fn give_back(&mut self, batch: Batch) {
         if batch.inline.capacity() > self.kept.capacity() {
@@ -222,6 +232,19 @@ mod tests {
         assert!(buffer.take().is_none());
         buffer.give_back(first);
         assert_eq!(put(&mut buffer, b"").get(), 1100 + 40);
+    }
+
+    #[test]
+    fn a_cut_is_where_the_next_batch_begins() {
+        let mut buffer = LogBuffer::new(LogPosition::new(1000), 1 << 20);
+        assert_eq!(buffer.cut().get(), 1000);
+        put(&mut buffer, b"ten bytes.");
+        assert_eq!(buffer.cut().get(), 1050);
+        assert_eq!(buffer.cut().get(), 1050);
+        put(&mut buffer, b"ten bytes.");
+        let ends = [buffer.take(), buffer.take()].map(|batch| batch.expect("two").end().get());
+        assert_eq!(ends, [1050, 1100]);
+        assert!(buffer.take().is_none());
     }
 
     #[test]

@@ -89,6 +89,11 @@ pub enum OpenError {
         /// First position of the log; nothing if there is no segment at all.
         first: Option<LogPosition>,
     },
+    /// A file that the newest checkpoint builds on is not there.
+    MissingCheckpoint {
+        /// The file.
+        path: PathBuf,
+    },
     /// The replay function refused a record.
     Replay {
         /// The segment.
@@ -130,6 +135,9 @@ impl fmt::Display for OpenError {
                     Some(first) => write!(f, "begins at {first}"),
                     None => f.write_str("has no segment"),
                 }
+            }
+            Self::MissingCheckpoint { path } => {
+                write!(f, "{} is missing: the newest checkpoint builds on it", path.display())
             }
             Self::Replay { path, position_end, .. } => write!(
                 f,

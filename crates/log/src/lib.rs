@@ -21,7 +21,9 @@
 //! again). Tests: beside the modules, and in `tests/it` on the public interface.
 
 mod batch;
+mod blocks;
 mod buffer;
+mod checkpoint;
 mod committer;
 mod concurrent_sync;
 mod error;
@@ -40,7 +42,14 @@ mod segments;
 mod storage;
 
 pub use batch::Batch;
+pub use blocks::{
+    Block, BlockAddress, BlockFiles, BlockFilesOptions, BlockFilesStatistics, BlockReadError,
+    BlockWriteError, BlockWriter, FilesPin, FoundBlock, SparseFile,
+};
 pub use buffer::{LogBuffer, RecordWriter, SHARED_BYTES_MIN};
+pub use checkpoint::{
+    CheckpointChain, CheckpointKind, CheckpointWriter, FinishedCheckpoint, ReadCheckpoint,
+};
 pub use committer::Committer;
 pub use concurrent_sync::{ConcurrentSync, Synced};
 pub use error::{AppendError, OpenError, PrepareError};

@@ -106,8 +106,9 @@ pub fn open(
         // One that stays behind takes space, nothing else, and the next start tries again.
         let _ = storage.remove(&spare_name(excess));
     }
-    let finished = files.segments.split_last().map_or(&[][..], |(_, finished)| finished);
-    let finished = finished.iter().map(|&first| Finished { first, is_recyclable: false }).collect();
+    // The last one, too, where the rewritten one begins behind what a checkpoint covers.
+    let finished = files.segments.iter().filter(|&&first| first < current.first);
+    let finished = finished.map(|&first| Finished { first, is_recyclable: false }).collect();
     let free = spares.into_iter().map(spare_name).collect();
     let state = State { finished, current, spare: None, free, next_spare: files.next_spare };
     let buffer = LogBuffer::new(end, options.batch_bytes);
@@ -152,7 +153,7 @@ pub fn replay_until(
             let path = segment.path.clone();
             replay(record).map_err(|source| OpenError::Replay { path, position_end, source })
         };
-        let scanned = segment.scan(Some(end), &mut on_record, &mut |_| {})?;
+        let scanned = segment.scan(first, Some(end), &mut on_record, &mut |_| {})?;
         if let Some(mismatch) = scanned.mismatch {
             return Err(segment.damaged(scanned.stopped_at, mismatch));
         }
@@ -232,9 +233,9 @@ impl Recovery<'_> {
             let segment = segments.next().expect("the last segment ends the loop");
             let next_first = segments.peek().map(|next| next.header.first);
             let scanned = self.read(&segment, next_first, bytes_before, bytes_total)?;
-            self.report.bytes += scanned.end.since(segment.header.first);
+            self.report.bytes += scanned.end.since(scanned.start);
             if next_first.is_some() {
-                bytes_before = self.report.bytes;
+                bytes_before += scanned.end.since(segment.header.first);
                 continue;
             }
             self.report.torn_bytes_cut = self.judge_tail(&segment, &scanned)?;
@@ -252,7 +253,11 @@ impl Recovery<'_> {
         bytes_total: u64,
     ) -> Result<Scanned, OpenError> {
         let records = std::cell::Cell::new(self.report.records);
+        // What a checkpoint covers is neither read nor checked, where a batch begins behind it.
+        let starts_inside = self.from > segment.header.first && segment.has_header_at(self.from)?;
+        let start = if starts_inside { self.from } else { segment.header.first };
         let scanned = segment.scan(
+            start,
             next_first,
             &mut |record| {
                 if record.position_end <= self.from {

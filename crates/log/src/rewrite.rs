@@ -19,6 +19,7 @@ use crate::{LogOptions, LogPosition, OpenError, Storage, StorageFile};
 /// Read back, and only then given the segment's name.
 pub(crate) struct Rewrite {
     source: Option<(Segment, Scanned)>,
+    /// Of the new file: where recovery began to read, nothing before is needed.
     pub(crate) header: SegmentHeader,
     end: LogPosition,
     head_bytes: u64,
@@ -39,7 +40,7 @@ impl Rewrite {
 
     pub(crate) fn of(segment: Segment, scanned: Scanned, options: &LogOptions) -> Self {
         Self {
-            header: segment.header,
+            header: SegmentHeader { first: scanned.start, ..segment.header },
             end: scanned.end,
             source: Some((segment, scanned)),
             head_bytes: options.head_bytes,
@@ -85,8 +86,9 @@ impl Rewrite {
         let file = storage.open(&temporary).map_err(failed("open segment"))?;
         let spare_bytes = file.len().map_err(failed("measure segment"))?;
 
-        self.copy(&*file, &failed)?;
-        let closed_end = self.close(&*file).map_err(failed("write segment"))?;
+        let first = self.header.first;
+        self.copy(&*file, first, &failed)?;
+        let closed_end = self.close(&*file, first).map_err(failed("write segment"))?;
         let capacity_bytes = self.segment_bytes.max(spare_bytes).max(closed_end);
         let mut prepared = spare_bytes.max(closed_end);
         let head_end = (closed_end + self.head_bytes).min(capacity_bytes);
@@ -107,7 +109,7 @@ impl Rewrite {
         self.header.file_bytes_synced = prepared;
         file.write_at(0, &self.header.encode()).map_err(failed("write segment header"))?;
         file.sync_data().map_err(failed("sync segment"))?;
-        self.read_back(storage, &temporary)?;
+        self.read_back(storage, &temporary, first)?;
         storage.rename(&temporary, &name).map_err(failed("name segment"))?;
         storage.sync_dir(FOLDER).map_err(|source| Failure {
             action: "sync directory",
@@ -130,14 +132,15 @@ impl Rewrite {
     /// those of the last sync, and nothing was appended to either.
     fn write_in_place(&self, storage: &dyn Storage) -> Result<Current, OpenError> {
         let (segment, _) = self.source.as_ref().expect("there is a segment to write again");
-        let name = segment_name(self.header.first);
+        let first = segment.header.first;
+        let name = segment_name(first);
         let failed = |action| {
             let path = segment.path.clone();
             move |source| Failure { action, path, source }
         };
         let file = std::sync::Arc::clone(&segment.file);
-        self.copy(&*file, &failed)?;
-        let prepared = match self.close(&*file) {
+        self.copy(&*file, first, &failed)?;
+        let prepared = match self.close(&*file, first) {
             Ok(closed_end) => zero_what_has_space(&*file, closed_end),
             // The file ends here, or a hole begins.
             Err(error) if is_disk_full(&error) => {
@@ -148,12 +151,12 @@ impl Rewrite {
         };
         let prepared = prepared.map_err(failed("write segment"))?;
         file.sync_data().map_err(failed("sync segment"))?;
-        self.read_back(storage, &name)?;
+        self.read_back(storage, &name, first)?;
         let bytes = file.len().map_err(failed("measure segment"))?;
         Ok(Current {
             name,
             file,
-            first: self.header.first,
+            first,
             capacity_bytes: self.segment_bytes.max(bytes),
             written_bytes: prepared,
             synced_bytes: prepared,
@@ -162,8 +165,8 @@ impl Rewrite {
     }
 
     /// Writes the closing header and returns the offset behind it.
-    fn close(&self, file: &dyn StorageFile) -> std::io::Result<u64> {
-        let offset = SEGMENT_HEADER_BYTES + self.end.since(self.header.first);
+    fn close(&self, file: &dyn StorageFile, first: LogPosition) -> std::io::Result<u64> {
+        let offset = SEGMENT_HEADER_BYTES + self.end.since(first);
         let closed_end = offset + BATCH_HEADER_BYTES;
         let (position, durable) = (self.end, self.end);
         let header = BatchHeader { position, durable, length: 0, file_bytes_synced: closed_end };
@@ -174,17 +177,20 @@ impl Rewrite {
     fn copy<F: FnOnce(std::io::Error) -> Failure>(
         &self,
         target: &dyn StorageFile,
+        first: LogPosition,
         failed: &dyn Fn(&'static str) -> F,
     ) -> Result<(), OpenError> {
         let Some((segment, scanned)) = &self.source else { return Ok(()) };
         let mut buffer = vec![0; 1 << 20];
-        let mut offset = SEGMENT_HEADER_BYTES;
+        let mut offset = segment.offset(scanned.start);
+        // How much nearer to its start a byte stands in the target.
+        let shift = first.since(segment.header.first);
         let end = segment.offset(self.end);
         while offset < end {
             let count = (end - offset).min(buffer.len() as u64) as usize;
             let chunk = &mut buffer[..count];
             let read = segment.file.read_at(offset, chunk).map_err(segment.read_failed())?;
-            target.write_at(offset, &chunk[..read]).map_err(failed("write segment"))?;
+            target.write_at(offset - shift, &chunk[..read]).map_err(failed("write segment"))?;
             if read < count {
                 break;
             }
@@ -194,15 +200,21 @@ impl Rewrite {
             let records = self.end.since(batch.position.plus(BATCH_HEADER_BYTES));
             let length = u32::try_from(records).expect("a part of a batch is shorter than it");
             let bytes = BatchHeader { length, ..batch }.encode(segment.seed());
-            let at = segment.offset(batch.position);
+            let at = segment.offset(batch.position) - shift;
             target.write_at(at, &bytes).map_err(failed("write segment"))?;
         }
         Ok(())
     }
 
-    fn read_back(&self, storage: &dyn Storage, name: &str) -> Result<(), OpenError> {
-        let copy = Segment::open_as(storage, name, self.header.first)?;
-        let scanned = copy.scan(None, &mut |_| Ok(()), &mut |_| {})?;
+    fn read_back(
+        &self,
+        storage: &dyn Storage,
+        name: &str,
+        first: LogPosition,
+    ) -> Result<(), OpenError> {
+        let copy = Segment::open_as(storage, name, first)?;
+        let start = self.header.first.max(first);
+        let scanned = copy.scan(start, None, &mut |_| Ok(()), &mut |_| {})?;
         if scanned.end == self.end {
             return Ok(());
         }

@@ -34,6 +34,8 @@ pub(crate) struct Segment {
 /// Where a scan ended, and why.
 #[derive(Debug)]
 pub(crate) struct Scanned {
+    /// Where the scan began.
+    pub(crate) start: LogPosition,
     /// End of the last intact record; everything before it is intact.
     pub(crate) end: LogPosition,
     /// Header of the batch that ends in the middle, after at least one intact record.
@@ -107,22 +109,31 @@ impl Segment {
         move |source| Failure { action: "read segment", path, source }
     }
 
-    /// Reads batches until `until`, or until a frame is not intact.
+    /// Whether a batch, or a closing header, begins there.
+    pub(crate) fn has_header_at(&self, position: LogPosition) -> Result<bool, OpenError> {
+        let mut bytes = [0; HEADER];
+        let count = self.file.read_at(self.offset(position), &mut bytes);
+        let is_whole = count.map_err(self.read_failed())? == HEADER;
+        Ok(is_whole && BatchHeader::decode(&bytes, self.seed, position).is_ok())
+    }
+
+    /// Reads batches from `start`, where one begins, until `until`, or until a frame is not intact.
     ///
     /// `on_record` gets every intact record, `on_bytes` how far reading has come in this segment.
     pub(crate) fn scan(
         &self,
+        start: LogPosition,
         until: Option<LogPosition>,
         on_record: &mut dyn FnMut(Record<'_>) -> Result<(), OpenError>,
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<Scanned, OpenError> {
-        let mut reader = Reader::new(self, on_bytes);
-        let first = self.header.first;
+        let mut reader = Reader::new(self, start, on_bytes);
         let file_bytes_known = self.header.file_bytes_synced;
         let mut scanned = Scanned {
-            end: first,
+            start,
+            end: start,
             partial: None,
-            stopped_at: first,
+            stopped_at: start,
             mismatch: None,
             file_bytes_known,
         };
@@ -277,8 +288,8 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(segment: &'a Segment, on_bytes: &'a mut dyn FnMut(u64)) -> Self {
-        let offset = SEGMENT_HEADER_BYTES;
+    fn new(segment: &'a Segment, start: LogPosition, on_bytes: &'a mut dyn FnMut(u64)) -> Self {
+        let offset = segment.offset(start);
         Self { segment, on_bytes, buffer: Vec::new(), from: 0, offset }
     }
 

@@ -1,5 +1,7 @@
 //! The log through its public interface, on a faulty disk in memory and on a real one.
 
+mod blocks;
+mod checkpoints;
 mod concurrent_sync;
 mod corruption;
 mod crash;

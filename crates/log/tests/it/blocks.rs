@@ -1,0 +1,190 @@
+//! Block files: what was written reads back, damage is noticed, files go when nothing needs them.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use millstream_log::memory_storage::{Crash, MemoryStorage, Operation};
+use millstream_log::{BlockAddress, BlockFiles, BlockFilesOptions, BlockReadError, Storage};
+use proptest::prelude::*;
+
+fn open(storage: &MemoryStorage, referred: &[BlockAddress]) -> BlockFiles {
+    let storage: Arc<dyn Storage> = Arc::new(storage.clone());
+    let options = BlockFilesOptions { file_bytes: 2000, salt: 77 };
+    BlockFiles::open(storage, options, referred.iter().copied()).expect("the files are intact")
+}
+
+/// Alternates between what compresses and what does not.
+fn payload(number: u64) -> Vec<u8> {
+    let length = (number * 97 % 700) as usize;
+    let mixed = |at: usize| (number * 1000 + at as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let noise =
+        |at: usize| (mixed(at) ^ (mixed(at) >> 31)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 56;
+    match number % 2 {
+        0 => vec![number as u8; length],
+        _ => (0..length).map(|at| noise(at) as u8).collect(),
+    }
+}
+
+fn write(files: &BlockFiles, numbers: std::ops::Range<u64>) -> Vec<BlockAddress> {
+    let mut writer = files.writer();
+    let append = |number| writer.append(number, 3, &payload(number)).expect("append");
+    let addresses = numbers.map(append).collect();
+    writer.sync().expect("sync");
+    addresses
+}
+
+#[test]
+fn blocks_come_back_from_any_file_in_any_order_and_after_a_crash() {
+    let storage = MemoryStorage::new();
+    let files = open(&storage, &[]);
+    let addresses = write(&files, 0..60);
+    assert!(files.statistics().files > 3, "tiny files are many");
+    let after = open(&storage.crash(Crash::LoseAll), &addresses);
+    for files in [&files, &after] {
+        let backwards: Vec<_> = addresses.iter().rev().copied().collect();
+        let blocks = files.read_many(&backwards).expect("read");
+        for (block, number) in blocks.iter().zip((0..60).rev()) {
+            assert_eq!((block.owner, block.kind, &block.bytes), (number, 3, &payload(number)));
+        }
+        let mut found = Vec::new();
+        for number in 1..=files.statistics().files as u32 {
+            found.extend(files.blocks_in(number).expect("read"));
+        }
+        assert!(found.iter().map(|found| found.address).eq(addresses.iter().copied()));
+    }
+}
+
+#[test]
+fn a_block_larger_than_a_file_has_one_of_its_own() {
+    let storage = MemoryStorage::new();
+    let files = open(&storage, &[]);
+    let mut writer = files.writer();
+    let large: Vec<u8> =
+        (0..50_000_u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    writer.append(1, 0, b"small").expect("append");
+    let address = writer.append(2, 0, &large).expect("append");
+    let next = writer.append(3, 0, b"small").expect("append");
+    writer.flush().expect("flush");
+    assert_eq!((address.file, next.file), (2, 3));
+    assert_eq!(files.read(address).expect("read").bytes, large);
+}
+
+#[test]
+fn every_flipped_bit_is_noticed() {
+    let storage = MemoryStorage::new();
+    let addresses = write(&open(&storage, &[]), 0..6);
+    for name in storage.names() {
+        let length = storage.contents(&name).expect("it is there").len() as u64;
+        for offset in 0..length {
+            let damaged = storage.crash(Crash::LoseAll);
+            assert!(damaged.flip_bit(&name, offset, (offset % 8) as u8));
+            let shared: Arc<dyn Storage> = Arc::new(damaged);
+            let options = BlockFilesOptions { file_bytes: 2000, salt: 1 };
+            let Ok(files) = BlockFiles::open(shared, options, addresses.iter().copied()) else {
+                assert!(offset < 64, "only the header is read at the start");
+                continue;
+            };
+            let wrong = addresses.iter().filter(|address| files.read(**address).is_err()).count();
+            assert_eq!(wrong, 1, "{name} at {offset}");
+        }
+    }
+}
+
+#[test]
+fn a_block_that_is_not_there_is_refused_by_file_and_byte() {
+    let storage = MemoryStorage::new();
+    let files = open(&storage, &[]);
+    let addresses = write(&files, 0..3);
+    let off = BlockAddress { offset: addresses[1].offset + 1, ..addresses[1] };
+    let error = files.read(off).expect_err("no block begins there");
+    let BlockReadError::Damaged { path, offset, .. } = &error else { panic!("{error}") };
+    assert!(path.ends_with("blocks/0000000001.blk"));
+    assert_eq!(*offset, u64::from(off.offset));
+    let shared: Arc<dyn Storage> = Arc::new(storage.clone());
+    let options = BlockFilesOptions::default();
+    let missing = BlockAddress { file: 9, ..addresses[0] };
+    let error = BlockFiles::open(shared, options, [missing]).expect_err("no such file");
+    assert!(error.to_string().contains("0000000009.blk"), "{error}");
+}
+
+#[test]
+fn files_go_when_nothing_refers_to_them_and_nobody_reads() {
+    let storage = MemoryStorage::new();
+    let files = open(&storage, &[]);
+    let addresses = write(&files, 0..40);
+    let pin = files.pin();
+    let (first, others): (Vec<_>, Vec<_>) = addresses.iter().partition(|a| a.file == 1);
+    first.iter().for_each(|address| files.free(*address));
+    assert_eq!(files.remove_dead().expect("remove"), 0, "somebody may read");
+    let later = files.pin();
+    assert!(files.read(first[0]).is_ok());
+    drop(pin);
+    assert_eq!(files.remove_dead().expect("remove"), 1, "the later pin is not about it");
+    assert_eq!(files.read_many(&others).expect("read").len(), others.len());
+    drop(later);
+    // The one being written stays, whatever is in it.
+    others.iter().for_each(|address| files.free(*address));
+    files.remove_dead().expect("remove");
+    assert_eq!(files.statistics().live_bytes, 0);
+    let left = storage.names().len();
+    assert_eq!(left, 1, "{:?}", storage.names());
+    // At the next start it is a leftover.
+    assert_eq!(open(&storage.crash(Crash::LoseAll), &[]).statistics().files, 0);
+    assert!(storage.crash(Crash::KeepAll).names().len() == 1);
+}
+
+#[test]
+fn sparse_files_are_told() {
+    let storage = MemoryStorage::new();
+    let files = open(&storage, &[]);
+    let addresses = write(&files, 0..40);
+    assert_eq!(files.sparse(), []);
+    let of_second: Vec<_> = addresses.iter().filter(|address| address.file == 2).collect();
+    of_second[1..].iter().for_each(|address| files.free(**address));
+    let sparse = files.sparse();
+    assert_eq!(sparse.len(), 1);
+    assert_eq!((sparse[0].number, sparse[0].live_bytes), (2, u64::from(of_second[0].bytes)));
+}
+
+#[test]
+fn a_failed_write_or_sync_loses_only_what_was_not_synced() {
+    for operation in [Operation::Write, Operation::Sync, Operation::Create, Operation::SyncDir] {
+        for kind in [ErrorKind::StorageFull, ErrorKind::Other] {
+            let storage = MemoryStorage::new();
+            let files = open(&storage, &[]);
+            let before = write(&files, 0..5);
+            let mut writer = files.writer();
+            storage.fail(operation, 0, kind);
+            let all =
+                (0..9).try_for_each(|number| writer.append(number, 0, &payload(number)).map(drop));
+            let failed = all.and_then(|()| writer.sync()).expect_err("it was to fail");
+            assert_eq!(failed.is_disk_full(), kind == ErrorKind::StorageFull);
+            // The writer goes on, in a file of its own.
+            let address = writer.append(7, 0, &payload(7)).expect("append");
+            writer.sync().expect("sync");
+            let kept: Vec<_> = before.iter().copied().chain([address]).collect();
+            let after = open(&storage.crash(Crash::LoseAll), &kept);
+            assert_eq!(after.read_many(&kept).expect("read").len(), kept.len());
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_in_a_file_are_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let storage = MemoryStorage::new();
+        write(&open(&storage, &[]), 0..2);
+        let name = storage.names().remove(0);
+        let mut contents = storage.contents(&name).expect("it is there");
+        let at = 64.min(contents.len());
+        contents.truncate(at + 4);
+        contents.extend_from_slice(&bytes);
+        storage.set_contents(&name, contents);
+        let address = BlockAddress { file: 1, offset: 64, bytes: 40 + bytes.len() as u32 / 2 };
+        let shared: Arc<dyn Storage> = Arc::new(storage.clone());
+        if let Ok(files) = BlockFiles::open(shared, BlockFilesOptions::default(), [address]) {
+            let _ = files.read(address);
+            let _ = files.blocks_in(1);
+        }
+    }
+}
