@@ -5,6 +5,7 @@
 //! compares. Panics on a part that does not fit: the live path checked it, and recovery asks
 //! `record/contradiction.rs` first. Tests: whatever runs in `tests/it`, above all `random.rs`.
 
+use crate::block_totals::BlockBytes;
 use crate::mutation::Mutation;
 use crate::object::{ObjectRef, ObjectSlot};
 use crate::state::{State, Unit};
@@ -23,7 +24,10 @@ impl State {
     pub(crate) fn apply_to_stream(&mut self, mutation: &Mutation<'_>) -> Unit {
         let object = mutation.stream().expect("parts of the directory are applied elsewhere");
         self.before_change(object);
-        self.change_stream(mutation)
+        let before = BlockBytes::of(self.stream(object.slot).entries());
+        let unit = self.change_stream(mutation);
+        self.note_blocks(object, before);
+        unit
     }
 
     fn change_stream(&mut self, mutation: &Mutation<'_>) -> Unit {

@@ -13,11 +13,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use millstream_log::{BlockAddress, BlockFiles, BlockReadError};
-use millstream_model::{BlockPlace, ColdBlock, EntryId, LoadedBlock, PinnedEntry, Rejection};
+use millstream_model::{
+    BlockPlace, ColdBlock, Entries, EntryId, Eviction, LoadedBlock, PinnedEntry, Rejection,
+};
 
-use crate::cache::CachedBlock;
+use crate::block_totals::BlockBytes;
+use crate::cache::{Cache, CachedBlock};
 use crate::engine::{Engine, Shared};
+use crate::mutation::Mutation;
 use crate::object::{ObjectId, ObjectRef};
+use crate::objects::Objects;
 use crate::state::State;
 use crate::transaction::Transaction;
 
@@ -131,8 +136,9 @@ impl Transaction<'_> {
     /// Puts loaded blocks into their streams, where they still belong there.
     pub fn install(&mut self, loaded: &LoadedBlocks) {
         for (id, cold, block) in &loaded.blocks {
-            if let Some(object) = self.core.state.find_object(*id) {
-                self.core.install(object, *cold, block);
+            let crate::core::Core { state, cache, .. } = &mut *self.core;
+            if let Some(object) = state.find_stream_object(*id) {
+                install(state, cache, object, *cold, block);
             }
         }
     }
@@ -193,13 +199,25 @@ impl Transaction<'_> {
     }
 }
 
+/// Puts a loaded block in, where it is still missing.
+pub(crate) fn install(
+    state: &mut State,
+    cache: &mut Cache,
+    object: ObjectRef,
+    cold: ColdBlock,
+    block: &LoadedBlock,
+) {
+    if state.warm(object, cold, block) {
+        let ColdBlock { first, place } = cold;
+        let bytes = block.heap_bytes();
+        cache.add_loaded(CachedBlock { object: object.id, first, place, bytes });
+    }
+}
+
 impl crate::core::Core {
-    pub(crate) fn install(&mut self, object: ObjectRef, cold: ColdBlock, block: &LoadedBlock) {
-        if self.state.warm(object, cold, block) {
-            let ColdBlock { first, place } = cold;
-            let bytes = block.heap_bytes();
-            self.cache.add_loaded(CachedBlock { object: object.id, first, place, bytes });
-        }
+    /// Bytes of blocks in memory only, beyond what the last checkpoint left so.
+    pub(crate) fn unwritten_excess(&self) -> usize {
+        self.state.unwritten_bytes().saturating_sub(self.unwritten_floor)
     }
 
     /// Lets blocks leave memory while there are more than the budget allows. Returns whether there
@@ -218,6 +236,91 @@ impl crate::core::Core {
 }
 
 impl State {
+    /// Counts what a change did to the blocks of a stream.
+    #[inline]
+    pub(crate) fn note_blocks(&mut self, object: ObjectRef, before: BlockBytes) {
+        let entries = self.store_mut(object.slot).note_blocks(object.slot.index, before);
+        if entries.has_freed() {
+            let mut freed = entries.take_freed();
+            self.freed.append(&mut freed);
+        }
+    }
+
+    /// Lets blocks of a stream come and go; what is stored stays the same.
+    fn with_entries<T>(&mut self, object: ObjectRef, change: impl FnOnce(&mut Entries) -> T) -> T {
+        let entries = self.stream_mut(object.slot).entries_in_storage();
+        let before = BlockBytes::of(entries);
+        let done = change(entries);
+        self.note_blocks(object, before);
+        done
+    }
+
+    /// Puts a block in that was loaded, if it is still missing.
+    pub(crate) fn warm(&mut self, object: ObjectRef, cold: ColdBlock, block: &LoadedBlock) -> bool {
+        self.with_entries(object, |entries| entries.warm(cold, block))
+    }
+
+    /// Lets a block leave memory.
+    pub(crate) fn evict(&mut self, object: ObjectId, first: EntryId) -> Eviction {
+        match self.find_stream_object(object) {
+            Some(object) => self.with_entries(object, |entries| entries.evict(first)),
+            None => Eviction::Gone,
+        }
+    }
+
+    /// Notes where a block lies from now on, if it still is that block.
+    pub(crate) fn set_place(
+        &mut self,
+        object: ObjectRef,
+        first: EntryId,
+        block: &LoadedBlock,
+        place: BlockPlace,
+    ) -> bool {
+        self.with_entries(object, |entries| entries.set_place(first, block, place))
+    }
+
+    /// Blocks that a part changes and that are not in memory, with their stream.
+    pub(crate) fn cold_for(&self, mutation: &Mutation<'_>) -> Option<(ObjectRef, Vec<ColdBlock>)> {
+        let object = mutation.stream()?;
+        // A part that does not fit is refused afterwards.
+        let entries = self.object(object.slot).data.as_stream()?.entries();
+        if !entries.has_cold() {
+            return None;
+        }
+        let cold: Vec<_> = match *mutation {
+            Mutation::Append { id, fields, limits, .. } => {
+                let payload = fields.iter().map(|field| field.len() as u64).sum();
+                entries.cold_for_append(id, payload, limits).into_iter().collect()
+            }
+            Mutation::TrimBefore { id, .. } => entries.cold_before(id).into_iter().collect(),
+            Mutation::RemoveEntries { ids, .. } => {
+                let mut cold: Vec<_> =
+                    ids.iter().filter_map(|id| entries.contains(*id).err()).collect();
+                cold.dedup();
+                cold
+            }
+            _ => return None,
+        };
+        Some((object, cold))
+    }
+
+    /// The stream of that identity, if there is one.
+    pub(crate) fn find_stream_object(&self, id: ObjectId) -> Option<ObjectRef> {
+        let object = self.find_object(id)?;
+        self.object(object.slot).data.as_stream().map(|_| object)
+    }
+
+    /// Heap bytes of all blocks in memory.
+    pub(crate) fn block_bytes(&self) -> usize {
+        self.stores().iter().map(|store| store.blocks().block_bytes).sum()
+    }
+
+    /// Those of them that are not on disk.
+    pub(crate) fn unwritten_bytes(&self) -> usize {
+        let of = |store: &Objects| store.blocks().block_bytes - store.blocks().clean_bytes;
+        self.stores().iter().map(of).sum()
+    }
+
     pub(crate) fn places(&self) -> impl Iterator<Item = BlockPlace> {
         let streams = self.objects().filter_map(|object| object.data.as_stream());
         streams.flat_map(|stream| stream.entries().places())

@@ -50,6 +50,8 @@ pub(crate) struct SavedObject {
     pub(crate) key: Arc<[u8]>,
     pub(crate) expires_at_ms: Option<u64>,
     pub(crate) data: ObjectData,
+    /// It is not in the state any more: this is all there is of it.
+    pub(crate) is_removed: bool,
 }
 
 /// What a checkpoint says besides objects.
@@ -110,9 +112,9 @@ impl Changes {
         self.epoch
     }
 
-    /// Whether the state differs from the checkpoint that was begun last.
-    pub(crate) fn has_any(&self) -> bool {
-        !(self.changed.is_empty() && self.gone.is_empty() && self.emptied.is_empty())
+    /// The state is that of a checkpoint, with objects below this.
+    pub(crate) fn begin_known(&mut self, before: ObjectId) {
+        self.known_before = before;
     }
 
     pub(crate) fn note_changed(&mut self, object: ObjectRef) {
@@ -177,7 +179,8 @@ impl State {
         let Object { key, data, .. } = self.object(slot);
         let expires_at_ms = self.expiry_of(slot.store, key);
         let (key, data) = (Arc::clone(key), data.clone());
-        SavedObject { id, store: slot.store, key, expires_at_ms, data }
+        let is_removed = false;
+        SavedObject { id, store: slot.store, key, expires_at_ms, data, is_removed }
     }
 
     fn expiry_of(&self, store: u8, key: &[u8]) -> Option<u64> {
@@ -201,7 +204,8 @@ impl State {
             return Some(object.data);
         };
         let Object { id, key, data, .. } = object;
-        saving.saved.push(SavedObject { id, store: slot.store, key, expires_at_ms, data });
+        let (store, is_removed) = (slot.store, true);
+        saving.saved.push(SavedObject { id, store, key, expires_at_ms, data, is_removed });
         None
     }
 
@@ -314,11 +318,6 @@ impl State {
         saving.saved
     }
 
-    /// Whether a checkpoint is being made that has still to see something.
-    pub(crate) fn is_saving(&self) -> bool {
-        self.changes.saving.is_some()
-    }
-
     pub(crate) fn check_changes(&self) {
         let epoch = self.changes.epoch;
         let mut changed: Vec<_> = self.changes.changed.iter().map(|object| object.id).collect();
@@ -350,7 +349,8 @@ impl Saving {
         let entry = flushed.keys.get(&key).expect("every object has a key");
         let expires_at_ms = entry.expires_at_ms;
         let (id, data) = (object.id, object.data.clone());
-        Some(SavedObject { id, store: flushed.store, key, expires_at_ms, data })
+        let (store, is_removed) = (flushed.store, false);
+        Some(SavedObject { id, store, key, expires_at_ms, data, is_removed })
     }
 }
 

@@ -213,9 +213,7 @@ impl Transaction<'_> {
             let stream = self.state().stream(object.slot);
             let (mut cold, mut found) = (Vec::new(), 0);
             let attempts = count.saturating_mul(ATTEMPTS_PER_COUNT);
-            for record in
-                stream.group(group).pending().range(start, EntryId::MAX).take(attempts)
-            {
+            for record in stream.group(group).pending().range(start, EntryId::MAX).take(attempts) {
                 if found >= count {
                     break;
                 }

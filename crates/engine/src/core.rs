@@ -6,6 +6,7 @@
 use millstream_log::LogBuffer;
 use millstream_model::{BlockLimits, EntryId, IdempotenceLimits};
 
+use crate::cache::Cache;
 use crate::dice::Dice;
 use crate::now::SteadyClock;
 use crate::object::ObjectId;
@@ -43,6 +44,15 @@ pub(crate) struct Core {
     pub(crate) is_log_full: bool,
     /// A holder of the lock panicked in the middle of a change.
     pub(crate) is_broken: bool,
+    /// Blocks that are both in memory and on disk.
+    pub(crate) cache: Cache,
+    /// Blocks in memory are to take no more than this.
+    pub(crate) cache_bytes: usize,
+    /// Bytes of blocks in memory only that the last checkpoint left so: small ones at the ends of
+    /// streams.
+    pub(crate) unwritten_floor: usize,
+    /// Counts how often the state was replaced by what is on disk.
+    pub(crate) generation: u64,
 }
 
 /// What may be changed while the engine runs.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use foldhash::quality::FixedState;
 
-use crate::object::ObjectRef;
+use crate::object::{ObjectId, ObjectRef, ObjectSlot};
 
 #[cfg(test)]
 mod tests;
@@ -41,6 +41,12 @@ pub(crate) struct KeyEntry {
 }
 
 impl KeyEntry {
+    /// A key before it is known where its object is.
+    pub(crate) fn unbound(key: Arc<[u8]>, expires_at_ms: Option<u64>) -> Self {
+        let slot = ObjectSlot { store: u8::MAX, index: u32::MAX };
+        Self { key, object: ObjectRef { id: ObjectId(0), slot }, expires_at_ms }
+    }
+
     pub(crate) fn is_expired(&self, wall_ms: u64) -> bool {
         self.expires_at_ms.is_some_and(|at| at <= wall_ms)
     }

@@ -10,16 +10,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use millstream_log::{
-    LogOptions, LogPosition, OpenError, Preparer, Progress, RecoveryReport, Room, Storage,
+    BlockFiles, BlockFilesOptions, CheckpointChain, LogOptions, LogPosition, OpenError, Preparer,
+    Progress, RecoveryReport, Room, Storage,
 };
 use parking_lot::{Condvar, Mutex};
 
+use crate::blocks;
+use crate::cache::Cache;
+use crate::checkpoint::{CheckpointFacts, Checkpointer};
 use crate::commit::Commit;
 use crate::core::{Core, Settings};
+use crate::counters::{CoreGuard, Counters};
 use crate::dice::Dice;
 use crate::garbage::Garbage;
 use crate::mutation::Mutation;
 use crate::now::{Now, SteadyClock};
+use crate::recovery;
 use crate::state::State;
 use crate::transaction::{RecordGroup, Transaction};
 use crate::waiters::Waiters;
@@ -34,9 +40,34 @@ pub struct Options {
     pub hash_seed: u64,
     /// Sizes of the log.
     pub log: LogOptions,
+    /// Sizes of blocks and checkpoints.
+    pub blocks: BlockOptions,
     /// A panic in the middle of a record group ends the process: recovery is the tested way back.
     /// If false, the engine refuses all further work instead ([`Engine::lock`] panics).
     pub abort_on_panic: bool,
+}
+
+/// How much is kept in memory, and how often a checkpoint is made. Sizes in bytes.
+#[derive(Clone, Debug)]
+pub struct BlockOptions {
+    /// Blocks of entries in memory take no more than about this. Those that are not on disk yet
+    /// cannot leave: above half of this, a checkpoint is made. Default 256 MiB.
+    pub cache_bytes: usize,
+    /// A checkpoint is made each time so much was logged, or as much as the last checkpoint was
+    /// large, whichever is more. Default 64 MiB.
+    pub checkpoint_log_bytes: u64,
+    /// Size of a block file. Default 64 MiB.
+    pub file_bytes: u64,
+}
+
+impl Default for BlockOptions {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 256 << 20,
+            checkpoint_log_bytes: 64 << 20,
+            file_bytes: BlockFilesOptions::default().file_bytes,
+        }
+    }
 }
 
 /// A handle on the engine; clones share it.
@@ -53,6 +84,8 @@ pub struct Opened {
     pub commit: Commit,
     /// For the thread that prepares log space ahead.
     pub preparer: Preparer,
+    /// For the thread that makes checkpoints.
+    pub checkpointer: Checkpointer,
     /// What recovery found.
     pub report: RecoveryReport,
 }
@@ -78,10 +111,19 @@ pub(crate) struct Shared {
     commit_wanted: Condvar,
     timer_wanted: Condvar,
     abort_on_panic: bool,
+    /// `None` in memory.
+    block_files: Option<BlockFiles>,
+    /// The newest checkpoint covers the log up to here.
+    pub(crate) checkpointed: AtomicU64,
+    pub(crate) checkpoint_log_bytes: u64,
+    /// As in the core, for whoever does not hold it.
+    pub(crate) cache_bytes: AtomicU64,
+    pub(crate) counters: Counters,
 }
 
 impl Engine {
-    /// Opens a store, replaying its log; `progress` is called now and then meanwhile.
+    /// Opens a store: its newest checkpoint, and the log behind it; `progress` is called now and
+    /// then meanwhile.
     ///
     /// # Errors
     /// [`OpenError`]: nothing was changed; it says which file and where.
@@ -91,27 +133,40 @@ impl Engine {
         now: Now,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Opened, OpenError> {
-        let mut state = State::new(0);
-        let limits = options.settings.block_limits;
-        let mut replay = |record: millstream_log::Record<'_>| {
-            Ok(crate::record::replay(&mut state, record.reader(), limits)?)
+        let chain = CheckpointChain::find(&storage)?;
+        let state = match &chain {
+            Some(chain) => recovery::load(chain, progress)?,
+            None => State::new(0),
         };
+        let from = chain.as_ref().map_or(LogPosition::ZERO, CheckpointChain::position);
+        let files =
+            BlockFilesOptions { file_bytes: options.blocks.file_bytes, salt: options.log.salt };
+        let places = state.places().map(blocks::address).collect::<Vec<_>>();
+        let files = BlockFiles::open(Arc::clone(&storage), files, places)?;
+        let mut core = Core::new(state, None, &options, now);
         let log = options.log.clone();
+        let mut replay = recovery::Replayer::new(&mut core, &files);
         let opened = millstream_log::open(
             Arc::clone(&storage),
             log,
-            LogPosition::ZERO,
-            &mut replay,
+            from,
+            &mut |record| replay.record(record),
             progress,
         )?;
-        let mut core = Core::new(state, Some(opened.buffer), &options, now);
-        if opened.report.records == 0 {
+        core.begin(Some(opened.buffer), now);
+        if chain.is_none() && opened.report.records == 0 {
             core.create(options.hash_seed);
         }
-        let engine = Self::from_core(core, Some((storage, opened.room)), &options);
-        let commit = Commit::new(Arc::clone(&engine.shared), opened.committer);
+        let parts = DurableParts { storage, room: opened.room, files: files.clone(), from };
+        let engine = Self::from_core(core, Some(parts), &options);
+        let shared = || Arc::clone(&engine.shared);
+        let commit = Commit::new(shared(), opened.committer);
         commit.publish();
-        Ok(Opened { engine, commit, preparer: opened.preparer, report: opened.report })
+        let facts = chain.as_ref().map(CheckpointFacts::of).unwrap_or_default();
+        let salt = options.log.salt;
+        let checkpointer = Checkpointer::new(shared(), files.writer(), facts, from, salt);
+        let (preparer, report) = (opened.preparer, opened.report);
+        Ok(Opened { engine, commit, preparer, checkpointer, report })
     }
 
     /// An engine that keeps nothing: gone with the process.
@@ -121,9 +176,18 @@ impl Engine {
         Self::from_core(core, None, options)
     }
 
-    fn from_core(core: Core, durable: Option<(Arc<dyn Storage>, Room)>, options: &Options) -> Self {
-        let (storage, room) = durable.unzip();
+    fn from_core(core: Core, durable: Option<DurableParts>, options: &Options) -> Self {
+        let from = durable.as_ref().map_or(0, |parts| parts.from.get());
+        let (storage, room, block_files) = match durable {
+            Some(parts) => (Some(parts.storage), Some(parts.room), Some(parts.files)),
+            None => (None, None, None),
+        };
         let shared = Shared {
+            block_files,
+            checkpointed: AtomicU64::new(from),
+            checkpoint_log_bytes: options.blocks.checkpoint_log_bytes,
+            cache_bytes: AtomicU64::new(options.blocks.cache_bytes as u64),
+            counters: Counters::default(),
             core: Mutex::new(core),
             storage,
             room,
@@ -192,11 +256,35 @@ impl Engine {
     /// Everything logged up to here is on disk.
     #[must_use]
     pub fn durable(&self) -> LogPosition {
-        LogPosition::new(self.shared.durable.load(Ordering::Acquire))
+        self.shared.durable()
     }
 
-    pub(crate) fn storage(&self) -> Option<&Arc<dyn Storage>> {
-        self.shared.storage.as_ref()
+    /// The newest checkpoint covers the log up to here: nothing before is needed.
+    #[must_use]
+    pub fn checkpointed(&self) -> LogPosition {
+        LogPosition::new(self.shared.checkpointed.load(Ordering::Acquire))
+    }
+
+    /// Whether so much is in memory that is not on disk that writes should wait for a checkpoint.
+    #[must_use]
+    pub fn is_memory_full(&self) -> bool {
+        let excess = self.shared.counters.unwritten_excess.load(Ordering::Relaxed);
+        excess > self.shared.cache_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How much of the log no checkpoint covers, as a multiple of what makes one due, if the last
+    /// one failed. Above 4 the owner should take no more writes: neither disk nor restart time are
+    /// bounded any more.
+    #[must_use]
+    pub fn overdue_checkpoints(&self) -> u64 {
+        if !self.shared.counters.last_checkpoint_failed.load(Ordering::Relaxed) {
+            return 0;
+        }
+        self.written().since(self.checkpointed()) / self.shared.checkpoint_log_bytes.max(1)
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Prepared log space; `None` in memory.
@@ -206,9 +294,36 @@ impl Engine {
     }
 }
 
+/// What a stored engine has besides its core.
+struct DurableParts {
+    storage: Arc<dyn Storage>,
+    room: Room,
+    files: BlockFiles,
+    /// The newest checkpoint covers the log up to here.
+    from: LogPosition,
+}
+
 impl Shared {
     pub(crate) fn core(&self) -> &Mutex<Core> {
         &self.core
+    }
+
+    /// The core, for work that is no transaction.
+    pub(crate) fn lock_core(&self) -> CoreGuard<'_> {
+        CoreGuard::new(self.core.lock(), &self.counters)
+    }
+
+    pub(crate) fn storage(&self) -> Option<&Arc<dyn Storage>> {
+        self.storage.as_ref()
+    }
+
+    /// `None` in memory.
+    pub(crate) fn block_files(&self) -> Option<&BlockFiles> {
+        self.block_files.as_ref()
+    }
+
+    pub(crate) fn durable(&self) -> LogPosition {
+        LogPosition::new(self.durable.load(Ordering::Acquire))
     }
 
     pub(crate) fn room(&self) -> Option<&Room> {
@@ -224,8 +339,14 @@ impl Shared {
         self.durable.store(durable.get(), Ordering::Release);
     }
 
-    /// The end of a transaction: whoever sleeps and has work now is woken.
+    /// The end of a transaction: what has to leave memory does, and whoever sleeps and has work now
+    /// is woken.
     pub(crate) fn end_of_transaction(&self, core: &mut Core, now: Now) {
+        if self.block_files.is_some() {
+            core.make_room();
+            let excess = core.unwritten_excess() as u64;
+            self.counters.unwritten_excess.store(excess, Ordering::Relaxed);
+        }
         if core.committer_sleeps && core.log.as_ref().is_some_and(|log| !log.is_empty()) {
             core.committer_sleeps = false;
             self.commit_wanted.notify_one();
@@ -275,7 +396,18 @@ impl Core {
             expired_keys: 0,
             is_log_full: false,
             is_broken: false,
+            cache: Cache::new(options.hash_seed),
+            cache_bytes: options.blocks.cache_bytes,
+            unwritten_floor: 0,
+            generation: 0,
         }
+    }
+
+    /// Begins to run on what recovery has brought about.
+    fn begin(&mut self, log: Option<millstream_log::LogBuffer>, now: Now) {
+        self.log = log;
+        self.clock = SteadyClock::anchored(now, self.state.time_max_ms);
+        self.opened_at_ms = self.clock.read(now);
     }
 
     /// Logs the first record of a new store.

@@ -6,8 +6,7 @@
 
 use millstream_log::format::RECORD_BYTES_MAX;
 use millstream_model::{
-    EntryId, IdempotenceLimits, References, Rejection, TrimBy, TrimOptions,
-    TrimPlan,
+    EntryId, IdempotenceLimits, References, Rejection, TrimBy, TrimOptions, TrimPlan,
 };
 
 use crate::mutation::Mutation;
@@ -171,11 +170,7 @@ impl Transaction<'_> {
         }
     }
 
-    fn trim_object(
-        &mut self,
-        object: ObjectRef,
-        options: &TrimOptions,
-    ) -> Result<u64, Rejection> {
+    fn trim_object(&mut self, object: ObjectRef, options: &TrimOptions) -> Result<u64, Rejection> {
         let plan = self.need_for_trim(object, options, 0)?;
         match &plan {
             TrimPlan::Nothing => {}

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use millstream_model::Group;
+use millstream_model::{BlockPlace, Group};
+use parking_lot::Mutex;
 
 use crate::directory::Directory;
 use crate::object::ObjectData;
@@ -25,9 +26,10 @@ pub struct Garbage {
     counted: Option<Counted>,
 }
 
-/// Objects that wait to be freed; shown by INFO.
+/// What is known of garbage after it was handed out: objects that wait to be freed, shown by INFO;
+/// and places of blocks that were freed with them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct GarbageCount(Arc<AtomicUsize>);
+pub(crate) struct GarbageCount(Arc<AtomicUsize>, Arc<Mutex<Vec<BlockPlace>>>);
 
 #[derive(Debug)]
 struct Counted {
@@ -37,9 +39,9 @@ struct Counted {
 
 #[derive(Debug)]
 enum Item {
-    Database { _keys: Directory, _objects: Objects },
+    Database { _keys: Directory, objects: Objects },
     Expiries { _expiries: Expiries },
-    Value { _data: ObjectData },
+    Value { data: ObjectData },
     Group { _group: Box<Group> },
 }
 
@@ -52,7 +54,7 @@ impl Garbage {
 
     pub(crate) fn add_database(&mut self, keys: Directory, objects: Objects) {
         self.count(objects.len());
-        self.items.push(Item::Database { _keys: keys, _objects: objects });
+        self.items.push(Item::Database { _keys: keys, objects });
     }
 
     pub(crate) fn add_expiries(&mut self, expiries: Expiries) {
@@ -63,7 +65,7 @@ impl Garbage {
 
     pub(crate) fn add_value(&mut self, data: ObjectData) {
         self.count(1);
-        self.items.push(Item::Value { _data: data });
+        self.items.push(Item::Value { data });
     }
 
     /// A small group is freed at once.
@@ -100,11 +102,35 @@ impl GarbageCount {
     pub(crate) fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// Places that were freed with garbage since the last call.
+    pub(crate) fn take_freed(&self) -> Vec<BlockPlace> {
+        std::mem::take(&mut self.1.lock())
+    }
+
+    /// An object goes: nothing refers to its blocks any more.
+    pub(crate) fn free_places(&self, data: &ObjectData) {
+        if let Some(stream) = data.as_stream() {
+            self.1.lock().extend(stream.entries().places());
+        }
+    }
 }
 
 impl Drop for Garbage {
     fn drop(&mut self) {
-        self.items.clear();
+        let items = std::mem::take(&mut self.items);
+        if let Some(counted) = &self.counted {
+            for item in &items {
+                match item {
+                    Item::Database { objects, .. } => {
+                        objects.iter().for_each(|object| counted.all.free_places(&object.data));
+                    }
+                    Item::Value { data } => counted.all.free_places(data),
+                    Item::Group { .. } | Item::Expiries { .. } => {}
+                }
+            }
+        }
+        drop(items);
         if let Some(counted) = &self.counted {
             counted.all.0.fetch_sub(counted.objects, Ordering::Relaxed);
         }

@@ -8,7 +8,9 @@
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
+use millstream_model::Entries;
 
+use crate::block_totals::{BlockBytes, BlockTotals};
 use crate::object::{Object, ObjectData, ObjectId, ObjectRef, ObjectSlot};
 
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub(crate) struct Objects {
     free: Vec<u32>,
     slots: HashMap<ObjectId, u32, FixedState>,
     string_bytes: usize,
+    blocks: BlockTotals,
 }
 
 impl Objects {
@@ -28,6 +31,7 @@ impl Objects {
             free: Vec::new(),
             slots: HashMap::with_hasher(FixedState::with_seed(hash_seed)),
             string_bytes: 0,
+            blocks: BlockTotals::default(),
         }
     }
 
@@ -48,6 +52,21 @@ impl Objects {
     /// Bytes of all strings.
     pub(crate) fn string_bytes(&self) -> usize {
         self.string_bytes
+    }
+
+    /// Blocks of all streams.
+    pub(crate) fn blocks(&self) -> &BlockTotals {
+        &self.blocks
+    }
+
+    /// Counts what a change did to the blocks of a stream. Returns its entries.
+    #[inline]
+    pub(crate) fn note_blocks(&mut self, index: u32, before: BlockBytes) -> &mut Entries {
+        let object = self.objects[index as usize].as_mut().expect("slots are freed with their key");
+        let ObjectData::Stream(stream) = &mut object.data else { panic!("the object is a stream") };
+        let entries = stream.entries_in_storage();
+        self.blocks.replace(before, entries);
+        entries
     }
 
     /// Bytes of the table itself.
@@ -85,6 +104,9 @@ impl Objects {
     pub(crate) fn add(&mut self, object: Object) -> ObjectRef {
         let id = object.id;
         self.string_bytes += object.data.string_bytes();
+        if let Some(stream) = object.data.as_stream() {
+            self.blocks.add(stream.entries());
+        }
         let index = self.free.pop().unwrap_or_else(|| {
             self.objects.push(None);
             u32::try_from(self.objects.len() - 1).expect("fewer than 2^32 objects")
@@ -100,6 +122,9 @@ impl Objects {
         self.slots.remove(&object.id);
         self.free.push(index);
         self.string_bytes -= taken.data.string_bytes();
+        if let Some(stream) = taken.data.as_stream() {
+            self.blocks.subtract(stream.entries());
+        }
         taken
     }
 
@@ -129,6 +154,7 @@ impl Objects {
         }
         assert_eq!(self.slots.len(), self.iter().count());
         assert_eq!(self.string_bytes, string_bytes);
+        self.blocks.check(self.iter().filter_map(|object| object.data.as_stream()));
         assert!(self.free.iter().all(|&index| self.objects[index as usize].is_none()));
     }
 }

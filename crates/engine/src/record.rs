@@ -17,7 +17,7 @@ pub(crate) mod fields;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decode::{replay, replay_image};
+pub(crate) use decode::{replay_image, replay_with};
 pub(crate) use encode::encode;
 pub(crate) use error::ReplayError;
 

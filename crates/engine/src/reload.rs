@@ -5,10 +5,12 @@
 
 use std::{error, fmt};
 
-use millstream_log::{LogPosition, OpenError};
+use millstream_log::{CheckpointChain, LogPosition, OpenError};
 
+use crate::blocks::address;
 use crate::engine::Engine;
 use crate::now::Now;
+use crate::recovery::{self, Replayer};
 use crate::state::State;
 
 /// Why nothing was reloaded.
@@ -49,7 +51,9 @@ impl Engine {
     /// # Errors
     /// [`ReloadError`]: nothing has changed.
     pub fn reload(&self, now: Now) -> Result<u64, ReloadError> {
-        let storage = self.storage().ok_or(ReloadError::NotStored)?;
+        let shared = self.shared();
+        let storage = shared.storage().ok_or(ReloadError::NotStored)?;
+        let files = shared.block_files().ok_or(ReloadError::NotStored)?;
         let mut transaction = self.lock(now);
         let core = &mut *transaction.core;
         let end = core.log.as_ref().ok_or(ReloadError::NotStored)?.end();
@@ -58,16 +62,30 @@ impl Engine {
             self.wake_commit();
             return Err(ReloadError::Busy);
         }
-        let limits = core.settings.block_limits;
-        let mut state = State::new(0);
-        let mut replay = |record: millstream_log::Record<'_>| {
-            Ok(crate::record::replay(&mut state, record.reader(), limits)?)
+        let chain = CheckpointChain::find(storage).map_err(ReloadError::Open)?;
+        let state = match &chain {
+            Some(chain) => recovery::load(chain, &mut |_| {}).map_err(ReloadError::Open)?,
+            None => State::new(0),
         };
-        let records = millstream_log::replay_until(&**storage, end, &mut replay)
-            .map_err(ReloadError::Open)?;
-        // Written is not durable: whoever looks at anything waits for the end of the log.
-        state.depend_on(end);
+        let from = chain.as_ref().map_or(LogPosition::ZERO, CheckpointChain::position);
         let before = std::mem::replace(&mut core.state, state);
+        core.cache.clear();
+        let mut replayer = Replayer::new(core, files);
+        let mut replay = |record: millstream_log::Record<'_>| replayer.record(record);
+        let replayed = millstream_log::replay_until(&**storage, from, end, &mut replay);
+        let records = match replayed {
+            Ok(records) => records,
+            Err(error) => {
+                core.state = before;
+                return Err(ReloadError::Open(error));
+            }
+        };
+        // Written is not durable: whoever looks at anything waits for the end of the log.
+        core.state.depend_on(end);
+        // A checkpoint that is being made was of the state before.
+        core.generation += 1;
+        let freed = core.state.freed.iter();
+        files.recount(core.state.places().chain(freed.copied()).map(address));
         drop(transaction);
         // Takes as long as the state was large, and nobody shall wait for it.
         drop(before);

@@ -175,7 +175,8 @@ impl Transaction<'_> {
             let mut pending = stream.group(group).pending().oldest_first();
             // Records of entries that are gone are never claimed, so nobody waits for them.
             // What is on disk only counts as there: whoever tries will look.
-            let is_there = |record: &PendingEntry| stream.entries().contains(record.id) != Ok(false);
+            let is_there =
+                |record: &PendingEntry| stream.entries().contains(record.id) != Ok(false);
             if let Some(oldest) = pending.find(is_there) {
                 oldest_ms = oldest_ms.min(oldest.delivered_at_ms);
             }

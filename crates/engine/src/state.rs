@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use millstream_log::LogPosition;
-use millstream_model::Stream;
+use millstream_model::{BlockPlace, Stream};
 
 use crate::changes::Changes;
+use crate::checkpoint::{LoadedHeader, LoadedObject};
 use crate::directory::{Directory, KeyEntry};
 use crate::garbage::{Garbage, GarbageCount};
 use crate::mutation::Mutation;
@@ -45,6 +46,8 @@ pub(crate) struct State {
     pub(crate) producing: BTreeSet<ObjectId>,
     /// Changes since the start; INFO shows them.
     pub(crate) change_count: u64,
+    /// Places of blocks that were freed since a checkpoint began last: it may still refer to them.
+    pub(crate) freed: Vec<BlockPlace>,
     /// What a checkpoint has to know.
     pub(crate) changes: Changes,
     /// What is to be freed with the lock free.
@@ -94,6 +97,7 @@ impl State {
             time_max_ms: 0,
             producing: BTreeSet::new(),
             change_count: 0,
+            freed: Vec::new(),
             changes: Changes::default(),
             garbage: garbage_count.place(),
             garbage_count,
@@ -116,6 +120,49 @@ impl State {
                 swapped_at: LogPosition::default(),
             })
             .collect();
+    }
+
+    /// The state that a checkpoint says.
+    ///
+    /// # Errors
+    /// Why it cannot be.
+    pub(crate) fn restore(
+        header: &LoadedHeader,
+        objects: impl IntoIterator<Item = (ObjectId, LoadedObject)>,
+    ) -> Result<Self, &'static str> {
+        let mut state = Self::new(header.hash_seed);
+        let mut databases = [0; DATABASE_COUNT as usize];
+        for (db, store) in (0..).zip(header.stores) {
+            state.database_mut(db).store = store;
+            databases[usize::from(store)] = db;
+        }
+        for (id, loaded) in objects {
+            if id >= header.next_object_id {
+                return Err("an object's number is above the next one");
+            }
+            let LoadedObject { store, key, expires_at_ms, data } = loaded;
+            let db = databases[usize::from(store)];
+            if state.database(db).keys.get(&key).is_some() {
+                return Err("a key belongs to two objects");
+            }
+            state.restore_object(db, id, KeyEntry::unbound(key, expires_at_ms), data);
+        }
+        state.next_object_id = header.next_object_id.0;
+        state.time_max_ms = header.time_max_ms;
+        state.changes.begin_known(header.next_object_id);
+        Ok(state)
+    }
+
+    fn restore_object(&mut self, db: u8, id: ObjectId, entry: KeyEntry, data: ObjectData) {
+        if let ObjectData::Stream(stream) = &data {
+            if stream.idempotence().tracked() > 0 {
+                self.producing.insert(id);
+            }
+        }
+        let (key, changed_at) = (Arc::clone(&entry.key), LogPosition::default());
+        let object = Object { id, key, epoch: 0, data, changed_at, version: 0, used_at_ms: None };
+        let object = self.store_of_mut(db).add(object);
+        self.bind(db, KeyEntry { object, ..entry });
     }
 
     pub(crate) fn database(&self, db: u8) -> &Database {
@@ -143,6 +190,15 @@ impl State {
     #[inline]
     pub(crate) fn object_mut(&mut self, slot: ObjectSlot) -> &mut Object {
         self.objects[usize::from(slot.store)].get_mut(slot.index)
+    }
+
+    /// The objects of each store.
+    pub(crate) fn stores(&self) -> &[Objects] {
+        &self.objects
+    }
+
+    pub(crate) fn store_mut(&mut self, slot: ObjectSlot) -> &mut Objects {
+        &mut self.objects[usize::from(slot.store)]
     }
 
     pub(crate) fn try_object(&self, slot: ObjectSlot) -> Option<&Object> {
@@ -192,6 +248,13 @@ impl State {
     /// Objects that were removed and are not freed yet.
     pub(crate) fn garbage_count(&self) -> usize {
         self.garbage_count.get()
+    }
+
+    /// Places that nothing here refers to any more; a checkpoint that was begun before may.
+    pub(crate) fn take_freed(&mut self) -> Vec<BlockPlace> {
+        let mut freed = std::mem::take(&mut self.freed);
+        freed.append(&mut self.garbage_count.take_freed());
+        freed
     }
 
     /// Bytes of all strings.
@@ -259,8 +322,10 @@ impl State {
         let ObjectSlot { store, .. } = entry.object.slot;
         let removed = self.objects[usize::from(store)].take(entry.object);
         let data = self.note_removed(removed, entry.object.slot, entry.expires_at_ms);
-        if let Some(data) = data.filter(ObjectData::is_slow_to_free) {
-            self.garbage.add_value(data);
+        match data {
+            Some(data) if data.is_slow_to_free() => self.garbage.add_value(data),
+            Some(ObjectData::Stream(stream)) => self.freed.extend(stream.entries().places()),
+            Some(ObjectData::String(_)) | None => {}
         }
     }
 

@@ -122,13 +122,14 @@ pub fn open(
     })
 }
 
-/// Replays all records up to `until`, the end of a batch, without changing anything: the log may be
-/// open, and written behind `until`. Returns how many records there were.
+/// Replays all records that end after `from` and up to `until`, the end of a batch, without changing
+/// anything: the log may be open, and written behind `until`. Returns how many records there were.
 ///
 /// # Errors
 /// See [`OpenError`]. Whatever was replayed by then must be thrown away.
 pub fn replay_until(
     storage: &dyn Storage,
+    from: LogPosition,
     until: LogPosition,
     replay: &mut Replay<'_>,
 ) -> Result<u64, OpenError> {
@@ -143,11 +144,16 @@ pub fn replay_until(
         })
         .collect();
     firsts.sort_unstable();
+    let needed = firsts.partition_point(|first| *first <= from).saturating_sub(1);
+    firsts.drain(..needed);
     let mut records = 0;
     for (index, &first) in firsts.iter().enumerate() {
         let segment = Segment::open(storage, first)?;
         let end = firsts.get(index + 1).copied().unwrap_or(until);
         let mut on_record = |record: Record<'_>| {
+            if record.position_end <= from {
+                return Ok(());
+            }
             records += 1;
             let position_end = record.position_end;
             let path = segment.path.clone();

@@ -6,7 +6,7 @@
 
 use millstream_log::format::RECORD_BYTES_MAX;
 use millstream_model::{
-    BlockPlace, EntryId, Group, GroupId, LoadedBlock, StoredBlock, StoredContents, Stream,
+    BlockPlace, Group, GroupId, LoadedBlock, StoredBlock, StoredContents, Stream,
 };
 
 use super::kind::Kind;
@@ -147,13 +147,14 @@ impl<S: Sink> StreamEncoder<'_, S> {
 
     fn group(&mut self, id: GroupId, group: &Group) -> Result<(), S::Error> {
         let pending = group.pending();
+        let (next_tie, next_queue_place) = pending.next_orders();
         begin(&mut self.bytes, Kind::Group)
             .number(u64::from(id.0))
             .bytes(group.name())
             .id(group.last_delivered_id())
             .optional(group.entries_read())
-            .number(u64::from(pending.next_tie()))
-            .number(pending.next_queue_place());
+            .number(u64::from(next_tie))
+            .number(next_queue_place);
         self.sink.record(&self.bytes)?;
         self.list(Kind::Consumers, group.consumers(), |fields, _, (id, consumer)| {
             fields.number(u64::from(id.0)).bytes(&consumer.name).number(consumer.seen_ms);
@@ -214,4 +215,3 @@ fn encode_block<S: Sink>(
     }
     Ok(())
 }
-

@@ -53,7 +53,7 @@ fn stream() -> Stream {
 fn visible(stream: &Stream) -> String {
     let all = stream.entries().slice(EntryId::MIN, EntryId::MAX, 1000, Direction::Ascending);
     let mut text = String::new();
-    all.for_each(|entry| {
+    all.expect("all is in memory").for_each(|entry| {
         let pairs: Vec<_> = entry.pairs().collect();
         text += &format!("{:?} {pairs:?}\n", entry.id());
     });

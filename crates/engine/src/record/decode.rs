@@ -14,13 +14,17 @@ use crate::object::{ObjectId, ObjectRef};
 use crate::state::{DATABASE_COUNT, State};
 use crate::strings::StringForm;
 
-/// Applies all parts of one record.
-pub(crate) fn replay(
+/// Applies all parts of one record; each is shown to `before` first.
+pub(crate) fn replay_with(
     state: &mut State,
     record: RecordReader<'_>,
     limits: BlockLimits,
+    before: &mut Settle<'_>,
 ) -> Result<(), ReplayError> {
-    decode(state, record, limits, &mut settle)?;
+    decode(state, record, limits, &mut |state, mutation| {
+        before(state, mutation)?;
+        settle(state, mutation)
+    })?;
     // Nobody waits behind a recovery.
     drop(state.garbage.take());
     Ok(())
@@ -43,7 +47,7 @@ fn settle(state: &mut State, mutation: &Mutation<'_>) -> Result<(), ReplayError>
 }
 
 /// What becomes of each part. The state is that of the parts before it.
-pub(super) type Settle<'s> = dyn FnMut(&mut State, &Mutation<'_>) -> Result<(), ReplayError> + 's;
+pub(crate) type Settle<'s> = dyn FnMut(&mut State, &Mutation<'_>) -> Result<(), ReplayError> + 's;
 
 /// Reads all parts of one record.
 pub(super) fn decode(

@@ -6,8 +6,10 @@ use millstream_log::RecordError;
 
 /// A record cannot be applied: it was written by a newer program, or one of the two has a bug.
 /// Its checksum was right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ReplayError {
+    /// A block that it changes cannot be read back.
+    Block(Box<str>),
     /// The bytes end early, or a number is too long.
     Bytes(RecordError),
     UnknownKind(u8),
@@ -38,6 +40,7 @@ pub(crate) enum ReplayError {
 impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Block(reason) => f.write_str(reason),
             Self::Bytes(error) => error.fmt(f),
             Self::UnknownKind(kind) => write!(f, "unknown kind of part: {kind}"),
             Self::Unknown { what, id } => write!(f, "there is no {what} {id}"),

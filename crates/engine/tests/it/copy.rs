@@ -52,7 +52,8 @@ fn a_restored_key_whose_time_has_passed_only_removes_what_was_there() {
     set(&store, 0, b"a", b"one");
     set(&store, 0, b"b", b"two");
     let engine = store.engine();
-    let image = now(engine, |txn| txn.dump(0, b"a")).expect("the key exists");
+    let image = now(engine, |txn| txn.dump(0, b"a"));
+    let image = image.expect("all is in memory").expect("the key exists");
     let past = Some(START_MS - 1);
     assert_eq!(now(engine, |txn| txn.restore(0, b"c", &image, past, false)), Ok(()));
     assert_eq!(now(engine, |txn| txn.restore(0, b"b", &image, past, true)), Ok(()));

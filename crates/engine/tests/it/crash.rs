@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use millstream_engine::{AddRequest, GroupPosition, NewId, Now, ReadFrom};
+use millstream_engine::{AddRequest, CheckpointStep, GroupPosition, NewId, Now, ReadFrom};
 use millstream_log::memory_storage::{Crash, MemoryStorage, Operation as DiskOperation};
 use millstream_model::EntryId;
 
@@ -24,6 +24,7 @@ struct Run {
     dumps: BTreeMap<u64, String>,
     /// From so many images on, the log was durable up to there.
     durable: Vec<(usize, u64)>,
+    published: usize,
 }
 
 impl Run {
@@ -33,7 +34,8 @@ impl Run {
         let store = Store::open(disk, at(0));
         let roller = Roller::new(seed);
         let dumps = BTreeMap::from([(0, String::new())]);
-        let mut run = Self { seed, store, roller, now: at(0), dumps, durable: Vec::new() };
+        let mut run =
+            Self { seed, store, roller, now: at(0), dumps, durable: Vec::new(), published: 0 };
         run.write();
         run
     }
@@ -89,7 +91,7 @@ impl Run {
     fn step(&mut self) {
         self.now = at(self.now.monotonic_ms + self.roller.dice.roll(8));
         self.group();
-        match self.roller.dice.roll(8) {
+        match self.roller.dice.roll(11) {
             0 | 1 => self.write(),
             2 | 3 => {
                 self.write();
@@ -100,6 +102,16 @@ impl Run {
                 self.store.opened.preparer.step().expect("prepares");
             }
             5 => self.park(),
+            8..=10 => {
+                self.write();
+                let wanted = self.roller.dice.once_in(6);
+                let step = self.store.checkpoint_step(wanted);
+                if matches!(step, CheckpointStep::WaitsForLog(_)) {
+                    let durable = self.store.engine().durable();
+                    self.durable.push((self.store.disk.image_count(), durable.get()));
+                }
+                self.published += usize::from(matches!(step, CheckpointStep::Published(_)));
+            }
             6 => {
                 self.write();
                 let _ = self.store.engine().run_due(self.now, 1);
@@ -138,12 +150,13 @@ impl Run {
 
 #[test]
 fn after_a_crash_at_any_disk_operation_whole_groups_are_there() {
-    let (mut compared, mut all, mut syncs) = (0, 0, 0);
+    let (mut compared, mut all, mut syncs, mut published) = (0, 0, 0, 0);
     for seed in 0..10 {
         let mut run = Run::new(seed);
         for _ in 0..120 {
             run.step();
         }
+        published += run.published;
         let images = run.store.disk.take_images();
         for (index, image) in images.iter().enumerate() {
             syncs += usize::from(image.operation == DiskOperation::Sync);
@@ -154,6 +167,7 @@ fn after_a_crash_at_any_disk_operation_whole_groups_are_there() {
         }
     }
     assert!(syncs > 100, "{syncs} syncs");
+    assert!(published > 20, "{published} checkpoints");
     assert!(compared * 10 > all * 9, "{compared} of {all} states compared");
 }
 

@@ -38,6 +38,7 @@ fn dump_key(transaction: &mut Transaction<'_>, db: u8, key: &[u8], text: &mut St
             line!(text, "  string {}", value.escape_ascii());
         }
         ObjectKind::Stream => {
+            transaction.load_value(db, key).expect("blocks are intact");
             dump_stream(transaction.stream(db, key).expect("a stream").expect("listed"), text);
         }
     }
@@ -53,7 +54,7 @@ fn dump_stream(stream: &Stream, text: &mut String) {
         stream.entries().block_count()
     );
     let all = stream.entries().slice(EntryId::MIN, EntryId::MAX, usize::MAX, Direction::Ascending);
-    all.for_each(|entry| {
+    all.expect("all is in memory").for_each(|entry| {
         write!(text, "  {}", entry.id()).expect("strings grow");
         for (name, value) in entry.pairs() {
             write!(text, " {}={}", name.escape_ascii(), value.escape_ascii())

@@ -397,13 +397,14 @@ impl Operation {
                 Ok(_) | Err(CopyError::Taken) => {}
                 // The disk is as small as that; nothing was changed.
                 Err(CopyError::NoRoom { .. }) => {}
+                Err(CopyError::Rejected(rejection)) => return Err(rejection),
                 Err(error) => panic!("{error}"),
             },
             Self::Move((db, key)) => {
                 txn.move_key(*db, 1 - *db, key);
             }
             Self::DumpAndRestore((db, key), (to_db, to), expires_at_ms, replaces) => {
-                let Some(image) = txn.dump(*db, key) else { return Ok(()) };
+                let Some(image) = txn.dump(*db, key)? else { return Ok(()) };
                 match txn.restore(*to_db, to, &image, *expires_at_ms, *replaces) {
                     Ok(()) | Err(CopyError::Taken | CopyError::NoRoom { .. }) => {}
                     Err(error) => panic!("{error}"),

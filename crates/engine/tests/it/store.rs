@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use millstream_engine::{
-    Engine, LogOptions, LogPosition, Now, Opened, Options, Settings, Transaction,
+    BlockOptions, CheckpointStep, Engine, LogOptions, LogPosition, Now, Opened, Options, Settings,
+    Transaction,
 };
 use millstream_log::memory_storage::{Crash, MemoryStorage};
 use millstream_model::{BlockLimits, EntryId, Rejection};
@@ -32,7 +33,9 @@ pub(crate) fn small() -> Options {
     log.salt = 0x5eed;
     let block_limits = BlockLimits { bytes_max: 4096, entries_max: 4 };
     let settings = Settings { block_limits, ..Settings::default() };
-    Options { settings, hash_seed: 11, log, ..Options::default() }
+    let blocks =
+        BlockOptions { cache_bytes: 400, checkpoint_log_bytes: 2 << 10, file_bytes: 1 << 10 };
+    Options { settings, hash_seed: 11, log, blocks, ..Options::default() }
 }
 
 pub(crate) fn in_memory() -> Engine {
@@ -127,6 +130,29 @@ impl Store {
         assert_eq!(durable, written);
         assert_eq!(self.engine().durable(), durable);
         durable
+    }
+
+    /// One step of the checkpointer, and what its owner does then.
+    pub(crate) fn checkpoint_step(&mut self, now_wanted: bool) -> CheckpointStep {
+        let step = self.opened.checkpointer.step(now_wanted).expect("no fault was ordered");
+        match step {
+            CheckpointStep::WaitsForLog(_) => _ = self.sync(),
+            CheckpointStep::Published(position) => {
+                assert_eq!(self.engine().checkpointed(), position);
+                self.opened.preparer.remove_before(position).expect("removes");
+            }
+            CheckpointStep::Idle | CheckpointStep::Working => {}
+        }
+        step
+    }
+
+    /// A whole checkpoint of what there is now.
+    pub(crate) fn checkpoint(&mut self) {
+        let is_published = |step| matches!(step, CheckpointStep::Published(_));
+        while self.opened.checkpointer.is_working() {
+            self.checkpoint_step(false);
+        }
+        assert!((0..10_000).any(|_| is_published(self.checkpoint_step(true))), "it ends");
     }
 
     /// What a power cut now would leave, opened.

@@ -92,6 +92,12 @@ impl CheckpointChain {
         self.newest().header.position
     }
 
+    /// How messages name the newest file.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.newest().path.clone()
+    }
+
     /// Number of the newest file.
     #[must_use]
     pub fn number(&self) -> u64 {
