@@ -126,6 +126,9 @@ pub(crate) struct ServeOptions {
     /// For tests: size of a log segment, so that small amounts of data fill several
     #[arg(long, env = "MILLSTREAM_LOG_SEGMENT_KB", hide = true)]
     log_segment_kb: Option<u64>,
+    /// For tests: a checkpoint is made each time so much was logged
+    #[arg(long, env = "MILLSTREAM_CHECKPOINT_LOG_KB", hide = true)]
+    checkpoint_log_kb: Option<u64>,
     /// TOML file with these settings
     #[arg(long, env = "MILLSTREAM_CONFIG", value_name = "FILE")]
     #[serde(skip)]
@@ -293,6 +296,7 @@ impl ServeOptions {
             tcp_keepalive: self.tcp_keepalive.or(other.tcp_keepalive),
             timeout: self.timeout.or(other.timeout),
             log_segment_kb: self.log_segment_kb.or(other.log_segment_kb),
+            checkpoint_log_kb: self.checkpoint_log_kb.or(other.checkpoint_log_kb),
             config: None,
         }
     }
@@ -332,6 +336,9 @@ impl ServeOptions {
             usual.log.segment_bytes = kb << 10;
             usual.log.reserve_bytes = usual.log.segment_bytes / 8;
         }
+        if let Some(kb) = self.checkpoint_log_kb {
+            usual.blocks.checkpoint_log_bytes = kb << 10;
+        }
         Config {
             bind: self.bind.map_or(usual.bind, |list| list.0),
             port: self.port.unwrap_or(usual.port),
@@ -349,6 +356,7 @@ impl ServeOptions {
             debug: self.enable_debug.unwrap_or(usual.debug),
             storage: usual.storage,
             log: usual.log,
+            blocks: usual.blocks,
             // Recovery is the tested way out of a half-made change.
             abort_on_panic: true,
             allocator: "mimalloc",

@@ -27,6 +27,7 @@ use crate::mutation::Mutation;
 use crate::now::{Now, SteadyClock};
 use crate::recovery;
 use crate::state::State;
+use crate::statistics::StorageStatistics;
 use crate::transaction::{RecordGroup, Transaction};
 use crate::waiters::Waiters;
 
@@ -270,6 +271,40 @@ impl Engine {
     pub fn is_memory_full(&self) -> bool {
         let excess = self.shared.counters.unwritten_excess.load(Ordering::Relaxed);
         excess > self.shared.cache_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether so much is in memory that is not on disk that a checkpoint should hurry.
+    #[must_use]
+    pub fn is_memory_short(&self) -> bool {
+        let excess = self.shared.counters.unwritten_excess.load(Ordering::Relaxed);
+        excess > self.shared.cache_bytes.load(Ordering::Relaxed) / 2
+    }
+
+    /// Whether the log behind the last checkpoint is so long that the next one should hurry.
+    #[must_use]
+    pub fn is_log_long(&self) -> bool {
+        let behind = self.written().since(self.checkpointed());
+        behind > 2 * self.shared.checkpoint_log_bytes
+    }
+
+    /// How blocks, block files and checkpoints stand.
+    #[must_use]
+    pub fn storage_statistics(&self) -> StorageStatistics {
+        let counters = &self.shared.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let files = self.shared.block_files().map(BlockFiles::statistics).unwrap_or_default();
+        StorageStatistics {
+            cache_bytes: read(&self.shared.cache_bytes),
+            files,
+            blocks_read: read(&counters.blocks_read),
+            blocks_read_held: read(&counters.blocks_read_held),
+            checkpoints: read(&counters.checkpoints),
+            checkpoint_failures: read(&counters.checkpoint_failures),
+            has_checkpoint_failed: counters.last_checkpoint_failed.load(Ordering::Relaxed),
+            checkpoint_bytes: read(&counters.checkpoint_bytes),
+            last_checkpoint_bytes: read(&counters.last_checkpoint_bytes),
+            longest_hold_us: read(&counters.longest_hold_ns) / 1000,
+        }
     }
 
     /// How much of the log no checkpoint covers, as a multiple of what makes one due, if the last

@@ -61,8 +61,8 @@ pub use image::ImageError;
 pub use key_listing::KeyListing;
 pub use keyspace::{ExpiryCondition, KeyCounts, KeyVersion, Lifetime};
 pub use millstream_log::{
-    AppendError, ConcurrentSync, LogOptions, LogPosition, OpenError, OsStorage, Prepared, Preparer,
-    Progress, RecoveryReport, Room, Storage, Synced,
+    AppendError, BlockFilesStatistics, ConcurrentSync, LogOptions, LogPosition, OpenError,
+    OsStorage, Prepared, Preparer, Progress, RecoveryReport, Room, Storage, Synced,
 };
 pub use now::Now;
 pub use object::{ObjectId, ObjectKind};
@@ -72,7 +72,7 @@ pub use read::{
 };
 pub use reload::ReloadError;
 pub use state::DATABASE_COUNT;
-pub use statistics::{Statistics, TableBytes};
+pub use statistics::{Statistics, StorageStatistics, TableBytes};
 pub use strings::{StringExpiry, StringForm};
 pub use transaction::Transaction;
 pub use waiters::{ReadSink, Ticket, WaitResult};

@@ -151,7 +151,10 @@ impl Transaction<'_> {
         }
         let mut request = waiter.request.clone();
         self.begin();
+        // There is nobody here who could load blocks and come back.
+        let may_put_off = std::mem::replace(&mut self.may_put_off, false);
         let read = self.read(&mut request);
+        self.may_put_off = may_put_off;
         let depends_on = self.finish_record();
         let result = match read {
             Ok(Some(outcome)) => WaitResult::Read(outcome),

@@ -1,5 +1,7 @@
 //! What the engine counts, for INFO and metrics.
 
+use millstream_log::BlockFilesStatistics;
+
 use crate::core::Settings;
 use crate::state::DATABASE_COUNT;
 use crate::transaction::Transaction;
@@ -31,6 +33,36 @@ pub struct Statistics {
     pub waited_group_keys: usize,
     /// Bytes logged and not yet taken by the commit thread.
     pub unwritten_bytes: usize,
+    /// Bytes of blocks of entries in memory, and of those that are not on disk yet.
+    pub block_bytes: usize,
+    /// Of those, what is not in a block file.
+    pub unwritten_block_bytes: usize,
+}
+
+/// A reading of what is counted about blocks, block files and checkpoints. Bytes and counts are
+/// since the start unless it says otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StorageStatistics {
+    /// Blocks in memory are to take no more than this.
+    pub cache_bytes: u64,
+    /// Block files now, and what was written to them.
+    pub files: BlockFilesStatistics,
+    /// Blocks read back from disk.
+    pub blocks_read: u64,
+    /// Of those, with the engine held.
+    pub blocks_read_held: u64,
+    /// Checkpoints published.
+    pub checkpoints: u64,
+    /// Attempts that failed.
+    pub checkpoint_failures: u64,
+    /// Whether the last attempt did.
+    pub has_checkpoint_failed: bool,
+    /// Bytes of all checkpoints, without blocks.
+    pub checkpoint_bytes: u64,
+    /// Bytes of the last one, without blocks.
+    pub last_checkpoint_bytes: u64,
+    /// The longest time that the engine was held, in microseconds.
+    pub longest_hold_us: u64,
 }
 
 /// Bytes that the tables of a database take, roughly.
@@ -62,6 +94,8 @@ impl Transaction<'_> {
             waiters: core.waiters.len(),
             waited_keys: core.waiters.key_count(),
             waited_group_keys: core.waiters.group_key_count(),
+            block_bytes: core.state.block_bytes(),
+            unwritten_block_bytes: core.state.unwritten_bytes(),
             unwritten_bytes: core.log.as_ref().map_or(0, millstream_log::LogBuffer::pending_bytes),
         }
     }

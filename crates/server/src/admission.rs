@@ -12,6 +12,8 @@ use crate::shared::Shared;
 
 /// Sessions wait while more than this is on its way to the disk.
 const UNDURABLE_BYTES_MAX: u64 = 64 << 20;
+/// So many checkpoints' worth of log may gather while checkpoints fail.
+const OVERDUE_MAX: u64 = 4;
 /// Logged besides what came with a command: headers, times, names of units.
 const COMMAND_OVERHEAD_BYTES: u64 = 128;
 /// Logged for entries that a batch delivers, claims or trims.
@@ -26,6 +28,8 @@ pub(crate) enum Admission {
     Wait,
     /// The disk is full.
     DiskFull,
+    /// Checkpoints have failed for so long that the log must not grow any more.
+    Overdue,
 }
 
 /// Log space set aside for commands that were let in and may not have logged yet, so that sessions
@@ -55,6 +59,14 @@ pub(crate) fn ask(
     let end = shared.log_end();
     if end.since(shared.committed()) > UNDURABLE_BYTES_MAX {
         return Admission::Wait;
+    }
+    if !frees_space {
+        if shared.engine.overdue_checkpoints() >= OVERDUE_MAX {
+            return Admission::Overdue;
+        }
+        if shared.engine.is_memory_full() {
+            return Admission::Wait;
+        }
     }
     let needed = bytes as u64 + commands as u64 * COMMAND_OVERHEAD_BYTES + BATCH_OVERHEAD_BYTES;
     // Taken before the look, so that of two sessions at least one sees the other.

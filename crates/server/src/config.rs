@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use millstream_engine::{LogOptions, Storage};
+use millstream_engine::{BlockOptions, LogOptions, Storage};
 
 use crate::ConfigFile;
 
@@ -137,11 +137,13 @@ pub struct Config {
     pub storage: Option<Arc<dyn Storage>>,
     /// Sizes of the log's files; the salt is chosen at each start.
     pub log: LogOptions,
+    /// Sizes of checkpoints and block files; the cache is `cache_mb`.
+    pub blocks: BlockOptions,
     /// When replies leave.
     pub sync: SyncMode,
     /// Keep nothing: neither the directory nor the sync mode matters.
     pub memory: bool,
-    /// Memory for blocks read back from disk, MiB.
+    /// Memory for blocks of entries, MiB. What is not on disk yet cannot leave it.
     pub cache_mb: u64,
     /// Password of the user `default`; without one everybody may do everything.
     pub requirepass: Option<String>,
@@ -183,6 +185,7 @@ impl Default for Config {
             directory: PathBuf::from("millstream-data"),
             storage: None,
             log: LogOptions::default(),
+            blocks: BlockOptions::default(),
             sync: SyncMode::Always,
             memory: false,
             cache_mb: 256,

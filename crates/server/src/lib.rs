@@ -48,6 +48,7 @@ mod worker;
 mod admission;
 mod session;
 
+mod checkpoint_thread;
 mod client_command;
 mod config_command;
 mod debug_command;

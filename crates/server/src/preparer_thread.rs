@@ -1,11 +1,12 @@
-//! The thread that prepares log space ahead of the commit thread.
+//! The thread that prepares log space ahead of the commit thread, and takes away what checkpoints
+//! cover.
 
 use std::error::Error as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use millstream_engine::{Prepared, Preparer};
+use millstream_engine::{LogPosition, Prepared, Preparer};
 
 use crate::shared::Shared;
 
@@ -18,7 +19,16 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) fn run(mut preparer: Preparer, shared: &Shared, stop: &AtomicBool) {
     *shared.preparer.lock() = Some(thread::current());
     let mut complained = false;
+    let mut removed_before = LogPosition::ZERO;
     while !stop.load(Ordering::Acquire) && shared.poison().is_none() {
+        let checkpointed = shared.engine.checkpointed();
+        if checkpointed > removed_before {
+            match preparer.remove_before(checkpointed) {
+                Ok(_) => removed_before = checkpointed,
+                // Tried again in the next round.
+                Err(error) => tracing::warn!("cannot remove log that is not needed: {error}"),
+            }
+        }
         match preparer.step() {
             Ok(Prepared::Grew) => complained = false,
             Ok(Prepared::Enough) => {

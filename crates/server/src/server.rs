@@ -1,7 +1,8 @@
 //! Starting and stopping: which threads there are, and in which order they go.
 //!
 //! Stop: no new connections; sessions finish what runs and get their replies; then the workers end,
-//! then the timer, then the commit thread writes and syncs what is left, last the preparer.
+//! then the timer, then a last checkpoint is made, then the commit thread writes and syncs what is
+//! left, last the preparer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,8 +22,8 @@ use crate::shared::{Shared, SharedParts};
 use crate::unix_socket::SocketFile;
 use crate::worker::{self, Arrival};
 use crate::{
-    Config, StartError, StopError, commit_thread, config_command, listener, open_files,
-    preparer_thread, store, unix_socket,
+    Config, StartError, StopError, checkpoint_thread, commit_thread, config_command, listener,
+    open_files, preparer_thread, store, unix_socket,
 };
 
 /// After this, connections that do not take their replies are cut.
@@ -193,6 +194,8 @@ struct Threads {
     timer: Option<JoinHandle<()>>,
     commit: Option<JoinHandle<()>>,
     preparer: Option<JoinHandle<()>>,
+    checkpoints: Option<JoinHandle<()>>,
+    stop_checkpoints: Arc<AtomicBool>,
     stop_timer: Arc<AtomicBool>,
     stop_disk: Arc<AtomicBool>,
 }
@@ -201,14 +204,17 @@ impl Threads {
     fn start(
         &mut self,
         shared: &Arc<Shared>,
-        durable: Option<(millstream_engine::Commit, millstream_engine::Preparer)>,
+        durable: Option<store::DurableParts>,
     ) -> Result<Vec<UnboundedSender<Arrival>>, StartError> {
-        if let Some((commit, preparer)) = durable {
+        if let Some(store::DurableParts { commit, preparer, checkpointer }) = durable {
             let (own, stop) = (Arc::clone(shared), Arc::clone(&self.stop_disk));
             self.preparer =
                 Some(spawn("preparer", move || preparer_thread::run(preparer, &own, &stop))?);
             let (own, stop) = (Arc::clone(shared), Arc::clone(&self.stop_disk));
             self.commit = Some(spawn("commit", move || commit_thread::run(commit, &own, &stop))?);
+            let (own, stop) = (Arc::clone(shared), Arc::clone(&self.stop_checkpoints));
+            let run = move || checkpoint_thread::run(checkpointer, &own, &stop);
+            self.checkpoints = Some(spawn("checkpoint", run)?);
         }
         let (own, stop) = (Arc::clone(shared), Arc::clone(&self.stop_timer));
         self.timer = Some(spawn("timer", move || crate::timer_thread::run(&own, &stop))?);
@@ -237,6 +243,8 @@ impl Threads {
         self.stop_timer.store(true, Ordering::Release);
         shared.engine.wake_timer();
         join(self.timer.take(), "timer");
+        self.stop_checkpoints.store(true, Ordering::Release);
+        join(self.checkpoints.take(), "checkpoint");
         self.stop_disk.store(true, Ordering::Release);
         shared.engine.wake_commit();
         join(self.commit.take(), "commit");

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millstream_engine::{Commit, Engine, Options, OsStorage, Preparer, Progress, RecoveryReport};
+use millstream_engine::{
+    Checkpointer, Commit, Engine, Opened, Options, OsStorage, Preparer, Progress, RecoveryReport,
+};
 
 use crate::clock::Clock;
 use crate::{Config, StartError, SyncMode};
@@ -16,9 +18,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Store {
     pub(crate) engine: Engine,
     /// `None` in memory.
-    pub(crate) durable: Option<(Commit, Preparer)>,
+    pub(crate) durable: Option<DurableParts>,
     pub(crate) path: Option<PathBuf>,
     pub(crate) report: RecoveryReport,
+}
+
+/// What threads of their own drive.
+pub(crate) struct DurableParts {
+    pub(crate) commit: Commit,
+    pub(crate) preparer: Preparer,
+    pub(crate) checkpointer: Checkpointer,
 }
 
 pub(crate) fn open(config: &Config, clock: Clock) -> Result<Store, StartError> {
@@ -26,8 +35,11 @@ pub(crate) fn open(config: &Config, clock: Clock) -> Result<Store, StartError> {
         hash_seed: random(),
         abort_on_panic: config.abort_on_panic,
         log: config.log.clone(),
+        blocks: config.blocks.clone(),
         ..Options::default()
     };
+    options.blocks.cache_bytes =
+        usize::try_from(config.cache_mb).unwrap_or(usize::MAX).saturating_mul(1 << 20);
     options.log.salt = random();
     options.log.is_zero_filled = config.sync == SyncMode::Always;
     if config.memory {
@@ -57,8 +69,9 @@ pub(crate) fn open(config: &Config, clock: Clock) -> Result<Store, StartError> {
             report.torn_bytes_cut
         );
     }
-    let durable = Some((opened.commit, opened.preparer));
-    Ok(Store { engine: opened.engine, durable, path: Some(path), report })
+    let Opened { engine, commit, preparer, checkpointer, .. } = opened;
+    let durable = Some(DurableParts { commit, preparer, checkpointer });
+    Ok(Store { engine, durable, path: Some(path), report })
 }
 
 /// Unknown to clients: the standard library's hash keys come from the operating system.

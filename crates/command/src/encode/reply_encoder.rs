@@ -3,7 +3,7 @@
 use std::vec::IntoIter;
 
 use millstream_engine::{ClaimedEntry, ReadEntries, StreamRead};
-use millstream_model::{EntryId, EntrySlice, PinnedEntry};
+use millstream_model::{BlockPlace, EntryId, EntrySlice, LoadedBlock, PinnedEntry};
 use millstream_resp::{Protocol, ReplyWriter};
 
 use super::{
@@ -39,6 +39,9 @@ enum Pending {
     Encoded(IntoIter<Vec<u8>>),
 }
 
+/// Bytes on disk of the blocks that are asked for at once.
+const MISSING_BYTES_MAX: u64 = 512 << 10;
+
 /// Pieces of a key listing that are searched in one step: about 100 us.
 const PIECES_PER_STEP: usize = 16;
 
@@ -55,13 +58,52 @@ impl ReplyEncoder {
         self.stack.is_empty()
     }
 
-    /// Appends to `to` until it holds about `goal` bytes, or the reply is done. Goes over the goal
-    /// by at most one block of entries, or one bulk string. May append nothing although the reply
-    /// is not done: then there is more to be found out, and others should have their turn first.
+    /// The blocks that it needs to go on, if they are not in memory: some of those that come next,
+    /// in the order in which [`Self::supply`] takes them.
+    #[must_use]
+    pub fn missing(&self) -> Vec<BlockPlace> {
+        let Some(Pending::Entries { slice, run, .. }) = self.stack.last() else {
+            return Vec::new();
+        };
+        if slice.cold_of_run(*run).is_none() {
+            return Vec::new();
+        }
+        let mut bytes = 0;
+        let ahead = (*run..slice.run_count()).filter_map(|run| slice.cold_of_run(run));
+        let ahead = ahead.map(|cold| cold.place).take_while(|place| {
+            let fits = bytes < MISSING_BYTES_MAX;
+            bytes += u64::from(place.bytes);
+            fits
+        });
+        ahead.collect()
+    }
+
+    /// Takes the blocks that [`Self::missing`] named.
+    pub fn supply(&mut self, blocks: &[LoadedBlock]) {
+        let Some(Pending::Entries { slice, run, .. }) = self.stack.last_mut() else { return };
+        let cold: Vec<_> = (*run..slice.run_count())
+            .filter(|run| slice.cold_of_run(*run).is_some())
+            .take(blocks.len())
+            .collect();
+        for (run, block) in cold.into_iter().zip(blocks) {
+            slice.warm_run(run, block);
+        }
+    }
+
+    /// Appends to `to` until it holds about `goal` bytes, or the reply is done, or it needs a block
+    /// that is not in memory (see [`Self::missing`]). Goes over the goal by at most one block of
+    /// entries, or one bulk string. May append nothing although the reply is not done: then there
+    /// is more to be found out, and others should have their turn first.
     pub fn step(&mut self, to: &mut Vec<u8>, goal: usize) {
         while to.len() < goal
             && let Some(pending) = self.stack.pop()
         {
+            if let Pending::Entries { slice, run, .. } = &pending
+                && slice.cold_of_run(*run).is_some()
+            {
+                self.stack.push(pending);
+                return;
+            }
             if let Pending::Matching(mut matches) = pending {
                 if !matches.search(PIECES_PER_STEP) {
                     self.stack.push(Pending::Matching(matches));
@@ -92,12 +134,13 @@ impl ReplyEncoder {
                     write(&key, out);
                 }
             }
-            Pending::Entries { slice, run, with_counts } => {
+            Pending::Entries { mut slice, run, with_counts } => {
                 if run < slice.run_count() {
                     slice.for_each_of_run(run, |entry| match with_counts {
                         true => write_with_counts(entry, 0, 0, out),
                         false => write_entry(entry, out),
                     });
+                    slice.forget_run(run);
                     self.stack.push(Pending::Entries { slice, run: run + 1, with_counts });
                 }
             }
@@ -177,6 +220,24 @@ impl ReplyEncoder {
 }
 
 impl Reply {
+    /// Whether it shows entries whose blocks are not in memory: only a [`ReplyEncoder`] can write
+    /// it.
+    #[must_use]
+    pub fn has_cold(&self) -> bool {
+        match self {
+            Self::Array(items) | Self::Set(items) => items.iter().any(Self::has_cold),
+            Self::Map(pairs) => pairs.iter().any(|(_, value)| value.has_cold()),
+            Self::Entries(slice) => slice.cold().next().is_some(),
+            Self::Read(outcome) => outcome.streams.iter().any(|stream| match &stream.entries {
+                ReadEntries::Plain(slice) | ReadEntries::WithClaims { new: slice, .. } => {
+                    slice.cold().next().is_some()
+                }
+                ReadEntries::History(_) => false,
+            }),
+            _ => false,
+        }
+    }
+
     /// Bytes that the reply takes on the wire, roughly. Cheap: looks at no entry.
     #[must_use]
     pub fn bytes_estimate(&self) -> usize {

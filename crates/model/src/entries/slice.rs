@@ -8,7 +8,7 @@
 //! until the block is loaded for it ([`EntrySlice::warm_run`]). Whoever reads sees to that first.
 
 use super::block::Block;
-use super::block_place::ColdBlock;
+use super::block_place::{BlockPlace, ColdBlock};
 use super::dead::Dead;
 use super::entry_ref::EntryRef;
 use super::list::Direction;
@@ -280,12 +280,13 @@ impl EntrySlice {
     ///
     /// # Panics
     /// If there are not so many runs.
-    pub fn chill_run(&mut self, run: usize, cold: ColdBlock) {
+    pub fn forget_run(&mut self, run: usize) {
         let run = match run.checked_sub(1) {
             None => self.head.as_mut().expect("below the count of runs"),
             Some(index) => &mut self.tail[index],
         };
-        run.block = Err(cold);
+        let place = BlockPlace { file: 0, offset: 0, bytes: 0 };
+        run.block = Err(ColdBlock { first: EntryId::MIN, place });
     }
 
     /// Keeps something as long as the slice: what its blocks are loaded from.

@@ -116,6 +116,9 @@ pub(super) fn section(shared: &Shared, facts: &MemoryFacts, engine: &Statistics)
         ("active_defrag_running", zero()),
         ("lazyfree_pending_objects", engine.garbage_objects.to_string()),
         ("millstream_string_bytes", engine.string_bytes.to_string()),
+        ("millstream_block_bytes", engine.block_bytes.to_string()),
+        ("millstream_block_bytes_unwritten", engine.unwritten_block_bytes.to_string()),
+        ("millstream_cache_bytes", shared.engine.storage_statistics().cache_bytes.to_string()),
     ])
 }
 

@@ -46,6 +46,7 @@ pub(super) fn persistence(shared: &Shared, engine: &Statistics) -> String {
     ];
     if !shared.config.memory {
         all.extend(log(shared, engine));
+        all.extend(storage(shared));
     }
     lines(&all)
 }
@@ -68,8 +69,37 @@ fn log(shared: &Shared, engine: &Statistics) -> Vec<(&'static str, String)> {
         ("millstream_disk_full", flag(room.is_some_and(|room| room.is_disk_full()))),
         ("millstream_poisoned", flag(shared.poison().is_some())),
         ("millstream_poison_reason", shared.poison().unwrap_or_default().to_owned()),
+        ("millstream_checkpointed", shared.engine.checkpointed().to_string()),
         ("millstream_replayed_records", shared.recovery.records.to_string()),
         ("millstream_torn_bytes_cut", shared.recovery.torn_bytes_cut.to_string()),
+    ]
+}
+
+/// Checkpoints and block files.
+fn storage(shared: &Shared) -> Vec<(&'static str, String)> {
+    let facts = shared.engine.storage_statistics();
+    let files = facts.files;
+    let logged = shared.engine.written().since(millstream_engine::LogPosition::ZERO);
+    let written = files.written_bytes + facts.checkpoint_bytes;
+    vec![
+        ("millstream_checkpoints", facts.checkpoints.to_string()),
+        ("millstream_checkpoint_failures", facts.checkpoint_failures.to_string()),
+        (
+            "millstream_checkpoint_status",
+            if facts.has_checkpoint_failed { "err" } else { "ok" }.into(),
+        ),
+        ("millstream_last_checkpoint_bytes", facts.last_checkpoint_bytes.to_string()),
+        ("millstream_checkpoint_bytes_written", facts.checkpoint_bytes.to_string()),
+        ("millstream_longest_hold_us", facts.longest_hold_us.to_string()),
+        ("millstream_block_files", files.files.to_string()),
+        ("millstream_block_file_bytes", files.bytes.to_string()),
+        ("millstream_block_live_bytes", files.live_bytes.to_string()),
+        ("millstream_block_bytes_written", files.written_bytes.to_string()),
+        ("millstream_block_raw_bytes_written", files.raw_bytes.to_string()),
+        ("millstream_blocks_read", facts.blocks_read.to_string()),
+        ("millstream_blocks_read_holding_lock", facts.blocks_read_held.to_string()),
+        ("millstream_bytes_written_besides_log", written.to_string()),
+        ("millstream_log_bytes_written", logged.to_string()),
     ]
 }
 

@@ -37,6 +37,8 @@ pub(super) enum Waiting {
     Room(Pin<Box<Sleep>>),
     /// A pause holds the next command up.
     Postponed(super::postponing::Postponed),
+    /// Blocks that the next command needs are being loaded.
+    Blocks(super::loading::Loading),
     /// A large reply goes out bit by bit.
     Large(super::large_reply::LargeReply),
 }
@@ -133,7 +135,8 @@ impl Session {
                 Poll::Ready(())
             }
             Waiting::Postponed(_) => self.poll_postponed(context),
-            Waiting::Large(_) => self.poll_large_reply(),
+            Waiting::Blocks(_) => self.poll_loading(context),
+            Waiting::Large(_) => self.poll_large_reply(context),
         }
     }
 

@@ -26,6 +26,9 @@ const LOCK_TIME: Duration = Duration::from_micros(100);
 /// The clock is looked at after so many commands.
 const CLOCK_STRIDE: usize = 16;
 
+/// Every reply with a block in it that is not in memory is larger.
+const COLD_BYTES_MIN: usize = 64;
+
 const NOAUTH: &str = "NOAUTH Authentication required.";
 const EXEC_NOAUTH: &str =
     "EXECABORT Transaction discarded because of: NOAUTH Authentication required.";
@@ -267,7 +270,16 @@ impl Session {
         now: Now,
         txn: &mut Transaction<'_>,
     ) -> Step {
+        if self.has_loaded() {
+            if let Some(reply) = self.take_load_failure() {
+                self.answer(Some(spec), reply, LogPosition::ZERO);
+                self.lap(spec, args);
+                return Step::Next;
+            }
+            txn.install(&self.loaded);
+        }
         txn.begin();
+        txn.may_put_off(true);
         txn.leave_no_trace(self.leaves_no_trace);
         let answer = run(spec, args, self.db, true, txn);
         let position = txn.finish();
@@ -275,9 +287,14 @@ impl Session {
         match answer {
             Answer::Reply(reply) => {
                 self.room_wanted_since = None;
+                self.forget_loaded();
                 self.answer(Some(spec), reply, position);
                 self.lap(spec, args);
                 Step::Next
+            }
+            Answer::NeedsBlocks => {
+                self.load(txn.take_needed());
+                Step::Retry
             }
             Answer::NeedsRoom => {
                 self.shared.wake_preparer();
@@ -295,6 +312,7 @@ impl Session {
                     .map(|block_ms| now.monotonic_ms.saturating_add(block_ms).saturating_add(1));
                 let read = ParkedRead::new(std::sync::Arc::clone(&self.client.signal));
                 let sink = Box::new(Sink(std::sync::Arc::clone(&read)));
+                self.forget_loaded();
                 let ticket = txn.park(*request, deadline_ms, sink);
                 self.last_position = self.last_position.max(position);
                 self.lap_blocked(spec, args);
@@ -351,6 +369,10 @@ impl Session {
             return;
         }
         self.last_reply_bytes = reply.bytes_estimate();
+        if self.last_reply_bytes > COLD_BYTES_MIN && reply.has_cold() {
+            // Its blocks are loaded as it is written.
+            self.last_reply_bytes = self.last_reply_bytes.max(large_reply::WHOLE_BYTES_MAX + 1);
+        }
         self.replies_bytes += self.last_reply_bytes;
         self.replies.push((reply, position));
     }

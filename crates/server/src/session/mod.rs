@@ -22,6 +22,7 @@ mod blocking;
 mod execute;
 mod input;
 mod large_reply;
+mod loading;
 mod monitoring;
 mod outbox;
 mod own;
@@ -38,7 +39,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use millstream_command::Reply;
-use millstream_engine::LogPosition;
+use millstream_engine::{LoadedBlocks, LogPosition};
 use millstream_resp::{ArgSlices, Protocol};
 
 use self::blocking::Waiting;
@@ -88,6 +89,10 @@ pub(crate) struct Session {
     monitor: Option<Arc<Monitor>>,
     /// Since when a write has been waiting for room.
     room_wanted_since: Option<Instant>,
+    /// Blocks that were loaded for the command that runs next, or why that failed.
+    is_load_done: bool,
+    loaded: LoadedBlocks,
+    load_failure: Option<Reply>,
     multi: Option<Multi>,
     silence: Silence,
     watched: Vec<Watched>,
@@ -132,6 +137,9 @@ impl Session {
             stopwatch: Stopwatch::new(),
             monitor: None,
             room_wanted_since: None,
+            is_load_done: false,
+            loaded: LoadedBlocks::default(),
+            load_failure: None,
             multi: None,
             silence: Silence::None,
             watched: Vec::new(),
@@ -263,7 +271,7 @@ impl Session {
             Waiting::Read(_) | Waiting::Replicas(_) | Waiting::Postponed(_) => {
                 self.input.buffered() < BACKLOG_BYTES_MAX
             }
-            Waiting::Room(_) | Waiting::Large(_) => false,
+            Waiting::Room(_) | Waiting::Blocks(_) | Waiting::Large(_) => false,
         }
     }
 
@@ -272,7 +280,9 @@ impl Session {
         match self.waiting {
             Waiting::No => self.may_run() && self.input.has_more(),
             Waiting::Large(ref large) => {
-                self.outbox.is_empty() && large.until <= self.shared.released()
+                self.outbox.is_empty()
+                    && large.loading.is_none()
+                    && large.until <= self.shared.released()
             }
             _ => false,
         }
@@ -304,7 +314,9 @@ impl Session {
     /// Arranges to be woken when the next held reply may leave. Returns whether it may already.
     fn arrange_release(&mut self, context: &Context<'_>) -> bool {
         let large = match &self.waiting {
-            Waiting::Large(large) if self.outbox.is_empty() => Some(large.until),
+            Waiting::Large(large) if self.outbox.is_empty() && large.loading.is_none() => {
+                Some(large.until)
+            }
             _ => None,
         };
         // Only looked at: what is let go here would not be sent.

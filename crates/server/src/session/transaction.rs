@@ -180,13 +180,26 @@ impl Session {
             return step;
         }
         let multi = self.multi.take().unwrap_or_default();
+        if self.has_loaded()
+            && let Some(reply) = self.take_load_failure()
+        {
+            self.discard();
+            self.answer(Some(spec), reply, LogPosition::ZERO);
+            self.lap_exec(spec, since);
+            return Step::Next;
+        }
         self.update_facts(|facts| {
             facts.last_command = Some(spec);
             facts.watched = 0;
             facts.queued = Some(multi.len());
         });
         let silence = self.silence;
-        let (reply, position) = self.run_queued(spec, &multi.queued, txn);
+        let Some((reply, position)) = self.run_queued(spec, &multi.queued, txn) else {
+            self.silence = silence;
+            self.multi = Some(multi);
+            return Step::Retry;
+        };
+        self.forget_loaded();
         // EXEC's reply is a whole: what CLIENT REPLY says in it counts from the next one on.
         let next_silence = std::mem::replace(&mut self.silence, silence);
         self.answer(Some(spec), reply, position);
@@ -196,21 +209,24 @@ impl Session {
         Step::Next
     }
 
+    /// `None`: nothing has run, since blocks are needed first, which are being loaded now.
     fn run_queued(
         &mut self,
         exec: &'static CommandSpec,
         queued: &[Queued],
         mut txn: Transaction<'_>,
-    ) -> (Reply, LogPosition) {
+    ) -> Option<(Reply, LogPosition)> {
         let watched = std::mem::take(&mut self.watched);
         self.skip_time();
         let since = self.last_end();
+        txn.install(&self.loaded);
         txn.begin();
+        txn.may_put_off(true);
         txn.leave_no_trace(self.leaves_no_trace);
         if watched.iter().any(|watched| txn.version(watched.db, &watched.key) != watched.version) {
             let position = txn.finish();
             self.lap_exec(exec, since);
-            return (Reply::NilArray, position);
+            return Some((Reply::NilArray, position));
         }
         let mut replies = Vec::with_capacity(queued.len());
         for (index, Queued { spec, args }) in queued.iter().enumerate() {
@@ -221,6 +237,13 @@ impl Session {
                     Answer::Reply(reply) => reply,
                     // A part of a transaction cannot be put off.
                     Answer::NeedsRoom => Reply::error(NO_ROOM),
+                    // Nothing has changed yet: what ran before only looked.
+                    Answer::NeedsBlocks => {
+                        txn.finish();
+                        self.watched = watched;
+                        self.load(txn.take_needed());
+                        return None;
+                    }
                     // Only without `may_block` false.
                     Answer::Park { .. } => Reply::NilArray,
                 }
@@ -235,6 +258,6 @@ impl Session {
         }
         let position = txn.finish();
         self.lap_exec(exec, since);
-        (Reply::Array(replies), position)
+        Some((Reply::Array(replies), position))
     }
 }

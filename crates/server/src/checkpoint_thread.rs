@@ -1,0 +1,80 @@
+//! The thread that makes checkpoints, so that the log need not be kept and blocks may leave memory.
+//!
+//! It writes at a measured pace, so that its bytes do not stand in the way of the log's: faster only
+//! where memory or the log demand it. At the end it makes a last one, and the next start replays
+//! nothing.
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use millstream_engine::{CheckpointError, CheckpointStep, Checkpointer};
+
+use crate::saving;
+use crate::shared::Shared;
+
+/// How often it looks whether a checkpoint is due.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
+/// How often it looks whether the log is durable.
+const LOG_PAUSE: Duration = Duration::from_millis(2);
+/// Before it tries again after a failure.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// Bytes a second.
+const PACE: u64 = 32 << 20;
+
+/// Runs until `stop` is set and everything is in a checkpoint, or until the log is poisoned.
+pub(crate) fn run(mut checkpointer: Checkpointer, shared: &Arc<Shared>, stop: &Arc<AtomicBool>) {
+    checkpointer.set_pace(pace(Arc::clone(shared), Arc::clone(stop)));
+    let mut has_complained = false;
+    while shared.poison().is_none() {
+        let is_stopping = stop.load(Ordering::Acquire);
+        match checkpointer.step(is_stopping) {
+            Ok(CheckpointStep::Idle) if is_stopping => return,
+            Ok(CheckpointStep::Idle) => thread::sleep(LOOK_PAUSE),
+            Ok(CheckpointStep::Working) => {}
+            Ok(CheckpointStep::WaitsForLog(position)) => {
+                shared.note_log_end(position);
+                saving::ask(shared, false);
+                thread::sleep(LOG_PAUSE);
+            }
+            Ok(CheckpointStep::Published(position)) => {
+                tracing::debug!("a checkpoint covers the log up to {position}");
+                has_complained = false;
+                shared.wake_preparer();
+            }
+            Err(error) => {
+                complain(&error, &mut has_complained);
+                if is_stopping {
+                    return;
+                }
+                thread::sleep(RETRY_PAUSE);
+            }
+        }
+    }
+}
+
+fn complain(error: &CheckpointError, has_complained: &mut bool) {
+    if matches!(error, CheckpointError::Reloaded) || *has_complained {
+        return;
+    }
+    *has_complained = true;
+    let source = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+    tracing::error!(
+        "cannot make a checkpoint, will try again (nothing is lost, the log grows): {error}{source}"
+    );
+}
+
+/// Sleeps as long as the bytes should have taken.
+fn pace(shared: Arc<Shared>, stop: Arc<AtomicBool>) -> Box<dyn FnMut(u64) + Send> {
+    let mut since = Instant::now();
+    Box::new(move |bytes| {
+        let is_urgent = shared.engine.is_memory_short() || shared.engine.is_log_long();
+        if !is_urgent && !stop.load(Ordering::Acquire) {
+            let due = Duration::from_micros(bytes * 1_000_000 / PACE);
+            thread::sleep(due.saturating_sub(since.elapsed()));
+        }
+        since = Instant::now();
+    })
+}
