@@ -279,6 +279,17 @@ impl State {
         self.with_entries(object, |entries| entries.set_place(first, block, place))
     }
 
+    /// Notes that a block was copied elsewhere, if it still lies where it was copied from.
+    pub(crate) fn move_place(
+        &mut self,
+        object: ObjectRef,
+        first: EntryId,
+        from: BlockPlace,
+        to: BlockPlace,
+    ) -> bool {
+        self.with_entries(object, |entries| entries.move_place(first, from, to))
+    }
+
     /// Blocks that a part changes and that are not in memory, with their stream.
     pub(crate) fn cold_for(&self, mutation: &Mutation<'_>) -> Option<(ObjectRef, Vec<ColdBlock>)> {
         let object = mutation.stream()?;

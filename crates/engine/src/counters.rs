@@ -25,8 +25,8 @@ pub(crate) struct Counters {
     pub(crate) longest_hold_ns: AtomicU64,
 }
 
-/// The core, held for work that is no transaction; how long is counted. The one use of a clock here:
-/// nothing depends on what it says.
+/// The core, held for work that is no transaction; how long is counted. The one use of a clock
+/// here: nothing depends on what it says.
 pub(crate) struct CoreGuard<'e> {
     core: MutexGuard<'e, Core>,
     counters: &'e Counters,

@@ -74,5 +74,5 @@ pub use reload::ReloadError;
 pub use state::DATABASE_COUNT;
 pub use statistics::{Statistics, StorageStatistics, TableBytes};
 pub use strings::{StringExpiry, StringForm};
-pub use transaction::Transaction;
+pub use transaction::{StreamEdges, Transaction};
 pub use waiters::{ReadSink, Ticket, WaitResult};

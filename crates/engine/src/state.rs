@@ -154,10 +154,8 @@ impl State {
     }
 
     fn restore_object(&mut self, db: u8, id: ObjectId, entry: KeyEntry, data: ObjectData) {
-        if let ObjectData::Stream(stream) = &data {
-            if stream.idempotence().tracked() > 0 {
-                self.producing.insert(id);
-            }
+        if data.as_stream().is_some_and(|stream| stream.idempotence().tracked() > 0) {
+            self.producing.insert(id);
         }
         let (key, changed_at) = (Arc::clone(&entry.key), LogPosition::default());
         let object = Object { id, key, epoch: 0, data, changed_at, version: 0, used_at_ms: None };
@@ -252,9 +250,13 @@ impl State {
 
     /// Places that nothing here refers to any more; a checkpoint that was begun before may.
     pub(crate) fn take_freed(&mut self) -> Vec<BlockPlace> {
-        let mut freed = std::mem::take(&mut self.freed);
-        freed.append(&mut self.garbage_count.take_freed());
-        freed
+        std::mem::take(self.collect_freed())
+    }
+
+    /// The same, left here.
+    pub(crate) fn collect_freed(&mut self) -> &mut Vec<BlockPlace> {
+        self.freed.append(&mut self.garbage_count.take_freed());
+        &mut self.freed
     }
 
     /// Bytes of all strings.

@@ -48,6 +48,9 @@ pub struct Transaction<'e> {
     pub(crate) needed: NeededBlocks,
 }
 
+/// The first and the last entry of a stream, if it has any.
+pub type StreamEdges = (Option<PinnedEntry>, Option<PinnedEntry>);
+
 /// A record group in the making.
 #[derive(Debug, Default)]
 pub(crate) struct RecordGroup {
@@ -196,11 +199,7 @@ impl<'e> Transaction<'e> {
     ///
     /// # Errors
     /// [`Rejection::WrongType`], [`Rejection::BlocksNotLoaded`], [`Rejection::BlockUnreadable`].
-    pub fn edges(
-        &mut self,
-        db: u8,
-        key: &[u8],
-    ) -> Result<Option<(Option<PinnedEntry>, Option<PinnedEntry>)>, Rejection> {
+    pub fn edges(&mut self, db: u8, key: &[u8]) -> Result<Option<StreamEdges>, Rejection> {
         let Some(object) = self.find_stream(db, key)? else { return Ok(None) };
         let entries = self.state().stream(object.slot).entries();
         let (first, last) = (entries.first_id(), entries.last_id());

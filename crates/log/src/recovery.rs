@@ -122,8 +122,9 @@ pub fn open(
     })
 }
 
-/// Replays all records that end after `from` and up to `until`, the end of a batch, without changing
-/// anything: the log may be open, and written behind `until`. Returns how many records there were.
+/// Replays all records that end after `from` and up to `until`, the end of a batch, without
+/// changing anything: the log may be open, and written behind `until`. Returns how many records
+/// there were.
 ///
 /// # Errors
 /// See [`OpenError`]. Whatever was replayed by then must be thrown away.

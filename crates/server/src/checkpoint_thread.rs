@@ -1,8 +1,8 @@
 //! The thread that makes checkpoints, so that the log need not be kept and blocks may leave memory.
 //!
-//! It writes at a measured pace, so that its bytes do not stand in the way of the log's: faster only
-//! where memory or the log demand it. At the end it makes a last one, and the next start replays
-//! nothing.
+//! It writes at a measured pace, so that its bytes do not stand in the way of the log's: faster
+//! only where memory or the log demand it. At the end it makes a last one, and the next start
+//! replays nothing.
 
 use std::error::Error as _;
 use std::sync::Arc;

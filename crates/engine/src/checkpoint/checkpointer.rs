@@ -3,7 +3,8 @@
 //! Invariants:
 //! 1. A checkpoint is published only once the log is durable up to its position; before, recovery
 //!    finds the one before and all of the log behind it.
-//! 2. A block's place is noted in its stream only once the block can be read there.
+//! 2. A block's place is noted in its stream only once the block is on disk there: until then it
+//!    stays in memory, and a failed write or sync costs nothing but the attempt.
 //! 3. A place is given up only after a checkpoint was published that was begun after the last
 //!    reference to it went.
 //! 4. After a failure the next checkpoint is a full one: what this one had taken is not known any
@@ -19,6 +20,7 @@ use millstream_log::{
 };
 use millstream_model::{BlockPlace, EntryId, LoadedBlock};
 
+use super::compaction::Compaction;
 use super::encode::{self, Sink};
 use crate::blocks::{address, place};
 use crate::cache::CachedBlock;
@@ -30,12 +32,19 @@ use crate::object::ObjectId;
 const SAVE_BUDGET: usize = 256;
 /// Blocks that are told where they lie under one hold of the engine.
 const PLACES_PER_HOLD: usize = 128;
-/// Blocks are flushed, and told where they lie, each time so much was written.
-const SETTLE_BYTES: u64 = 1 << 20;
+/// Blocks are synced, and their streams told where they lie, each time so much was written.
+const SETTLE_BYTES: u64 = 4 << 20;
+/// How often the pace is told of what was written.
+const PACE_BYTES: u64 = 1 << 20;
 /// Deltas below this do not make a full checkpoint due, however small that is.
 const DELTA_BYTES_MIN: u64 = 4 << 20;
 /// A chain with more files is replaced by a full checkpoint.
 const DELTAS_MAX: u64 = 64;
+
+/// So many bytes of blocks that nothing refers to any more, or so many blocks, make a checkpoint
+/// due: only then their space can be given back.
+const FREED_BYTES: u64 = 64 << 20;
+const FREED_MAX: usize = 8 << 10;
 
 /// What a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +138,11 @@ pub struct Checkpointer {
     last_bytes: u64,
     must_be_full: bool,
     work: Option<Work>,
+    compaction: Option<Compaction>,
+    /// Block files that could not be emptied; tried again after the next start.
+    left_alone: Vec<u32>,
+    /// Blocks lie elsewhere than the last checkpoint says.
+    has_moved: bool,
     pace: Box<dyn FnMut(u64) + Send>,
     salt: u64,
 }
@@ -150,6 +164,16 @@ struct Making {
     generation: u64,
     /// Of what was in memory only when it was begun, what still is.
     unwritten_bytes: usize,
+    unsettled: Unsettled,
+}
+
+/// Blocks that were written and may not be on disk yet.
+#[derive(Default)]
+struct Unsettled {
+    blocks: Vec<(ObjectId, EntryId, LoadedBlock, BlockPlace)>,
+    bytes: u64,
+    /// Heap bytes of those that have left this list.
+    settled_bytes: usize,
 }
 
 /// Where blocks and records of a checkpoint go.
@@ -158,13 +182,9 @@ struct FileSink<'a> {
     blocks: &'a mut BlockWriter,
     records: &'a mut CheckpointWriter,
     pace: &'a mut (dyn FnMut(u64) + Send),
-    /// Written, but not told where they lie.
-    unsettled: Vec<(ObjectId, EntryId, LoadedBlock, BlockPlace)>,
-    unsettled_bytes: u64,
+    unsettled: &'a mut Unsettled,
     /// Bytes that the pace does not know of yet.
     unpaced: u64,
-    /// Heap bytes of blocks that were told where they lie.
-    settled_bytes: usize,
 }
 
 impl Sink for FileSink<'_> {
@@ -179,30 +199,41 @@ impl Sink for FileSink<'_> {
         let mut bytes = Vec::with_capacity(block.byte_len() + 64);
         block.encode(&mut bytes);
         let at = place(self.blocks.append(object, 0, &bytes)?);
-        self.unsettled.push((ObjectId(object), block.first_id(), block.clone(), at));
-        self.unsettled_bytes += u64::from(at.bytes);
+        self.unsettled.blocks.push((ObjectId(object), block.first_id(), block.clone(), at));
+        self.unsettled.bytes += u64::from(at.bytes);
         self.unpaced += u64::from(at.bytes);
-        if self.unsettled_bytes >= SETTLE_BYTES {
-            self.settle()?;
+        if self.unsettled.bytes >= SETTLE_BYTES {
+            self.shared.settle(self.blocks, self.unsettled)?;
+        }
+        if self.unpaced >= PACE_BYTES {
+            (self.pace)(std::mem::take(&mut self.unpaced));
         }
         Ok(at)
     }
 }
 
-impl FileSink<'_> {
-    /// Makes the blocks readable, and tells their streams where they lie.
-    fn settle(&mut self) -> Result<(), BlockWriteError> {
-        let flushed = self.blocks.flush();
-        for some in std::mem::take(&mut self.unsettled).chunks(PLACES_PER_HOLD) {
-            let mut core = self.shared.lock_core();
+impl Shared {
+    /// Brings blocks to disk, and tells their streams where they lie.
+    fn settle(
+        &self,
+        writer: &mut BlockWriter,
+        unsettled: &mut Unsettled,
+    ) -> Result<(), BlockWriteError> {
+        if let Err(error) = writer.sync() {
+            self.discard(unsettled);
+            return Err(error);
+        }
+        unsettled.bytes = 0;
+        for some in std::mem::take(&mut unsettled.blocks).chunks(PLACES_PER_HOLD) {
+            let mut core = self.lock_core();
             for (id, first, block, place) in some {
-                let object = core.state.find_stream_object(*id).filter(|_| flushed.is_ok());
+                let object = core.state.find_stream_object(*id);
                 let is_set = object
                     .is_some_and(|object| core.state.set_place(object, *first, block, *place));
                 if is_set {
                     let (object, first, place) = (*id, *first, *place);
                     let bytes = block.heap_bytes();
-                    self.settled_bytes += bytes;
+                    unsettled.settled_bytes += bytes;
                     core.cache.add_written(CachedBlock { object, first, place, bytes });
                 } else {
                     // This checkpoint refers to it, and nothing later will.
@@ -211,10 +242,14 @@ impl FileSink<'_> {
             }
             core.make_room();
         }
-        self.unsettled_bytes = 0;
-        flushed?;
-        (self.pace)(std::mem::take(&mut self.unpaced));
         Ok(())
+    }
+
+    /// Gives up blocks that may not be on disk.
+    fn discard(&self, unsettled: &mut Unsettled) {
+        let places = unsettled.blocks.drain(..).map(|(.., place)| place);
+        self.lock_core().state.freed.extend(places);
+        unsettled.bytes = 0;
     }
 }
 
@@ -234,6 +269,9 @@ impl Checkpointer {
             last_bytes: facts.full_bytes.max(facts.delta_bytes),
             must_be_full: false,
             work: None,
+            compaction: None,
+            left_alone: Vec::new(),
+            has_moved: false,
             pace: Box::new(|_| {}),
             salt,
         }
@@ -251,6 +289,21 @@ impl Checkpointer {
         self.work.is_some()
     }
 
+    /// Re-derives what is counted of block files, while no checkpoint is being made.
+    ///
+    /// # Panics
+    /// If something is wrong.
+    pub fn check(&self) {
+        let mut core = self.shared.lock_core();
+        let files = self.shared.block_files().expect("a stored log has block files");
+        let freed: u64 =
+            core.state.collect_freed().iter().map(|place| u64::from(place.bytes)).sum();
+        let held: u64 = core.state.places().map(|place| u64::from(place.bytes)).sum();
+        if self.work.is_none() {
+            assert_eq!(files.statistics().live_bytes, held + freed, "bytes that are referred to");
+        }
+    }
+
     /// Goes on with the checkpoint that is being made; begins one if it is time, or `now_wanted`
     /// and something was logged since the last one.
     ///
@@ -259,7 +312,7 @@ impl Checkpointer {
     pub fn step(&mut self, now_wanted: bool) -> Result<CheckpointStep, CheckpointError> {
         let done = match self.work.take() {
             None if self.is_due(now_wanted) => self.begin(),
-            None => return Ok(CheckpointStep::Idle),
+            None => return self.compact(),
             Some(Work::Saving(making)) => self.save(making),
             Some(Work::Waiting(making, finished)) => self.publish(making, finished),
         };
@@ -271,12 +324,46 @@ impl Checkpointer {
     }
 
     fn is_due(&self, now_wanted: bool) -> bool {
-        let core = self.shared.lock_core();
+        let mut core = self.shared.lock_core();
         let end = core.log.as_ref().map_or(self.last_position, millstream_log::LogBuffer::end);
         let logged = end.since(self.last_position);
         let goal = self.shared.checkpoint_log_bytes.max(self.last_bytes);
         let is_memory_short = core.unwritten_excess() > core.cache_bytes / 2;
-        logged > 0 && (now_wanted || logged >= goal || is_memory_short)
+        let freed = core.state.collect_freed();
+        let freed_bytes: u64 = freed.iter().take(FREED_MAX).map(|at| u64::from(at.bytes)).sum();
+        let is_space_wanted = freed.len() >= FREED_MAX || freed_bytes >= FREED_BYTES;
+        let has_changed = logged > 0 || self.has_moved || is_space_wanted;
+        let is_moved = self.has_moved && self.compaction.is_none();
+        has_changed
+            && (now_wanted || logged >= goal || is_memory_short || is_space_wanted || is_moved)
+    }
+
+    /// Empties sparse files while there is nothing else to do.
+    fn compact(&mut self) -> Result<CheckpointStep, CheckpointError> {
+        let files = self.shared.block_files().expect("a stored log has block files");
+        if self.compaction.is_none() {
+            self.compaction = Compaction::begin(files, &self.left_alone);
+        }
+        let Some(compaction) = &mut self.compaction else { return Ok(CheckpointStep::Idle) };
+        let before = compaction.moved_bytes;
+        let has_more = compaction.step(&self.shared, &mut self.blocks);
+        let moved_bytes = compaction.moved_bytes - before;
+        self.has_moved |= moved_bytes > 0;
+        (self.pace)(moved_bytes);
+        match has_more {
+            Ok(true) => {}
+            // What is left of it could not be moved, or goes with the next checkpoint: either way
+            // it need not be looked at again.
+            Ok(false) => {
+                self.left_alone.push(compaction.number());
+                self.compaction = None;
+            }
+            Err(error) => {
+                self.compaction = None;
+                return Err(error.into());
+            }
+        }
+        Ok(CheckpointStep::Working)
     }
 
     fn begin(&mut self) -> Result<CheckpointStep, CheckpointError> {
@@ -299,6 +386,7 @@ impl Checkpointer {
                 freed: core.state.take_freed(),
                 generation: core.generation,
                 unwritten_bytes: core.state.unwritten_bytes(),
+                unsettled: Unsettled::default(),
             };
             (header, making)
         };
@@ -306,7 +394,9 @@ impl Checkpointer {
         let storage = self.shared.storage().expect("checkpoints are of a stored log");
         let begun = CheckpointWriter::create(storage, kind, number, position, self.salt);
         let begun = begun.and_then(|mut writer| {
-            let mut sink = self.shared.sink(&mut self.blocks, &mut writer, &mut *self.pace);
+            let unsettled = &mut making.unsettled;
+            let mut sink =
+                self.shared.sink(&mut self.blocks, &mut writer, &mut *self.pace, unsettled);
             encode::encode_header(&header, &mut sink)?;
             Ok(writer)
         });
@@ -337,14 +427,11 @@ impl Checkpointer {
             return self.finish(making);
         }
         let writer = making.writer.as_mut().expect("it is there while objects are saved");
-        let mut sink = self.shared.sink(&mut self.blocks, writer, &mut *self.pace);
-        let mut written =
-            saved.iter().try_for_each(|object| encode::encode_object(object, &mut sink));
-        if written.is_ok() && sink.unpaced >= SETTLE_BYTES || !sink.unsettled.is_empty() {
-            written = written.and(sink.settle());
-        }
-        let settled = sink.settled_bytes;
-        making.unwritten_bytes = making.unwritten_bytes.saturating_sub(settled);
+        let unsettled = &mut making.unsettled;
+        let mut sink = self.shared.sink(&mut self.blocks, writer, &mut *self.pace, unsettled);
+        let written = saved.iter().try_for_each(|object| encode::encode_object(object, &mut sink));
+        let unpaced = sink.unpaced;
+        (self.pace)(unpaced);
         free_removed(&self.shared, &saved);
         match written {
             Ok(()) => {
@@ -357,7 +444,8 @@ impl Checkpointer {
 
     fn finish(&mut self, mut making: Making) -> Result<CheckpointStep, CheckpointError> {
         let writer = making.writer.take().expect("it is there while objects are saved");
-        let finished = self.blocks.sync().and_then(|()| writer.finish());
+        let settled = self.shared.settle(&mut self.blocks, &mut making.unsettled);
+        let finished = settled.and_then(|()| writer.finish());
         match finished {
             Ok(finished) => {
                 let position = making.position;
@@ -406,6 +494,7 @@ impl Checkpointer {
             }
             CheckpointKind::Delta => self.facts.delta_bytes += bytes,
         }
+        self.has_moved = false;
         (self.last_position, self.last_bytes) = (making.position, bytes);
         self.must_be_full = false;
         self.shared.checkpointed.store(making.position.get(), Ordering::Release);
@@ -428,15 +517,17 @@ impl Checkpointer {
     fn lock_end_saving(&self, making: &Making) {
         let left = {
             let mut core = self.shared.lock_core();
-            core.unwritten_floor = making.unwritten_bytes;
+            core.unwritten_floor =
+                making.unwritten_bytes.saturating_sub(making.unsettled.settled_bytes);
             core.state.end_saving()
         };
         free_removed(&self.shared, &left);
     }
 
     /// Forgets a checkpoint that failed.
-    fn give_up(&mut self, making: Making, error: CheckpointError) -> CheckpointError {
+    fn give_up(&mut self, mut making: Making, error: CheckpointError) -> CheckpointError {
         self.must_be_full = true;
+        self.shared.discard(&mut making.unsettled);
         let left = {
             let mut core = self.shared.lock_core();
             if core.generation == making.generation {
@@ -468,18 +559,9 @@ impl Shared {
         blocks: &'a mut BlockWriter,
         records: &'a mut CheckpointWriter,
         pace: &'a mut (dyn FnMut(u64) + Send),
+        unsettled: &'a mut Unsettled,
     ) -> FileSink<'a> {
-        let unsettled = Vec::new();
-        FileSink {
-            shared: self,
-            blocks,
-            records,
-            pace,
-            unsettled,
-            unsettled_bytes: 0,
-            unpaced: 0,
-            settled_bytes: 0,
-        }
+        FileSink { shared: self, blocks, records, pace, unsettled, unpaced: 0 }
     }
 
     fn free(&self, place: BlockPlace) {

@@ -11,6 +11,7 @@
 //! `tests/it/checkpoint.rs`, and the simulator.
 
 mod checkpointer;
+mod compaction;
 mod encode;
 mod kind;
 mod load;

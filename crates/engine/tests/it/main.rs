@@ -1,6 +1,7 @@
 //! The engine through its public interface: every operation, random runs with restarts and crashes,
 //! expiry, parked reads, and what replies must wait for. No real time passes in any test.
 
+mod checkpoint;
 mod copy;
 mod crash;
 mod depends;

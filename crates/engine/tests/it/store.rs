@@ -148,7 +148,8 @@ impl Store {
 
     /// A whole checkpoint of what there is now.
     pub(crate) fn checkpoint(&mut self) {
-        let is_published = |step| matches!(step, CheckpointStep::Published(_));
+        let is_published =
+            |step| matches!(step, CheckpointStep::Published(_) | CheckpointStep::Idle);
         while self.opened.checkpointer.is_working() {
             self.checkpoint_step(false);
         }

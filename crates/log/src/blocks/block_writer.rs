@@ -1,8 +1,8 @@
 //! Appending blocks to files.
 //!
 //! Invariants:
-//! 1. A file's tail is trusted only as long as every write and sync of it succeeded: after a failure
-//!    the file is never added to again.
+//! 1. A file's tail is trusted only as long as every write and sync of it succeeded: after a
+//!    failure the file is never added to again.
 //! 2. What [`BlockWriter::sync`] returned for survives power loss, names included.
 //! 3. A file of an earlier run is never added to.
 

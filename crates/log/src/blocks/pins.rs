@@ -1,7 +1,8 @@
 //! Who may still read from files that nothing refers to any more.
 //!
 //! Each removal begins a new generation. A pin belongs to the generation in which it was taken, and
-//! a file that was given up in one may leave the disk once no pin of that or an earlier one is left.
+//! a file that was given up in one may leave the disk once no pin of that or an earlier one is
+//! left.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};

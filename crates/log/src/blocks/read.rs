@@ -42,7 +42,8 @@ impl BlockFiles {
         Ok(blocks.pop().expect("one was asked for"))
     }
 
-    /// Reads several blocks, returned in the order asked for; neighbours in a file are read at once.
+    /// Reads several blocks, returned in the order asked for; neighbours in a file are read at
+    /// once.
     ///
     /// # Errors
     /// [`BlockReadError`] for the first that cannot be read.
@@ -89,6 +90,27 @@ impl BlockFiles {
                 address: BlockAddress { file: number, offset: at, bytes },
                 block,
             });
+            offset += header.whole_bytes();
+        }
+        Ok(found)
+    }
+
+    /// Where the blocks of a file stand, in order, up to the first place where none does. Payloads
+    /// are not looked at.
+    ///
+    /// # Errors
+    /// [`BlockReadError::Io`].
+    pub fn addresses_in(&self, number: u32) -> Result<Vec<BlockAddress>, BlockReadError> {
+        let file = self.open_file(number)?;
+        let bytes_total = file.len()?;
+        let mut found = Vec::new();
+        let mut offset = FILE_HEADER_BYTES as u64;
+        while offset + BLOCK_HEADER_BYTES as u64 <= bytes_total {
+            let head = file.read(offset, BLOCK_HEADER_BYTES)?;
+            let Ok(header) = BlockHeader::decode(&head, bytes_total - offset) else { break };
+            let Ok(at) = u32::try_from(offset) else { break };
+            let bytes = header.whole_bytes() as u32;
+            found.push(BlockAddress { file: number, offset: at, bytes });
             offset += header.whole_bytes();
         }
         Ok(found)

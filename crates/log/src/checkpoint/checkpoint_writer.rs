@@ -75,8 +75,8 @@ fn failed(
 }
 
 impl CheckpointWriter {
-    /// Begins a checkpoint of that number, which covers the log up to `position`. `salt` is a number
-    /// that clients cannot guess.
+    /// Begins a checkpoint of that number, which covers the log up to `position`. `salt` is a
+    /// number that clients cannot guess.
     ///
     /// # Errors
     /// [`BlockWriteError`]: nothing is lost.

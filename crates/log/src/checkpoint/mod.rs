@@ -7,9 +7,9 @@
 //! ```
 //!
 //! The newest one and those that it builds on are the *chain*. A file gets its name when it is
-//! complete and on disk, and its owner publishes it only once the log is durable up to its position:
-//! so the chain and the log behind its position always say everything. Bytes: `docs/format.md`.
-//! Tests: `tests/it/checkpoints.rs`.
+//! complete and on disk, and its owner publishes it only once the log is durable up to its
+//! position: so the chain and the log behind its position always say everything. Bytes:
+//! `docs/format.md`. Tests: `tests/it/checkpoints.rs`.
 
 mod chain;
 mod checkpoint_writer;

@@ -104,6 +104,11 @@ impl MemoryStorage {
         self.disk.lock().faults.push((operation, after, kind));
     }
 
+    /// Forgets operations that were to fail and did not come.
+    pub fn fail_no_more(&self) {
+        self.disk.lock().faults.clear();
+    }
+
     /// Sets how many bytes fit, in whole 512-byte sectors; `None` for no limit.
     pub fn set_capacity_bytes(&self, capacity_bytes: Option<u64>) {
         self.disk.lock().capacity_bytes = capacity_bytes;

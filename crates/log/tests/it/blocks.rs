@@ -171,7 +171,9 @@ fn a_failed_write_or_sync_loses_only_what_was_not_synced() {
 
 proptest! {
     #[test]
-    fn any_bytes_in_a_file_are_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_in_a_file_are_refused_or_read(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
         let storage = MemoryStorage::new();
         write(&open(&storage, &[]), 0..2);
         let name = storage.names().remove(0);

@@ -17,7 +17,7 @@ use super::dead::Dead;
 use super::list::BlockLimits;
 use super::listpack_size;
 use super::loaded_block::LoadedBlock;
-use super::slice::Run;
+use super::slice::{ColdRun, Run, RunBlock};
 use super::tombstones::Tombstones;
 use crate::EntryId;
 use std::sync::Arc;
@@ -348,15 +348,18 @@ impl BlockSlot {
             return Err(cold);
         }
         let (low, high) = self.ordinals(from, to);
-        let block = match &self.block {
-            Some(block) => Ok(Arc::clone(block)),
-            None => Err(ColdBlock { first: self.first, place: self.place }),
+        let block = match (&self.block, self.cold()) {
+            (Some(block), _) => RunBlock::InMemory(Arc::clone(block)),
+            (None, cold) => {
+                let cold = cold.expect("a block is somewhere");
+                let (stored, bytes) = (self.stored, self.listpack_bytes);
+                RunBlock::Cold(Box::new(ColdRun { cold, stored, bytes }))
+            }
         };
         if self.place.file != 0 {
             self.mark_used();
         }
-        let facts = (self.stored, self.listpack_bytes);
-        let run = Run::new(block, facts, self.dead.clone(), (low, high), count_max, descending);
+        let run = Run::new(block, self.dead.clone(), (low, high), count_max, descending);
         Ok((!run.is_empty()).then_some(run))
     }
 

@@ -4,8 +4,8 @@
 //! 2. `live`, `blocks`, `cold`, `block_bytes` and `clean_bytes` are sums over the blocks.
 //! 3. The last block is open: it may grow.
 //!
-//! Blocks that are not in memory are a matter of `storage.rs`. What needs their contents says so and
-//! changes nothing.
+//! Blocks that are not in memory are a matter of `storage.rs`. What needs their contents says so
+//! and changes nothing.
 
 use super::block_place::{BlockPlace, ColdBlock, ColdBlocks};
 use super::block_slot::BlockSlot;

@@ -6,8 +6,8 @@
 //!          entry count varint | length varint for each | entries, as in `block`
 //! ```
 //!
-//! Bytes that come back are not trusted: [`LoadedBlock::decode`] refuses whatever a later read would
-//! trip over. Tests: beside, with damaged bytes.
+//! Bytes that come back are not trusted: [`LoadedBlock::decode`] refuses whatever a later read
+//! would trip over. Tests: beside, with damaged bytes.
 
 use super::block::Block;
 use super::block_slot::block_bytes;
@@ -193,7 +193,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_refused_or_can_be_read(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        fn any_bytes_are_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
             let mut bytes = bytes;
             if let Some(first) = bytes.first_mut() {
                 *first = 1;

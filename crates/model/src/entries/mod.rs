@@ -1,11 +1,12 @@
 //! The entries of one stream.
 //!
 //! Entries live in [`mod@block`]s: compact, append-only runs of a few kilobytes, each behind an
-//! `Arc`. A [`list`] indexes them by id, in [`chunk`]s that a copy of the whole shares. A block is cut exactly where Redis would cut a node
-//! of its stream ([`listpack_size`]), because approximate trimming and XINFO show those cuts.
-//! Deletion puts [`tombstones`] beside a block and never changes it; only the last block grows, and
-//! is copied first when a [`mod@slice`] of it is being read. A block may have a place outside memory
-//! ([`mod@block_place`], [`storage`]) and leave memory then; its line in the index stays.
+//! `Arc`. A [`list`] indexes them by id, in [`chunk`]s that a copy of the whole shares. A block is
+//! cut exactly where Redis would cut a node of its stream ([`listpack_size`]), because approximate
+//! trimming and XINFO show those cuts. Deletion puts [`tombstones`] beside a block and never
+//! changes it; only the last block grows, and is copied first when a [`mod@slice`] of it is being
+//! read. A block may have a place outside memory ([`mod@block_place`], [`storage`]) and leave
+//! memory then; its line in the index stays.
 //!
 //! Must not know: groups, trimming policies, the wire. Fails by panicking, on bugs alone. Tests: in
 //! `tests.rs` against a plain list of entries, and beside the small parts.

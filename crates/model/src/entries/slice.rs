@@ -8,7 +8,7 @@
 //! until the block is loaded for it ([`EntrySlice::warm_run`]). Whoever reads sees to that first.
 
 use super::block::Block;
-use super::block_place::{BlockPlace, ColdBlock};
+use super::block_place::ColdBlock;
 use super::dead::Dead;
 use super::entry_ref::EntryRef;
 use super::list::Direction;
@@ -29,7 +29,7 @@ pub struct EntrySlice {
     len: usize,
     head: Option<Run>,
     tail: Vec<Run>,
-    guard: Option<Arc<dyn Any + Send + Sync>>,
+    guard: Option<Box<Arc<dyn Any + Send + Sync>>>,
 }
 
 /// The live ordinals of a range within one block.
@@ -37,22 +37,44 @@ pub struct EntrySlice {
 /// When not empty, its first and last ordinal are live.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
-    /// In memory, or where it lies.
-    block: Result<Arc<Block>, ColdBlock>,
-    /// Entries stored in the block, and what Redis would need for it: its size, roughly.
-    stored: u32,
-    stored_bytes: u32,
+    block: RunBlock,
     dead: Option<Arc<Dead>>,
     from: u32,
     to: u32,
     live: u32,
 }
 
+/// The block that a run lies in. Small: replies hold runs in place.
+#[derive(Clone, Debug)]
+pub(super) enum RunBlock {
+    InMemory(Arc<Block>),
+    Cold(Box<ColdRun>),
+    /// It was read, and let go.
+    Forgotten,
+}
+
+/// What is known of a block that is not in memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ColdRun {
+    pub(super) cold: ColdBlock,
+    /// Entries stored in it, and what Redis would need for them: its size, roughly.
+    pub(super) stored: u32,
+    pub(super) bytes: u32,
+}
+
+impl RunBlock {
+    fn cold(&self) -> Option<ColdBlock> {
+        match self {
+            Self::Cold(run) => Some(run.cold),
+            Self::InMemory(_) | Self::Forgotten => None,
+        }
+    }
+}
+
 impl Run {
     /// The live entries of `from..to`, only the outermost `count_max` on the side read first.
     pub(super) fn new(
-        block: Result<Arc<Block>, ColdBlock>,
-        (stored, stored_bytes): (u32, u32),
+        block: RunBlock,
         dead: Option<Arc<Dead>>,
         (from, to): (u32, u32),
         count_max: usize,
@@ -60,7 +82,7 @@ impl Run {
     ) -> Self {
         let count_max = u32::try_from(count_max).unwrap_or(u32::MAX);
         let to = to.max(from);
-        let mut run = Self { block, stored, stored_bytes, dead, from, to, live: 0 };
+        let mut run = Self { block, dead, from, to, live: 0 };
         run.narrow_to_live();
         run.live = run.count_live();
         if run.live > count_max {
@@ -75,7 +97,11 @@ impl Run {
 
     #[inline]
     fn block(&self) -> &Block {
-        self.block.as_ref().expect("a slice is read when all of its blocks are in memory")
+        match &self.block {
+            RunBlock::InMemory(block) => block,
+            RunBlock::Cold(_) => panic!("a slice is read when all of its blocks are in memory"),
+            RunBlock::Forgotten => panic!("a run is read before it is let go"),
+        }
     }
 
     /// Drops tombstones at both ends, and the snapshot when no tombstone is left inside.
@@ -162,10 +188,14 @@ impl Run {
         if self.is_empty() {
             return 0;
         }
-        let Ok(block) = &self.block else {
-            let share = u64::from(self.stored_bytes) * u64::from(self.to - self.from);
-            let bytes = share / u64::from(self.stored.max(1));
-            return bytes as usize + self.len() * 2 * ENTRY_OVERHEAD_BYTES;
+        let block = match &self.block {
+            RunBlock::InMemory(block) => block,
+            RunBlock::Cold(cold) => {
+                let share = u64::from(cold.bytes) * u64::from(self.to - self.from);
+                let bytes = share / u64::from(cold.stored.max(1));
+                return bytes as usize + self.len() * 2 * ENTRY_OVERHEAD_BYTES;
+            }
+            RunBlock::Forgotten => return 0,
         };
         // Names are stored once per block, but each reply repeats them.
         let names: usize = block.entry(self.from).pairs().map(|(name, _)| name.len() + 8).sum();
@@ -255,12 +285,12 @@ impl EntrySlice {
     /// The block of a run, if it is not in memory.
     #[must_use]
     pub fn cold_of_run(&self, run: usize) -> Option<ColdBlock> {
-        self.run(run)?.block.as_ref().err().copied()
+        self.run(run)?.block.cold()
     }
 
     /// The blocks that are not in memory, in slice order.
     pub fn cold(&self) -> impl Iterator<Item = ColdBlock> + '_ {
-        self.runs().filter_map(|run| run.block.as_ref().err().copied())
+        self.runs().filter_map(|run| run.block.cold())
     }
 
     /// Gives a run the block that it misses, for this slice alone.
@@ -272,8 +302,11 @@ impl EntrySlice {
             None => self.head.as_mut().expect("below the count of runs"),
             Some(index) => &mut self.tail[index],
         };
-        assert_eq!(block.len(), run.stored, "a block has the entries that its line says");
-        run.block = Ok(Arc::clone(&block.0));
+        if let RunBlock::Cold(cold) = &run.block {
+            assert_eq!(block.len(), cold.stored, "a block has the entries that its line says");
+            assert_eq!(block.first_id(), cold.cold.first, "a block begins where its line says");
+        }
+        run.block = RunBlock::InMemory(Arc::clone(&block.0));
     }
 
     /// Lets the block of a run go, which nobody reads any more here.
@@ -285,13 +318,12 @@ impl EntrySlice {
             None => self.head.as_mut().expect("below the count of runs"),
             Some(index) => &mut self.tail[index],
         };
-        let place = BlockPlace { file: 0, offset: 0, bytes: 0 };
-        run.block = Err(ColdBlock { first: EntryId::MIN, place });
+        run.block = RunBlock::Forgotten;
     }
 
     /// Keeps something as long as the slice: what its blocks are loaded from.
     pub fn hold(&mut self, guard: Arc<dyn Any + Send + Sync>) {
-        self.guard = Some(guard);
+        self.guard = Some(Box::new(guard));
     }
 
     /// Iterates the entries in slice order.
@@ -306,8 +338,8 @@ impl EntrySlice {
         std::iter::from_fn(move || cursor.advance().map(|(run, ordinal)| run.block().id(ordinal)))
     }
 
-    /// Roughly the bytes of a reply that holds the slice. Costs the number of blocks, and looks into
-    /// none that is not in memory.
+    /// Roughly the bytes of a reply that holds the slice. Costs the number of blocks, and looks
+    /// into none that is not in memory.
     #[must_use]
     pub fn bytes_estimate(&self) -> usize {
         self.runs().map(Run::bytes_estimate).sum()

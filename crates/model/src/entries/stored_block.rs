@@ -1,7 +1,7 @@
 //! The index as it is stored: each block's line in plain fields, and an index from such lines.
 //!
-//! What comes back is not trusted: it is refused unless it holds together as far as that can be told
-//! without the contents of blocks that are not in memory.
+//! What comes back is not trusted: it is refused unless it holds together as far as that can be
+//! told without the contents of blocks that are not in memory.
 
 use super::block_place::BlockPlace;
 use super::block_slot::BlockSlot;

@@ -1,8 +1,8 @@
 //! A reply too large to be encoded at once: it goes out as the client takes it.
 //!
 //! Its entries stay pinned in their blocks; blocks that are on disk only are loaded as their turn
-//! comes, on another thread. Until the last entry is encoded the session runs nothing else, so there
-//! is at most one for each connection.
+//! comes, on another thread. Until the last entry is encoded the session runs nothing else, so
+//! there is at most one for each connection.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
