@@ -23,14 +23,35 @@ pub(crate) struct History {
     changed: BTreeMap<(u8, Text), u64>,
     /// Where each write ended, and what was durable before it.
     writes: VecDeque<(u64, u64)>,
+    /// What the closing header says, until the next write lands on it.
+    closed: Option<u64>,
 }
 
 impl History {
-    /// The state at a position that is durable, and stated to be.
-    pub(crate) fn new(position: u64, state: State) -> Self {
-        let writes = VecDeque::from([(position, position), (position, position)]);
-        let states = VecDeque::from([(Some(position), state)]);
-        Self { states, end: position, changed: BTreeMap::new(), writes }
+    /// Of a new store.
+    pub(crate) fn new() -> Self {
+        Self {
+            states: VecDeque::from([(Some(0), State::default())]),
+            end: 0,
+            changed: BTreeMap::new(),
+            writes: VecDeque::new(),
+            closed: Some(0),
+        }
+    }
+
+    /// The store was opened again in this state: all up to there is durable, and closed.
+    pub(crate) fn reopened(&mut self, position: u64, state: State) {
+        // What came before is what damage to the end may bring back.
+        let is_before = |at: &Option<u64>| at.is_some_and(|at| at < position);
+        let before = self.states.iter().rposition(|(at, _)| is_before(at));
+        let kept = before.map_or(0, |before| before + 1);
+        let unknown = self.states.iter().skip(kept).take_while(|(at, _)| at.is_none()).count();
+        self.states.truncate(kept + unknown);
+        self.states.push_back((Some(position), state));
+        self.end = position;
+        self.changed.clear();
+        self.writes.retain(|(end, _)| *end <= position);
+        self.closed = Some(position);
     }
 
     pub(crate) fn end(&self) -> u64 {
@@ -84,13 +105,19 @@ impl History {
     /// Notes a write to the log.
     pub(crate) fn wrote(&mut self, end: u64, durable_before: u64) {
         self.writes.push_back((end, durable_before));
+        self.closed = None;
+    }
+
+    /// Notes that the last write was closed.
+    pub(crate) fn closed(&mut self, durable: u64) {
+        self.closed = Some(durable);
     }
 
     /// What damage to one byte cannot hide, given what is durable: the header of the last write may
     /// be hit itself, so the one before it counts.
     pub(crate) fn certain(&self, durable: u64) -> u64 {
         let on_disk = self.writes.iter().filter(|(end, _)| *end <= durable);
-        let stated: Vec<u64> = on_disk.map(|(_, stated)| *stated).collect();
+        let stated: Vec<u64> = on_disk.map(|(_, stated)| *stated).chain(self.closed).collect();
         stated.iter().rev().nth(1).copied().unwrap_or(0)
     }
 

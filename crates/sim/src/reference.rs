@@ -76,7 +76,7 @@ pub(crate) struct Reference {
     payloads: Vec<(Text, Rc<Object>)>,
 }
 
-/// Payloads that clients keep.
+/// Payloads that clients keep. More are known, because a transaction may add some before it uses one.
 const PAYLOADS_MAX: usize = 4;
 
 impl Reference {
@@ -102,14 +102,11 @@ impl Reference {
     /// DUMP gave this for a key.
     pub(crate) fn dumped(&mut self, db: u8, key: &[u8], payload: &[u8]) {
         let Some(slot) = self.state.database(db).get(key) else { return };
-        if self.payloads.len() == PAYLOADS_MAX {
-            self.payloads.remove(0);
-        }
         self.payloads.push((payload.to_vec(), Rc::clone(&slot.object)));
     }
 
     pub(crate) fn payloads(&self) -> Vec<&Text> {
-        self.payloads.iter().map(|(payload, _)| payload).collect()
+        self.payloads.iter().rev().take(PAYLOADS_MAX).map(|(payload, _)| payload).collect()
     }
 
     /// Starts a record group.
@@ -117,6 +114,8 @@ impl Reference {
         self.now = now;
         self.touched.clear();
         self.signals.clear();
+        let surplus = self.payloads.len().saturating_sub(2 * PAYLOADS_MAX);
+        self.payloads.drain(..surplus);
     }
 
     /// Runs a command within the record group.

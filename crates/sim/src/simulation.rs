@@ -92,7 +92,7 @@ impl Simulation {
             trace: Trace::new(config.prints),
             config,
             step: 0,
-            history: History::new(0, State::default()),
+            history: History::new(),
             reference: Reference::new(State::default()),
             store,
             clients: clients::all(),

@@ -25,8 +25,9 @@ pub(crate) struct Store {
     pub(crate) synced: Option<Synced>,
     /// Where recovery ended.
     pub(crate) recovered: u64,
-    /// Bytes of batches that were taken to be written, and whose write failed.
-    pub(crate) lost_bytes: u64,
+    /// Where the log ended when a write or sync failed, and the bytes that nobody had taken then.
+    /// What is published afterwards says no more.
+    pub(crate) failed_at: Option<(u64, u64)>,
 }
 
 impl Store {
@@ -41,14 +42,17 @@ impl Store {
             syncing: None,
             synced: None,
             recovered,
-            lost_bytes: 0,
+            failed_at: None,
         })
     }
 
     /// Where the log ends.
     pub(crate) fn end(&self, txn: &Transaction<'_>) -> u64 {
         let unwritten = txn.statistics().unwritten_bytes as u64;
-        self.engine.written().get() + unwritten + self.lost_bytes
+        match self.failed_at {
+            Some((end, before)) => end + unwritten.saturating_sub(before),
+            None => self.written() + unwritten,
+        }
     }
 
     pub(crate) fn written(&self) -> u64 {

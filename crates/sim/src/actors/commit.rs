@@ -70,7 +70,7 @@ impl Simulation {
             Ok(false) => Ok(()),
             Ok(true) => {
                 let durable = self.store.durable();
-                self.history.wrote(durable, durable);
+                self.history.closed(durable);
                 self.note("the last batch is closed");
                 self.synced()
             }
@@ -93,13 +93,14 @@ impl Simulation {
 
     fn append_failed(&mut self, error: &AppendError) -> Checked {
         ensure(self.store.poison().is_some(), || format!("{error}, and no poison"))?;
+        // Each attempt takes a batch, also when it is too late.
+        let txn = self.store.engine.lock(self.clock.now());
+        let unwritten = txn.statistics().unwritten_bytes as u64;
+        drop(txn);
+        self.store.failed_at = Some((self.history.end(), unwritten));
         match error {
             AppendError::Io { action, source, .. } => {
                 self.counters.poisons += 1;
-                let txn = self.store.engine.lock(self.clock.now());
-                let lost_bytes = self.history.end() - self.store.end(&txn);
-                drop(txn);
-                self.store.lost_bytes = lost_bytes;
                 self.disk_failed(action, source.kind())
             }
             _ => Ok(()),

@@ -11,7 +11,6 @@ use super::saboteur::{kind_of_crash, order_fault};
 use crate::config;
 use crate::dice::Dice;
 use crate::failure::{Checked, Failure, ensure};
-use crate::history::History;
 use crate::simulation::Simulation;
 use crate::store::Store;
 
@@ -57,7 +56,7 @@ impl Simulation {
                 format!("client {number} has a reply of {}, {end} is left", client.acknowledged)
             })?;
         }
-        self.history = History::new(end, state.clone());
+        self.history.reopened(end, state.clone());
         self.reference.reopened(state);
         self.clients.iter_mut().for_each(crate::clients::Client::reset);
         self.store = store;
