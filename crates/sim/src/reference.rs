@@ -76,7 +76,7 @@ pub(crate) struct Reference {
     payloads: Vec<(Text, Rc<Object>)>,
 }
 
-/// Payloads that clients keep. More are known, because a transaction may add some before it uses one.
+/// Payloads that clients keep. More are known: a transaction may add some before it uses one.
 const PAYLOADS_MAX: usize = 4;
 
 impl Reference {

@@ -11,6 +11,13 @@ impl Roller<'_> {
     /// Reads, and settles what was read.
     pub(super) fn work(&mut self) -> Command {
         let (key, group, consumer) = (self.stream_key(), self.group(), self.consumer());
+        let has_group = self.stream(&key).is_some_and(|stream| stream.groups.contains_key(&group));
+        // Without a group most of what follows finds nothing to do.
+        if !has_group && !self.is_misplaced(&key) && self.dice.once_in(2) {
+            let at = Some(if self.dice.once_in(3) { self.id_near(&key) } else { Id::MIN });
+            let create = OnGroups::Create { key, group, at, make_stream: true, read: None };
+            return Command::Groups(create);
+        }
         let command = match self.dice.roll(40) {
             0..=14 => return Command::Read(self.read_for_group(key, group, consumer)),
             15 | 16 => return Command::Read(self.read_plain(key)),

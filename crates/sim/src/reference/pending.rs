@@ -146,14 +146,13 @@ impl Reference {
         let group = stream.groups.get_mut(name).expect("the group was found");
         group.create_consumer(to, now_ms);
         let (mut cursor, mut claimed, mut deleted) = (Id::MIN, Vec::new(), Vec::new());
-        let mut looks = 0;
         let records: Vec<Pending> = group.by_id().into_iter().cloned().collect();
-        for pending in records.into_iter().filter(|pending| pending.id >= claim.start) {
+        let records = records.into_iter().filter(|pending| pending.id >= claim.start);
+        for (looks, pending) in records.enumerate() {
             if looks == claim.count * ATTEMPTS || claimed.len() + deleted.len() >= claim.count {
                 cursor = pending.id;
                 break;
             }
-            looks += 1;
             let Some(entry) = entries.iter().find(|entry| entry.id == pending.id) else {
                 group.remove(pending.id);
                 deleted.push(reply::id(pending.id));

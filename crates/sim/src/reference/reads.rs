@@ -14,7 +14,7 @@ impl Reference {
             None => self.read_plain(read, db)?,
             Some(reader) => self.read_for_group(read, &reader, db)?,
         };
-        Ok((!streams.is_empty()).then(|| Value::Array(streams)))
+        Ok(Some(streams).filter(|streams| !streams.is_empty()).map(Value::Array))
     }
 
     fn read_plain(&mut self, read: &mut Read, db: u8) -> Result<Vec<Value>, Value> {
