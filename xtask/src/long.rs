@@ -1,20 +1,23 @@
 //! `cargo xtask long`: what finds more the longer it runs. The random comparison with Redis, with
 //! more seeds than a test run has time for (a failure names its seed; `MILLSTREAM_DIFF_SEED`
-//! repeats it); `long crashes`: kill -9 under load, over and over; and `long redis-suite`: Redis'
-//! own tests of streams, which are fetched.
+//! repeats it); `long crashes`: kill -9 under load, over and over; `long redis-suite`: Redis' own
+//! tests of streams, which are fetched; and `long sim`: the simulator, until the store has crashed
+//! so often.
 
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{checkout, peers};
+use crate::{checkout, peers, sim};
 
 /// Runs until the seeds or the seconds are used up.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
-    match arguments {
+    match *arguments {
         ["crashes"] => return crashes("400"),
         ["crashes", "--rounds", rounds] => return crashes(rounds),
         ["redis-suite"] => return redis_suite(),
+        ["sim"] => return sim::run(&["--crashes", "100000"]),
+        ["sim", ref rest @ ..] => return sim::run(rest),
         _ => {}
     }
     let (mut seeds, mut seconds) = (100_000_u64, 600_u64);
@@ -24,7 +27,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
             ["--seconds", n] => seconds = n.parse().context("--seconds S")?,
             _ => bail!(
                 "usage: cargo xtask long [--seeds N] [--seconds S] | long crashes [--rounds N] | \
-                 long redis-suite"
+                 long redis-suite | long sim [--crashes N]"
             ),
         }
     }

@@ -8,10 +8,13 @@
 //! | `long [--seeds N] [--seconds S]` | the random comparison with Redis, for longer |
 //! | `long crashes [--rounds N]` | kill -9 under load, over and over, and what is there afterwards |
 //! | `long redis-suite` | Redis' own tests of streams, fetched, against ours |
+//! | `long sim [--crashes N]` | the simulator, until there were so many crashes |
+//! | `sim [--seed N] [--seeds COUNT] [--steps M] [--trace] [--shrink]` | simulates the store |
 
 mod checkout;
 mod long;
 mod peers;
+mod sim;
 mod test;
 mod tidy;
 
@@ -39,9 +42,11 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["test"] => test::run(),
         ["tidy"] => tidy::run(),
         ["long", ref rest @ ..] => long::run(rest),
+        ["sim", ref rest @ ..] => sim::run(rest),
         _ => bail!(
             "usage: cargo xtask peers [DIR] | test | tidy | long [--seeds N] [--seconds S] | \
-             long crashes [--rounds N] | long redis-suite"
+             long crashes [--rounds N] | long redis-suite | long sim [--crashes N] | \
+             sim [--seed N] [--seeds COUNT] [--steps M] [--trace] [--shrink]"
         ),
     }
 }

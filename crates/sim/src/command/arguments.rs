@@ -1,0 +1,297 @@
+//! Commands as they are sent.
+
+use super::{
+    Add, Command, DeliveredAt, ExpiryCondition, From, NackMode, NewId, OnEntries, OnGroups, OnKeys,
+    PendingList, Read, References, Set, SetExpiry, Text, Trim, TrimBy,
+};
+use crate::id::Id;
+
+/// Gathers arguments.
+struct Arguments(Vec<Text>);
+
+impl Arguments {
+    fn of(words: &str) -> Self {
+        Self(words.split(' ').map(|word| word.as_bytes().to_vec()).collect())
+    }
+
+    fn word(mut self, word: impl ToString) -> Self {
+        self.0.push(word.to_string().into_bytes());
+        self
+    }
+
+    fn text(mut self, text: &[u8]) -> Self {
+        self.0.push(text.to_vec());
+        self
+    }
+
+    fn texts<'a>(mut self, texts: impl IntoIterator<Item = &'a Text>) -> Self {
+        self.0.extend(texts.into_iter().cloned());
+        self
+    }
+
+    fn ids(mut self, ids: &[Id]) -> Self {
+        self.0.extend(ids.iter().map(|id| id.to_string().into_bytes()));
+        self
+    }
+
+    fn counted_ids(self, ids: &[Id]) -> Self {
+        self.word("IDS").word(ids.len()).ids(ids)
+    }
+
+    fn flag(self, word: &str, is_set: bool) -> Self {
+        if is_set { self.word(word) } else { self }
+    }
+
+    fn option(self, word: &str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.word(word).word(value),
+            None => self,
+        }
+    }
+
+    fn references(self, references: References) -> Self {
+        self.word(match references {
+            References::Keep => "KEEPREF",
+            References::Delete => "DELREF",
+            References::Acked => "ACKED",
+        })
+    }
+
+    fn trim(self, trim: &Trim) -> Self {
+        let sign = if trim.approximate { "~" } else { "=" };
+        let bounded = match trim.by {
+            TrimBy::MaxLen(keep) => self.word("MAXLEN").word(sign).word(keep),
+            TrimBy::MinId(id) => self.word("MINID").word(sign).word(id),
+        };
+        bounded.option("LIMIT", trim.limit).references(trim.references)
+    }
+
+    fn position(self, at: Option<Id>) -> Self {
+        match at {
+            Some(id) => self.word(id),
+            None => self.word("$"),
+        }
+    }
+
+    fn condition(self, condition: ExpiryCondition) -> Self {
+        self.flag("NX", condition.only_new)
+            .flag("XX", condition.only_existing)
+            .flag("GT", condition.only_later)
+            .flag("LT", condition.only_earlier)
+    }
+}
+
+impl Command {
+    /// The command as its client sends it.
+    pub(crate) fn arguments(&self) -> Vec<Text> {
+        let arguments = match self {
+            Self::Entries(command) => entries(command),
+            Self::Groups(command) => groups(command),
+            Self::Keys(command) => keys(command),
+            Self::Read(read) => reading(read),
+        };
+        arguments.0
+    }
+}
+
+fn add(add: &Add) -> Arguments {
+    let mut arguments = Arguments::of("XADD").text(&add.key).flag("NOMKSTREAM", add.no_create);
+    if let Some((producer, iid)) = &add.production {
+        arguments = arguments.word("IDMP").text(producer).text(iid);
+    }
+    if let Some(trim) = &add.trim {
+        arguments = arguments.trim(trim);
+    }
+    arguments = match add.id {
+        NewId::Auto => arguments.word("*"),
+        NewId::In(ms) => arguments.word(format!("{ms}-*")),
+        NewId::Exactly(id) => arguments.word(id),
+    };
+    arguments.texts(add.fields.iter().flat_map(|(name, value)| [name, value]))
+}
+
+fn entries(command: &OnEntries) -> Arguments {
+    match command {
+        OnEntries::Add(request) => add(request),
+        OnEntries::Trim(key, trim) => Arguments::of("XTRIM").text(key).trim(trim),
+        OnEntries::Delete(key, ids) => Arguments::of("XDEL").text(key).ids(ids),
+        OnEntries::DeleteEx(key, references, ids) => {
+            Arguments::of("XDELEX").text(key).references(*references).counted_ids(ids)
+        }
+        OnEntries::SetId { key, last_id, added, max_deleted_id } => Arguments::of("XSETID")
+            .text(key)
+            .word(last_id)
+            .option("ENTRIESADDED", *added)
+            .option("MAXDELETEDID", *max_deleted_id),
+        OnEntries::Configure { key, duration_s, per_producer } => Arguments::of("XCFGSET")
+            .text(key)
+            .option("IDMP-DURATION", *duration_s)
+            .option("IDMP-MAXSIZE", *per_producer),
+        OnEntries::RecordProduction { key, producer, iid, id } => {
+            Arguments::of("XIDMPRECORD").text(key).text(producer).text(iid).word(id)
+        }
+        OnEntries::Range { key, from, to, count, is_reverse: false } => {
+            Arguments::of("XRANGE").text(key).word(from).word(to).option("COUNT", *count)
+        }
+        OnEntries::Range { key, from, to, count, is_reverse: true } => {
+            Arguments::of("XREVRANGE").text(key).word(to).word(from).option("COUNT", *count)
+        }
+        OnEntries::Length(key) => Arguments::of("XLEN").text(key),
+    }
+}
+
+fn groups(command: &OnGroups) -> Arguments {
+    match command {
+        OnGroups::Create { key, group, at, make_stream, read } => Arguments::of("XGROUP CREATE")
+            .text(key)
+            .text(group)
+            .position(*at)
+            .flag("MKSTREAM", *make_stream)
+            .option("ENTRIESREAD", *read),
+        OnGroups::SetPosition { key, group, at, read } => Arguments::of("XGROUP SETID")
+            .text(key)
+            .text(group)
+            .position(*at)
+            .option("ENTRIESREAD", *read),
+        OnGroups::Destroy(key, group) => Arguments::of("XGROUP DESTROY").text(key).text(group),
+        OnGroups::CreateConsumer(key, group, consumer) => {
+            Arguments::of("XGROUP CREATECONSUMER").text(key).text(group).text(consumer)
+        }
+        OnGroups::DeleteConsumer(key, group, consumer) => {
+            Arguments::of("XGROUP DELCONSUMER").text(key).text(group).text(consumer)
+        }
+        OnGroups::Ack(key, group, ids) => Arguments::of("XACK").text(key).text(group).ids(ids),
+        OnGroups::AckDelete(key, group, references, ids) => {
+            Arguments::of("XACKDEL").text(key).text(group).references(*references).counted_ids(ids)
+        }
+        OnGroups::Nack { key, group, mode, count, force, ids } => {
+            let mode = match mode {
+                NackMode::Silent => "SILENT",
+                NackMode::Fail => "FAIL",
+                NackMode::Fatal => "FATAL",
+            };
+            let nack = Arguments::of("XNACK").text(key).text(group).word(mode).counted_ids(ids);
+            nack.option("RETRYCOUNT", *count).flag("FORCE", *force)
+        }
+        OnGroups::Pending(key, group, list) => pending(key, group, list.as_ref()),
+        OnGroups::Groups(key) => Arguments::of("XINFO GROUPS").text(key),
+        OnGroups::Consumers(key, group) => Arguments::of("XINFO CONSUMERS").text(key).text(group),
+        OnGroups::Claim(_) | OnGroups::AutoClaim(_) => claims(command),
+    }
+}
+
+fn claims(command: &OnGroups) -> Arguments {
+    match command {
+        OnGroups::Claim(claim) => {
+            let (idle, time) = match claim.delivered_at {
+                Some(DeliveredAt::Idle(idle_ms)) => (Some(idle_ms), None),
+                Some(DeliveredAt::Time(at_ms)) => (None, Some(at_ms)),
+                None => (None, None),
+            };
+            Arguments::of("XCLAIM")
+                .texts([&claim.key, &claim.group, &claim.consumer])
+                .word(claim.min_idle_ms)
+                .ids(&claim.ids)
+                .option("IDLE", idle)
+                .option("TIME", time)
+                .option("RETRYCOUNT", claim.retry_count)
+                .flag("FORCE", claim.force)
+                .flag("JUSTID", claim.just_ids)
+                .option("LASTID", claim.last_id)
+        }
+        OnGroups::AutoClaim(claim) => Arguments::of("XAUTOCLAIM")
+            .texts([&claim.key, &claim.group, &claim.consumer])
+            .word(claim.min_idle_ms)
+            .word(claim.start)
+            .word("COUNT")
+            .word(claim.count)
+            .flag("JUSTID", claim.just_ids),
+        _ => unreachable!("no claim"),
+    }
+}
+
+fn pending(key: &[u8], group: &[u8], list: Option<&PendingList>) -> Arguments {
+    let summary = Arguments::of("XPENDING").text(key).text(group);
+    let Some(list) = list else { return summary };
+    let listed =
+        summary.option("IDLE", list.min_idle_ms).word(list.from).word(list.to).word(list.count);
+    listed.texts(&list.consumer)
+}
+
+fn reading(read: &Read) -> Arguments {
+    let arguments = match &read.group {
+        None => Arguments::of("XREAD"),
+        Some(reader) => Arguments::of("XREADGROUP GROUP")
+            .text(&reader.group)
+            .text(&reader.consumer)
+            .flag("NOACK", reader.noack)
+            .option("CLAIM", reader.claim_min_idle_ms),
+    };
+    let mut arguments = arguments
+        .option("COUNT", read.count)
+        .option("MAXCOUNT", read.count_total)
+        .option("BLOCK", read.block_ms)
+        .word("STREAMS")
+        .texts(read.streams.iter().map(|(key, _)| key));
+    for (_, from) in &read.streams {
+        arguments = match from {
+            From::After(id) => arguments.word(id),
+            From::Last => arguments.word("+"),
+            From::End => arguments.word("$"),
+            From::New => arguments.word(">"),
+        };
+    }
+    arguments
+}
+
+fn set(set: &Set) -> Arguments {
+    let arguments = Arguments::of("SET").text(&set.key).text(&set.value);
+    let arguments = arguments
+        .flag("NX", set.must_exist == Some(false))
+        .flag("XX", set.must_exist == Some(true))
+        .flag("GET", set.returns_old);
+    match set.expiry {
+        SetExpiry::None => arguments,
+        SetExpiry::Keep => arguments.word("KEEPTTL"),
+        SetExpiry::In(ms) => arguments.word("PX").word(ms),
+        SetExpiry::At(ms) => arguments.word("PXAT").word(ms),
+    }
+}
+
+fn keys(command: &OnKeys) -> Arguments {
+    match command {
+        OnKeys::Set(request) => set(request),
+        OnKeys::Get(key) => Arguments::of("GET").text(key),
+        OnKeys::GetDelete(key) => Arguments::of("GETDEL").text(key),
+        OnKeys::IncrementBy(key, by) => Arguments::of("INCRBY").text(key).word(by),
+        OnKeys::Append(key, suffix) => Arguments::of("APPEND").text(key).text(suffix),
+        OnKeys::Delete(keys) => Arguments::of("DEL").texts(keys),
+        OnKeys::Exists(keys) => Arguments::of("EXISTS").texts(keys),
+        OnKeys::Type(key) => Arguments::of("TYPE").text(key),
+        OnKeys::Size => Arguments::of("DBSIZE"),
+        OnKeys::Expire(key, ms, condition) => {
+            Arguments::of("PEXPIRE").text(key).word(ms).condition(*condition)
+        }
+        OnKeys::ExpireAt(key, at_ms, condition) => {
+            Arguments::of("PEXPIREAT").text(key).word(at_ms).condition(*condition)
+        }
+        OnKeys::Persist(key) => Arguments::of("PERSIST").text(key),
+        OnKeys::Lifetime(key) => Arguments::of("PTTL").text(key),
+        OnKeys::Rename { from, to, only_if_free } => {
+            Arguments::of(if *only_if_free { "RENAMENX" } else { "RENAME" }).text(from).text(to)
+        }
+        OnKeys::Copy { from, to, to_db, replaces } => Arguments::of("COPY")
+            .text(from)
+            .text(to)
+            .option("DB", *to_db)
+            .flag("REPLACE", *replaces),
+        OnKeys::Move(key, db) => Arguments::of("MOVE").text(key).word(db),
+        OnKeys::Swap(a, b) => Arguments::of("SWAPDB").word(a).word(b),
+        OnKeys::Flush => Arguments::of("FLUSHDB"),
+        OnKeys::FlushAll => Arguments::of("FLUSHALL"),
+        OnKeys::Dump(key) => Arguments::of("DUMP").text(key),
+        OnKeys::Restore { key, ttl, payload, replaces } => {
+            Arguments::of("RESTORE").text(key).word(ttl).text(payload).flag("REPLACE", *replaces)
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What a simulation is made of, besides its seed.
+
+use std::collections::BTreeSet;
+
+use millstream_engine::{LogOptions, Options, Settings};
+use millstream_model::{BlockLimits, IdempotenceLimits};
+
+use crate::dice::Dice;
+
+/// How a run is done.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How many steps.
+    pub steps: u64,
+    /// Steps that are left out: the others are the same as with them.
+    pub skipped: BTreeSet<u64>,
+    /// Print each step.
+    pub prints: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { steps: 1200, skipped: BTreeSet::new(), prints: false }
+    }
+}
+
+/// Sizes that make new blocks, new batches and new segments common; others at each start.
+pub(crate) fn options(dice: &mut Dice) -> Options {
+    let mut log = LogOptions::default();
+    log.segment_bytes = dice.pick(&[12 << 10, 16 << 10, 32 << 10]);
+    log.batch_bytes = dice.pick(&[256, 1 << 10, 4 << 10]);
+    log.head_bytes = dice.pick(&[0, 1 << 10, 4 << 10]);
+    log.zero_ahead_bytes = dice.pick(&[4 << 10, 16 << 10]);
+    log.zero_step_bytes = 4 << 10;
+    log.is_zero_filled = !dice.once_in(4);
+    log.reserve_bytes = 1 << 10;
+    log.recycled_segments_max = dice.index(3);
+    log.salt = dice.number();
+    let block_limits = BlockLimits {
+        bytes_max: dice.pick(&[200, 1000, 4096]),
+        entries_max: dice.pick(&[1, 3, 4, 8, 100]),
+    };
+    // The reference has these.
+    let idempotence = IdempotenceLimits { duration_s: 100, per_producer_max: 100 };
+    let settings = Settings { block_limits, idempotence };
+    Options { settings, hash_seed: dice.number(), log, abort_on_panic: false }
+}

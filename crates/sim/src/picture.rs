@@ -1,0 +1,182 @@
+//! What the program holds, as lines of text that are compared with those of the reference.
+//!
+//! Entries are read by a command, so that whatever a command has to load is loaded. Must not look
+//! at anything that no client can see, but for the order of pending entries, which shows only in
+//! who is claimed first. Tests: all runs.
+
+use std::fmt::Write;
+
+use millstream_engine::{DATABASE_COUNT, Lifetime, ObjectKind, Transaction};
+use millstream_model::{ConsumerId, EntryId, Group, Stream};
+use millstream_resp::Value;
+
+use crate::command::Text;
+use crate::id::Id;
+use crate::store;
+
+/// One line for everything that can differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lines(Vec<String>);
+
+/// When a consumer was seen last: database, key, group, consumer, time.
+pub(crate) type Seen = (u8, Text, Text, Text, u64);
+
+impl Lines {
+    pub(crate) fn lines(&self) -> &[String] {
+        &self.0
+    }
+
+    fn push(&mut self, line: String) {
+        self.0.push(line);
+    }
+
+    pub(crate) fn key(&mut self, db: u8, key: &[u8], expires_at_ms: Option<u64>) {
+        self.push(format!("{db} {} expires {expires_at_ms:?}", key.escape_ascii()));
+    }
+
+    pub(crate) fn text(&mut self, text: &[u8]) {
+        self.push(format!("  text {}", text.escape_ascii()));
+    }
+
+    pub(crate) fn counters(&mut self, last_id: Id, added: u64, max_deleted_id: Id) {
+        self.push(format!("  last {last_id} added {added} deleted {max_deleted_id}"));
+    }
+
+    pub(crate) fn entry<'a>(&mut self, id: Id, fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
+        let mut line = format!("  {id}");
+        for (name, value) in fields {
+            write!(line, " {}={}", name.escape_ascii(), value.escape_ascii())
+                .expect("strings grow");
+        }
+        self.push(line);
+    }
+
+    pub(crate) fn productions(&mut self, duration_s: u32, max: u32, added: u64, repeated: u64) {
+        let counts = format!("added {added} repeated {repeated}");
+        self.push(format!("  productions for {duration_s} s, {max} each, {counts}"));
+    }
+
+    pub(crate) fn production(&mut self, producer: &[u8], iid: &[u8], id: Id) {
+        self.push(format!("    {}/{} {id}", producer.escape_ascii(), iid.escape_ascii()));
+    }
+
+    pub(crate) fn group(&mut self, name: &[u8], at: Id, read: Option<u64>, lag: Option<i64>) {
+        self.push(format!("  group {} at {at} read {read:?} lag {lag:?}", name.escape_ascii()));
+    }
+
+    pub(crate) fn consumer(&mut self, name: &[u8], active_ms: Option<u64>, owned: usize) {
+        let name = name.escape_ascii();
+        self.push(format!("    consumer {name} active {active_ms:?} owns {owned}"));
+    }
+
+    pub(crate) fn pending(&mut self, id: Id, owner: Option<&[u8]>, at_ms: u64, deliveries: u64) {
+        let owner = owner.map_or("nobody".into(), |owner| owner.escape_ascii().to_string());
+        self.push(format!("    pending {id} of {owner} since {at_ms} count {deliveries}"));
+    }
+
+    pub(crate) fn order(&mut self, ids: impl Iterator<Item = Id>) {
+        let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+        self.push(format!("    oldest first {}", ids.join(" ")));
+    }
+}
+
+fn id(id: EntryId) -> Id {
+    Id(id.ms, id.seq)
+}
+
+/// Draws all databases, and says when consumers were seen. The transaction should be as of wall
+/// time 0, so that keys show whose time has come but that are there.
+pub(crate) fn picture(txn: &mut Transaction<'_>) -> (Lines, Vec<Seen>) {
+    let (mut lines, mut seen) = (Lines::default(), Vec::new());
+    for db in 0..DATABASE_COUNT {
+        let listing = txn.list_keys(db);
+        let pieces = (0..listing.piece_count()).flat_map(|index| listing.piece(index));
+        let mut keys: Vec<Text> = pieces.map(<[u8]>::to_vec).collect();
+        keys.sort();
+        for key in keys {
+            of_key(txn, db, &key, &mut lines, &mut seen);
+        }
+    }
+    (lines, seen)
+}
+
+fn of_key(txn: &mut Transaction<'_>, db: u8, key: &[u8], lines: &mut Lines, seen: &mut Vec<Seen>) {
+    let expires_at_ms = match txn.lifetime(db, key) {
+        Lifetime::Until(at_ms) => Some(at_ms),
+        Lifetime::Missing | Lifetime::Unlimited => None,
+    };
+    lines.key(db, key, expires_at_ms);
+    if txn.kind(db, key) == Some(ObjectKind::String) {
+        let text = txn.string(db, key).ok().flatten();
+        return lines.text(text.as_deref().unwrap_or_default());
+    }
+    let entries = entries(txn, db, key);
+    let Ok(Some(stream)) = txn.stream(db, key) else { return };
+    lines.counters(id(stream.last_id()), stream.entries_added(), id(stream.max_deleted_id()));
+    lines.0.extend(entries.0);
+    let made = stream.idempotence();
+    let limits = made.limits();
+    let (added, repeated) = (made.added(), made.duplicates());
+    lines.productions(limits.duration_s, limits.per_producer_max, added, repeated);
+    made.productions().for_each(|(producer, iid, entry)| {
+        lines.production(producer, iid, id(entry));
+    });
+    for (_, group) in stream.groups() {
+        of_group(stream, group, lines);
+        let name = |name: &[u8]| name.to_vec();
+        seen.extend(group.consumers().map(|(_, consumer)| {
+            (db, name(key), name(group.name()), name(&consumer.name), consumer.seen_ms)
+        }));
+    }
+}
+
+fn of_group(stream: &Stream, group: &Group, lines: &mut Lines) {
+    let position = id(group.last_delivered_id());
+    lines.group(group.name(), position, group.entries_read(), stream.lag(group));
+    for (_, consumer) in group.consumers() {
+        lines.consumer(&consumer.name, consumer.active_ms, consumer.pending_count);
+    }
+    let name = |owner: ConsumerId| -> &[u8] { &group.consumer(owner).name };
+    for record in group.pending().range(EntryId::MIN, EntryId::MAX) {
+        let owner = record.owner.map(name);
+        lines.pending(id(record.id), owner, record.delivered_at_ms, record.delivery_count);
+    }
+    lines.order(group.pending().oldest_first().map(|record| id(record.id)));
+}
+
+/// Lines of the entries, as XRANGE shows them.
+fn entries(txn: &mut Transaction<'_>, db: u8, key: &[u8]) -> Lines {
+    let mut lines = Lines::default();
+    for entry in range(txn, db, key) {
+        let parts = entry.as_slice().unwrap_or_default();
+        let id = parts.first().and_then(Value::as_str).unwrap_or("no id");
+        let mut line = format!("  {id}");
+        let fields = parts.get(1).and_then(Value::as_slice).unwrap_or_default();
+        for pair in fields.chunks(2) {
+            let texts: Vec<_> = pair.iter().filter_map(Value::as_bytes).collect();
+            let texts: Vec<_> = texts.iter().map(|t| t.escape_ascii().to_string()).collect();
+            write!(line, " {}", texts.join("=")).expect("strings grow");
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+fn range(txn: &mut Transaction<'_>, db: u8, key: &[u8]) -> Vec<Value> {
+    let arguments = [&b"XRANGE"[..], key, b"-", b"+"].map(<[u8]>::to_vec);
+    match store::reply(txn, &arguments, db) {
+        Some(Value::Array(entries)) => entries,
+        _ => Vec::new(),
+    }
+}
+
+/// The ids of a stream's entries; none if it is no stream.
+pub(crate) fn ids(txn: &mut Transaction<'_>, db: u8, key: &[u8]) -> Vec<Id> {
+    let number = |text: &str| text.parse().ok();
+    let id = |entry: &Value| {
+        let text = entry.as_slice()?.first()?.as_str()?;
+        let (ms, seq) = text.split_once('-')?;
+        Some(Id(number(ms)?, number(seq)?))
+    };
+    range(txn, db, key).iter().filter_map(id).collect()
+}

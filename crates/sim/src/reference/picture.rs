@@ -1,0 +1,43 @@
+//! Everything durable as lines of text; `crate::picture` draws the same of the program.
+
+use super::{Object, State, Stream};
+use crate::picture::Lines;
+
+/// One line for everything that can differ. Times at which consumers were seen are left out.
+pub(crate) fn picture(state: &State) -> Lines {
+    let mut lines = Lines::default();
+    for (db, keys) in state.databases() {
+        for (key, slot) in keys {
+            lines.key(db, key, slot.expires_at_ms);
+            match &*slot.object {
+                Object::Text(text) => lines.text(text),
+                Object::Stream(stream) => of_stream(stream, &mut lines),
+            }
+        }
+    }
+    lines
+}
+
+fn of_stream(stream: &Stream, lines: &mut Lines) {
+    lines.counters(stream.last_id, stream.added, stream.max_deleted_id);
+    for entry in &stream.entries {
+        let fields = entry.fields.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+        lines.entry(entry.id, fields);
+    }
+    let made = &stream.idempotence;
+    lines.productions(made.duration_s, made.per_producer, made.added, made.repeated);
+    for (producer, made) in &made.producers {
+        made.iter().for_each(|(iid, id)| lines.production(producer, iid, *id));
+    }
+    for (name, group) in &stream.groups {
+        lines.group(name, group.position, group.read, stream.lag(group));
+        for (name, consumer) in &group.consumers {
+            lines.consumer(name, consumer.active_ms, group.owned(name));
+        }
+        for pending in group.by_id() {
+            let owner = pending.owner.as_deref();
+            lines.pending(pending.id, owner, pending.at_ms, pending.deliveries);
+        }
+        lines.order(group.oldest_first().into_iter().map(|pending| pending.id));
+    }
+}

@@ -1,0 +1,197 @@
+//! XREAD and XREADGROUP.
+
+use millstream_resp::Value;
+
+use super::stream::{Entry, Pending};
+use super::{Reference, reply};
+use crate::command::{From, Read, Reader};
+use crate::id::Id;
+
+impl Reference {
+    /// Nothing: it may wait. `$` is replaced by what it means now.
+    pub(super) fn read(&mut self, read: &mut Read, db: u8) -> Result<Option<Value>, Value> {
+        let streams = match read.group.clone() {
+            None => self.read_plain(read, db)?,
+            Some(reader) => self.read_for_group(read, &reader, db)?,
+        };
+        Ok(Some(streams).filter(|streams| !streams.is_empty()).map(Value::Array))
+    }
+
+    fn read_plain(&mut self, read: &mut Read, db: u8) -> Result<Vec<Value>, Value> {
+        for (key, from) in &mut read.streams {
+            let found = self.stream(db, key)?;
+            if *from == From::End {
+                *from = From::After(found.map_or(Id::MIN, |stream| stream.last_id));
+            }
+        }
+        let mut left = read.count_total.unwrap_or(usize::MAX);
+        let mut shown = Vec::new();
+        for (key, from) in &read.streams {
+            let Some(stream) = self.stream(db, key)? else { continue };
+            let count = read.count.unwrap_or(usize::MAX).min(left);
+            let entries: Vec<&Entry> = match from {
+                From::Last => stream.entries.last().into_iter().take(left).collect(),
+                From::After(id) => {
+                    stream.entries.iter().filter(|entry| entry.id > *id).take(count).collect()
+                }
+                From::End | From::New => unreachable!("resolved, or for groups"),
+            };
+            left -= entries.len();
+            if !entries.is_empty() {
+                shown.push(of_stream(key, entries.into_iter().map(reply::entry).collect()));
+            }
+        }
+        Ok(shown)
+    }
+
+    fn read_for_group(
+        &mut self,
+        read: &Read,
+        reader: &Reader,
+        db: u8,
+    ) -> Result<Vec<Value>, Value> {
+        for (key, _) in &read.streams {
+            let found = self.stream(db, key)?;
+            if !found.is_some_and(|stream| stream.groups.contains_key(&reader.group)) {
+                return Err(reply::no_group_to_read(key, &reader.group));
+            }
+        }
+        let now_ms = self.now.steady_ms;
+        let mut left = read.count_total.unwrap_or(usize::MAX);
+        let mut reader = reader.clone();
+        let mut shown = Vec::new();
+        for (key, from) in &read.streams {
+            let group = self.group_mut(db, key, &reader.group);
+            group.create_consumer(&reader.consumer, now_ms);
+            group.saw(&reader.consumer, now_ms);
+            if left == 0 {
+                continue;
+            }
+            let count = read.count.unwrap_or(usize::MAX);
+            let entries = match from {
+                From::After(id) => {
+                    // Behind a history nothing is claimed.
+                    reader.claim_min_idle_ms = None;
+                    Some(self.history(db, key, &reader, *id, count.min(left)))
+                }
+                _ => {
+                    let found = self.new_entries(db, key, &reader, count, left);
+                    Some(found).filter(|entries| !entries.is_empty())
+                }
+            };
+            if let Some(entries) = entries {
+                left -= entries.len();
+                shown.push(of_stream(key, entries));
+            }
+        }
+        Ok(shown)
+    }
+
+    /// The consumer's own pending entries above an id.
+    fn history(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        reader: &Reader,
+        after: Id,
+        count: usize,
+    ) -> Vec<Value> {
+        let now_ms = self.now.steady_ms;
+        let stream = self.stream_mut(db, key);
+        let group = stream.groups.get_mut(&reader.group).expect("the group was found");
+        let is_own = |pending: &Pending| {
+            pending.id > after && pending.owner.as_ref() == Some(&reader.consumer)
+        };
+        let own: Vec<Pending> =
+            group.by_id().into_iter().filter(|p| is_own(p)).take(count).cloned().collect();
+        let mut shown = Vec::new();
+        for pending in own {
+            let Some(entry) = stream.entries.iter().find(|entry| entry.id == pending.id) else {
+                shown.push(Value::Array(vec![reply::id(pending.id), Value::NilArray]));
+                continue;
+            };
+            group.set(pending.again(&reader.consumer, now_ms));
+            group.touch(&reader.consumer, now_ms, false);
+            shown.push(reply::entry(entry));
+        }
+        shown
+    }
+
+    /// What is claimed, then what is new.
+    fn new_entries(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        reader: &Reader,
+        count: usize,
+        left: usize,
+    ) -> Vec<Value> {
+        let now_ms = self.now.steady_ms;
+        let mut shown = match reader.claim_min_idle_ms {
+            Some(min_idle_ms) => self.claim_idle(db, key, reader, min_idle_ms, count.min(left)),
+            None => Vec::new(),
+        };
+        let stream = self.stream_mut(db, key);
+        let room = (count - shown.len()).min(left - shown.len());
+        let group = &stream.groups[&reader.group];
+        let is_new = |entry: &&Entry| entry.id > group.position;
+        let new: Vec<Entry> = stream.entries.iter().filter(is_new).take(room).cloned().collect();
+        if new.is_empty() {
+            return shown;
+        }
+        let ids: Vec<Id> = new.iter().map(|entry| entry.id).collect();
+        let advanced = stream.advanced(group, &ids);
+        let group = stream.groups.get_mut(&reader.group).expect("the group was found");
+        (group.position, group.read) = advanced;
+        if !reader.noack {
+            for id in ids {
+                let owner = Some(reader.consumer.clone());
+                group.set(Pending { id, owner, at_ms: now_ms, deliveries: 1 });
+            }
+        }
+        group.touch(&reader.consumer, now_ms, !reader.noack);
+        shown.extend(new.iter().map(|entry| match reader.claim_min_idle_ms {
+            Some(_) => reply::entry_with_counts(entry, 0, 0),
+            None => reply::entry(entry),
+        }));
+        shown
+    }
+
+    /// Takes over what nobody has, then what has been pending for long enough, longest first. What
+    /// has no entry any more is left alone.
+    fn claim_idle(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        reader: &Reader,
+        min_idle_ms: u64,
+        count: usize,
+    ) -> Vec<Value> {
+        let now_ms = self.now.steady_ms;
+        let stream = self.stream_mut(db, key);
+        let group = stream.groups.get_mut(&reader.group).expect("the group was found");
+        let is_free = |pending: &Pending| {
+            pending.owner.is_none() || now_ms.saturating_sub(pending.at_ms) >= min_idle_ms
+        };
+        let entry_of = |id: Id| stream.entries.iter().find(|entry| entry.id == id);
+        let records = group.oldest_first().into_iter();
+        let claimed: Vec<(Pending, &Entry)> = records
+            .filter(|pending| is_free(pending))
+            .filter_map(|pending| Some((pending.clone(), entry_of(pending.id)?)))
+            .take(count)
+            .collect();
+        for (pending, _) in &claimed {
+            group.set(pending.again(&reader.consumer, now_ms));
+            group.touch(&reader.consumer, now_ms, true);
+        }
+        let show = |(pending, entry): &(Pending, &Entry)| {
+            let idle_ms = now_ms.saturating_sub(pending.at_ms);
+            reply::entry_with_counts(entry, idle_ms, pending.deliveries)
+        };
+        claimed.iter().map(show).collect()
+    }
+}
+
+fn of_stream(key: &[u8], entries: Vec<Value>) -> Value {
+    Value::Array(vec![reply::bulk(key), Value::Array(entries)])
+}

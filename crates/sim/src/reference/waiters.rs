@@ -1,0 +1,237 @@
+//! Reads that wait, first come first served in each group.
+//!
+//! A change signals a key; when its record group ends, those that wait for the key are tried again:
+//! after an addition each group's readers while there is something for them, after a removal all of
+//! them (they may be refused), after a nack those that claim. Each that is served is a record group
+//! of its own.
+
+use std::collections::BTreeSet;
+
+use millstream_resp::Value;
+
+use super::{Moment, Reference, State};
+use crate::command::{From, Read, Text};
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Signal {
+    Ready(u8, Text),
+    Gone(u8, Text),
+    Released(u8, Text),
+    Database(u8),
+}
+
+/// One read that waits.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiter {
+    pub(crate) client: usize,
+    pub(crate) db: u8,
+    pub(crate) read: Read,
+    pub(crate) deadline_ms: Option<u64>,
+    /// When something pending becomes old enough for it.
+    pub(crate) claim_at_ms: Option<u64>,
+    /// Nobody is there any more.
+    pub(crate) is_closed: bool,
+}
+
+/// What became of a read that was tried again.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) client: usize,
+    /// Nothing: it waits on.
+    pub(crate) reply: Option<Value>,
+    pub(crate) touched: Vec<(u8, Text)>,
+    pub(crate) state: State,
+}
+
+impl Waiter {
+    fn waits_for(&self, db: u8, key: &[u8]) -> bool {
+        self.db == db && self.read.streams.iter().any(|(waited, _)| waited == key)
+    }
+
+    fn group(&self) -> Option<&Text> {
+        self.read.group.as_ref().map(|reader| &reader.group)
+    }
+
+    fn claims(&self) -> bool {
+        self.read.group.as_ref().is_some_and(|reader| reader.claim_min_idle_ms.is_some())
+    }
+}
+
+impl Reference {
+    pub(super) fn signal(&mut self, signal: Signal) {
+        let is_waited = match &signal {
+            Signal::Ready(db, key) | Signal::Gone(db, key) | Signal::Released(db, key) => {
+                self.waiters.iter().any(|waiter| waiter.waits_for(*db, key))
+            }
+            Signal::Database(_) => !self.waiters.is_empty(),
+        };
+        if is_waited && !self.signals.contains(&signal) {
+            self.signals.push(signal);
+        }
+    }
+
+    /// Parks a read of a client, which has no other.
+    pub(crate) fn park(&mut self, client: usize, db: u8, read: Read, deadline_ms: Option<u64>) {
+        let mut waiter =
+            Waiter { client, db, read, deadline_ms, claim_at_ms: None, is_closed: false };
+        waiter.claim_at_ms = self.claim_at(&waiter);
+        self.waiters.push(waiter);
+    }
+
+    pub(crate) fn waiter_mut(&mut self, client: usize) -> Option<&mut Waiter> {
+        self.waiters.iter_mut().find(|waiter| waiter.client == client)
+    }
+
+    pub(crate) fn unpark(&mut self, client: usize) {
+        self.waiters.retain(|waiter| waiter.client != client);
+    }
+
+    /// Tries those that the record group made ready; in the order of the attempts.
+    pub(crate) fn serve(&mut self) -> Vec<Attempt> {
+        let mut attempts = Vec::new();
+        for signal in std::mem::take(&mut self.signals) {
+            match signal {
+                Signal::Ready(db, key) => {
+                    self.serve_readers(db, &key, &mut attempts);
+                    self.serve_groups(db, &key, &mut attempts);
+                }
+                Signal::Gone(db, key) => self.retry(db, &key, false, &mut attempts),
+                Signal::Released(db, key) => self.retry(db, &key, true, &mut attempts),
+                Signal::Database(db) => {
+                    let waited: BTreeSet<Text> = self
+                        .waiters
+                        .iter()
+                        .filter(|waiter| waiter.db == db)
+                        .flat_map(|waiter| waiter.read.streams.iter().map(|(key, _)| key.clone()))
+                        .collect();
+                    for key in waited {
+                        self.serve_readers(db, &key, &mut attempts);
+                        self.retry(db, &key, false, &mut attempts);
+                    }
+                }
+            }
+        }
+        self.signals.clear();
+        attempts
+    }
+
+    fn clients(&self, is_wanted: impl Fn(&Waiter) -> bool) -> Vec<usize> {
+        let wanted = self.waiters.iter().filter(|waiter| is_wanted(waiter));
+        wanted.map(|waiter| waiter.client).collect()
+    }
+
+    fn serve_readers(&mut self, db: u8, key: &Text, attempts: &mut Vec<Attempt>) {
+        if !matches!(self.stream(db, key), Ok(Some(_))) {
+            return;
+        }
+        for client in self.clients(|w| w.waits_for(db, key) && w.group().is_none()) {
+            self.attempt(client, attempts);
+        }
+    }
+
+    fn serve_groups(&mut self, db: u8, key: &Text, attempts: &mut Vec<Attempt>) {
+        let waiting = self.waiters.iter().filter(|waiter| waiter.waits_for(db, key));
+        let groups: BTreeSet<Text> = waiting.filter_map(Waiter::group).cloned().collect();
+        for group in groups {
+            for client in self.clients(|w| w.waits_for(db, key) && w.group() == Some(&group)) {
+                let is_closed = self.waiter_mut(client).is_none_or(|waiter| waiter.is_closed);
+                self.attempt(client, attempts);
+                if !is_closed && self.waiter_mut(client).is_some() {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn retry(&mut self, db: u8, key: &Text, only_claims: bool, attempts: &mut Vec<Attempt>) {
+        let is_wanted = |waiter: &Waiter| {
+            let is_of_group = waiter.group().is_some();
+            waiter.waits_for(db, key) && is_of_group && (!only_claims || waiter.claims())
+        };
+        for client in self.clients(is_wanted) {
+            self.attempt(client, attempts);
+        }
+    }
+
+    fn attempt(&mut self, client: usize, attempts: &mut Vec<Attempt>) {
+        let Some(waiter) = self.waiter_mut(client) else { return };
+        if waiter.is_closed {
+            return;
+        }
+        let (mut read, db) = (waiter.read.clone(), waiter.db);
+        self.touched.clear();
+        let reply = match self.read(&mut read, db) {
+            Ok(found) => found,
+            Err(error) => Some(error),
+        };
+        if reply.is_some() {
+            self.unpark(client);
+        }
+        let touched = std::mem::take(&mut self.touched);
+        attempts.push(Attempt { client, reply, touched, state: self.state.clone() });
+    }
+
+    /// The read whose deadline is the first to have passed gets nothing; returns whose it was.
+    pub(crate) fn time_out(&mut self, now: Moment) -> Option<usize> {
+        let deadlines = self
+            .waiters
+            .iter()
+            .enumerate()
+            .filter_map(|(place, waiter)| Some((waiter.deadline_ms?, place, waiter.client)));
+        let (deadline_ms, _, client) = deadlines.min()?;
+        if deadline_ms > now.monotonic_ms {
+            return None;
+        }
+        self.unpark(client);
+        Some(client)
+    }
+
+    /// Tries the longest waiting read for which something pending should be old enough by now.
+    pub(crate) fn claim_due(&mut self, now: Moment) -> Vec<Attempt> {
+        self.begin(now);
+        let is_due =
+            |waiter: &&Waiter| waiter.claim_at_ms.is_some_and(|at_ms| at_ms <= now.steady_ms);
+        let mut attempts = Vec::new();
+        let Some(client) = self.waiters.iter().find(is_due).map(|waiter| waiter.client) else {
+            return attempts;
+        };
+        self.attempt(client, &mut attempts);
+        if let Some(waiter) = self.waiter_mut(client).cloned() {
+            let claim_at_ms = self.claim_at(&waiter);
+            self.waiter_mut(client).expect("it waits").claim_at_ms = claim_at_ms;
+        }
+        attempts
+    }
+
+    /// When the oldest pending entry becomes old enough, as far as can be told now.
+    fn claim_at(&mut self, waiter: &Waiter) -> Option<u64> {
+        let reader = waiter.read.group.as_ref()?;
+        let min_idle_ms = reader.claim_min_idle_ms?;
+        let now_ms = self.now.steady_ms;
+        let mut oldest_ms = now_ms;
+        for (key, _) in waiter.read.streams.iter().filter(|(_, from)| *from == From::New) {
+            let Ok(Some(stream)) = self.stream(waiter.db, key) else { continue };
+            let Some(group) = stream.groups.get(&reader.group) else { continue };
+            let records = group.oldest_first();
+            if let Some(oldest) = records.iter().find(|pending| stream.has(pending.id)) {
+                oldest_ms = oldest_ms.min(oldest.at_ms);
+            }
+        }
+        Some((oldest_ms + min_idle_ms).max(now_ms + 1))
+    }
+}
+
+/// What time does to keys.
+impl Reference {
+    /// Removes the key whose time came first; returns it.
+    pub(crate) fn expire_first(&mut self) -> Option<(u8, Text)> {
+        let expiring = self.state.databases().flat_map(|(db, keys)| {
+            let due = keys.iter().filter(|(_, slot)| slot.is_expired(self.now.wall_ms));
+            due.map(move |(key, slot)| (slot.expires_at_ms, db, key.clone()))
+        });
+        let (_, db, key) = expiring.min()?;
+        self.state.database_mut(db).remove(&key);
+        self.signal(Signal::Gone(db, key.clone()));
+        Some((db, key))
+    }
+}
