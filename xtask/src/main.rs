@@ -2,11 +2,14 @@
 //!
 //! | command | does |
 //! | --- | --- |
-//! | `peers [DIR]` | fetches the real servers to compare with, into `.peers` or `$MILLSTREAM_PEERS` |
-//! | `test` | formatting, lints, build, all tests, client programs, tidiness; says how many passed |
+//! | `peers [DIR]` | fetches the real servers to compare with, into `.peers` or `$MILLSTREAM_PEERS`
+//! |
+//! | `test` | formatting, lints, build, all tests, client programs, tidiness; says how many passed
+//! |
 //! | `tidy` | what no compiler checks: sizes, banned words, dependency arrows |
 //! | `long [--seeds N] [--seconds S]` | the random comparison with Redis, for longer |
-//! | `long crashes [--rounds N]` | kill -9 under load, over and over, and what is there afterwards |
+//! | `long crashes [--rounds N]` | kill -9 under load, over and over, and what is there afterwards
+//! |
 //! | `long redis-suite` | Redis' own tests of streams, fetched, against ours |
 //! | `long sim [--crashes N]` | the simulator, until there were so many crashes |
 //! | `sim [--seed N] [--seeds COUNT] [--steps M] [--trace] [--shrink]` | simulates the store |

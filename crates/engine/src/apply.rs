@@ -11,7 +11,8 @@ use crate::object::{ObjectRef, ObjectSlot};
 use crate::state::{State, Unit};
 
 impl State {
-    fn note_time(&mut self, ms: u64) {
+    /// The steady clock of a later start begins at or behind this.
+    pub(crate) fn note_time(&mut self, ms: u64) {
         self.time_max_ms = self.time_max_ms.max(ms);
     }
 

@@ -104,13 +104,17 @@ impl Engine {
     /// # Errors
     /// [`Rejection::BlockUnreadable`].
     pub fn load_for_reply(&self, places: &[BlockPlace]) -> Result<Vec<LoadedBlock>, Rejection> {
-        let files = self.shared().block_files().expect("a block on disk is in a file");
-        self.shared().counters.blocks_read.fetch_add(places.len() as u64, Ordering::Relaxed);
-        read_blocks(files, places).map_err(|error| unreadable(&error))
+        self.shared().load_for_reply(places)
     }
 }
 
 impl Shared {
+    fn load_for_reply(&self, places: &[BlockPlace]) -> Result<Vec<LoadedBlock>, Rejection> {
+        let files = self.block_files().expect("a block on disk is in a file");
+        self.counters.blocks_read.fetch_add(places.len() as u64, Ordering::Relaxed);
+        read_blocks(files, places).map_err(|error| unreadable(&error))
+    }
+
     fn load(&self, needed: &[(ObjectId, ColdBlock)]) -> Result<LoadedBlocks, Rejection> {
         let files = self.block_files().expect("a block on disk is in a file");
         let places: Vec<_> = needed.iter().map(|(_, cold)| cold.place).collect();
@@ -131,6 +135,14 @@ impl Transaction<'_> {
     /// What the operation that was put off needs.
     pub fn take_needed(&mut self) -> NeededBlocks {
         std::mem::take(&mut self.needed)
+    }
+
+    /// Reads blocks for a reply, with the engine held: see [`Engine::load_for_reply`].
+    ///
+    /// # Errors
+    /// [`Rejection::BlockUnreadable`].
+    pub fn load_for_reply(&self, places: &[BlockPlace]) -> Result<Vec<LoadedBlock>, Rejection> {
+        self.shared.load_for_reply(places)
     }
 
     /// Puts loaded blocks into their streams, where they still belong there.

@@ -187,6 +187,7 @@ impl Files {
         // A rename that made a spare may have been cut short; from here on it is certain.
         storage.sync_dir(FOLDER).map_err(failed("sync directory", FOLDER))?;
         let mut files = Self { segments: Vec::new(), spares: Vec::new(), next_spare: 0 };
+        let mut has_removed = false;
         for name in storage.list(FOLDER).map_err(failed("list directory", FOLDER))? {
             match file_kind(&name) {
                 FileKind::Segment(first) => files.segments.push(first),
@@ -197,9 +198,14 @@ impl Files {
                 FileKind::Temporary => {
                     let name = format!("{FOLDER}/{name}");
                     storage.remove(&name).map_err(failed("remove leftover", &name))?;
+                    has_removed = true;
                 }
                 FileKind::Foreign => {}
             }
+        }
+        if has_removed {
+            // Else its name may come back over a file that is given the same name again.
+            storage.sync_dir(FOLDER).map_err(failed("sync directory", FOLDER))?;
         }
         files.segments.sort_unstable();
         Ok(files)

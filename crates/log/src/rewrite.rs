@@ -89,6 +89,12 @@ impl Rewrite {
         let first = self.header.first;
         self.copy(&*file, first, &failed)?;
         let closed_end = self.close(&*file, first).map_err(failed("write segment"))?;
+        if spare_bytes > closed_end {
+            // A spare may stem from a start that was cut short, and then hold a later closing
+            // header of the same log.
+            write_zeros(&*file, closed_end, spare_bytes - closed_end)
+                .map_err(failed("zero segment"))?;
+        }
         let capacity_bytes = self.segment_bytes.max(spare_bytes).max(closed_end);
         let mut prepared = spare_bytes.max(closed_end);
         let head_end = (closed_end + self.head_bytes).min(capacity_bytes);
@@ -140,6 +146,8 @@ impl Rewrite {
         };
         let file = std::sync::Arc::clone(&segment.file);
         self.copy(&*file, first, &failed)?;
+        // The closing header vouches for all that is before it, so that must be on disk first.
+        file.sync_data().map_err(failed("sync segment"))?;
         let prepared = match self.close(&*file, first) {
             Ok(closed_end) => zero_what_has_space(&*file, closed_end),
             // The file ends here, or a hole begins.

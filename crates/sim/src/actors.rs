@@ -4,6 +4,7 @@
 //! one line in [`ACTORS`], and a method beside the others: it does one step of the program, says in
 //! the trace what that was, and hands failures to `Simulation::disk_failed`.
 
+mod checkpoint;
 mod commit;
 mod inspector;
 mod restart;
@@ -27,6 +28,7 @@ const ACTORS: &[(u64, Actor)] = &[
     (30, Simulation::end_sync),
     (10, Simulation::close_batch),
     (70, Simulation::prepare),
+    (60, Simulation::checkpoint),
     (70, Simulation::timer),
     (60, Simulation::pass_time),
     (10, |simulation, _| simulation.inspect()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use millstream_engine::{LogOptions, Options, Settings};
+use millstream_engine::{BlockOptions, LogOptions, Options, Settings};
 use millstream_model::{BlockLimits, IdempotenceLimits};
 
 use crate::dice::Dice;
@@ -43,5 +43,10 @@ pub(crate) fn options(dice: &mut Dice) -> Options {
     // The reference has these.
     let idempotence = IdempotenceLimits { duration_s: 100, per_producer_max: 100 };
     let settings = Settings { block_limits, idempotence };
-    Options { settings, hash_seed: dice.number(), log, abort_on_panic: false }
+    let blocks = BlockOptions {
+        cache_bytes: dice.pick(&[0, 500, 5_000, 1 << 20]),
+        checkpoint_log_bytes: dice.pick(&[1 << 10, 4 << 10, 32 << 10]),
+        file_bytes: dice.pick(&[512, 4 << 10, 64 << 10]),
+    };
+    Options { settings, hash_seed: dice.number(), log, blocks, abort_on_panic: false }
 }

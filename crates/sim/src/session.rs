@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millstream_command::{read_reply, rejection_reply};
+use millstream_command::{Reply, read_reply, rejection_reply};
 use millstream_engine::{ReadRequest, Transaction, WaitResult};
 use millstream_resp::Value;
 
@@ -220,6 +220,10 @@ impl Simulation {
         Ok(())
     }
 
+    fn value(&self, reply: Reply) -> Value {
+        store::value(&self.store.engine.lock(self.clock.now()), reply)
+    }
+
     /// A parked read must have ended so.
     pub(crate) fn complete(&mut self, client: usize, expected: Value) -> Result<u64, Failure> {
         let parked = self.clients[client].parked.take();
@@ -230,8 +234,8 @@ impl Simulation {
             return Err(Failure::Reply { what, expected: Some(expected), found: None });
         };
         let found = match result {
-            WaitResult::Read(outcome) => store::value(&read_reply(outcome)),
-            WaitResult::Rejected(rejection) => store::value(&rejection_reply(&rejection)),
+            WaitResult::Read(outcome) => self.value(read_reply(outcome)),
+            WaitResult::Rejected(rejection) => self.value(rejection_reply(&rejection)),
             WaitResult::TimedOut => Value::NilArray,
         };
         self.note(&format!("{what} -> {}", shown(&found)));

@@ -40,6 +40,10 @@ pub struct Counters {
     pub poisons: u64,
     /// Disks that were filled.
     pub full_disks: u64,
+    /// Checkpoints that were published.
+    pub checkpoints: u64,
+    /// Checkpoints that failed.
+    pub checkpoint_failures: u64,
     /// Writes that were refused because the disk was full.
     pub refused_writes: u64,
     /// Flipped bits: the store refused to open.
@@ -159,6 +163,8 @@ impl Counters {
         self.poisons += other.poisons;
         self.full_disks += other.full_disks;
         self.refused_writes += other.refused_writes;
+        self.checkpoints += other.checkpoints;
+        self.checkpoint_failures += other.checkpoint_failures;
         self.flips_refused += other.flips_refused;
         self.flips_harmless += other.flips_harmless;
     }

@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use millstream_command::{Answer, Reply, encode, run, table};
+use millstream_command::{Answer, Reply, ReplyEncoder, run, table};
 use millstream_engine::{
-    Commit, ConcurrentSync, Engine, LogPosition, Now, OpenError, Options, Preparer, Synced,
-    Transaction,
+    Checkpointer, Commit, ConcurrentSync, DATABASE_COUNT, Engine, LogPosition, Now, OpenError,
+    Options, Preparer, Synced, Transaction,
 };
 use millstream_log::MemoryStorage;
 use millstream_resp::{Decoder, Protocol, Value};
@@ -20,6 +20,7 @@ pub(crate) struct Store {
     pub(crate) engine: Engine,
     pub(crate) commit: Commit,
     pub(crate) preparer: Preparer,
+    pub(crate) checkpointer: Checkpointer,
     /// A sync beside the writes that was begun, and one that has run.
     pub(crate) syncing: Option<ConcurrentSync>,
     pub(crate) synced: Option<Synced>,
@@ -39,6 +40,7 @@ impl Store {
             engine: opened.engine,
             commit: opened.commit,
             preparer: opened.preparer,
+            checkpointer: opened.checkpointer,
             syncing: None,
             synced: None,
             recovered,
@@ -95,14 +97,15 @@ pub(crate) fn execute(
 ) -> Outcome {
     let spec = match table::resolve(arguments) {
         Ok(spec) => spec,
-        Err(error) => return Outcome::Reply(value(&error.reply())),
+        Err(error) => return Outcome::Reply(value(txn, error.reply())),
     };
     let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
-    // Blocks that have to be loaded first would be loaded here, and the command run again.
+    // Blocks that have to be loaded first are loaded with the engine held.
     match run(spec, &arguments, db, may_block, txn) {
-        Answer::Reply(reply) => Outcome::Reply(value(&reply)),
+        Answer::Reply(reply) => Outcome::Reply(value(txn, reply)),
         Answer::Park { request, block_ms } => Outcome::Park(request, block_ms),
         Answer::NeedsRoom => Outcome::NeedsRoom,
+        Answer::NeedsBlocks => unreachable!("nothing is put off"),
     }
 }
 
@@ -119,10 +122,27 @@ pub(crate) fn is_write(arguments: &[Text]) -> bool {
     table::resolve(arguments).is_ok_and(|spec| spec.is_write())
 }
 
-/// A reply as a client decodes it.
-pub(crate) fn value(reply: &Reply) -> Value {
+/// Whether every block that is on disk can be read.
+pub(crate) fn is_readable(txn: &mut Transaction<'_>) -> bool {
+    (0..DATABASE_COUNT).all(|db| {
+        let listing = txn.list_keys(db);
+        let keys = (0..listing.piece_count()).flat_map(|index| listing.piece(index));
+        let keys: Vec<Text> = keys.map(<[u8]>::to_vec).collect();
+        keys.iter().all(|key| txn.load_value(db, key).is_ok())
+    })
+}
+
+/// A reply as a client decodes it; blocks that it shows and that are on disk only are loaded.
+pub(crate) fn value(txn: &Transaction<'_>, reply: Reply) -> Value {
+    let mut encoder = ReplyEncoder::new(reply, Protocol::Resp2);
     let mut bytes = Vec::new();
-    encode(reply, Protocol::Resp2, &mut bytes);
+    while !encoder.is_done() {
+        encoder.step(&mut bytes, usize::MAX);
+        let missing = encoder.missing();
+        if !missing.is_empty() {
+            encoder.supply(&txn.load_for_reply(&missing).expect("blocks are intact"));
+        }
+    }
     match Decoder::new().decode(&bytes) {
         Ok(Some((value, size))) if size == bytes.len() => value,
         other => panic!("a reply is one value: {other:?}"),

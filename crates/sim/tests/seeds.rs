@@ -58,6 +58,7 @@ fn nothing_acknowledged_is_lost_and_every_reply_is_right() {
     // What a run is for must have happened.
     if count >= SEEDS {
         assert!(total.crashes > 10 * count && total.served > count, "{total:?}");
+        assert!(total.checkpoints > 5 * count && total.checkpoint_failures > 0, "{total:?}");
         assert!(total.poisons > count / 2 && total.full_disks > count, "{total:?}");
         assert!(total.flips_refused > count && total.flips_harmless > 0, "{total:?}");
     }

@@ -299,7 +299,8 @@ impl Checkpointer {
         let freed: u64 =
             core.state.collect_freed().iter().map(|place| u64::from(place.bytes)).sum();
         let held: u64 = core.state.places().map(|place| u64::from(place.bytes)).sum();
-        if self.work.is_none() {
+        // What is in garbage is freed with it.
+        if self.work.is_none() && core.state.garbage.is_empty() {
             assert_eq!(files.statistics().live_bytes, held + freed, "bytes that are referred to");
         }
     }
@@ -443,9 +444,13 @@ impl Checkpointer {
     }
 
     fn finish(&mut self, mut making: Making) -> Result<CheckpointStep, CheckpointError> {
-        let writer = making.writer.take().expect("it is there while objects are saved");
+        let mut writer = making.writer.take().expect("it is there while objects are saved");
         let settled = self.shared.settle(&mut self.blocks, &mut making.unsettled);
-        let finished = settled.and_then(|()| writer.finish());
+        let time_max_ms = self.shared.lock_core().state.time_max_ms;
+        let finished = settled.and_then(|()| {
+            writer.put(&encode::time_record(time_max_ms))?;
+            writer.finish()
+        });
         match finished {
             Ok(finished) => {
                 let position = making.position;

@@ -58,6 +58,14 @@ pub(super) fn encode_header<S: Sink>(header: &SavedHeader, sink: &mut S) -> Resu
     Ok(())
 }
 
+/// The record that stands behind all objects. Consumers may have been seen after the checkpoint was
+/// begun, and before they were saved.
+pub(super) fn time_record(time_max_ms: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    begin(&mut bytes, Kind::Time).number(time_max_ms);
+    bytes
+}
+
 /// Writes one object.
 pub(super) fn encode_object<S: Sink>(saved: &SavedObject, sink: &mut S) -> Result<(), S::Error> {
     match &saved.data {

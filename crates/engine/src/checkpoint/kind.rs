@@ -26,6 +26,8 @@ pub(super) enum Kind {
     Productions = 10,
     /// How much of each there was.
     StreamEnd = 11,
+    /// The last record of each file: no time in it is later.
+    Time = 12,
 }
 
 impl Kind {
@@ -42,6 +44,7 @@ impl Kind {
             Self::Pending,
             Self::Productions,
             Self::StreamEnd,
+            Self::Time,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

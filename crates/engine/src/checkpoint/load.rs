@@ -130,6 +130,10 @@ impl Loader {
         }
         match kind {
             Kind::Header => self.header = Some(header(&mut fields)?),
+            Kind::Time => {
+                let header = self.header.as_mut().expect("looked at above");
+                header.time_max_ms = header.time_max_ms.max(fields.number()?);
+            }
             Kind::Emptied => {
                 let (emptied, before) = (fields.byte()?, ObjectId(fields.number()?));
                 self.objects.retain(|id, object| object.store != emptied || *id >= before);

@@ -143,6 +143,8 @@ impl Transaction<'_> {
     /// records.
     pub(crate) fn saw(&mut self, who: Reader) {
         let now_ms = self.steady_ms;
+        // A checkpoint may show it: no later start may be before.
+        self.core.state.note_time(now_ms);
         let stream = self.core.state.stream_mut(who.object.slot);
         stream.touch_consumer(who.group, who.consumer, now_ms, false);
     }

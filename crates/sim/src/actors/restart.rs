@@ -65,6 +65,14 @@ impl Simulation {
         Ok(())
     }
 
+    fn is_readable(&self, store: &Store) -> bool {
+        let mut txn = store.engine.lock(self.timeless());
+        txn.begin();
+        let is_readable = crate::store::is_readable(&mut txn);
+        txn.finish();
+        is_readable
+    }
+
     /// The machine may have been started again, too, and its clock may have been set.
     fn pass_time_while_down(&mut self, dice: &mut Dice) {
         self.clock.wall_ms += dice.roll(2000);
@@ -129,6 +137,9 @@ impl Simulation {
             }
             let what = format!("bit {bit} of byte {offset} of {name} flipped");
             match Store::open(copy, config::options(dice), self.clock.now()) {
+                Ok(store) if name.starts_with("blocks/") && !self.is_readable(&store) => {
+                    self.counters.flips_refused += 1;
+                }
                 Ok(store) => {
                     self.recognise(&store, certain, &what)?;
                     self.counters.flips_harmless += 1;

@@ -32,8 +32,14 @@ const OPERATIONS: [Operation; 9] = [
 ];
 
 /// Steps of the program after which a crash is likely to find it in the middle.
-const WITHIN: &[Sabotage] =
-    &[Simulation::write, Simulation::sync, Simulation::close_batch, Simulation::prepare];
+const WITHIN: &[Sabotage] = &[
+    Simulation::write,
+    Simulation::sync,
+    Simulation::close_batch,
+    Simulation::prepare,
+    Simulation::checkpoint,
+    Simulation::checkpoint,
+];
 
 /// What a crash leaves of what was not synced.
 pub(super) fn kind_of_crash(dice: &mut Dice) -> Crash {
@@ -92,6 +98,9 @@ impl Simulation {
 
     /// The program ends as it should, and is started again, perhaps with other sizes.
     fn stop(&mut self, dice: &mut Dice) -> Checked {
+        if dice.once_in(2) {
+            self.last_checkpoint(dice)?;
+        }
         self.write(dice)?;
         self.sync(dice)?;
         self.close_batch(dice)?;
@@ -106,7 +115,14 @@ impl Simulation {
     }
 
     fn order_fault(&mut self, dice: &mut Dice) -> Checked {
-        let operation = order_fault(&self.store.disk, dice);
+        let operation = loop {
+            let operation = order_fault(&self.store.disk, dice);
+            // A block that cannot be read is a refused command, which the reference does not know.
+            if !matches!(operation, Operation::Read | Operation::Open) {
+                break operation;
+            }
+            self.store.disk.fail_no_more();
+        };
         self.has_faults = true;
         self.note(&format!("a {operation:?} is going to fail"));
         Ok(())
