@@ -3,11 +3,17 @@
 //! Exit codes: 0 when all went well, 1 when something failed, 2 when the command line or the
 //! configuration is wrong.
 
+mod backup;
+mod byte_bar;
 mod config_file;
 mod demo;
 mod logging;
+mod run_backup;
+mod run_check;
 mod run_demo;
+mod run_restore;
 mod serve;
+mod usage_error;
 
 use std::process::ExitCode;
 
@@ -29,6 +35,12 @@ struct CommandLine {
 enum Command {
     /// Runs the server until it is told to stop (SIGTERM, SIGINT, or SHUTDOWN by a client).
     Serve(Box<serve::ServeOptions>),
+    /// Reads everything in a data directory that no server has open, and says what is damaged.
+    Check(run_check::CheckOptions),
+    /// Copies a running server's store, or a data directory that no server has open.
+    Backup(run_backup::BackupOptions),
+    /// Makes a data directory from a backup.
+    Restore(run_restore::RestoreOptions),
     /// Plays order processing with a consumer group on a server of its own, and checks the outcome.
     Demo(run_demo::RunDemoOptions),
 }
@@ -37,13 +49,18 @@ fn main() -> ExitCode {
     let arguments = serve::join_bind_addresses(std::env::args_os());
     let outcome = match CommandLine::parse_from(arguments).command {
         Command::Serve(options) => serve::serve(*options),
+        Command::Check(options) => run_check::run_check(&options),
+        Command::Backup(options) => run_backup::run_backup(&options),
+        Command::Restore(options) => run_restore::run_restore(&options),
         Command::Demo(options) => run_demo::run_demo(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("millstream: {error:#}");
-            ExitCode::from(if error.is::<serve::ConfigError>() { 2 } else { 1 })
+            let is_usage =
+                error.is::<serve::ConfigError>() || error.is::<usage_error::UsageError>();
+            ExitCode::from(if is_usage { 2 } else { 1 })
         }
     }
 }

@@ -17,7 +17,7 @@ struct Absent {
 }
 
 /// All commands of Redis up to 8.6, and those of 8.8 and 8.10 that are known.
-const ABSENT: [Absent; 17] = [
+const ABSENT: [Absent; 16] = [
     Absent {
         reason: "no bitmaps",
         names: &["bitcount", "bitfield", "bitfield_ro", "bitop", "bitpos", "getbit", "setbit"],
@@ -314,14 +314,11 @@ const ABSENT: [Absent; 17] = [
             "hotkeys|stop",
         ],
     },
-    Absent {
-        reason: "for a copy of the store use `millstream backup`, which is not there yet",
-        names: &["backup"],
-    },
 ];
 
 /// Commands that are here, but not for everything that they are for in Redis.
-const PARTLY: [(&str, &str); 17] = [
+const PARTLY: [(&str, &str); 18] = [
+    ("backup", "PIN and UNPIN, for `millstream backup`"),
     ("bgrewriteaof", "accepted: there is nothing to rewrite"),
     ("client|tracking", "OFF only: no invalidation messages are sent"),
     ("command|docs", "without arguments and history; with arity"),

@@ -9,6 +9,7 @@
 //!
 //! Must not know commands. Tests: `tests/it/blocks.rs`.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -76,12 +77,14 @@ pub(crate) fn place(address: BlockAddress) -> BlockPlace {
 /// Reads blocks back, in the order asked for.
 pub(crate) fn read_blocks(
     files: &BlockFiles,
-    places: &[BlockPlace],
+    cold: &[ColdBlock],
 ) -> Result<Vec<LoadedBlock>, BlockReadError> {
-    let addresses: Vec<_> = places.iter().copied().map(address).collect();
+    let addresses: Vec<_> = cold.iter().map(|cold| address(cold.place)).collect();
     let read = files.read_many(&addresses)?;
-    let decoded = read.iter().zip(&addresses).map(|(block, address)| {
-        LoadedBlock::decode(&block.bytes).map_err(|error| files.damaged(*address, &error))
+    let decoded = read.iter().zip(cold).map(|(block, cold)| {
+        let damaged = |reason: &dyn Display| files.damaged(address(cold.place), reason);
+        let loaded = LoadedBlock::decode(&block.bytes).map_err(|error| damaged(&error))?;
+        if cold.fits(&loaded) { Ok(loaded) } else { Err(damaged(&"another block is there")) }
     });
     decoded.collect()
 }
@@ -103,23 +106,23 @@ impl Engine {
     ///
     /// # Errors
     /// [`Rejection::BlockUnreadable`].
-    pub fn load_for_reply(&self, places: &[BlockPlace]) -> Result<Vec<LoadedBlock>, Rejection> {
-        self.shared().load_for_reply(places)
+    pub fn load_for_reply(&self, cold: &[ColdBlock]) -> Result<Vec<LoadedBlock>, Rejection> {
+        self.shared().load_for_reply(cold)
     }
 }
 
 impl Shared {
-    fn load_for_reply(&self, places: &[BlockPlace]) -> Result<Vec<LoadedBlock>, Rejection> {
+    fn load_for_reply(&self, cold: &[ColdBlock]) -> Result<Vec<LoadedBlock>, Rejection> {
         let files = self.block_files().expect("a block on disk is in a file");
-        self.counters.blocks_read.fetch_add(places.len() as u64, Ordering::Relaxed);
-        read_blocks(files, places).map_err(|error| unreadable(&error))
+        self.counters.blocks_read.fetch_add(cold.len() as u64, Ordering::Relaxed);
+        read_blocks(files, cold).map_err(|error| unreadable(&error))
     }
 
     fn load(&self, needed: &[(ObjectId, ColdBlock)]) -> Result<LoadedBlocks, Rejection> {
         let files = self.block_files().expect("a block on disk is in a file");
-        let places: Vec<_> = needed.iter().map(|(_, cold)| cold.place).collect();
-        self.counters.blocks_read.fetch_add(places.len() as u64, Ordering::Relaxed);
-        let loaded = read_blocks(files, &places).map_err(|error| unreadable(&error))?;
+        let cold: Vec<_> = needed.iter().map(|(_, cold)| *cold).collect();
+        self.counters.blocks_read.fetch_add(cold.len() as u64, Ordering::Relaxed);
+        let loaded = read_blocks(files, &cold).map_err(|error| unreadable(&error))?;
         let blocks = needed.iter().zip(loaded).map(|(&(id, cold), block)| (id, cold, block));
         Ok(LoadedBlocks { blocks: blocks.collect() })
     }
@@ -141,8 +144,8 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// [`Rejection::BlockUnreadable`].
-    pub fn load_for_reply(&self, places: &[BlockPlace]) -> Result<Vec<LoadedBlock>, Rejection> {
-        self.shared.load_for_reply(places)
+    pub fn load_for_reply(&self, cold: &[ColdBlock]) -> Result<Vec<LoadedBlock>, Rejection> {
+        self.shared.load_for_reply(cold)
     }
 
     /// Puts loaded blocks into their streams, where they still belong there.
@@ -220,7 +223,7 @@ pub(crate) fn install(
     block: &LoadedBlock,
 ) {
     if state.warm(object, cold, block) {
-        let ColdBlock { first, place } = cold;
+        let ColdBlock { first, place, .. } = cold;
         let bytes = block.heap_bytes();
         cache.add_loaded(CachedBlock { object: object.id, first, place, bytes });
     }

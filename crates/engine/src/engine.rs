@@ -15,6 +15,7 @@ use millstream_log::{
 };
 use parking_lot::{Condvar, Mutex};
 
+use crate::backup::Backups;
 use crate::blocks;
 use crate::cache::Cache;
 use crate::checkpoint::{CheckpointFacts, Checkpointer};
@@ -26,6 +27,7 @@ use crate::garbage::Garbage;
 use crate::mutation::Mutation;
 use crate::now::{Now, SteadyClock};
 use crate::recovery;
+use crate::salvage::Loss;
 use crate::state::State;
 use crate::statistics::StorageStatistics;
 use crate::transaction::{RecordGroup, Transaction};
@@ -46,6 +48,9 @@ pub struct Options {
     /// A panic in the middle of a record group ends the process: recovery is the tested way back.
     /// If false, the engine refuses all further work instead ([`Engine::lock`] panics).
     pub abort_on_panic: bool,
+    /// What is damaged of checkpoints and blocks is left out, and listed. For tools that look for
+    /// what is left. Default false: nothing is opened that is not whole.
+    pub accepts_damaged: bool,
 }
 
 /// How much is kept in memory, and how often a checkpoint is made. Sizes in bytes.
@@ -89,6 +94,8 @@ pub struct Opened {
     pub checkpointer: Checkpointer,
     /// What recovery found.
     pub report: RecoveryReport,
+    /// What was left out; empty unless [`Options::accepts_damaged`].
+    pub losses: Vec<Loss>,
 }
 
 /// What [`Engine::run_due`] leaves to its caller.
@@ -120,6 +127,7 @@ pub(crate) struct Shared {
     /// As in the core, for whoever does not hold it.
     pub(crate) cache_bytes: AtomicU64,
     pub(crate) counters: Counters,
+    pub(crate) backups: Mutex<Backups>,
 }
 
 impl Engine {
@@ -134,19 +142,26 @@ impl Engine {
         now: Now,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Opened, OpenError> {
+        let mut losses = Vec::new();
         let chain = CheckpointChain::find(&storage)?;
         let state = match &chain {
+            Some(chain) if options.accepts_damaged => {
+                recovery::load_damaged(chain, &mut losses, progress)?
+            }
             Some(chain) => recovery::load(chain, progress)?,
             None => State::new(0),
         };
         let from = chain.as_ref().map_or(LogPosition::ZERO, CheckpointChain::position);
-        let files =
-            BlockFilesOptions { file_bytes: options.blocks.file_bytes, salt: options.log.salt };
+        let files = BlockFilesOptions {
+            file_bytes: options.blocks.file_bytes,
+            salt: options.log.salt,
+            accepts_damaged: options.accepts_damaged,
+        };
         let places = state.places().map(blocks::address).collect::<Vec<_>>();
         let files = BlockFiles::open(Arc::clone(&storage), files, places)?;
         let mut core = Core::new(state, None, &options, now);
         let log = options.log.clone();
-        let mut replay = recovery::Replayer::new(&mut core, &files);
+        let mut replay = recovery::Replayer::new(&mut core, &files, options.accepts_damaged);
         let opened = millstream_log::open(
             Arc::clone(&storage),
             log,
@@ -154,6 +169,8 @@ impl Engine {
             &mut |record| replay.record(record),
             progress,
         )?;
+        losses.extend(replay.into_loss());
+        files.remove_leftovers()?;
         core.begin(Some(opened.buffer), now);
         if chain.is_none() && opened.report.records == 0 {
             core.create(options.hash_seed);
@@ -164,10 +181,11 @@ impl Engine {
         let commit = Commit::new(shared(), opened.committer);
         commit.publish();
         let facts = chain.as_ref().map(CheckpointFacts::of).unwrap_or_default();
+        engine.shared.backups.lock().published((facts.full, facts.newest), from);
         let salt = options.log.salt;
         let checkpointer = Checkpointer::new(shared(), files.writer(), facts, from, salt);
         let (preparer, report) = (opened.preparer, opened.report);
-        Ok(Opened { engine, commit, preparer, checkpointer, report })
+        Ok(Opened { engine, commit, preparer, checkpointer, report, losses })
     }
 
     /// An engine that keeps nothing: gone with the process.
@@ -189,6 +207,7 @@ impl Engine {
             checkpoint_log_bytes: options.blocks.checkpoint_log_bytes,
             cache_bytes: AtomicU64::new(options.blocks.cache_bytes as u64),
             counters: Counters::default(),
+            backups: Mutex::default(),
             core: Mutex::new(core),
             storage,
             room,
@@ -266,6 +285,12 @@ impl Engine {
         LogPosition::new(self.shared.checkpointed.load(Ordering::Acquire))
     }
 
+    /// The log before this position may be removed: neither recovery nor a backup needs it.
+    #[must_use]
+    pub fn log_needed_from(&self) -> LogPosition {
+        self.shared.backups.lock().log_needed_from()
+    }
+
     /// Whether so much is in memory that is not on disk that writes should wait for a checkpoint.
     #[must_use]
     pub fn is_memory_full(&self) -> bool {
@@ -320,6 +345,10 @@ impl Engine {
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    pub(crate) fn shared_handle(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
     }
 
     /// Prepared log space; `None` in memory.

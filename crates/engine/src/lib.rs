@@ -11,6 +11,7 @@
 
 mod acknowledge;
 mod apply;
+mod backup;
 mod block_totals;
 mod blocks;
 mod cache;
@@ -39,6 +40,7 @@ mod read;
 mod record;
 mod recovery;
 mod reload;
+mod salvage;
 mod serve;
 mod state;
 mod statistics;
@@ -47,6 +49,7 @@ mod transaction;
 mod waiters;
 
 pub use acknowledge::NackCount;
+pub use backup::{BackupPin, stored_files};
 pub use blocks::{LoadedBlocks, NeededBlocks};
 pub use checkpoint::{CheckpointError, CheckpointStep, Checkpointer};
 pub use claim::{AutoClaim, ClaimOptions, DeliveredAt};
@@ -62,7 +65,8 @@ pub use key_listing::KeyListing;
 pub use keyspace::{ExpiryCondition, KeyCounts, KeyVersion, Lifetime};
 pub use millstream_log::{
     AppendError, BlockFilesStatistics, ConcurrentSync, LogOptions, LogPosition, OpenError,
-    OsStorage, Prepared, Preparer, Progress, RecoveryReport, Room, Storage, Synced,
+    OsStorage, OverlayStorage, Prepared, Preparer, Progress, RecoveryReport, Room, Storage,
+    StoredFile, Synced,
 };
 pub use now::Now;
 pub use object::{ObjectId, ObjectKind};
@@ -71,6 +75,7 @@ pub use read::{
     StreamPosition, StreamRead,
 };
 pub use reload::ReloadError;
+pub use salvage::{Loss, SalvageProgress, SalvageStage, Salvaged, StoreCounts, salvage};
 pub use state::DATABASE_COUNT;
 pub use statistics::{Statistics, StorageStatistics, TableBytes};
 pub use strings::{StringExpiry, StringForm};

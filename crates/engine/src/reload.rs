@@ -70,7 +70,7 @@ impl Engine {
         let from = chain.as_ref().map_or(LogPosition::ZERO, CheckpointChain::position);
         let before = std::mem::replace(&mut core.state, state);
         core.cache.clear();
-        let mut replayer = Replayer::new(core, files);
+        let mut replayer = Replayer::new(core, files, false);
         let mut replay = |record: millstream_log::Record<'_>| replayer.record(record);
         let replayed = millstream_log::replay_until(&**storage, from, end, &mut replay);
         let records = match replayed {

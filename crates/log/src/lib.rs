@@ -31,15 +31,18 @@ pub mod format;
 pub mod memory_storage;
 mod options;
 mod os_storage;
+mod overlay_storage;
 mod position;
 mod preparer;
 mod record;
 mod recovery;
 mod rewrite;
 mod room;
+mod salvage;
 mod scan;
 mod segments;
 mod storage;
+mod stored_file;
 
 pub use batch::Batch;
 pub use blocks::{
@@ -48,7 +51,8 @@ pub use blocks::{
 };
 pub use buffer::{LogBuffer, RecordWriter, SHARED_BYTES_MIN};
 pub use checkpoint::{
-    CheckpointChain, CheckpointKind, CheckpointWriter, FinishedCheckpoint, ReadCheckpoint,
+    ChainPart, CheckpointChain, CheckpointKind, CheckpointWriter, FinishedCheckpoint,
+    ReadCheckpoint, ReadDamaged,
 };
 pub use committer::Committer;
 pub use concurrent_sync::{ConcurrentSync, Synced};
@@ -56,9 +60,14 @@ pub use error::{AppendError, OpenError, PrepareError};
 pub use memory_storage::MemoryStorage;
 pub use options::LogOptions;
 pub use os_storage::OsStorage;
+pub use overlay_storage::OverlayStorage;
 pub use position::LogPosition;
 pub use preparer::{Prepared, Preparer, Removed};
 pub use record::{Record, RecordError, RecordReader};
-pub use recovery::{Opened, Progress, RecoveryReport, Replay, open, replay_until};
+pub use recovery::{
+    Opened, Progress, RecoveryReport, Replay, log_end, open, replay_until, segments_between,
+};
 pub use room::Room;
+pub use salvage::{LostLog, begin_log_at, cut_log_at};
 pub use storage::{Storage, StorageFile};
+pub use stored_file::StoredFile;

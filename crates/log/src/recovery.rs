@@ -17,9 +17,12 @@ use crate::error::Failure;
 use crate::format::{BATCH_HEADER_BYTES, Mismatch, SEGMENT_HEADER_BYTES};
 use crate::rewrite::Rewrite;
 use crate::scan::{Scanned, Segment};
-use crate::segments::{FOLDER, FileKind, Finished, Shared, State, file_kind, spare_name};
+use crate::segments::{
+    FOLDER, FileKind, Finished, Shared, State, file_kind, segment_name, spare_name,
+};
 use crate::{
     Committer, LogBuffer, LogOptions, LogPosition, OpenError, Preparer, Record, Room, Storage,
+    StoredFile,
 };
 
 /// Applies one record to the state that is being rebuilt; an error stops recovery.
@@ -134,19 +137,7 @@ pub fn replay_until(
     until: LogPosition,
     replay: &mut Replay<'_>,
 ) -> Result<u64, OpenError> {
-    let path = storage.path(FOLDER);
-    let action = "list directory";
-    let names = storage.list(FOLDER).map_err(|source| Failure { action, path, source })?;
-    let mut firsts: Vec<_> = names
-        .iter()
-        .filter_map(|name| match file_kind(name) {
-            FileKind::Segment(first) if first < until => Some(first),
-            _ => None,
-        })
-        .collect();
-    firsts.sort_unstable();
-    let needed = firsts.partition_point(|first| *first <= from).saturating_sub(1);
-    firsts.drain(..needed);
+    let firsts = firsts_between(storage, from, until)?;
     let mut records = 0;
     for (index, &first) in firsts.iter().enumerate() {
         let segment = Segment::open(storage, first)?;
@@ -166,6 +157,68 @@ pub fn replay_until(
         }
     }
     Ok(records)
+}
+
+/// Where the log ends that [`open`] would find, changing nothing but removing leftovers.
+///
+/// # Errors
+/// See [`OpenError`].
+pub fn log_end(storage: &dyn Storage, from: LogPosition) -> Result<LogPosition, OpenError> {
+    let files = Files::find(storage)?;
+    if files.segments.is_empty() && from == LogPosition::ZERO {
+        return Ok(from);
+    }
+    let (replay, progress) = (&mut |_: Record<'_>| Ok(()), &mut |_| {});
+    let report = RecoveryReport::default();
+    let mut recovery = Recovery { storage, from, replay, progress, report };
+    Ok(recovery.read_all(&files.segments)?.1.end)
+}
+
+/// The segments that hold the log from `from` on up to `until`, the end of a batch. The log may be
+/// open, as long as nothing behind `from` is removed.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn segments_between(
+    storage: &dyn Storage,
+    from: LogPosition,
+    until: LogPosition,
+) -> Result<Vec<StoredFile>, OpenError> {
+    let firsts = firsts_between(storage, from, until)?;
+    let mut stored = Vec::with_capacity(firsts.len());
+    for (index, &first) in firsts.iter().enumerate() {
+        let end = firsts.get(index + 1).copied().unwrap_or(until);
+        let name = segment_name(first);
+        let path = storage.path(&name);
+        let measured = storage.open(&name).and_then(|file| file.len());
+        let file_bytes =
+            measured.map_err(|source| Failure { action: "measure segment", path, source })?;
+        let bytes = SEGMENT_HEADER_BYTES + end.since(first);
+        stored.push(StoredFile { name, bytes, file_bytes, is_final: false });
+    }
+    Ok(stored)
+}
+
+/// First positions of the segments that hold the log from `from` on up to `until`, ascending.
+fn firsts_between(
+    storage: &dyn Storage,
+    from: LogPosition,
+    until: LogPosition,
+) -> Result<Vec<LogPosition>, OpenError> {
+    let path = storage.path(FOLDER);
+    let action = "list directory";
+    let names = storage.list(FOLDER).map_err(|source| Failure { action, path, source })?;
+    let mut firsts: Vec<_> = names
+        .iter()
+        .filter_map(|name| match file_kind(name) {
+            FileKind::Segment(first) if first <= until => Some(first),
+            _ => None,
+        })
+        .collect();
+    firsts.sort_unstable();
+    let needed = firsts.partition_point(|first| *first <= from).saturating_sub(1);
+    firsts.drain(..needed);
+    Ok(firsts)
 }
 
 /// What stands in the log's folder.

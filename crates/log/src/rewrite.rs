@@ -21,7 +21,7 @@ pub(crate) struct Rewrite {
     source: Option<(Segment, Scanned)>,
     /// Of the new file: where recovery began to read, nothing before is needed.
     pub(crate) header: SegmentHeader,
-    end: LogPosition,
+    pub(crate) end: LogPosition,
     head_bytes: u64,
     segment_bytes: u64,
 }

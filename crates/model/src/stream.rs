@@ -20,8 +20,8 @@ use std::sync::Arc;
 
 use crate::entries::ensure;
 use crate::{
-    BlockLimits, ConsumerId, Entries, EntryId, Group, GroupId, Idempotence, IdempotenceLimits,
-    PendingEntry, RestoreError,
+    BlockLimits, ColdBlock, ConsumerId, Entries, EntryId, Group, GroupId, Idempotence,
+    IdempotenceLimits, PendingEntry, RestoreError,
 };
 
 /// A stream with its consumer groups.
@@ -157,8 +157,9 @@ impl Stream {
         groups: Vec<(GroupId, Group)>,
         idempotence: Idempotence,
     ) -> Result<Self, RestoreError> {
-        /// Ids are given from the lowest free one on: gaps come from groups that went.
-        const GAP_MAX: usize = 1 << 20;
+        /// Each id up to the highest takes room. No stream has come near this: what is above is a
+        /// mistake, and would be a large one.
+        const ID_MAX: u32 = 1 << 28;
         ensure(entries.last_id().is_none_or(|id| id <= last_id), "last id")?;
         ensure(entries_added >= entries.len(), "entries added")?;
         let mut stream = Self {
@@ -174,7 +175,7 @@ impl Stream {
             let is_free = !stream.has_group(id) && stream.find_group(group.name()).is_none();
             ensure(is_free, "a group is there twice")?;
             let slot = id.0 as usize;
-            ensure(slot < stream.groups.len() + GAP_MAX, "number of a group")?;
+            ensure(id.0 <= ID_MAX, "number of a group")?;
             if stream.groups.len() <= slot {
                 stream.groups.resize(slot + 1, None);
             }
@@ -216,6 +217,14 @@ impl Stream {
             self.max_deleted_id = self.max_deleted_id.max(id);
         }
         removed
+    }
+
+    /// Gives up a block of entries that is not in memory and cannot be read. Pending records stay,
+    /// as those of deleted entries do. Returns how many entries went.
+    pub fn give_up_block(&mut self, cold: ColdBlock) -> u64 {
+        let Some((last, count)) = self.entries.give_up(cold) else { return 0 };
+        self.max_deleted_id = self.max_deleted_id.max(last);
+        count
     }
 
     /// Removes the pending records of an id from all groups.

@@ -106,6 +106,7 @@ fn authenticate(session: &mut Session, user: &[u8], password: &[u8]) -> Result<(
 pub(crate) fn reset(session: &mut Session) -> Reply {
     session.discard();
     session.end_monitoring();
+    session.backup = None;
     session.end_silence();
     session.set_protocol(Protocol::Resp2);
     session.set_db(0);

@@ -46,6 +46,7 @@ mod unix_socket;
 mod worker;
 
 mod admission;
+mod backup_command;
 mod session;
 
 mod checkpoint_thread;

@@ -21,10 +21,10 @@ pub(crate) fn run(mut preparer: Preparer, shared: &Shared, stop: &AtomicBool) {
     let mut complained = false;
     let mut removed_before = LogPosition::ZERO;
     while !stop.load(Ordering::Acquire) && shared.poison().is_none() {
-        let checkpointed = shared.engine.checkpointed();
-        if checkpointed > removed_before {
-            match preparer.remove_before(checkpointed) {
-                Ok(_) => removed_before = checkpointed,
+        let needed_from = shared.engine.log_needed_from();
+        if needed_from > removed_before {
+            match preparer.remove_before(needed_from) {
+                Ok(_) => removed_before = needed_from,
                 // Tried again in the next round.
                 Err(error) => tracing::warn!("cannot remove log that is not needed: {error}"),
             }

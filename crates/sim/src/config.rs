@@ -48,5 +48,13 @@ pub(crate) fn options(dice: &mut Dice) -> Options {
         checkpoint_log_bytes: dice.pick(&[1 << 10, 4 << 10, 32 << 10]),
         file_bytes: dice.pick(&[512, 4 << 10, 64 << 10]),
     };
-    Options { settings, hash_seed: dice.number(), log, blocks, abort_on_panic: false }
+    let accepts_damaged = false;
+    Options {
+        settings,
+        hash_seed: dice.number(),
+        log,
+        blocks,
+        abort_on_panic: false,
+        accepts_damaged,
+    }
 }

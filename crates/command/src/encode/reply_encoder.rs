@@ -3,7 +3,7 @@
 use std::vec::IntoIter;
 
 use millstream_engine::{ClaimedEntry, ReadEntries, StreamRead};
-use millstream_model::{BlockPlace, EntryId, EntrySlice, LoadedBlock, PinnedEntry};
+use millstream_model::{ColdBlock, EntryId, EntrySlice, LoadedBlock, PinnedEntry};
 use millstream_resp::{Protocol, ReplyWriter};
 
 use super::{
@@ -61,7 +61,7 @@ impl ReplyEncoder {
     /// The blocks that it needs to go on, if they are not in memory: some of those that come next,
     /// in the order in which [`Self::supply`] takes them.
     #[must_use]
-    pub fn missing(&self) -> Vec<BlockPlace> {
+    pub fn missing(&self) -> Vec<ColdBlock> {
         let Some(Pending::Entries { slice, run, .. }) = self.stack.last() else {
             return Vec::new();
         };
@@ -70,9 +70,9 @@ impl ReplyEncoder {
         }
         let mut bytes = 0;
         let ahead = (*run..slice.run_count()).filter_map(|run| slice.cold_of_run(run));
-        let ahead = ahead.map(|cold| cold.place).take_while(|place| {
+        let ahead = ahead.take_while(|cold| {
             let fits = bytes < MISSING_BYTES_MAX;
-            bytes += u64::from(place.bytes);
+            bytes += u64::from(cold.place.bytes);
             fits
         });
         ahead.collect()

@@ -12,6 +12,12 @@ pub fn acl() -> Reply {
     page("ACL", &ACL)
 }
 
+/// BACKUP HELP.
+#[must_use]
+pub fn backup() -> Reply {
+    page("BACKUP", &BACKUP)
+}
+
 /// CLIENT HELP.
 #[must_use]
 pub fn client() -> Reply {
@@ -86,6 +92,17 @@ fn page(command: &str, lines: &'static [&'static str]) -> Reply {
 }
 
 const ACL: [&str; 2] = ["WHOAMI", "    The user that this connection is authenticated as."];
+
+const BACKUP: [&str; 8] = [
+    "PIN",
+    "    Keep the files of a copy of everything that is on disk now, as long as this",
+    "    connection lasts; return the directory, the log position that the copy reaches,",
+    "    and of each file: name, bytes to copy, length (zeros fill the rest), and whether",
+    "    it never changes any more. For `millstream backup`.",
+    "UNPIN",
+    "    Let the files go. Return 1, or 0 if this connection did not keep any, so that",
+    "    a copy made meanwhile cannot be relied on.",
+];
 
 const CLIENT: [&str; 54] = [
     "CACHING (YES|NO)",

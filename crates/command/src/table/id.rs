@@ -199,6 +199,14 @@ pub enum CommandId {
     AclWhoami,
     /// `APPEND`
     Append,
+    /// `BACKUP`
+    Backup,
+    /// `BACKUP HELP`
+    BackupHelp,
+    /// `BACKUP PIN`
+    BackupPin,
+    /// `BACKUP UNPIN`
+    BackupUnpin,
     /// `BGREWRITEAOF`
     Bgrewriteaof,
     /// `BGSAVE`

@@ -7,10 +7,13 @@ use super::spec::CommandSpec;
 use super::words::Group::Server;
 use super::words::{Category, Flag};
 
-pub(super) static ROWS: [CommandSpec; 17] = [
+pub(super) static ROWS: [CommandSpec; 18] = [
     CommandSpec::new(Server, Id::Acl, "acl", -2)
         .docs("6.0.0", "By subcommand", "Access rules: so far, who one is.")
         .subcommands(&ACL),
+    CommandSpec::new(Server, Id::Backup, "backup", -2)
+        .docs("8.10.0", "By subcommand", "Lets a program on this machine copy the store.")
+        .subcommands(&BACKUP),
     CommandSpec::new(Server, Id::Bgrewriteaof, "bgrewriteaof", 1)
         .flags(&[Flag::Admin, Flag::NoScript, Flag::NoAsyncLoading])
         .docs(
@@ -160,6 +163,21 @@ static ACL: [CommandSpec; 2] = [
     CommandSpec::new(Server, Id::AclWhoami, "acl|whoami", 2)
         .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale])
         .docs("6.0.0", "O(1)", "Returns the name of the connection's user."),
+];
+
+/// Subcommands of BACKUP.
+static BACKUP: [CommandSpec; 3] = [
+    CommandSpec::help(Server, Id::BackupHelp, "backup|help", &[]),
+    CommandSpec::new(Server, Id::BackupPin, "backup|pin", 2)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::NoMulti])
+        .docs(
+            "8.10.0",
+            "O(N) for N files",
+            "Keeps the files of a copy on disk as long as the connection lasts, and lists them.",
+        ),
+    CommandSpec::new(Server, Id::BackupUnpin, "backup|unpin", 2)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::NoMulti])
+        .docs("8.10.0", "O(1)", "Lets the files go. Returns 0 if this connection kept none."),
 ];
 
 /// Subcommands of MODULE.

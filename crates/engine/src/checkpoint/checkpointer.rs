@@ -283,6 +283,12 @@ impl Checkpointer {
         self.pace = pace;
     }
 
+    /// The next checkpoint is a full one, and is made when wanted even if nothing changed.
+    pub(crate) fn make_full(&mut self) {
+        self.must_be_full = true;
+        self.has_moved = true;
+    }
+
     /// Whether a checkpoint is being made.
     #[must_use]
     pub fn is_working(&self) -> bool {
@@ -481,8 +487,8 @@ impl Checkpointer {
             self.facts.newest = making.number;
             return Err(self.give_up(making, error.into()));
         }
-        self.lock_end_saving(&making);
         self.note_published(&making, bytes);
+        self.lock_end_saving(&making);
         for place in making.freed {
             self.shared.free(place);
         }
@@ -502,6 +508,8 @@ impl Checkpointer {
         self.has_moved = false;
         (self.last_position, self.last_bytes) = (making.position, bytes);
         self.must_be_full = false;
+        let chain = (self.facts.full, self.facts.newest);
+        self.shared.backups.lock().published(chain, making.position);
         self.shared.checkpointed.store(making.position.get(), Ordering::Release);
         let counters = &self.shared.counters;
         counters.checkpoints.fetch_add(1, Ordering::Relaxed);
@@ -512,8 +520,8 @@ impl Checkpointer {
 
     fn remove_unneeded(&self) -> Result<(), CheckpointError> {
         let storage = self.shared.storage().expect("checkpoints are of a stored log");
-        CheckpointChain::remove_others(storage, self.facts.full, self.facts.newest)
-            .map_err(CheckpointError::Remove)?;
+        let kept = self.shared.backups.lock().chains();
+        CheckpointChain::remove_others(storage, &kept).map_err(CheckpointError::Remove)?;
         let files = self.shared.block_files().expect("a stored log has block files");
         files.remove_dead().map_err(CheckpointError::RemoveBlocks)?;
         Ok(())

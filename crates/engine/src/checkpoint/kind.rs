@@ -31,6 +31,19 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// Whether it stands between the beginning of a stream and its end.
+    pub(super) fn belongs_to_stream(self) -> bool {
+        matches!(
+            self,
+            Self::Blocks
+                | Self::Group
+                | Self::Consumers
+                | Self::Pending
+                | Self::Productions
+                | Self::StreamEnd
+        )
+    }
+
     pub(super) fn from_byte(byte: u8) -> Option<Self> {
         [
             Self::Header,

@@ -23,6 +23,7 @@ use super::kind::Kind;
 use crate::object::{ObjectData, ObjectId};
 use crate::record::ReplayError;
 use crate::record::fields::FieldReader;
+use crate::salvage::Loss;
 use crate::state::{DATABASE_COUNT, State};
 
 /// Why a checkpoint cannot be loaded. Its checksums were right.
@@ -76,6 +77,14 @@ pub(crate) struct LoadedHeader {
     pub(crate) stores: [u8; DATABASE_COUNT as usize],
 }
 
+impl LoadedHeader {
+    /// Where it is damaged. The numbers of objects follow from the objects.
+    fn unknown() -> Self {
+        let stores = std::array::from_fn(|db| db as u8);
+        Self { hash_seed: 0, next_object_id: ObjectId(1), time_max_ms: 0, stores }
+    }
+}
+
 /// An object, and where it belongs.
 #[derive(Debug)]
 pub(crate) struct LoadedObject {
@@ -113,16 +122,7 @@ impl Loader {
         let byte = fields.byte()?;
         let kind = Kind::from_byte(byte).ok_or(ReplayError::UnknownKind(byte))?;
         let is_inside = self.stream.is_some();
-        let belongs_inside = matches!(
-            kind,
-            Kind::Blocks
-                | Kind::Group
-                | Kind::Consumers
-                | Kind::Pending
-                | Kind::Productions
-                | Kind::StreamEnd
-        );
-        if is_inside != belongs_inside {
+        if is_inside != kind.belongs_to_stream() {
             return Err(LoadError::Order("a stream begins before another ends, or ends twice"));
         }
         if self.header.is_none() && kind != Kind::Header {
@@ -161,6 +161,54 @@ impl Loader {
             0 => Ok(()),
             left => Err(ReplayError::OutOfRange { what: "length", value: left as u64 }.into()),
         }
+    }
+
+    /// Takes the next record behind damage: what does not fit is left out.
+    pub(crate) fn record_after_damage(&mut self, record: &[u8], losses: &mut Vec<Loss>) {
+        let kind = record.first().and_then(|&byte| Kind::from_byte(byte));
+        let belongs_inside = kind.is_some_and(Kind::belongs_to_stream);
+        if self.stream.is_none() && belongs_inside {
+            // Its beginning is lost, and was listed.
+            return;
+        }
+        if self.stream.is_some() && !belongs_inside {
+            self.give_up_stream(losses);
+        }
+        if kind != Some(Kind::Header) {
+            self.header.get_or_insert_with(LoadedHeader::unknown);
+        }
+        if let Err(error) = self.record(record) {
+            losses.push(Loss::Checkpoint { reason: error.to_string(), bytes: record.len() as u64 });
+            self.give_up_stream(losses);
+        }
+    }
+
+    /// Leaves out the stream that is being read.
+    pub(crate) fn give_up_stream(&mut self, losses: &mut Vec<Loss>) {
+        if let Some(stream) = self.stream.take() {
+            // What an older file says of it is out of date.
+            self.objects.remove(&stream.id);
+            losses.push(Loss::Stream { key: stream.place.1.to_vec() });
+        }
+    }
+
+    /// The state, when all that is intact was read.
+    pub(crate) fn finish_after_damage(
+        mut self,
+        losses: &mut Vec<Loss>,
+    ) -> Result<State, LoadError> {
+        self.give_up_stream(losses);
+        // Of two objects of one key, the older is one whose end is lost.
+        let mut newest: HashMap<(u8, Arc<[u8]>), ObjectId> = HashMap::new();
+        for (&id, object) in &self.objects {
+            let newest = newest.entry((object.store, Arc::clone(&object.key))).or_insert(id);
+            *newest = (*newest).max(id);
+        }
+        self.objects.retain(|id, object| newest[&(object.store, Arc::clone(&object.key))] == *id);
+        if let (Some(header), Some(highest)) = (&mut self.header, self.objects.keys().max()) {
+            header.next_object_id = header.next_object_id.max(ObjectId(highest.0 + 1));
+        }
+        self.finish()
     }
 
     /// The state, when all was read.

@@ -24,7 +24,7 @@ use super::pins::Pins;
 use super::{BlockAddress, BlockReadError, BlockWriter, FilesPin};
 use crate::error::Failure;
 use crate::format::Mismatch;
-use crate::{LogPosition, OpenError, Storage, StorageFile};
+use crate::{LogPosition, OpenError, Storage, StorageFile, StoredFile};
 
 /// Files kept open for reading.
 const OPEN_FILES_MAX: usize = 128;
@@ -37,11 +37,14 @@ pub struct BlockFilesOptions {
     pub file_bytes: u64,
     /// Goes into every checksum of new files: a number that clients cannot guess. Default 0.
     pub salt: u64,
+    /// Files that are missing or damaged do not keep the others from being opened; reading from
+    /// them fails. For tools that look for what is left. Default false.
+    pub accepts_damaged: bool,
 }
 
 impl Default for BlockFilesOptions {
     fn default() -> Self {
-        Self { file_bytes: 64 << 20, salt: 0 }
+        Self { file_bytes: 64 << 20, salt: 0, accepts_damaged: false }
     }
 }
 
@@ -97,6 +100,8 @@ struct Inner {
     current: Option<u32>,
     next: u32,
     pins: Pins,
+    /// Nothing referred to them when they were found.
+    leftovers: Vec<u32>,
 }
 
 /// The block files of one store; clones share them.
@@ -116,10 +121,11 @@ pub(super) struct Shared {
 
 impl BlockFiles {
     /// Opens the files in the storage's folder `blocks`, of which these blocks are referred to.
-    /// Files without any are removed: an interrupted checkpoint left them.
+    /// Others stay until [`Self::remove_leftovers`].
     ///
     /// # Errors
-    /// [`OpenError`] if one that is referred to is missing, too short, or not a block file.
+    /// [`OpenError`] if one that is referred to is missing, too short, or not a block file, unless
+    /// the options say that damaged ones are wanted.
     pub fn open(
         storage: Arc<dyn Storage>,
         options: BlockFilesOptions,
@@ -135,21 +141,17 @@ impl BlockFiles {
         let mut ends: BTreeMap<u32, u64> = BTreeMap::new();
         for address in referred {
             inner.files.entry(address.file).or_default().live_bytes += u64::from(address.bytes);
+            // A damaged store may refer to files that are not there.
+            inner.next = inner.next.max(address.file.saturating_add(1));
             let end = ends.entry(address.file).or_default();
             *end = (*end).max(address.end());
         }
         let names = storage.list(FOLDER).map_err(failed("list directory", FOLDER))?;
-        let mut is_changed = false;
-        for (number, name) in names.iter().filter_map(|name| Some((number_of(name)?, name))) {
+        for number in names.iter().filter_map(|name| number_of(name)) {
             inner.next = inner.next.max(number.saturating_add(1));
             if !inner.files.contains_key(&number) {
-                let name = format!("{FOLDER}/{name}");
-                storage.remove(&name).map_err(failed("remove leftover", &name))?;
-                is_changed = true;
+                inner.leftovers.push(number);
             }
-        }
-        if is_changed {
-            storage.sync_dir(FOLDER).map_err(failed("sync directory", FOLDER))?;
         }
         let options = BlockFilesOptions {
             file_bytes: options.file_bytes.clamp(FILE_HEADER_BYTES as u64 + 1, 1 << 30),
@@ -160,9 +162,45 @@ impl BlockFiles {
         let shared = Shared { storage, options, inner, written_bytes, raw_bytes };
         let files = Self { shared: Arc::new(shared) };
         for (number, end) in ends {
-            files.check_present(number, end)?;
+            match files.check_present(number, end) {
+                Err(_) if files.shared.options.accepts_damaged => {}
+                checked => checked?,
+            }
         }
         Ok(files)
+    }
+
+    /// Removes the files that an interrupted checkpoint left. Only once everything else was opened:
+    /// where the checkpoint that refers to a file is not found, the file is all there is of it.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`].
+    pub fn remove_leftovers(&self) -> Result<(), OpenError> {
+        let leftovers = std::mem::take(&mut self.shared.inner.lock().leftovers);
+        for &number in &leftovers {
+            let removed = self.shared.storage.remove(&name_of(number));
+            removed.map_err(self.shared.failed("remove leftover", number))?;
+        }
+        if !leftovers.is_empty() {
+            let synced = self.shared.storage.sync_dir(FOLDER);
+            let path = self.shared.storage.path(FOLDER);
+            synced.map_err(|source| Failure { action: "sync directory", path, source })?;
+        }
+        Ok(())
+    }
+
+    /// The files that live blocks are in, ascending.
+    #[must_use]
+    pub fn live_files(&self) -> Vec<StoredFile> {
+        let inner = self.shared.inner.lock();
+        let live = inner.files.iter().filter(|(_, known)| known.live_bytes > 0);
+        let stored = live.map(|(&number, known)| StoredFile {
+            name: name_of(number),
+            bytes: known.bytes,
+            file_bytes: known.bytes,
+            is_final: inner.current != Some(number),
+        });
+        stored.collect()
     }
 
     fn check_present(&self, number: u32, end: u64) -> Result<(), OpenError> {

@@ -171,7 +171,9 @@ pub(super) fn name_of(number: u32) -> String {
 pub(super) fn number_of(name: &str) -> Option<u32> {
     let digits = name.strip_suffix(SUFFIX)?;
     let is_ours = digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if is_ours { digits.parse().ok().filter(|number| *number > 0) } else { None }
+    // There is a number behind each that is ours.
+    let is_number = |number: &u32| (1..u32::MAX).contains(number);
+    if is_ours { digits.parse().ok().filter(is_number) } else { None }
 }
 
 /// Folder of all block files.

@@ -10,8 +10,8 @@ use crate::blocks::BlockWriteError;
 use crate::error::Failure;
 use crate::{LogPosition, Storage, StorageFile};
 
-/// Small records share a frame of about this size.
-const FRAME_BYTES: usize = 64 << 10;
+/// Small records share a frame of about this size: damage costs no more than a frame.
+const FRAME_BYTES: usize = 4 << 10;
 /// Synced each time so much was written, so that no sync has much to do.
 const SYNC_BYTES: u64 = 2 << 20;
 

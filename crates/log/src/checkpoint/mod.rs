@@ -15,5 +15,5 @@ mod chain;
 mod checkpoint_writer;
 mod file_format;
 
-pub use chain::{CheckpointChain, ReadCheckpoint};
+pub use chain::{ChainPart, CheckpointChain, ReadCheckpoint, ReadDamaged};
 pub use checkpoint_writer::{CheckpointKind, CheckpointWriter, FinishedCheckpoint};

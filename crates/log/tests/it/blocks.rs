@@ -9,8 +9,11 @@ use proptest::prelude::*;
 
 fn open(storage: &MemoryStorage, referred: &[BlockAddress]) -> BlockFiles {
     let storage: Arc<dyn Storage> = Arc::new(storage.clone());
-    let options = BlockFilesOptions { file_bytes: 2000, salt: 77 };
-    BlockFiles::open(storage, options, referred.iter().copied()).expect("the files are intact")
+    let options = BlockFilesOptions { file_bytes: 2000, salt: 77, ..BlockFilesOptions::default() };
+    let files = BlockFiles::open(storage, options, referred.iter().copied());
+    let files = files.expect("the files are intact");
+    files.remove_leftovers().expect("remove");
+    files
 }
 
 /// Alternates between what compresses and what does not.
@@ -79,7 +82,8 @@ fn every_flipped_bit_is_noticed() {
             let damaged = storage.crash(Crash::LoseAll);
             assert!(damaged.flip_bit(&name, offset, (offset % 8) as u8));
             let shared: Arc<dyn Storage> = Arc::new(damaged);
-            let options = BlockFilesOptions { file_bytes: 2000, salt: 1 };
+            let options =
+                BlockFilesOptions { file_bytes: 2000, salt: 1, ..BlockFilesOptions::default() };
             let Ok(files) = BlockFiles::open(shared, options, addresses.iter().copied()) else {
                 assert!(offset < 64, "only the header is read at the start");
                 continue;

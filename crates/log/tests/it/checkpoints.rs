@@ -66,7 +66,7 @@ fn a_chain_is_read_oldest_first_and_others_can_be_removed() {
     write(&storage, 3, CheckpointKind::Full, &records(3));
     write(&storage, 4, CheckpointKind::Delta, &records(4));
     assert_eq!(read(&storage).expect("intact"), Some((4, expected(&[3, 4]))));
-    CheckpointChain::remove_others(&shared(&storage), 3, 4).expect("remove");
+    CheckpointChain::remove_others(&shared(&storage), &[(3, 4)]).expect("remove");
     assert_eq!(storage.names().len(), 2);
     assert_eq!(read(&storage.crash(Crash::LoseAll)).expect("intact"), Some((4, expected(&[3, 4]))));
 }
@@ -125,7 +125,7 @@ fn at_any_crash_the_newest_published_one_is_whole() {
     storage.keep_images();
     write(&storage, 2, CheckpointKind::Delta, &records(2));
     write(&storage, 3, CheckpointKind::Full, &records(3));
-    CheckpointChain::remove_others(&shared(&storage), 3, 3).expect("remove");
+    CheckpointChain::remove_others(&shared(&storage), &[(3, 3)]).expect("remove");
     write(&storage, 4, CheckpointKind::Delta, &records(4));
     let mut seen = 1;
     for (at, image) in storage.take_images().iter().enumerate() {

@@ -1,5 +1,6 @@
 //! Where blocks lie that are not in memory.
 
+use super::loaded_block::LoadedBlock;
 use crate::EntryId;
 
 /// Where a block lies outside memory. Opaque to this crate; `file` is never 0.
@@ -20,6 +21,16 @@ pub struct ColdBlock {
     pub first: EntryId,
     /// Where it lies.
     pub place: BlockPlace,
+    /// Entries stored in it, deleted or not.
+    pub stored: u32,
+}
+
+impl ColdBlock {
+    /// Whether these can be its contents: what was read is looked at before it is put in.
+    #[must_use]
+    pub fn fits(&self, block: &LoadedBlock) -> bool {
+        block.first_id() == self.first && block.len() == self.stored
+    }
 }
 
 /// Blocks that an operation needs and that are not in memory; never none.

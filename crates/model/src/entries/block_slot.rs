@@ -127,7 +127,10 @@ impl BlockSlot {
     pub(super) fn cold(&self) -> Option<ColdBlock> {
         match self.block {
             Some(_) => None,
-            None => Some(ColdBlock { first: self.first, place: self.place }),
+            None => {
+                let (first, place, stored) = (self.first, self.place, self.stored);
+                Some(ColdBlock { first, place, stored })
+            }
         }
     }
 

@@ -270,7 +270,7 @@ impl Entries {
     }
 
     /// Takes a block out of the index; `live` is the caller's business.
-    fn remove(&mut self, at: At) {
+    pub(super) fn remove(&mut self, at: At) {
         let chunk = &mut self.chunks[at.chunk];
         let slot = chunk.remove(at.slot);
         if chunk.len() == 0 {

@@ -35,4 +35,9 @@ pub(crate) use stored_block::ensure;
 pub use stored_block::{RestoreError, StoredBlock, StoredContents, StoredTombstones};
 
 #[cfg(test)]
+pub(crate) mod test_disk;
+#[cfg(test)]
+mod test_restoring;
+
+#[cfg(test)]
 mod tests;

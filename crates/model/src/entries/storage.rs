@@ -125,6 +125,20 @@ impl Entries {
         is_moved
     }
 
+    /// Gives up a block that is not in memory and cannot be read: its entries are gone. Returns its
+    /// last entry and how many there were, `None` if there is no such block.
+    pub fn give_up(&mut self, cold: ColdBlock) -> Option<(EntryId, u64)> {
+        let at = self.at_first(cold.first)?;
+        let slot = self.slot(at);
+        if slot.cold() != Some(cold) {
+            return None;
+        }
+        let (last, live) = (slot.last_live_id(), u64::from(slot.live));
+        self.live -= live;
+        self.remove(at);
+        Some((last, live))
+    }
+
     /// Whether a block still lies there.
     #[must_use]
     pub fn is_at(&self, first: EntryId, place: BlockPlace) -> bool {

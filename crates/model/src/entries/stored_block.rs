@@ -162,7 +162,8 @@ fn restore_dead(
         && first_live_id <= last_live_id
         && last_live_id <= stored.last
         && (first_live == 0) == (first_live_id == stored.first)
-        && (first_live == last_live) == (first_live_id == last_live_id);
+        && (first_live == last_live) == (first_live_id == last_live_id)
+        && (last_live + 1 < count || last_live_id == stored.last);
     ensure(ascends, "live ends of a block")?;
     Ok(Arc::new(Dead { tombstones, first_live, last_live, first_live_id, last_live_id }))
 }

@@ -8,8 +8,10 @@ use proptest::prelude::*;
 
 use self::reference::{RefConsumer, RefGroup, Reference, carry_out, compare};
 use super::Stream;
+use crate::entries::test_disk::TestDisk;
 use crate::{
     BlockLimits, EntryId, IdempotenceLimits, PendingEntry, References, TrimBy, TrimOptions,
+    TrimPlan,
 };
 
 #[derive(Clone, Debug)]
@@ -66,6 +68,10 @@ enum Step {
         group: usize,
         id: EntryId,
     },
+    /// Writes unwritten blocks and evicts written ones.
+    Evict(u64, u64),
+    Snapshot,
+    Restart,
 }
 
 fn id() -> impl Strategy<Value = EntryId> {
@@ -123,11 +129,17 @@ fn step() -> impl Strategy<Value = Step> {
             Step::SetCounters { back, more_added, max_deleted }
         }),
         10 => group_step(),
+        4 => (any::<u64>(), any::<u64>())
+            .prop_map(|(write, evict)| Step::Evict(write | evict, evict)),
+        1 => Just(Step::Snapshot),
+        1 => Just(Step::Restart),
     ]
 }
 
 struct World {
     stream: Stream,
+    disk: TestDisk,
+    snapshots: Vec<(Stream, Reference)>,
     reference: Reference,
     node_entries_max: u64,
     now_ms: u64,
@@ -137,6 +149,8 @@ impl World {
     fn new(node_entries_max: u64) -> Self {
         Self {
             stream: Stream::new(IdempotenceLimits::default()),
+            disk: TestDisk::default(),
+            snapshots: Vec::new(),
             reference: Reference::new(),
             node_entries_max,
             now_ms: 100,
@@ -147,6 +161,10 @@ impl World {
         let fields = vec![b"f".to_vec(), id.ms.to_string().into_bytes()];
         let parts: Vec<_> = fields.iter().map(Vec::as_slice).collect();
         let limits = BlockLimits { bytes_max: 0, entries_max: self.node_entries_max };
+        let payload = parts.iter().map(|part| part.len() as u64).sum();
+        if let Some(cold) = self.stream.entries().cold_for_append(id, payload, limits) {
+            assert!(self.stream.entries.warm(cold, &self.disk.load(cold)));
+        }
         self.stream.append(id, &parts, limits);
         self.reference.append(id, fields, self.node_entries_max as usize);
     }
@@ -160,7 +178,7 @@ impl World {
                 }
             }
             Step::Trim(options) => {
-                let plan = self.stream.plan_trim(&options).expect("all is in memory");
+                let plan = self.plan_trim(&options);
                 let gone = self.reference.trim(&options);
                 assert_eq!(plan.count(), gone.len() as u64, "{options:?}: {plan:?}");
                 carry_out(&mut self.stream, &plan);
@@ -169,8 +187,28 @@ impl World {
             Step::SetCounters { back, more_added, max_deleted } => {
                 self.set_counters(back, more_added, max_deleted);
             }
+            Step::Evict(write, evict) => {
+                self.disk.write(&mut self.stream.entries, write);
+                self.disk.evict(&mut self.stream.entries, evict);
+            }
+            Step::Snapshot => self.snapshots.push((self.stream.clone(), self.reference.clone())),
+            Step::Restart => {
+                self.disk.take_freed(&mut self.stream.entries);
+                self.stream.entries = crate::entries::test_disk::restarted(&self.stream.entries);
+            }
             _ => self.apply_to_groups(step),
         }
+    }
+
+    /// Loads what the plan asks for; never a block twice.
+    fn plan_trim(&mut self, options: &TrimOptions) -> TrimPlan {
+        for _ in 0..=self.stream.entries().block_count() {
+            match self.stream.plan_trim(options) {
+                Ok(plan) => return plan,
+                Err(cold) => self.disk.warm(&mut self.stream.entries, &cold),
+            }
+        }
+        panic!("{options:?} asks for more blocks than there are");
     }
 
     fn delete(&mut self, id: EntryId, references: References) {
@@ -182,6 +220,7 @@ impl World {
             self.stream.remove_references(id);
             self.reference.remove_references(id);
         }
+        self.disk.ask(&mut self.stream.entries, |entries| entries.contains(id));
         assert_eq!(self.stream.remove_entry(id, true), self.reference.remove(id, true));
     }
 
@@ -315,7 +354,11 @@ proptest! {
         let mut world = World::new(node_entries_max);
         for step in &steps {
             world.apply(step);
-            compare(&world.stream, &world.reference);
+            compare(&world.stream, &world.disk, &world.reference);
+            world.disk.take_freed(&mut world.stream.entries);
+        }
+        for (stream, reference) in &world.snapshots {
+            compare(stream, &world.disk, reference);
         }
     }
 }

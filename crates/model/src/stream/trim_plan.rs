@@ -8,7 +8,9 @@
 //! know groups beyond whether they refer to an entry. Tests: `stream/tests/vectors.rs`,
 //! `stream/tests/reference.rs`.
 
-use crate::{ColdBlocks, EntryId, NodeView, References, Stream, TrimBy, TrimOptions, TrimPlan};
+use crate::{
+    ColdBlock, ColdBlocks, EntryId, NodeView, References, Stream, TrimBy, TrimOptions, TrimPlan,
+};
 
 /// Blocks that are asked for at once, when a trim has to look into many.
 const COLD_MAX: usize = 64;
@@ -126,8 +128,12 @@ impl Stream {
             if matches!(options.by, TrimBy::MinId(bound) if bound <= node.first_live_id()) {
                 break;
             }
+            // From here on some group has read nothing.
+            if !with_references && self.is_unread_from(node.first_live_id()) {
+                break;
+            }
             if node.cold().is_some() {
-                return Err(self.cold_from(&node));
+                return Err(self.cold_from(&node, options, removed));
             }
             for id in node.live_ids()? {
                 let stays = match options.by {
@@ -152,12 +158,32 @@ impl Stream {
     }
 
     /// A block that has to be looked into, and those behind it that are likely to be.
-    fn cold_from(&self, node: &NodeView<'_>) -> ColdBlocks {
+    fn cold_from(&self, node: &NodeView<'_>, options: &TrimOptions, removed: u64) -> ColdBlocks {
         let from = node.first_live_id();
         let behind = self.entries.cold_blocks().skip_while(|cold| cold.first < from);
         let own = node.cold().into_iter();
         let own_first = node.cold().map(|cold| cold.first);
         let behind = behind.filter(|cold| Some(cold.first) != own_first);
-        ColdBlocks(own.chain(behind).take(COLD_MAX).collect())
+        // Each block has an entry at least.
+        let surplus = match options.by {
+            TrimBy::MaxLen(keep) => (self.entries.len() - removed).saturating_sub(keep),
+            TrimBy::MinId(_) => u64::MAX,
+        };
+        let limit = options.limit.map_or(u64::MAX, |limit| limit.saturating_sub(removed));
+        let count = usize::try_from(surplus.min(limit).max(1)).unwrap_or(COLD_MAX);
+        let is_likely = |cold: &ColdBlock| {
+            let is_below = match options.by {
+                TrimBy::MinId(bound) => cold.first < bound,
+                TrimBy::MaxLen(_) => true,
+            };
+            is_below
+                && (options.references == References::Delete || !self.is_unread_from(cold.first))
+        };
+        ColdBlocks(own.chain(behind.take_while(is_likely)).take(count.min(COLD_MAX)).collect())
+    }
+
+    /// Whether some group has read nothing from this id on.
+    fn is_unread_from(&self, id: EntryId) -> bool {
+        self.groups.iter().flatten().any(|group| group.last_delivered_id() < id)
     }
 }

@@ -39,7 +39,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use millstream_command::Reply;
-use millstream_engine::{LoadedBlocks, LogPosition};
+use millstream_engine::{BackupPin, LoadedBlocks, LogPosition};
 use millstream_resp::{ArgSlices, Protocol};
 
 use self::blocking::Waiting;
@@ -85,6 +85,8 @@ pub(crate) struct Session {
     /// The command that [`Self::waiting`] belongs to.
     blocked: Option<Blocked>,
     stopwatch: Stopwatch,
+    /// After BACKUP PIN.
+    pub(crate) backup: Option<BackupPin>,
     /// After MONITOR.
     monitor: Option<Arc<Monitor>>,
     /// Since when a write has been waiting for room.
@@ -135,6 +137,7 @@ impl Session {
             waiting: Waiting::No,
             blocked: None,
             stopwatch: Stopwatch::new(),
+            backup: None,
             monitor: None,
             room_wanted_since: None,
             is_load_done: false,

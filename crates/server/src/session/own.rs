@@ -11,8 +11,8 @@ use super::Session;
 use super::blocking::{ReplicaWait, WaitKind, Waiting};
 use super::execute::Step;
 use crate::{
-    client_command, config_command, debug_command, hello, info, latency_command, lolwut,
-    memory_command, save_command, saving, server_command, slowlog_command, tracking,
+    backup_command, client_command, config_command, debug_command, hello, info, latency_command,
+    lolwut, memory_command, save_command, saving, server_command, slowlog_command, tracking,
 };
 
 const RELOAD_IN_EXEC: &str = "ERR not allowed inside a transaction";
@@ -208,6 +208,9 @@ impl Session {
             C::AclHelp => introspection::help::acl(),
             C::ObjectHelp => introspection::help::object(),
             C::ModuleHelp => introspection::help::module(),
+            C::BackupHelp => introspection::help::backup(),
+            C::BackupPin => backup_command::pin(self),
+            C::BackupUnpin => backup_command::unpin(self),
             C::Bgsave => save_command::bgsave(&self.shared, args, data.is_held()),
             C::Lastsave => Reply::number(saving::last_save_s(&self.shared)),
             C::Bgrewriteaof => save_command::bgrewriteaof(),

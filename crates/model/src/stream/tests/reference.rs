@@ -2,6 +2,7 @@
 //!
 //! Written from the rules of Redis, not from the code under test.
 
+use crate::entries::test_disk::TestDisk;
 use crate::{
     ConsumerId, EntryId, GroupId, PendingEntry, References, Stream, TrimBy, TrimOptions, TrimPlan,
 };
@@ -268,12 +269,13 @@ impl Reference {
 }
 
 /// Everything the stream says, against the reference.
-pub(super) fn compare(stream: &Stream, reference: &Reference) {
+pub(super) fn compare(stream: &Stream, disk: &TestDisk, reference: &Reference) {
     stream.check();
     let mut entries = Vec::new();
-    let all =
-        stream.entries().slice(EntryId::MIN, EntryId::MAX, usize::MAX, crate::Direction::Ascending);
-    all.expect("all is in memory").for_each(|entry| {
+    let mut warm = stream.entries().clone();
+    disk.warm_all(&mut warm);
+    let all = warm.slice(EntryId::MIN, EntryId::MAX, usize::MAX, crate::Direction::Ascending);
+    all.expect("all is warm").for_each(|entry| {
         let fields = entry.pairs().flat_map(|(name, value)| [name.to_vec(), value.to_vec()]);
         entries.push((entry.id(), fields.collect::<Fields>()));
     });

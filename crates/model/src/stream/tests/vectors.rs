@@ -1,9 +1,10 @@
 //! Known answers of Redis: trimming (its nodes set by hand), references, lag.
 
 use super::reference::carry_out;
+use crate::entries::test_disk::TestDisk;
 use crate::{
-    BlockLimits, EntryId, GroupId, IdempotenceLimits, PendingEntry, References, Stream, TrimBy,
-    TrimOptions,
+    BlockLimits, ColdBlocks, Direction, EntryId, GroupId, IdempotenceLimits, PendingEntry,
+    References, Stream, TrimBy, TrimOptions, TrimPlan,
 };
 
 const GROUP: GroupId = GroupId(0);
@@ -47,7 +48,7 @@ fn with_group(mut stream: Stream) -> Stream {
 fn read(stream: &mut Stream, count: usize) {
     let group = stream.group(GROUP).clone();
     let from = group.last_delivered_id().next().expect("below the largest id");
-    let new = stream.entries().slice(from, EntryId::MAX, count, crate::Direction::Ascending);
+    let new = stream.entries().slice(from, EntryId::MAX, count, Direction::Ascending);
     let new: Vec<_> = new.expect("all is in memory").ids().collect();
     let (position, entries_read) = stream.position_after(&group, new.iter().copied());
     let consumer = group.find_consumer(b"c").expect("there is one");
@@ -154,10 +155,9 @@ fn acked_skips_what_is_pending_and_goes_on() {
     let options =
         TrimOptions { references: References::Acked, ..exactly(TrimBy::MinId(EntryId::new(5, 0))) };
     assert_eq!(trim(&mut stream, options), 2);
-    let left =
-        stream.entries().slice(EntryId::MIN, EntryId::MAX, usize::MAX, crate::Direction::Ascending);
-    let left: Vec<_> = left.expect("all is in memory").ids().map(|id| id.ms).collect();
-    assert_eq!(left, [1, 3, 5, 6]);
+    let left = stream.entries().slice(EntryId::MIN, EntryId::MAX, usize::MAX, Direction::Ascending);
+    let left = left.expect("all is in memory");
+    assert!(left.ids().map(|id| id.ms).eq([1, 3, 5, 6]));
 }
 
 #[test]
@@ -248,4 +248,60 @@ fn a_deleted_consumer_takes_its_records_and_leaves_unowned_ones() {
     stream.check();
     assert!(stream.group(GROUP).pending().range(EntryId::MIN, EntryId::MAX).eq([back]));
     assert_eq!(stream.group(GROUP).next_consumer_id(), consumer, "its place is free again");
+}
+
+/// A stream of blocks of one entry, all of them cold.
+fn cold_stream(entries: u64) -> (Stream, TestDisk) {
+    let mut stream = stream(entries, 1);
+    let mut disk = TestDisk::default();
+    disk.write(&mut stream.entries, u64::MAX);
+    disk.evict(&mut stream.entries, u64::MAX);
+    (stream, disk)
+}
+
+#[test]
+fn a_trim_of_whole_blocks_needs_no_contents() {
+    let (mut stream, _) = cold_stream(1_000);
+    assert_eq!(trim(&mut stream, exactly(TrimBy::MaxLen(900))), 100);
+    assert_eq!(trim(&mut stream, exactly(TrimBy::MinId(EntryId::new(201, 0)))), 100);
+    assert_eq!(trim(&mut stream, about(TrimBy::MaxLen(0), Some(50))), 50);
+    assert_eq!(stream.entries().block_bytes(), 0);
+    assert_eq!(stream.entries.take_freed().len(), 250);
+}
+
+#[test]
+fn a_trim_by_references_asks_for_many_blocks_at_once() {
+    let (stream, disk) = cold_stream(200);
+    let mut stream = with_group(stream);
+    let all = |references| TrimOptions { references, ..exactly(TrimBy::MaxLen(0)) };
+    let asks = |stream: &Stream, options| match stream.plan_trim(&options) {
+        Err(ColdBlocks(cold)) => cold.len(),
+        Ok(plan) => panic!("{plan:?} without the blocks"),
+    };
+    assert_eq!(asks(&stream, all(References::Delete)), 64);
+    let but_ten = TrimOptions { by: TrimBy::MaxLen(190), ..all(References::Delete) };
+    assert_eq!(asks(&stream, but_ten), 10);
+    let below_ten = TrimOptions { by: TrimBy::MinId(EntryId::new(10, 0)), ..but_ten };
+    assert_eq!(asks(&stream, below_ten), 9);
+    let limited = TrimOptions { limit: Some(5), approximate: true, ..but_ten };
+    assert_eq!(asks(&stream, limited), 5);
+    assert_eq!(stream.plan_trim(&all(References::Acked)), Ok(TrimPlan::Nothing), "all is unread");
+    stream.set_group_position(GROUP, EntryId::new(30, 0), None);
+    assert_eq!(asks(&stream, all(References::Acked)), 30);
+    let mut rounds = 0;
+    let plan = loop {
+        match stream.plan_trim(&all(References::Delete)) {
+            Ok(plan) => break plan,
+            Err(cold) => disk.warm(&mut stream.entries, &cold),
+        }
+        rounds += 1;
+    };
+    assert_eq!((plan.count(), rounds), (200, 4));
+}
+
+#[test]
+fn consumers_come_back_in_the_order_of_their_names() {
+    let mut group = crate::Group::restore(b"g", EntryId::MIN, None, (0, 0));
+    let id = crate::ConsumerId(1 << 20);
+    group.restore_consumer(id, b"a", 0, None).expect("the group had a million consumers");
 }

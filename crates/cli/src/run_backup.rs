@@ -1,0 +1,153 @@
+//! `millstream backup`: a copy of a running server's store, or of a directory at rest.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use millstream_engine::{Storage, StoredFile, stored_files};
+
+use crate::backup::{
+    CopiedFile, Copying, LiveStore, Manifest, ManifestFile, Snapshot, Target, sync_directory,
+};
+use crate::byte_bar::byte_bar;
+use crate::run_check::open_directory;
+
+/// What to copy, and where to.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BackupOptions {
+    /// Server to copy, on this machine, as redis://[user:password@]host[:port] or
+    /// redis+unix:///path
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, required_unless_present = "dir")]
+    url: Option<String>,
+    /// Data directory to copy instead, while no server has it open
+    #[arg(long, value_name = "PATH", conflicts_with = "url")]
+    dir: Option<PathBuf>,
+    /// Copy every byte: no file is a second name of the store's, or of the backup's before
+    #[arg(long)]
+    copy: bool,
+    /// Afterwards remove the oldest backups there, so that so many are left
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    keep: Option<u64>,
+    /// Directory for backups; each gets a directory in it, named after the time
+    target: PathBuf,
+}
+
+pub(crate) fn run_backup(options: &BackupOptions) -> anyhow::Result<()> {
+    let target = Target::open(&options.target)?;
+    let before = Target::snapshots(&options.target)?.pop();
+    let began = Timestamp::now();
+    let mut live = None;
+    // Held until the copy is made.
+    let mut at_rest: Option<Arc<dyn Storage>> = None;
+    let (directory, position, files) = match (&options.dir, &options.url) {
+        (Some(directory), _) => {
+            let storage: Arc<dyn Storage> = Arc::new(open_directory(directory)?);
+            let (files, position) = stored_files(&storage)?;
+            at_rest = Some(storage);
+            (directory.clone(), position.get(), files)
+        }
+        (None, Some(url)) => {
+            let store = LiveStore::pin(url)?;
+            let found = (store.directory.clone(), store.position, store.files.clone());
+            live = Some(store);
+            found
+        }
+        (None, None) => unreachable!("one of them is required"),
+    };
+    let (name, partial) = target.begin(began)?;
+    let copied = copy_all(options, &directory, &partial, &files, before.as_ref(), &mut live);
+    let copied = copied.and_then(|copied| {
+        if let Some(live) = live {
+            live.unpin()?;
+        }
+        drop(at_rest);
+        let Copied { files, linked, unchanged, copied_bytes } = copied;
+        let manifest = Manifest::new(began.to_string(), position, files);
+        write_manifest(&partial, &manifest)?;
+        let path = target.finish(&name, &partial)?;
+        println!(
+            "{}: {} files, {} bytes, whole up to log position {position}",
+            path.display(),
+            manifest.files.len(),
+            manifest.bytes()
+        );
+        println!("{unchanged} files as in the backup before, {linked} linked, {copied_bytes} bytes copied");
+        Ok(())
+    });
+    if copied.is_err() {
+        // What cannot be removed now is by the next backup.
+        let _ = fs::remove_dir_all(&partial);
+    }
+    copied?;
+    if let Some(kept) = options.keep {
+        for gone in target.keep_newest(usize::try_from(kept).unwrap_or(usize::MAX))? {
+            println!("removed {}", gone.path.display());
+        }
+    }
+    Ok(())
+}
+
+struct Copied {
+    files: Vec<ManifestFile>,
+    unchanged: usize,
+    linked: usize,
+    copied_bytes: u64,
+}
+
+fn copy_all(
+    options: &BackupOptions,
+    directory: &Path,
+    partial: &Path,
+    files: &[StoredFile],
+    before: Option<&Snapshot>,
+    live: &mut Option<LiveStore>,
+) -> anyhow::Result<Copied> {
+    let before = match before.filter(|_| !options.copy) {
+        // One whose manifest cannot be read is no help.
+        Some(before) => Manifest::read(&before.path).ok().map(|manifest| (before, manifest)),
+        None => None,
+    };
+    for folder in ["log", "checkpoints", "blocks"] {
+        let folder = partial.join(folder);
+        fs::create_dir(&folder).with_context(|| format!("create {}", folder.display()))?;
+    }
+    let bar = byte_bar("copying", files.iter().map(|file| file.bytes).sum());
+    let copying = Copying { bar: &bar, may_link: !options.copy };
+    let mut copied =
+        Copied { files: Vec::with_capacity(files.len()), unchanged: 0, linked: 0, copied_bytes: 0 };
+    for file in files {
+        let StoredFile { ref name, bytes, file_bytes, is_final } = *file;
+        let mut listed = ManifestFile { name: name.clone(), bytes, file_bytes, crc32c: 0 };
+        let (from, to) = (directory.join(name), partial.join(name));
+        let known = before.as_ref().and_then(|(snapshot, manifest)| {
+            Some((snapshot.path.join(name), manifest.find(name)?))
+        });
+        let known = known.as_ref().map(|(path, file)| (path.as_path(), *file));
+        let how = copying.take(&from, &to, &mut listed, is_final, known)?;
+        match how {
+            CopiedFile::Unchanged => copied.unchanged += 1,
+            CopiedFile::Linked => copied.linked += 1,
+            CopiedFile::Copied => copied.copied_bytes += bytes,
+        }
+        copied.files.push(listed);
+        if let Some(live) = live {
+            live.keep_alive()?;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(copied)
+}
+
+fn write_manifest(partial: &Path, manifest: &Manifest) -> anyhow::Result<()> {
+    let path = partial.join("manifest.json");
+    let written = File::create_new(&path)
+        .and_then(|mut file| file.write_all(&manifest.to_json()).and_then(|()| file.sync_all()));
+    written.with_context(|| format!("write {}", path.display()))?;
+    for folder in ["log", "checkpoints", "blocks", ""] {
+        sync_directory(&partial.join(folder))?;
+    }
+    Ok(())
+}
