@@ -154,6 +154,7 @@ impl Engine {
             &mut |record| replay.record(record),
             progress,
         )?;
+        files.remove_leftovers()?;
         core.begin(Some(opened.buffer), now);
         if chain.is_none() && opened.report.records == 0 {
             core.create(options.hash_seed);
