@@ -15,7 +15,7 @@ use crate::record::{ReplayError, encode as encode_part, replay_image};
 use crate::state::State;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Pending entries of one part: an image of ten million of them is read back in pieces.
 const PENDING_PER_PART: usize = 4096;

@@ -11,6 +11,10 @@ use std::sync::Arc;
 use crate::entries::ensure;
 use crate::{Consumer, ConsumerId, EntryId, PendingEntry, PendingList, RestoreError};
 
+/// Numbers of groups and consumers that come back from storage are below this: larger ones are no
+/// numbers but would cost all memory. They may be far apart, since those between may be gone.
+pub(crate) const SLOTS_MAX: usize = 1 << 27;
+
 /// Identifies a group within its stream. Never changes; may be used again after the group is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupId(pub u32);
@@ -62,12 +66,9 @@ impl Group {
         seen_ms: u64,
         active_ms: Option<u64>,
     ) -> Result<(), RestoreError> {
-        /// Each id up to the highest takes room. No group has come near this: what is above is a
-        /// mistake, and would be a large one.
-        const ID_MAX: u32 = 1 << 28;
         let is_free = !self.has_consumer(id) && self.find_consumer(name).is_none();
         ensure(is_free, "a consumer is there twice")?;
-        ensure(id.0 <= ID_MAX, "number of a consumer")?;
+        ensure((id.0 as usize) < SLOTS_MAX, "number of a consumer")?;
         self.add_consumer(id, name, seen_ms);
         self.consumer_mut(id).active_ms = active_ms;
         Ok(())
@@ -246,5 +247,23 @@ impl Group {
         for (name, id) in &self.names {
             assert_eq!(&self.consumer(*id).name, name);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ConsumerId, EntryId, Group};
+
+    #[test]
+    fn a_group_comes_back_whatever_is_left_of_more_than_a_million_consumers() {
+        let mut group = Group::restore(b"g", EntryId::MIN, None, (0, 0));
+        let last = ConsumerId((1 << 20) + 5);
+        let mut restore = |id, name| group.restore_consumer(id, name, 1, None);
+        restore(last, b"a").expect("those before it may be gone");
+        restore(ConsumerId(0), b"b").expect("they come in order of their names");
+        let error = restore(ConsumerId(u32::MAX), b"c").expect_err("so many there never were");
+        assert!(error.to_string().ends_with("number of a consumer"), "{error}");
+        group.check();
+        assert_eq!(group.find_consumer(b"a"), Some(last));
     }
 }

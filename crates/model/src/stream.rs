@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::entries::ensure;
+use crate::group::SLOTS_MAX;
 use crate::{
     BlockLimits, ColdBlock, ConsumerId, Entries, EntryId, Group, GroupId, Idempotence,
     IdempotenceLimits, PendingEntry, RestoreError,
@@ -157,9 +158,6 @@ impl Stream {
         groups: Vec<(GroupId, Group)>,
         idempotence: Idempotence,
     ) -> Result<Self, RestoreError> {
-        /// Each id up to the highest takes room. No stream has come near this: what is above is a
-        /// mistake, and would be a large one.
-        const ID_MAX: u32 = 1 << 28;
         ensure(entries.last_id().is_none_or(|id| id <= last_id), "last id")?;
         ensure(entries_added >= entries.len(), "entries added")?;
         let mut stream = Self {
@@ -175,7 +173,7 @@ impl Stream {
             let is_free = !stream.has_group(id) && stream.find_group(group.name()).is_none();
             ensure(is_free, "a group is there twice")?;
             let slot = id.0 as usize;
-            ensure(id.0 <= ID_MAX, "number of a group")?;
+            ensure(slot < SLOTS_MAX, "number of a group")?;
             if stream.groups.len() <= slot {
                 stream.groups.resize(slot + 1, None);
             }

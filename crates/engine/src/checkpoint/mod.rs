@@ -16,6 +16,9 @@ mod encode;
 mod kind;
 mod load;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use checkpointer::CheckpointFacts;
 pub use checkpointer::{CheckpointError, CheckpointStep, Checkpointer};
 pub(crate) use load::{LoadedHeader, LoadedObject, Loader};

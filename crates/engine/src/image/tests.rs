@@ -76,7 +76,7 @@ fn visible(stream: &Stream) -> String {
     text
 }
 
-fn image_of_stream() -> Vec<u8> {
+pub(crate) fn image_of_stream() -> Vec<u8> {
     encode(&ObjectData::Stream(Box::new(stream())))
 }
 
@@ -132,6 +132,19 @@ fn counters_that_no_stream_has_are_refused() {
         let part = Mutation::SetCounters { object, last_id, entries_added, max_deleted_id };
         encode_part(&part, &mut image);
         assert!(decode(&image, BlockLimits::default()).is_err());
+    }
+}
+
+#[test]
+fn a_delivery_count_that_no_checkpoint_takes_back_is_refused() {
+    for (count, is_taken) in [(i64::MAX as u64, true), (1 << 63, false), (u64::MAX, false)] {
+        let mut image = image_of_stream();
+        let (id, delivered_at_ms) = (EntryId::new(1, 1), 0);
+        let entry = PendingEntry { id, owner: None, delivered_at_ms, delivery_count: count };
+        let (object, group, by) = (OBJECT, GroupId(0), None);
+        let part = Mutation::SetPending { object, group, by, now_ms: 0, entries: &[entry] };
+        encode_part(&part, &mut image);
+        assert_eq!(decode(&image, BlockLimits::default()).is_ok(), is_taken, "{count}");
     }
 }
 

@@ -3,7 +3,7 @@
 //! The live path checks before it logs, so a contradiction means that program and log do not belong
 //! together. It is refused with its reason here; [`State::apply`] would panic.
 
-use millstream_model::{ConsumerId, Group, GroupId, IdempotenceLimits, Stream};
+use millstream_model::{ConsumerId, Group, GroupId, IdempotenceLimits, PendingEntry, Stream};
 
 use super::ReplayError;
 use crate::mutation::Mutation;
@@ -170,6 +170,8 @@ fn refuse_for_group(state: &State, mutation: &Mutation<'_>) -> Result<(), Replay
         }
         Mutation::SetPending { object, group, by, entries, .. } => {
             let group = group_of(state, object, group)?;
+            let count = entries.iter().map(|entry| entry.delivery_count).max();
+            at_most("delivery count", count.unwrap_or(0), PendingEntry::DELIVERY_COUNT_MAX)?;
             let owners = entries.iter().filter_map(|entry| entry.owner);
             owners.chain(by.map(|(consumer, _)| consumer)).try_for_each(|owner| known(group, owner))
         }

@@ -245,3 +245,29 @@ fn a_missing_block_file_is_refused_and_a_damaged_block_is_told_to_whoever_needs_
     let error = open_error(disk);
     assert!(error.to_string().contains(&blocks[0]), "{error}");
 }
+
+#[test]
+fn a_start_without_its_checkpoint_is_refused_and_takes_no_block_away() {
+    let mut store = Store::new();
+    add(&store, b"s", 1..=100);
+    store.checkpoint();
+    add(&store, b"s", 101..=200);
+    store.checkpoint();
+    let before = dump(store.engine());
+    let checkpoints = names(&store, "checkpoints/");
+    for missing in 1..=checkpoints.len() {
+        let disk = store.disk.crash(Crash::LoseAll);
+        let all = disk.names();
+        // The newest ones, as after an incomplete copy from elsewhere.
+        for name in &checkpoints[checkpoints.len() - missing..] {
+            Storage::remove(&disk, name).expect("removes");
+        }
+        let error = open_error(disk.clone());
+        assert!(matches!(error, OpenError::Missing { .. }), "{error}");
+        for name in &checkpoints {
+            disk.set_contents(name, store.disk.contents(name).expect("it is there"));
+        }
+        assert_eq!(disk.names(), all);
+        assert_eq!(dump(Store::open(disk, at(1)).engine()), before);
+    }
+}

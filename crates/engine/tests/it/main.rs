@@ -9,6 +9,7 @@ mod dice;
 mod dump;
 mod entries;
 mod expiry;
+mod golden;
 mod groups;
 mod keys;
 mod operation;

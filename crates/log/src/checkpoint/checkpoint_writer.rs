@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::file_format::{
-    END_BYTES, END_MARK, FOLDER, FRAME_HEADER_BYTES, HEADER_BYTES, Header, TEMPORARY_SUFFIX,
-    name_of,
+    END_BYTES, END_MARK, FOLDER, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, HEADER_BYTES, Header,
+    TEMPORARY_SUFFIX, name_of,
 };
 use crate::blocks::BlockWriteError;
 use crate::error::Failure;
@@ -112,7 +112,7 @@ impl CheckpointWriter {
         Ok(writer)
     }
 
-    /// Adds a record, at most 1 GiB.
+    /// Adds a record, at most 2 GiB.
     ///
     /// # Errors
     /// [`BlockWriteError`]: the checkpoint is of no use any more.
@@ -165,7 +165,12 @@ impl CheckpointWriter {
 
     fn end_frame(&mut self) -> Result<(), BlockWriteError> {
         if self.frame.len() > FRAME_HEADER_BYTES {
-            let length = (self.frame.len() - FRAME_HEADER_BYTES) as u32;
+            let length = u32::try_from(self.frame.len() - FRAME_HEADER_BYTES).unwrap_or(u32::MAX);
+            if length > FRAME_BYTES_MAX {
+                // Published, it could never be read.
+                let source = std::io::Error::other("a record is too long");
+                return Err(self.failed("write checkpoint")(source).into());
+            }
             let bytes = &self.frame[FRAME_HEADER_BYTES..];
             let checksum = self.header.checksum(self.written_bytes, length, bytes);
             self.frame[0..4].copy_from_slice(&length.to_le_bytes());

@@ -13,8 +13,10 @@ pub(super) const FRAME_HEADER_BYTES: usize = 8;
 pub(super) const END_MARK: u32 = u32::MAX;
 /// What the end frame holds: count of records, and the end of the last frame before it.
 pub(super) const END_BYTES: usize = 16;
-/// No frame is longer: a record, and its length.
-pub(super) const FRAME_BYTES_MAX: u32 = (1 << 30) + (1 << 20);
+/// No frame is longer. A record may hold a key and a value that came in log records of their own.
+pub(super) const FRAME_BYTES_MAX: u32 = (2 << 30) + (1 << 20);
+
+const _: () = assert!(FRAME_BYTES_MAX as u64 >= 2 * crate::format::RECORD_BYTES_MAX + (1 << 20));
 
 /// First bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,8 @@ mod corruption;
 mod crash;
 mod full_disk;
 mod golden;
+mod golden_blocks;
+mod golden_checkpoints;
 mod harness;
 mod model;
 mod os;

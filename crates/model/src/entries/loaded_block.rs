@@ -167,6 +167,74 @@ mod tests {
         found
     }
 
+    /// Nine lists of names, of which a block numbers seven, and ids that take all forms.
+    fn documented() -> (LoadedBlock, Vec<u8>) {
+        let base = EntryId::new(300, 5);
+        let mut block = Block::open(base, 0, 0);
+        let long = [b'v'; 130];
+        block.push(base, &[b"a", b"1", b"b", b""]);
+        block.push(EntryId::new(300, 7), &[b"a", b"2", b"b", b"3"]);
+        for (seq, name) in (1..).zip([b"c", b"d", b"e", b"f", b"g", b"h", b"i"]) {
+            block.push(EntryId::new(301, seq), &[name, b""]);
+        }
+        block.push(EntryId::new(500, 0), &[b"i", b"4"]);
+        block.push(EntryId::new(501, 0), &[b"h", &long]);
+        let head = [
+            &[1, 0xac, 2, 5][..],
+            &[7, 3, 21, 28, 35, 42, 49, 56],
+            &[11, 11, 7, 7, 7, 7, 7, 7, 7, 7, 9, 0x88, 1],
+        ];
+        let entries = [
+            &b"\xff\0\0\x02\x01a\x01b\x011\0"[..],
+            b"\0\0\x02\x012\x013",
+            b"\xff\x01\x01\x01\x01c\0",
+            b"\xff\x01\x02\x01\x01d\0",
+            b"\xff\x01\x03\x01\x01e\0",
+            b"\xff\x01\x04\x01\x01f\0",
+            b"\xff\x01\x05\x01\x01g\0",
+            b"\xff\x01\x06\x01\x01h\0",
+            b"\xff\x01\x07\x01\x01i\0",
+            b"\xff\xc8\x01\0\x01\x01i\x014",
+            &[&b"\x06\xc9\x01\0\x82\x01"[..], &long].concat(),
+        ];
+        (LoadedBlock(Arc::new(block)), [head.concat(), entries.concat()].concat())
+    }
+
+    #[test]
+    fn contents_have_the_documented_bytes() {
+        let (block, by_hand) = documented();
+        let mut bytes = Vec::new();
+        block.encode(&mut bytes);
+        assert_eq!(bytes, by_hand);
+        let back = LoadedBlock::decode(&by_hand).expect("it is intact");
+        assert_eq!(all(&back), all(&block));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_in_words() {
+        let (_, by_hand) = documented();
+        let cases: [(usize, u8, &str); 6] = [
+            (0, 2, "its version is unknown"),
+            (4, 8, "a count is out of range"),
+            (12, 0, "a count is out of range"),
+            (11, 0xfd, "a shape"),
+            (13, 12, "an entry is broken"),
+            // The second entry has the id of the first.
+            (38, 0, "ids do not ascend"),
+        ];
+        for (at, byte, expected) in cases {
+            let mut bytes = by_hand.clone();
+            bytes[at] = byte;
+            let error = LoadedBlock::decode(&bytes).expect_err(expected).to_string();
+            assert!(error.contains(expected), "{error} instead of {expected}");
+        }
+        let error = LoadedBlock::decode(&[]).expect_err("nothing").to_string();
+        assert_eq!(error, "not a block of entries: it is empty");
+        let longer = [&by_hand[..], &[0]].concat();
+        let error = LoadedBlock::decode(&longer).expect_err("a byte more").to_string();
+        assert!(error.contains("there is more than its entries"), "{error}");
+    }
+
     proptest! {
         #[test]
         fn contents_come_back_and_damage_never_panics(
