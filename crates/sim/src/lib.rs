@@ -7,8 +7,8 @@
 //! failure does not need.
 //!
 //! What may fail and how is the fault model of `millstream_log::memory_storage`. What the program
-//! does in one turn is atomic here: threads that race are not tested by this. `docs/testing.md`
-//! says how to run it and what it found.
+//! does in one turn is atomic here: threads that race are not tested by this. How to run it, and
+//! what it found: `docs/testing.md`.
 
 mod actors;
 mod clients;

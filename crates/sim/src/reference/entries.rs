@@ -44,28 +44,10 @@ impl Reference {
                 self.set_counters(db, key, *last_id, *added, *max_deleted_id)
             }
             OnEntries::Configure { key, duration_s, per_producer } => {
-                let Some(stream) = self.stream(db, key)? else { return Err(reply::no_such_key()) };
-                let before = &stream.idempotence;
-                let duration_s = duration_s.unwrap_or(before.duration_s);
-                let per_producer = per_producer.unwrap_or(before.per_producer);
-                if (duration_s, per_producer) != (before.duration_s, before.per_producer) {
-                    let after = &mut self.stream_mut(db, key).idempotence;
-                    (after.duration_s, after.per_producer) = (duration_s, per_producer);
-                    after.producers.clear();
-                }
-                Ok(reply::ok())
+                self.configure(db, key, *duration_s, *per_producer)
             }
             OnEntries::RecordProduction { key, producer, iid, id } => {
-                let Some(stream) = self.stream(db, key)? else { return Err(reply::no_such_key()) };
-                if !stream.has(*id) {
-                    return Err(reply::error("ERR No such message in stream"));
-                }
-                match stream.idempotence.find(producer, iid) {
-                    Some(known) if known == *id => {}
-                    Some(_) => return Err(reply::error(IID_TAKEN)),
-                    None => self.stream_mut(db, key).idempotence.remember(producer, iid, *id),
-                }
-                Ok(reply::ok())
+                self.record_production(db, key, producer, iid, *id)
             }
             OnEntries::Range { key, from, to, count, is_reverse } => {
                 let Some(stream) = self.stream(db, key)? else {
@@ -87,6 +69,45 @@ impl Reference {
                 Ok(reply::int(stream.map_or(0, |stream| stream.entries.len() as u64)))
             }
         }
+    }
+
+    fn configure(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        duration_s: Option<u32>,
+        per_producer: Option<u32>,
+    ) -> Answer {
+        let Some(stream) = self.stream(db, key)? else { return Err(reply::no_such_key()) };
+        let before = &stream.idempotence;
+        let duration_s = duration_s.unwrap_or(before.duration_s);
+        let per_producer = per_producer.unwrap_or(before.per_producer);
+        if (duration_s, per_producer) != (before.duration_s, before.per_producer) {
+            let after = &mut self.stream_mut(db, key).idempotence;
+            (after.duration_s, after.per_producer) = (duration_s, per_producer);
+            after.producers.clear();
+        }
+        Ok(reply::ok())
+    }
+
+    fn record_production(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        producer: &[u8],
+        iid: &[u8],
+        id: Id,
+    ) -> Answer {
+        let Some(stream) = self.stream(db, key)? else { return Err(reply::no_such_key()) };
+        if !stream.has(id) {
+            return Err(reply::error("ERR No such message in stream"));
+        }
+        match stream.idempotence.find(producer, iid) {
+            Some(known) if known == id => {}
+            Some(_) => return Err(reply::error(IID_TAKEN)),
+            None => self.stream_mut(db, key).idempotence.remember(producer, iid, id),
+        }
+        Ok(reply::ok())
     }
 
     fn add(&mut self, add: &Add, db: u8, peek: &mut dyn Peek) -> Answer {

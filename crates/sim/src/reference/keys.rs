@@ -22,14 +22,7 @@ impl Reference {
                 let found = keys.iter().filter(|key| self.is_there(db, key)).count();
                 Ok(reply::int(found as u64))
             }
-            OnKeys::Type(key) => {
-                let word: &[u8] = match self.find(db, key) {
-                    None => b"none",
-                    Some(Object::Text(_)) => b"string",
-                    Some(Object::Stream(_)) => b"stream",
-                };
-                Ok(Value::Simple(word.to_vec()))
-            }
+            OnKeys::Type(key) => Ok(Value::Simple(self.type_of(db, key).to_vec())),
             OnKeys::Size => {
                 self.touched.push((db, WHOLE.to_vec()));
                 let slots = self.state.database(db).values();
@@ -79,6 +72,14 @@ impl Reference {
                 Ok(reply::ok())
             }
             _ => self.on_strings(command, db),
+        }
+    }
+
+    fn type_of(&mut self, db: u8, key: &[u8]) -> &'static [u8] {
+        match self.find(db, key) {
+            None => b"none",
+            Some(Object::Text(_)) => b"string",
+            Some(Object::Stream(_)) => b"stream",
         }
     }
 
