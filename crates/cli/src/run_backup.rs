@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use millstream_engine::{Storage, StoredFile, stored_files};
+use millstream_engine::{OverlayStorage, Storage, StoredFile, stored_files};
 
 use crate::backup::{
     CopiedFile, Copying, LiveStore, Manifest, ManifestFile, Snapshot, Target, sync_directory,
@@ -44,7 +44,9 @@ pub(crate) fn run_backup(options: &BackupOptions) -> anyhow::Result<()> {
     let mut at_rest: Option<Arc<dyn Storage>> = None;
     let (directory, position, files) = match (&options.dir, &options.url) {
         (Some(directory), _) => {
-            let storage: Arc<dyn Storage> = Arc::new(open_directory(directory)?);
+            // What is left of an interrupted checkpoint is removed on the overlay only.
+            let storage = OverlayStorage::new(Arc::new(open_directory(directory)?));
+            let storage: Arc<dyn Storage> = Arc::new(storage);
             let (files, position) = stored_files(&storage)?;
             at_rest = Some(storage);
             (directory.clone(), position.get(), files)

@@ -9,6 +9,7 @@
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::committer::take_spare;
 use crate::error::Failure;
@@ -168,7 +169,10 @@ impl Preparer {
 
     fn extend(&self, file: &dyn StorageFile, from: u64, bytes: u64) -> io::Result<()> {
         match self.shared.options.is_zero_filled {
-            true => write_zeros(file, from, bytes),
+            true => {
+                self.shared.zeroed_bytes.fetch_add(bytes, Ordering::Relaxed);
+                write_zeros(file, from, bytes)
+            }
             false if bytes == 0 => Ok(()),
             false => file.reserve(from, bytes),
         }

@@ -3,6 +3,7 @@
 //! Must not know what is written, and never waits for a disk. Tests: `tests/it/full_disk.rs`.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::LogPosition;
 use crate::segments::Shared;
@@ -25,6 +26,18 @@ impl Room {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.limit().since(self.shared.written())
+    }
+
+    /// Bytes that were logged and written since the log was opened.
+    #[must_use]
+    pub fn logged_bytes(&self) -> u64 {
+        self.shared.written().since(self.shared.opened_at)
+    }
+
+    /// Bytes of zeros that were written ahead of them.
+    #[must_use]
+    pub fn zeroed_bytes(&self) -> u64 {
+        self.shared.zeroed_bytes.load(Ordering::Relaxed)
     }
 
     /// Everything logged up to here finds prepared space.

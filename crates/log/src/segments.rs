@@ -158,6 +158,9 @@ pub(crate) struct Shared {
     written: AtomicU64,
     limit: AtomicU64,
     wanted_bytes: AtomicU64,
+    /// Where the log ended when it was opened, and zeros written ahead since.
+    pub(crate) opened_at: LogPosition,
+    pub(crate) zeroed_bytes: AtomicU64,
     disk_full: AtomicBool,
     poison: Mutex<Option<String>>,
 }
@@ -175,6 +178,8 @@ impl Shared {
             state: Mutex::new(state),
             growing: Mutex::new(()),
             written: AtomicU64::new(written.get()),
+            opened_at: written,
+            zeroed_bytes: AtomicU64::new(0),
             limit: AtomicU64::new(written.get()),
             wanted_bytes: AtomicU64::new(0),
             disk_full: AtomicBool::new(false),

@@ -177,7 +177,7 @@ static BACKUP: [CommandSpec; 3] = [
         ),
     CommandSpec::new(Server, Id::BackupUnpin, "backup|unpin", 2)
         .flags(&[Flag::Admin, Flag::NoScript, Flag::NoMulti])
-        .docs("8.10.0", "O(1)", "Lets the files go. Returns 0 if this connection kept none."),
+        .docs("8.10.0", "O(1)", "Lets the files go, and returns 0 if this connection kept none."),
 ];
 
 /// Subcommands of MODULE.

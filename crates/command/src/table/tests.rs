@@ -102,12 +102,15 @@ fn the_questions_that_gates_ask_have_the_answers_of_redis() {
     );
     assert_eq!(named(CommandSpec::is_blocking), ["xread", "xreadgroup", "wait", "waitaof"]);
     assert_eq!(named(CommandSpec::needs_no_auth), ["auth", "hello", "quit", "reset"]);
-    assert_eq!(named(|spec| !spec.is_allowed_in_multi()), ["save", "shutdown"]);
+    assert_eq!(
+        named(|spec| !spec.is_allowed_in_multi()),
+        ["backup|pin", "backup|unpin", "save", "shutdown"]
+    );
     assert_eq!(
         named(CommandSpec::is_container),
         [
-            "xgroup", "xinfo", "client", "acl", "config", "module", "latency", "memory", "slowlog",
-            "object"
+            "xgroup", "xinfo", "client", "acl", "backup", "config", "module", "latency", "memory",
+            "slowlog", "object"
         ]
     );
     assert!(named(CommandSpec::is_write).contains(&"xreadgroup"));

@@ -79,8 +79,9 @@ fn log(shared: &Shared, engine: &Statistics) -> Vec<(&'static str, String)> {
 fn storage(shared: &Shared) -> Vec<(&'static str, String)> {
     let facts = shared.engine.storage_statistics();
     let files = facts.files;
-    let logged = shared.engine.written().since(millstream_engine::LogPosition::ZERO);
-    let written = files.written_bytes + facts.checkpoint_bytes;
+    let (logged, zeroed) =
+        shared.engine.room().map_or((0, 0), |room| (room.logged_bytes(), room.zeroed_bytes()));
+    let all = logged + zeroed + files.written_bytes + facts.checkpoint_bytes;
     vec![
         ("millstream_checkpoints", facts.checkpoints.to_string()),
         ("millstream_checkpoint_failures", facts.checkpoint_failures.to_string()),
@@ -98,8 +99,10 @@ fn storage(shared: &Shared) -> Vec<(&'static str, String)> {
         ("millstream_block_raw_bytes_written", files.raw_bytes.to_string()),
         ("millstream_blocks_read", facts.blocks_read.to_string()),
         ("millstream_blocks_read_holding_lock", facts.blocks_read_held.to_string()),
-        ("millstream_bytes_written_besides_log", written.to_string()),
         ("millstream_log_bytes_written", logged.to_string()),
+        ("millstream_log_bytes_zeroed", zeroed.to_string()),
+        // All bytes that went to disk since the start, for each that was logged.
+        ("millstream_write_amplification", format!("{:.2}", all as f64 / logged.max(1) as f64)),
     ]
 }
 
