@@ -154,6 +154,8 @@ impl Engine {
             &mut |record| replay.record(record),
             progress,
         )?;
+        // Not before: if the log were refused, a checkpoint that is missing may refer to them.
+        files.remove_leftovers()?;
         core.begin(Some(opened.buffer), now);
         if chain.is_none() && opened.report.records == 0 {
             core.create(options.hash_seed);

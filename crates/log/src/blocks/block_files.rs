@@ -116,7 +116,7 @@ pub(super) struct Shared {
 
 impl BlockFiles {
     /// Opens the files in the storage's folder `blocks`, of which these blocks are referred to.
-    /// Files without any are removed: an interrupted checkpoint left them.
+    /// Changes nothing: see [`Self::remove_leftovers`].
     ///
     /// # Errors
     /// [`OpenError`] if one that is referred to is missing, too short, or not a block file.
@@ -139,17 +139,8 @@ impl BlockFiles {
             *end = (*end).max(address.end());
         }
         let names = storage.list(FOLDER).map_err(failed("list directory", FOLDER))?;
-        let mut is_changed = false;
-        for (number, name) in names.iter().filter_map(|name| Some((number_of(name)?, name))) {
+        for number in names.iter().filter_map(|name| number_of(name)) {
             inner.next = inner.next.max(number.saturating_add(1));
-            if !inner.files.contains_key(&number) {
-                let name = format!("{FOLDER}/{name}");
-                storage.remove(&name).map_err(failed("remove leftover", &name))?;
-                is_changed = true;
-            }
-        }
-        if is_changed {
-            storage.sync_dir(FOLDER).map_err(failed("sync directory", FOLDER))?;
         }
         let options = BlockFilesOptions {
             file_bytes: options.file_bytes.clamp(FILE_HEADER_BYTES as u64 + 1, 1 << 30),
@@ -163,6 +154,33 @@ impl BlockFiles {
             files.check_present(number, end)?;
         }
         Ok(files)
+    }
+
+    /// Removes files of which nothing was referred to when they were opened: an interrupted
+    /// checkpoint left them. To be called before anything is written, and only once it is certain
+    /// that the store is used as it is: else a checkpoint that is missing may refer to them.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`]: what stays is removed after the next start.
+    pub fn remove_leftovers(&self) -> Result<(), OpenError> {
+        let storage = &self.shared.storage;
+        let failed = |action, name: &str| {
+            let path = storage.path(name);
+            move |source| Failure { action, path, source }
+        };
+        let mut is_changed = false;
+        for name in storage.list(FOLDER).map_err(failed("list directory", FOLDER))? {
+            let Some(number) = number_of(&name) else { continue };
+            if !self.shared.inner.lock().files.contains_key(&number) {
+                let name = format!("{FOLDER}/{name}");
+                storage.remove(&name).map_err(failed("remove leftover", &name))?;
+                is_changed = true;
+            }
+        }
+        if is_changed {
+            storage.sync_dir(FOLDER).map_err(failed("sync directory", FOLDER))?;
+        }
+        Ok(())
     }
 
     fn check_present(&self, number: u32, end: u64) -> Result<(), OpenError> {
