@@ -355,6 +355,10 @@ impl Shared {
     }
 
     /// `None` in memory.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        self.room.as_ref().is_some_and(Room::is_disk_full)
+    }
+
     pub(crate) fn block_files(&self) -> Option<&BlockFiles> {
         self.block_files.as_ref()
     }

@@ -28,6 +28,8 @@ use crate::{LogPosition, OpenError, Storage, StorageFile};
 
 /// Files kept open for reading.
 const OPEN_FILES_MAX: usize = 128;
+/// The file being written is given up as sparse only above this part of a full file's size.
+const SPARSE_SHARE: u64 = 16;
 
 /// What the owner of block files may choose.
 #[derive(Clone, Debug)]
@@ -357,6 +359,16 @@ impl Shared {
             known.open = None;
         }
         Ok(open)
+    }
+
+    /// Whether the file being written is large, and less than half of it is referred to.
+    pub(super) fn is_current_sparse(&self) -> bool {
+        let inner = self.inner.lock();
+        let known = inner.current.and_then(|current| inner.files.get(&current));
+        known.is_some_and(|known| {
+            known.bytes >= self.options.file_bytes / SPARSE_SHARE
+                && known.live_bytes < known.bytes / 2
+        })
     }
 
     /// Takes the number of a file that is to be written from now on.

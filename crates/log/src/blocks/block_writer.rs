@@ -135,6 +135,16 @@ impl BlockWriter {
         Ok(())
     }
 
+    /// Ends the present file if it is sparse, so that its space can be given back. To be called
+    /// after a sync: a file with anything that is not on disk goes on.
+    pub fn end_sparse(&mut self) {
+        let is_synced =
+            self.unsynced.is_empty() && self.current.as_ref().is_some_and(|c| c.buffer.is_empty());
+        if is_synced && self.shared.is_current_sparse() {
+            self.abandon();
+        }
+    }
+
     /// Adds nothing to the present file any more.
     fn abandon(&mut self) {
         self.current = None;
