@@ -8,7 +8,7 @@
 //! 3. A place is given up only after a checkpoint was published that was begun after the last
 //!    reference to it went.
 //! 4. After a failure the next checkpoint is a full one: what this one had taken is not known any
-//!    more.
+//!    more. So it is where files that it would build on are gone.
 //! 5. What a failed one had written takes no space any more: a full disk must not stay full of it.
 
 use std::sync::Arc;
@@ -364,8 +364,13 @@ impl Checkpointer {
 
     fn begin(&mut self) -> Result<CheckpointStep, CheckpointError> {
         let facts = self.facts;
+        let storage = self.shared.storage().expect("checkpoints are of a stored log");
         let is_full = self.must_be_full
             || facts.newest == 0
+            || !matches!(
+                CheckpointChain::is_present(storage, facts.full, facts.newest),
+                Ok(true)
+            )
             || facts.newest - facts.full >= DELTAS_MAX
             || facts.delta_bytes > (facts.full_bytes / 2).max(DELTA_BYTES_MIN);
         let kind = if is_full { CheckpointKind::Full } else { CheckpointKind::Delta };
@@ -387,7 +392,6 @@ impl Checkpointer {
             (header, making)
         };
         let position = making.position;
-        let storage = self.shared.storage().expect("checkpoints are of a stored log");
         let begun = CheckpointWriter::create(storage, kind, number, position, self.salt);
         let begun = begun.and_then(|mut writer| {
             let unsettled = &mut making.unsettled;
