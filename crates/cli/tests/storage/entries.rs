@@ -101,5 +101,5 @@ pub(crate) fn length(connection: &mut Connection, stream: &str) -> u64 {
 pub(crate) fn error_text<T: std::fmt::Debug>(reply: RedisResult<T>) -> String {
     let error = reply.expect_err("an error is due");
     assert_ne!(error.kind(), ErrorKind::Io, "the connection broke: {error}");
-    error.to_string()
+    format!("{} {}", error.code().unwrap_or_default(), error.detail().unwrap_or_default())
 }

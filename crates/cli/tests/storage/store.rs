@@ -119,11 +119,6 @@ impl Running {
         kb.trim().parse::<u64>().expect("a number") >> 10
     }
 
-    /// Another connection.
-    pub(crate) fn connect(&self) -> Connection {
-        connect(&self.process.address)
-    }
-
     /// Ends it in order.
     pub(crate) fn stop(mut self) {
         let id = self.process.child.id().to_string();
