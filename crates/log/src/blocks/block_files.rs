@@ -219,10 +219,7 @@ impl BlockFiles {
 
     /// Nothing refers to this block any more, for good.
     pub fn free(&self, address: BlockAddress) {
-        let mut inner = self.shared.inner.lock();
-        let known = inner.files.get_mut(&address.file).expect("what is freed was written");
-        let left = known.live_bytes.checked_sub(u64::from(address.bytes));
-        known.live_bytes = left.expect("a block is freed once");
+        self.shared.note_lost(address);
     }
 
     /// Counts anew what is referred to; for an owner that gave up its state for an older one.
@@ -393,6 +390,16 @@ impl Shared {
         known.bytes = address.end();
         self.written_bytes.fetch_add(address.bytes.into(), Ordering::Relaxed);
         self.raw_bytes.fetch_add(raw_bytes, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    /// A block that was appended is not referred to.
+    pub(super) fn note_lost(&self, address: BlockAddress) {
+        let mut inner = self.inner.lock();
+        let known = inner.files.get_mut(&address.file).expect("what is freed was written");
+        let left = known.live_bytes.checked_sub(u64::from(address.bytes));
+        known.live_bytes = left.expect("a block is freed once");
     }
 }
 

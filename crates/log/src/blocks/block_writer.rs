@@ -83,8 +83,12 @@ impl BlockWriter {
         let bytes = (BLOCK_HEADER_BYTES + stored.len()) as u32;
         let address = BlockAddress { file: current.header.number, offset, bytes };
         self.shared.note_appended(address, raw_bytes.into());
-        if current.buffer.len() >= BUFFER_BYTES {
-            self.flush()?;
+        if current.buffer.len() >= BUFFER_BYTES
+            && let Err(error) = self.flush()
+        {
+            // Nobody else knows of it, so nobody else can free it.
+            self.shared.note_lost(address);
+            return Err(error);
         }
         Ok(address)
     }
@@ -100,6 +104,8 @@ impl BlockWriter {
         }
         let number = current.header.number;
         if let Err(error) = current.file.write_at(current.written_bytes, &current.buffer) {
+            // A part of it may have been written, and a full disk has better use for the space.
+            let _ = current.file.set_len(current.written_bytes);
             self.abandon();
             return Err(self.shared.failed("write block file", number)(error).into());
         }
