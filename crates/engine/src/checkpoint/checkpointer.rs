@@ -367,10 +367,7 @@ impl Checkpointer {
         let storage = self.shared.storage().expect("checkpoints are of a stored log");
         let is_full = self.must_be_full
             || facts.newest == 0
-            || !matches!(
-                CheckpointChain::is_present(storage, facts.full, facts.newest),
-                Ok(true)
-            )
+            || !matches!(CheckpointChain::is_present(storage, facts.full, facts.newest), Ok(true))
             || facts.newest - facts.full >= DELTAS_MAX
             || facts.delta_bytes > (facts.full_bytes / 2).max(DELTA_BYTES_MIN);
         let kind = if is_full { CheckpointKind::Full } else { CheckpointKind::Delta };

@@ -101,9 +101,7 @@ impl Session {
         let (reason, reply) = match loaded {
             Ok(Ok(blocks)) => return large.encoder.supply(&blocks),
             Ok(Err(rejection)) => (rejection.to_string(), rejection_reply(&rejection)),
-            Err(error) => {
-                (error.to_string(), Reply::error("ERR blocks could not be loaded"))
-            }
+            Err(error) => (error.to_string(), Reply::error("ERR blocks could not be loaded")),
         };
         if large.held.is_some() {
             tracing::error!("{reason}");
