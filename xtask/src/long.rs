@@ -1,8 +1,8 @@
 //! `cargo xtask long`: what finds more the longer it runs. The random comparison with Redis, with
 //! more seeds than a test run has time for (a failure names its seed; `MILLSTREAM_DIFF_SEED`
-//! repeats it); `long crashes`: kill -9 under load, over and over; `long redis-suite`: Redis' own
-//! tests of streams, which are fetched; and `long sim`: the simulator, until the store has crashed
-//! so often.
+//! repeats it); `long crashes`: kill -9 under load, over and over; `long memory`: a stream of some
+//! GB; `long redis-suite`: Redis' own tests of streams, which are fetched; and `long sim`: the
+//! simulator, until the store has crashed so often.
 
 use std::process::Command;
 
@@ -15,6 +15,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     match *arguments {
         ["crashes"] => return crashes("400"),
         ["crashes", "--rounds", rounds] => return crashes(rounds),
+        ["memory"] => return memory("3072"),
+        ["memory", "--mb", mb] => return memory(mb),
         ["redis-suite"] => return redis_suite(),
         ["sim"] => return sim::run(&["--crashes", "100000"]),
         ["sim", ref rest @ ..] => return sim::run(rest),
@@ -27,7 +29,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
             ["--seconds", n] => seconds = n.parse().context("--seconds S")?,
             _ => bail!(
                 "usage: cargo xtask long [--seeds N] [--seconds S] | long crashes [--rounds N] | \
-                 long redis-suite | long sim [--crashes N]"
+                 long memory [--mb N] | long redis-suite | long sim [--crashes N]"
             ),
         }
     }
@@ -48,6 +50,16 @@ fn crashes(rounds: &str) -> Result<()> {
     let mut test = checkout::cargo();
     test.args(["test", "--package", "millstream-cli", "--test", "crashes", "--", "--nocapture"])
         .env("MILLSTREAM_CRASH_ROUNDS", rounds.to_string());
+    checkout::run(&mut test)
+}
+
+/// Fills a stream with so many MiB, far more than the server may keep in memory.
+fn memory(mb: &str) -> Result<()> {
+    let mb: u64 = mb.parse().context("--mb N")?;
+    let mut test = checkout::cargo();
+    test.args(["test", "--release", "--package", "millstream-cli", "--test", "storage"])
+        .args(["--", "--nocapture", "larger_than_memory"])
+        .env("MILLSTREAM_FILL_MB", mb.to_string());
     checkout::run(&mut test)
 }
 

@@ -2,7 +2,8 @@
 //!
 //! After each restart every client's keys must show the outcome of all of its answered commands,
 //! and of a prefix of those that were not answered; a group that all clients share must have lost
-//! and forgotten nothing. `cargo xtask long crashes` sets `MILLSTREAM_CRASH_ROUNDS` (6);
+//! and forgotten nothing. Every second store makes checkpoints all the time and keeps next to
+//! nothing in memory. `cargo xtask long crashes` sets `MILLSTREAM_CRASH_ROUNDS` (12);
 //! `MILLSTREAM_CRASH_SEED` repeats the commands, though not the moments.
 
 #[path = "crashes/model.rs"]
@@ -95,22 +96,32 @@ impl Client {
     }
 }
 
-fn start(directory: &Path, sync: &str) -> Process {
-    Process::start(|command| configure(command, directory, sync))
+/// How the servers of a store are run.
+#[derive(Clone, Copy)]
+struct Setup {
+    sync: &'static str,
+    /// Checkpoints all the time, and as good as no blocks in memory.
+    is_tight: bool,
 }
 
-fn configure(command: &mut Command, directory: &Path, sync: &str) {
-    command
-        .args(["--sync", sync, "--threads", "2", "--log-segment-kb", "256", "--dir"])
-        .arg(directory);
+fn start(directory: &Path, setup: Setup) -> Process {
+    Process::start(|command| configure(command, directory, setup))
+}
+
+fn configure(command: &mut Command, directory: &Path, setup: Setup) {
+    command.args(["--sync", setup.sync, "--threads", "2", "--log-segment-kb", "256"]);
+    if setup.is_tight {
+        command.args(["--checkpoint-log-kb", "64", "--cache-mb", "1"]);
+    }
+    command.arg("--dir").arg(directory);
 }
 
 /// Starts servers that do not live to the end of their recovery.
-fn kill_in_recovery(directory: &Path, sync: &str, dice: &mut Dice) {
+fn kill_in_recovery(directory: &Path, setup: Setup, dice: &mut Dice) {
     for _ in 0..dice.below(3) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
         command.args(["serve", "--port", "0"]).stdout(Stdio::null()).stderr(Stdio::null());
-        configure(&mut command, directory, sync);
+        configure(&mut command, directory, setup);
         let mut child = command.spawn().expect("the binary of this package starts");
         thread::sleep(Duration::from_millis(dice.below(40)));
         child.kill().expect("it runs");
@@ -129,7 +140,13 @@ fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
-fn soak(sync: &str, rounds: u64, seed: u64) {
+/// Checkpoints made, and blocks read from disk, since the start.
+fn storage_work(connection: &mut redis::Connection) -> [u64; 2] {
+    let info: redis::InfoDict = redis::cmd("INFO").query(connection).expect("INFO");
+    ["millstream_checkpoints", "millstream_blocks_read"].map(|name| info.get(name).expect(name))
+}
+
+fn soak(setup: Setup, rounds: u64, seed: u64) {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let mut dice = Dice(seed);
     let mut clients: Vec<Client> = (0..CLIENTS)
@@ -143,8 +160,9 @@ fn soak(sync: &str, rounds: u64, seed: u64) {
         .collect();
     let mut shared = SharedGroup::default();
     let mut kept = 0;
+    let (mut checkpoints, mut blocks_read) = (0, 0);
     for _ in 0..rounds {
-        let mut server = start(directory.path(), sync);
+        let mut server = start(directory.path(), setup);
         let mut connection = connect(&server);
         for client in &mut clients {
             kept += client.verify(&mut connection);
@@ -157,12 +175,14 @@ fn soak(sync: &str, rounds: u64, seed: u64) {
             }
             shared.start(scope, &address);
             thread::sleep(Duration::from_millis(20 + dice.below(300)));
+            let [made, read] = storage_work(&mut connection);
+            (checkpoints, blocks_read) = (checkpoints + made, blocks_read + read);
             server.child.kill().expect("it runs");
         });
         drop(server);
-        kill_in_recovery(directory.path(), sync, &mut dice);
+        kill_in_recovery(directory.path(), setup, &mut dice);
     }
-    let server = start(directory.path(), sync);
+    let server = start(directory.path(), setup);
     let mut connection = connect(&server);
     for client in &mut clients {
         kept += client.verify(&mut connection);
@@ -172,20 +192,27 @@ fn soak(sync: &str, rounds: u64, seed: u64) {
     shared.finish(&mut connection);
     let steps: u64 = clients.iter().map(|client| client.next_n).sum();
     println!(
-        "{sync}: {rounds} kills, {steps} steps, {kept} unanswered ones were there, seed {seed}"
+        "{}: {rounds} kills, {steps} steps, {kept} unanswered ones were there, {checkpoints} \
+         checkpoints, {blocks_read} blocks read, seed {seed}",
+        setup.sync
     );
+    if setup.is_tight {
+        assert!(checkpoints > rounds && blocks_read > 0, "{checkpoints}, {blocks_read}");
+    }
 }
 
 #[test]
 fn nothing_answered_is_lost_when_the_server_is_killed() {
-    let rounds = number("MILLSTREAM_CRASH_ROUNDS", 6);
+    let rounds = number("MILLSTREAM_CRASH_ROUNDS", 12);
     let seed = number("MILLSTREAM_CRASH_SEED", u64::from(std::process::id()));
     println!("seed {seed}");
     // `no` promises nothing about the last moments, so it has no ledger to be held to.
-    for first in (0..rounds / 2).step_by(ROUNDS_OF_A_STORE) {
-        let rounds = (rounds / 2 - first).min(ROUNDS_OF_A_STORE as u64);
+    for first in (0..rounds / 4).step_by(ROUNDS_OF_A_STORE) {
+        let rounds = (rounds / 4 - first).min(ROUNDS_OF_A_STORE as u64);
         for sync in ["always", "everysec"] {
-            soak(sync, rounds, seed.wrapping_add(first));
+            for is_tight in [false, true] {
+                soak(Setup { sync, is_tight }, rounds, seed.wrapping_add(first));
+            }
         }
     }
 }

@@ -298,6 +298,12 @@ impl Engine {
         excess > self.shared.cache_bytes.load(Ordering::Relaxed)
     }
 
+    /// Whether the last attempt at a checkpoint failed.
+    #[must_use]
+    pub fn has_checkpoint_failed(&self) -> bool {
+        self.shared.counters.last_checkpoint_failed.load(Ordering::Relaxed)
+    }
+
     /// Whether so much is in memory that is not on disk that a checkpoint should hurry.
     #[must_use]
     pub fn is_memory_short(&self) -> bool {
@@ -337,7 +343,7 @@ impl Engine {
     /// bounded any more.
     #[must_use]
     pub fn overdue_checkpoints(&self) -> u64 {
-        if !self.shared.counters.last_checkpoint_failed.load(Ordering::Relaxed) {
+        if !self.has_checkpoint_failed() {
             return 0;
         }
         self.written().since(self.checkpointed()) / self.shared.checkpoint_log_bytes.max(1)
@@ -379,6 +385,10 @@ impl Shared {
 
     pub(crate) fn storage(&self) -> Option<&Arc<dyn Storage>> {
         self.storage.as_ref()
+    }
+
+    pub(crate) fn is_disk_full(&self) -> bool {
+        self.room.as_ref().is_some_and(Room::is_disk_full)
     }
 
     /// `None` in memory.

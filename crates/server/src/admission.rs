@@ -28,7 +28,7 @@ pub(crate) enum Admission {
     Wait,
     /// The disk is full.
     DiskFull,
-    /// Checkpoints have failed for so long that the log must not grow any more.
+    /// Checkpoints have failed for so long that neither log nor memory may grow any more.
     Overdue,
 }
 
@@ -61,10 +61,12 @@ pub(crate) fn ask(
         return Admission::Wait;
     }
     if !frees_space {
-        if shared.engine.overdue_checkpoints() >= OVERDUE_MAX {
-            return Admission::Overdue;
+        let is_memory_full = shared.engine.is_memory_full();
+        let is_stuck = is_memory_full && shared.engine.has_checkpoint_failed();
+        if is_stuck || shared.engine.overdue_checkpoints() >= OVERDUE_MAX {
+            return if room.is_disk_full() { Admission::DiskFull } else { Admission::Overdue };
         }
-        if shared.engine.is_memory_full() {
+        if is_memory_full {
             return Admission::Wait;
         }
     }

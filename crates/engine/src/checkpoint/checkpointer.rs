@@ -8,7 +8,8 @@
 //! 3. A place is given up only after a checkpoint was published that was begun after the last
 //!    reference to it went.
 //! 4. After a failure the next checkpoint is a full one: what this one had taken is not known any
-//!    more.
+//!    more. So it is where files that it would build on are gone.
+//! 5. What a failed one had written takes no space any more: a full disk must not stay full of it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -219,10 +220,8 @@ impl Shared {
         writer: &mut BlockWriter,
         unsettled: &mut Unsettled,
     ) -> Result<(), BlockWriteError> {
-        if let Err(error) = writer.sync() {
-            self.discard(unsettled);
-            return Err(error);
-        }
+        // Of a failure the owner gives up what is unsettled.
+        writer.sync()?;
         unsettled.bytes = 0;
         for some in std::mem::take(&mut unsettled.blocks).chunks(PLACES_PER_HOLD) {
             let mut core = self.lock_core();
@@ -243,13 +242,6 @@ impl Shared {
             core.make_room();
         }
         Ok(())
-    }
-
-    /// Gives up blocks that may not be on disk.
-    fn discard(&self, unsettled: &mut Unsettled) {
-        let places = unsettled.blocks.drain(..).map(|(.., place)| place);
-        self.lock_core().state.freed.extend(places);
-        unsettled.bytes = 0;
     }
 }
 
@@ -338,7 +330,10 @@ impl Checkpointer {
         let is_memory_short = core.unwritten_excess() > core.cache_bytes / 2;
         let freed = core.state.collect_freed();
         let freed_bytes: u64 = freed.iter().take(FREED_MAX).map(|at| u64::from(at.bytes)).sum();
-        let is_space_wanted = freed.len() >= FREED_MAX || freed_bytes >= FREED_BYTES;
+        let is_disk_full = self.shared.is_disk_full();
+        let is_space_wanted = freed.len() >= FREED_MAX
+            || freed_bytes >= FREED_BYTES
+            || (is_disk_full && freed_bytes > 0);
         let has_changed = logged > 0 || self.has_moved || is_space_wanted;
         let is_moved = self.has_moved && self.compaction.is_none();
         has_changed
@@ -375,8 +370,10 @@ impl Checkpointer {
 
     fn begin(&mut self) -> Result<CheckpointStep, CheckpointError> {
         let facts = self.facts;
+        let storage = self.shared.storage().expect("checkpoints are of a stored log");
         let is_full = self.must_be_full
             || facts.newest == 0
+            || !matches!(CheckpointChain::is_present(storage, facts.full, facts.newest), Ok(true))
             || facts.newest - facts.full >= DELTAS_MAX
             || facts.delta_bytes > (facts.full_bytes / 2).max(DELTA_BYTES_MIN);
         let kind = if is_full { CheckpointKind::Full } else { CheckpointKind::Delta };
@@ -398,7 +395,6 @@ impl Checkpointer {
             (header, making)
         };
         let position = making.position;
-        let storage = self.shared.storage().expect("checkpoints are of a stored log");
         let begun = CheckpointWriter::create(storage, kind, number, position, self.salt);
         let begun = begun.and_then(|mut writer| {
             let unsettled = &mut making.unsettled;
@@ -492,6 +488,7 @@ impl Checkpointer {
         for place in making.freed {
             self.shared.free(place);
         }
+        self.blocks.end_sparse();
         self.remove_unneeded()?;
         Ok(CheckpointStep::Published(position))
     }
@@ -540,17 +537,26 @@ impl Checkpointer {
     /// Forgets a checkpoint that failed.
     fn give_up(&mut self, mut making: Making, error: CheckpointError) -> CheckpointError {
         self.must_be_full = true;
-        self.shared.discard(&mut making.unsettled);
-        let left = {
+        let (left, unsettled) = {
             let mut core = self.shared.lock_core();
             if core.generation == making.generation {
                 core.state.freed.extend(&making.freed);
-                core.state.end_saving()
+                (core.state.end_saving(), std::mem::take(&mut making.unsettled))
             } else {
-                Vec::new()
+                // All was counted anew.
+                (Vec::new(), Unsettled::default())
             }
         };
         free_removed(&self.shared, &left);
+        // Only the draft refers to these, and it goes here.
+        drop(making);
+        for (.., place) in unsettled.blocks {
+            self.shared.free(place);
+        }
+        if let Some(files) = self.shared.block_files() {
+            // What stays is removed later.
+            let _ = files.remove_dead();
+        }
         error
     }
 }

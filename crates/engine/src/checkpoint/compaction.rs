@@ -63,13 +63,14 @@ impl Compaction {
         let read = part.iter().filter_map(|address| Some((*address, files.read(*address).ok()?)));
         let needed: Vec<_> = read.filter_map(|found| needed(shared, found)).collect();
         let mut moved = Vec::new();
-        for (from, block, first) in needed {
+        let appended = needed.into_iter().try_for_each(|(from, block, first)| {
             let to = writer.append(block.owner, block.kind, &block.bytes)?;
             self.moved_bytes += u64::from(to.bytes);
             moved.push((ObjectId(block.owner), first, from, to));
-        }
+            Ok(())
+        });
         // Only what is on disk counts as moved.
-        let synced = writer.sync();
+        let synced = appended.and_then(|()| writer.sync());
         let mut core = shared.lock_core();
         for (id, first, from, to) in moved {
             let object = core.state.find_stream_object(id);

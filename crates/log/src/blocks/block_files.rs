@@ -28,6 +28,8 @@ use crate::{LogPosition, OpenError, Storage, StorageFile, StoredFile};
 
 /// Files kept open for reading.
 const OPEN_FILES_MAX: usize = 128;
+/// The file being written is given up as sparse only above this part of a full file's size.
+const SPARSE_SHARE: u64 = 16;
 
 /// What the owner of block files may choose.
 #[derive(Clone, Debug)]
@@ -237,10 +239,7 @@ impl BlockFiles {
 
     /// Nothing refers to this block any more, for good.
     pub fn free(&self, address: BlockAddress) {
-        let mut inner = self.shared.inner.lock();
-        let known = inner.files.get_mut(&address.file).expect("what is freed was written");
-        let left = known.live_bytes.checked_sub(u64::from(address.bytes));
-        known.live_bytes = left.expect("a block is freed once");
+        self.shared.note_lost(address);
     }
 
     /// Counts anew what is referred to; for an owner that gave up its state for an older one.
@@ -377,6 +376,28 @@ impl Shared {
             known.open = None;
         }
         Ok(open)
+    }
+
+    pub(super) fn is_known(&self, number: u32) -> bool {
+        self.inner.lock().files.contains_key(&number)
+    }
+
+    /// Whether the file being written is large, and less than half of it is referred to.
+    pub(super) fn is_current_sparse(&self) -> bool {
+        let inner = self.inner.lock();
+        let known = inner.current.and_then(|current| inner.files.get(&current));
+        known.is_some_and(|known| {
+            known.bytes >= self.options.file_bytes / SPARSE_SHARE
+                && known.live_bytes < known.bytes / 2
+        })
+    }
+
+    /// A block that was appended is not referred to.
+    pub(super) fn note_lost(&self, address: BlockAddress) {
+        let mut inner = self.inner.lock();
+        let known = inner.files.get_mut(&address.file).expect("what is freed was written");
+        let left = known.live_bytes.checked_sub(u64::from(address.bytes));
+        known.live_bytes = left.expect("a block is freed once");
     }
 
     /// Takes the number of a file that is to be written from now on.

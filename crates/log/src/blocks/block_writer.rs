@@ -83,8 +83,12 @@ impl BlockWriter {
         let bytes = (BLOCK_HEADER_BYTES + stored.len()) as u32;
         let address = BlockAddress { file: current.header.number, offset, bytes };
         self.shared.note_appended(address, raw_bytes.into());
-        if current.buffer.len() >= BUFFER_BYTES {
-            self.flush()?;
+        if current.buffer.len() >= BUFFER_BYTES
+            && let Err(error) = self.flush()
+        {
+            // Nobody else knows of it, so nobody else can free it.
+            self.shared.note_lost(address);
+            return Err(error);
         }
         Ok(address)
     }
@@ -100,6 +104,8 @@ impl BlockWriter {
         }
         let number = current.header.number;
         if let Err(error) = current.file.write_at(current.written_bytes, &current.buffer) {
+            // A part of it may have been written, and a full disk has better use for the space.
+            let _ = current.file.set_len(current.written_bytes);
             self.abandon();
             return Err(self.shared.failed("write block file", number)(error).into());
         }
@@ -117,6 +123,8 @@ impl BlockWriter {
     /// [`BlockWriteError`]: blocks since the last sync are in doubt.
     pub fn sync(&mut self) -> Result<(), BlockWriteError> {
         self.flush()?;
+        // One that was removed has nothing left that anybody needs.
+        self.unsynced.retain(|(number, _)| self.shared.is_known(*number));
         while let Some((number, file)) = self.unsynced.last() {
             let number = *number;
             if let Err(error) = file.sync_data() {
@@ -133,6 +141,16 @@ impl BlockWriter {
             self.has_new_names = false;
         }
         Ok(())
+    }
+
+    /// Ends the present file if it is sparse, so that its space can be given back. To be called
+    /// after a sync: a file with anything that is not on disk goes on.
+    pub fn end_sparse(&mut self) {
+        let is_synced =
+            self.unsynced.is_empty() && self.current.as_ref().is_some_and(|c| c.buffer.is_empty());
+        if is_synced && self.shared.is_current_sparse() {
+            self.abandon();
+        }
     }
 
     /// Adds nothing to the present file any more.

@@ -270,6 +270,21 @@ impl CheckpointChain {
         Ok(())
     }
 
+    /// Whether all files from the full one of this number to the newest are there.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`].
+    pub fn is_present(
+        storage: &Arc<dyn Storage>,
+        full: u64,
+        newest: u64,
+    ) -> Result<bool, OpenError> {
+        let (action, path) = ("list directory", storage.path(FOLDER));
+        let names = storage.list(FOLDER).map_err(|source| Failure { action, path, source })?;
+        let known: Vec<_> = names.iter().filter_map(|name| parse_name(name)).collect();
+        Ok((full..=newest).all(|number| known.contains(&(number, number > full))))
+    }
+
     /// Number of the full file that the chain begins with.
     #[must_use]
     pub fn full_number(&self) -> u64 {

@@ -15,7 +15,7 @@ use crate::admission::{self, Admission, Reservation};
 const ROOM_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) const DISK_FULL: &str = "MISCONF the disk is full: only commands that free space are \
 accepted until there is room";
-pub(super) const OVERDUE: &str = "MISCONF no checkpoint can be made, and the log has grown too long \
+pub(super) const OVERDUE: &str = "MISCONF no checkpoint can be made, and too much was written \
 without: only commands that free space are accepted; the server's log says why";
 pub(super) const POISONED: &str = "MISCONF the log cannot be written: no write is accepted until \
 the server has been started again";

@@ -3,11 +3,14 @@
 //! Its entries stay pinned in their blocks; blocks that are on disk only are loaded as their turn
 //! comes, on another thread. Until the last entry is encoded the session runs nothing else, so
 //! there is at most one for each connection.
+//!
+//! A reply that needs blocks from disk is held back up to a limit, so that a block that cannot be
+//! read is an error reply; beyond the limit it can only end the connection.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use millstream_command::{Reply, ReplyEncoder};
+use millstream_command::{Reply, ReplyEncoder, encode, rejection_reply};
 use millstream_engine::LogPosition;
 use millstream_model::{LoadedBlock, Rejection};
 use tokio::task::{JoinError, JoinHandle};
@@ -21,10 +24,15 @@ pub(super) const WHOLE_BYTES_MAX: usize = 256 << 10;
 /// Encoded at a time once the client has taken what was before.
 const STEP_BYTES: usize = 64 << 10;
 
+/// Held back at most while blocks are loaded: a usual page of entries is shorter.
+const HELD_BYTES_MAX: usize = 2 << 20;
+
 pub(super) struct LargeReply {
     encoder: ReplyEncoder,
     /// Nothing of it leaves before.
     pub(super) until: LogPosition,
+    /// What is encoded while nothing of it has left; `None` once some has, or may as it comes.
+    held: Option<Vec<u8>>,
     /// Blocks that it goes on with.
     pub(super) loading: Option<JoinHandle<Result<Vec<LoadedBlock>, Rejection>>>,
 }
@@ -33,8 +41,11 @@ impl Session {
     /// Encodes the reply now, or lets it go out bit by bit if it is large.
     pub(super) fn put_or_defer(&mut self, reply: Reply, until: LogPosition) {
         if reply.bytes_estimate() > WHOLE_BYTES_MAX || reply.has_cold() {
+            // An error in place of what EXEC answers would say that nothing was done.
+            let is_read = matches!(reply, Reply::Entries(_) | Reply::Read(_));
+            let held = (is_read && reply.has_cold()).then(Vec::new);
             let encoder = ReplyEncoder::new(reply, self.protocol);
-            self.waiting = Waiting::Large(LargeReply { encoder, until, loading: None });
+            self.waiting = Waiting::Large(LargeReply { encoder, until, held, loading: None });
         } else {
             self.put(&reply, until, self.shared.released());
         }
@@ -45,6 +56,9 @@ impl Session {
         if let Waiting::Large(LargeReply { loading: Some(loading), .. }) = &mut self.waiting {
             let loaded = ready!(Pin::new(loading).poll(context));
             self.take_loaded_for_reply(loaded);
+        }
+        if !matches!(self.waiting, Waiting::Large(_)) {
+            return Poll::Ready(());
         }
         if !self.outbox.is_empty() {
             return Poll::Pending;
@@ -58,7 +72,7 @@ impl Session {
             }
             self.outbox.buffer().extend_from_slice(UNKNOWN_OUTCOME);
         } else {
-            large.encoder.step(self.outbox.buffer(), STEP_BYTES);
+            large.step(self.outbox.buffer());
             if !large.encoder.is_done() {
                 let missing = large.encoder.missing();
                 if missing.is_empty() {
@@ -77,25 +91,41 @@ impl Session {
         Poll::Ready(())
     }
 
-    /// A part of the reply has left already: what cannot be read ends the connection.
+    /// What cannot be read is the reply, or ends the connection where a part has left already.
     fn take_loaded_for_reply(
         &mut self,
         loaded: Result<Result<Vec<LoadedBlock>, Rejection>, JoinError>,
     ) {
         let Waiting::Large(large) = &mut self.waiting else { return };
         large.loading = None;
-        match loaded {
-            Ok(Ok(blocks)) => large.encoder.supply(&blocks),
-            Ok(Err(rejection)) => {
-                tracing::error!("a reply is cut off, and its connection closed: {rejection}");
-                self.waiting = Waiting::No;
-                self.close();
-            }
-            Err(error) => {
-                tracing::error!("a reply is cut off, and its connection closed: {error}");
-                self.waiting = Waiting::No;
-                self.close();
-            }
+        let (reason, reply) = match loaded {
+            Ok(Ok(blocks)) => return large.encoder.supply(&blocks),
+            Ok(Err(rejection)) => (rejection.to_string(), rejection_reply(&rejection)),
+            Err(error) => (error.to_string(), Reply::error("ERR blocks could not be loaded")),
+        };
+        if large.held.is_some() {
+            tracing::error!("{reason}");
+            self.waiting = Waiting::No;
+            self.count_failure(None, &reply);
+            encode(&reply, self.protocol, self.outbox.buffer());
+        } else {
+            tracing::error!("a reply is cut off, and its connection closed: {reason}");
+            self.waiting = Waiting::No;
+            self.close();
+        }
+    }
+}
+
+impl LargeReply {
+    /// Encodes the next part.
+    fn step(&mut self, outbox: &mut Vec<u8>) {
+        let Some(held) = &mut self.held else {
+            return self.encoder.step(outbox, STEP_BYTES);
+        };
+        self.encoder.step(held, HELD_BYTES_MAX);
+        if self.encoder.is_done() || held.len() >= HELD_BYTES_MAX {
+            outbox.append(held);
+            self.held = None;
         }
     }
 }
