@@ -358,6 +358,11 @@ impl Shared {
         Ok(open)
     }
 
+    /// Whether the file has not been removed.
+    pub(super) fn is_there(&self, number: u32) -> bool {
+        self.inner.lock().files.contains_key(&number)
+    }
+
     /// Whether the file being written is large, and less than half of it is referred to.
     pub(super) fn is_current_sparse(&self) -> bool {
         let inner = self.inner.lock();

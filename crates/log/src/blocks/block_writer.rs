@@ -125,7 +125,10 @@ impl BlockWriter {
         self.flush()?;
         while let Some((number, file)) = self.unsynced.last() {
             let number = *number;
-            if let Err(error) = file.sync_data() {
+            // What was given up and removed meanwhile has nothing that must survive.
+            if self.shared.is_there(number)
+                && let Err(error) = file.sync_data()
+            {
                 self.abandon();
                 self.unsynced.clear();
                 return Err(self.shared.failed("sync block file", number)(error).into());
