@@ -1,8 +1,8 @@
 //! `cargo xtask long`: what finds more the longer it runs. The random comparison with Redis, with
 //! more seeds than a test run has time for (a failure names its seed; `MILLSTREAM_DIFF_SEED`
 //! repeats it); `long crashes`: kill -9 under load, over and over; `long memory`: a stream of some
-//! GB; `long redis-suite`: Redis' own tests of streams, which are fetched; and `long sim`: the simulator, until the store has crashed
-//! so often.
+//! GB; `long redis-suite`: Redis' own tests of streams, which are fetched; and `long sim`: the
+//! simulator, until the store has crashed so often.
 
 use std::process::Command;
 
