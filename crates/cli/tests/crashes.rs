@@ -197,7 +197,7 @@ fn soak(setup: Setup, rounds: u64, seed: u64) {
         setup.sync
     );
     if setup.is_tight {
-        assert!(checkpoints > rounds && blocks_read > 0, "{checkpoints}, {blocks_read}");
+        assert!(checkpoints > 0 && blocks_read > 0, "{checkpoints}, {blocks_read}");
     }
 }
 

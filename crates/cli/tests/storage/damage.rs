@@ -18,7 +18,10 @@ fn damaged_store() -> (Store, PathBuf) {
     let mut server = store.start(&SMALL);
     fill(&mut server.connection, "a", 1..ENTRIES + 1);
     fill(&mut server.connection, "b", 1..ENTRIES + 1);
-    cmd("XGROUP").arg(&["CREATE", "a", "g", "0"]).exec(&mut server.connection).expect("XGROUP");
+    for stream in ["a", "b"] {
+        let create = ["CREATE", stream, "g", "0"];
+        cmd("XGROUP").arg(&create).exec(&mut server.connection).expect("XGROUP");
+    }
     server.stop();
     let value = value("a", BAD);
     let (path, offset) = store
@@ -35,8 +38,8 @@ fn query(server: &mut Running, line: &str) -> RedisResult<Value> {
     cmd(words[0]).arg(&words[1..]).query(&mut server.connection)
 }
 
-fn group(server: &mut Running) -> Value {
-    query(server, "XINFO GROUPS a").expect("XINFO")
+fn groups(server: &mut Running) -> [Value; 2] {
+    ["a", "b"].map(|stream| query(server, &format!("XINFO GROUPS {stream}")).expect("XINFO"))
 }
 
 #[test]
@@ -45,8 +48,8 @@ fn a_damaged_block_is_an_error_that_names_its_file_and_nothing_else_suffers() {
     let name = path.to_str().expect("temporary paths are UTF-8").to_owned();
     for _ in 0..2 {
         let mut server = store.start(&SMALL);
-        assert!(query(&mut server, "XREADGROUP GROUP g c COUNT 1 STREAMS a >").is_ok());
-        let before = (length(&mut server.connection, "a"), group(&mut server));
+        query(&mut server, "XREADGROUP GROUP g c COUNT 1 STREAMS a >").expect("XREADGROUP");
+        let before = (length(&mut server.connection, "a"), groups(&mut server));
         let (near, at) = (BAD - 50, format!("{BAD}-1"));
         for touching in [
             "XRANGE a - +".to_owned(),
@@ -65,9 +68,8 @@ fn a_damaged_block_is_an_error_that_names_its_file_and_nothing_else_suffers() {
         ] {
             let said = error_text(query(&mut server, &touching));
             let is_told = said.contains(&name) && said.contains("is damaged at byte");
-            assert!(is_told || touching.contains("STREAMS b a >"), "{touching}: {said}");
-            assert!(said.contains("damaged") || said.contains("NOGROUP"), "{touching}: {said}");
-            let after = (length(&mut server.connection, "a"), group(&mut server));
+            assert!(is_told, "{touching}: {said}");
+            let after = (length(&mut server.connection, "a"), groups(&mut server));
             assert_eq!(after, before, "{touching} failed and changed something");
             assert!(server.is_alive(), "{touching}");
         }

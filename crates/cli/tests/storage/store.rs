@@ -85,6 +85,15 @@ impl Running {
         self.info().get(&name).unwrap_or_else(|| panic!("{name} is in INFO"))
     }
 
+    /// What INFO says of storage, for messages.
+    fn storage_facts(&mut self) -> Vec<String> {
+        let info: String = cmd("INFO").arg("persistence").query(&mut self.connection).expect("");
+        info.lines()
+            .filter_map(|line| line.strip_prefix("millstream_"))
+            .map(str::to_owned)
+            .collect()
+    }
+
     /// Waits until a number in INFO is as wanted.
     pub(crate) fn wait(&mut self, name: &str, is_reached: impl Fn(u64) -> bool) {
         let mut last = 0;
@@ -92,7 +101,7 @@ impl Running {
             last = self.number(name);
             is_reached(last)
         });
-        assert!(is_reached, "{name} stays {last}");
+        assert!(is_reached, "{name} stays {last}: {:?}", self.storage_facts());
     }
 
     /// Waits until a checkpoint covers everything logged so far; with writes that change nothing

@@ -378,7 +378,8 @@ impl Shared {
         Ok(open)
     }
 
-    pub(super) fn is_known(&self, number: u32) -> bool {
+    /// Whether the file has not been removed.
+    pub(super) fn is_there(&self, number: u32) -> bool {
         self.inner.lock().files.contains_key(&number)
     }
 

@@ -123,11 +123,12 @@ impl BlockWriter {
     /// [`BlockWriteError`]: blocks since the last sync are in doubt.
     pub fn sync(&mut self) -> Result<(), BlockWriteError> {
         self.flush()?;
-        // One that was removed has nothing left that anybody needs.
-        self.unsynced.retain(|(number, _)| self.shared.is_known(*number));
         while let Some((number, file)) = self.unsynced.last() {
             let number = *number;
-            if let Err(error) = file.sync_data() {
+            // What was given up and removed meanwhile has nothing that must survive.
+            if self.shared.is_there(number)
+                && let Err(error) = file.sync_data()
+            {
                 self.abandon();
                 self.unsynced.clear();
                 return Err(self.shared.failed("sync block file", number)(error).into());

@@ -88,8 +88,7 @@ fn adopt(state: &mut State, seen: &[Seen], now_ms: u64) -> Checked {
             for (name, consumer) in &mut group.consumers {
                 let (.., found_ms) = seen.next().expect("the pictures are the same");
                 let earliest_ms = consumer.seen_logged_ms;
-                // A restored value may bring times along from a run whose end was lost.
-                let is_kept = *found_ms == earliest_ms;
+                let is_kept = stream.has_foreign_times && *found_ms == earliest_ms;
                 ensure(is_kept || (earliest_ms..=now_ms).contains(found_ms), || {
                     format!("{key:?} {name:?}: seen {earliest_ms}, recovered {found_ms}")
                 })?;
@@ -99,7 +98,8 @@ fn adopt(state: &mut State, seen: &[Seen], now_ms: u64) -> Checked {
         }
         let active = stream.groups.values().flat_map(|group| group.consumers.values());
         let latest_ms = active.filter_map(|consumer| consumer.active_ms).max();
-        ensure(latest_ms.is_none_or(|ms| ms <= now_ms), || "time went back".into())?;
+        let is_past = stream.has_foreign_times || latest_ms.is_none_or(|ms| ms <= now_ms);
+        ensure(is_past, || "time went back".into())?;
     }
     Ok(())
 }

@@ -159,6 +159,7 @@ impl Reference {
     ) {
         let mut copy = Object::clone(object);
         if let Object::Stream(stream) = &mut copy {
+            stream.has_foreign_times = true;
             let consumers = stream.groups.values_mut().flat_map(|g| g.consumers.values_mut());
             consumers.for_each(|consumer| consumer.seen_logged_ms = consumer.seen_ms);
         }

@@ -23,6 +23,9 @@ pub(crate) struct Stream {
     pub(crate) max_deleted_id: Id,
     pub(crate) groups: BTreeMap<Text, Group>,
     pub(crate) idempotence: Idempotence,
+    /// COPY or RESTORE brought it, with times that need not be in the log otherwise: where time
+    /// begins after a crash does not depend on them.
+    pub(crate) has_foreign_times: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -108,6 +111,7 @@ impl Stream {
             max_deleted_id: Id::MIN,
             groups: BTreeMap::new(),
             idempotence: Idempotence::default(),
+            has_foreign_times: false,
         }
     }
 
