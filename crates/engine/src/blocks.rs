@@ -27,6 +27,8 @@ use crate::objects::Objects;
 use crate::state::State;
 use crate::transaction::Transaction;
 
+/// Blocks put in under one hold of the engine, of those that were read for a reply.
+const INSTALLED_PER_HOLD: usize = 64;
 /// Blocks looked at in one round of making room.
 const LOOKS_MAX: usize = 256;
 
@@ -79,12 +81,24 @@ pub(crate) fn read_blocks(
     files: &BlockFiles,
     cold: &[ColdBlock],
 ) -> Result<Vec<LoadedBlock>, BlockReadError> {
+    let read = read_owned_blocks(files, cold)?;
+    Ok(read.into_iter().map(|(_, block)| block).collect())
+}
+
+/// The same with the objects that they were written for.
+fn read_owned_blocks(
+    files: &BlockFiles,
+    cold: &[ColdBlock],
+) -> Result<Vec<(ObjectId, LoadedBlock)>, BlockReadError> {
     let addresses: Vec<_> = cold.iter().map(|cold| address(cold.place)).collect();
     let read = files.read_many(&addresses)?;
     let decoded = read.iter().zip(cold).map(|(block, cold)| {
         let damaged = |reason: &dyn Display| files.damaged(address(cold.place), reason);
         let loaded = LoadedBlock::decode(&block.bytes).map_err(|error| damaged(&error))?;
-        if cold.fits(&loaded) { Ok(loaded) } else { Err(damaged(&"another block is there")) }
+        if !cold.fits(&loaded) {
+            return Err(damaged(&"another block is there"));
+        }
+        Ok((ObjectId(block.owner), loaded))
     });
     decoded.collect()
 }
@@ -102,20 +116,40 @@ impl Engine {
         self.shared().load(&needed.blocks)
     }
 
-    /// Reads blocks for a reply that is being written: nobody else gets to see them.
+    /// Reads blocks for a reply that is being written, with the engine free. Those that were read
+    /// so not long ago are put in for others, too.
     ///
     /// # Errors
     /// [`Rejection::BlockUnreadable`].
     pub fn load_for_reply(&self, cold: &[ColdBlock]) -> Result<Vec<LoadedBlock>, Rejection> {
-        self.shared().load_for_reply(cold)
+        let loaded = self.shared().load_for_reply(cold)?;
+        for some in cold.iter().zip(&loaded).collect::<Vec<_>>().chunks(INSTALLED_PER_HOLD) {
+            let mut core = self.shared().lock_core();
+            for &(cold, (owner, block)) in some {
+                let crate::core::Core { state, cache, cache_bytes, .. } = &mut *core;
+                let (place, bytes) = (cold.place, block.heap_bytes());
+                if cache.is_read_again(place, bytes, *cache_bytes)
+                    && let Some(object) = state.find_stream_object(*owner)
+                    && state.warm(object, *cold, block)
+                {
+                    let (object, first) = (object.id, cold.first);
+                    cache.add_read_again(CachedBlock { object, first, place, bytes });
+                }
+            }
+            core.make_room();
+        }
+        Ok(loaded.into_iter().map(|(_, block)| block).collect())
     }
 }
 
 impl Shared {
-    fn load_for_reply(&self, cold: &[ColdBlock]) -> Result<Vec<LoadedBlock>, Rejection> {
+    fn load_for_reply(
+        &self,
+        cold: &[ColdBlock],
+    ) -> Result<Vec<(ObjectId, LoadedBlock)>, Rejection> {
         let files = self.block_files().expect("a block on disk is in a file");
         self.counters.blocks_read.fetch_add(cold.len() as u64, Ordering::Relaxed);
-        read_blocks(files, cold).map_err(|error| unreadable(&error))
+        read_owned_blocks(files, cold).map_err(|error| unreadable(&error))
     }
 
     fn load(&self, needed: &[(ObjectId, ColdBlock)]) -> Result<LoadedBlocks, Rejection> {
@@ -140,12 +174,14 @@ impl Transaction<'_> {
         std::mem::take(&mut self.needed)
     }
 
-    /// Reads blocks for a reply, with the engine held: see [`Engine::load_for_reply`].
+    /// Reads blocks for a reply, with the engine held: see [`Engine::load_for_reply`]. They are put
+    /// in for nobody else.
     ///
     /// # Errors
     /// [`Rejection::BlockUnreadable`].
     pub fn load_for_reply(&self, cold: &[ColdBlock]) -> Result<Vec<LoadedBlock>, Rejection> {
-        self.shared.load_for_reply(cold)
+        let loaded = self.shared.load_for_reply(cold)?;
+        Ok(loaded.into_iter().map(|(_, block)| block).collect())
     }
 
     /// Puts loaded blocks into their streams, where they still belong there.

@@ -6,6 +6,9 @@
 //! queue, and stays as long as it is used between two turns. So reading through a whole stream
 //! moves no block that somebody keeps coming back to.
 //!
+//! Blocks that a reply read for itself are not taken in at all the first time, and go to the old
+//! queue if one is read again while no more than the budget was read so since.
+//!
 //! Must not know streams: it names blocks, and its owner says what became of each. Blocks that went
 //! otherwise (trimmed, deleted, changed) stay in the queues until their turn. Tests: below.
 
@@ -38,6 +41,10 @@ pub(crate) struct Cache {
     /// Left from the young queue lately.
     remembered: HashSet<BlockPlace, FixedState>,
     remembered_order: VecDeque<BlockPlace>,
+    /// Read by replies for themselves lately, and their bytes.
+    passed: HashSet<BlockPlace, FixedState>,
+    passed_order: VecDeque<(BlockPlace, usize)>,
+    passed_bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +74,9 @@ impl Cache {
             old: Queue::default(),
             remembered: HashSet::with_hasher(FixedState::with_seed(hash_seed)),
             remembered_order: VecDeque::new(),
+            passed: HashSet::with_hasher(FixedState::with_seed(hash_seed)),
+            passed_order: VecDeque::new(),
+            passed_bytes: 0,
         }
     }
 
@@ -84,12 +94,37 @@ impl Cache {
         }
     }
 
+    /// Whether a block that a reply has read should stay in memory: it was read before, not long
+    /// ago. Else that is remembered.
+    pub(crate) fn is_read_again(&mut self, place: BlockPlace, bytes: usize, budget: usize) -> bool {
+        if self.passed.remove(&place) {
+            return true;
+        }
+        self.passed.insert(place);
+        self.passed_order.push_back((place, bytes));
+        self.passed_bytes += bytes;
+        while self.passed_bytes > budget {
+            let (oldest, bytes) = self.passed_order.pop_front().expect("bytes are of places");
+            self.passed.remove(&oldest);
+            self.passed_bytes -= bytes;
+        }
+        false
+    }
+
+    /// A block that [`Self::is_read_again`] was put in.
+    pub(crate) fn add_read_again(&mut self, block: CachedBlock) {
+        self.old.push(block);
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.young = Queue::default();
         self.old = Queue::default();
         self.remembered.clear();
         self.remembered_order.clear();
+        self.passed.clear();
+        self.passed_order.clear();
+        self.passed_bytes = 0;
     }
 
     /// Asks for blocks to leave until `wanted` bytes did, or there is none left, and looks at no

@@ -108,7 +108,6 @@ const BIG: Range<u64> = 1..40_001;
 /// Blocks that reading the hot stream took from disk.
 fn read_hot(server: &mut Running) -> u64 {
     let before = server.number("blocks_read");
-    // One by one, as who looks entries up; what is only passed through by pages is not kept.
     let mut lookups = Pipeline::new();
     for n in HOT {
         lookups.cmd("XRANGE").arg("hot").arg(format!("{n}-1")).arg(format!("{n}-1"));
@@ -117,6 +116,23 @@ fn read_hot(server: &mut Running) -> u64 {
     let found: Vec<Entry> = found.into_iter().flatten().collect();
     check("hot", &found, HOT);
     server.number("blocks_read") - before
+}
+
+#[test]
+fn pages_of_what_fits_the_cache_stay_in_memory_when_they_are_read_again() {
+    let store = Store::new();
+    let mut server = store.start(&["--cache-mb", "16", "--sync", "everysec"]);
+    fill(&mut server.connection, "hot", HOT);
+    fill(&mut server.connection, "big", BIG);
+    let mut passes = Vec::new();
+    for _ in 0..4 {
+        let before = server.number("blocks_read");
+        scan(&mut server.connection, "hot", HOT, 500);
+        passes.push(server.number("blocks_read") - before);
+    }
+    println!("blocks read in each pass: {passes:?}");
+    assert!(passes[0] > 400, "only {} blocks had left memory", passes[0]);
+    assert_eq!(passes[2..], [0, 0], "the second time they stay");
 }
 
 #[test]
