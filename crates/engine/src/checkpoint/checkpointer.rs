@@ -13,30 +13,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::{error, fmt};
 
 use millstream_log::{
-    BlockReadError, BlockWriteError, BlockWriter, CheckpointChain, CheckpointKind,
-    CheckpointWriter, FinishedCheckpoint, LogPosition, OpenError,
+    BlockWriter, CheckpointChain, CheckpointKind, CheckpointWriter, FinishedCheckpoint, LogPosition,
 };
-use millstream_model::{BlockPlace, EntryId, LoadedBlock};
+use millstream_model::BlockPlace;
 
+use super::CheckpointError;
 use super::compaction::Compaction;
-use super::encode::{self, Sink};
-use crate::blocks::{address, place};
-use crate::cache::CachedBlock;
+use super::encode;
+use super::file_sink::Unsettled;
+use crate::blocks::address;
 use crate::changes::SavedObject;
 use crate::engine::Shared;
-use crate::object::ObjectId;
 
 /// Pieces copied under one hold of the engine: well below 100 us.
 const SAVE_BUDGET: usize = 256;
-/// Blocks that are told where they lie under one hold of the engine.
-const PLACES_PER_HOLD: usize = 128;
-/// Blocks are synced, and their streams told where they lie, each time so much was written.
-const SETTLE_BYTES: u64 = 4 << 20;
-/// How often the pace is told of what was written.
-const PACE_BYTES: u64 = 1 << 20;
 /// Deltas below this do not make a full checkpoint due, however small that is.
 const DELTA_BYTES_MIN: u64 = 4 << 20;
 /// A chain with more files is replaced by a full checkpoint.
@@ -58,56 +50,6 @@ pub enum CheckpointStep {
     WaitsForLog(LogPosition),
     /// A checkpoint was published; everything before this position may leave the log.
     Published(LogPosition),
-}
-
-/// A checkpoint failed. Nothing is lost: the one before and the log say everything. Try again.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum CheckpointError {
-    /// Something could not be written.
-    Write(BlockWriteError),
-    /// Something that is not needed any more could not be removed.
-    Remove(OpenError),
-    /// The same, of block files.
-    RemoveBlocks(BlockReadError),
-    /// The state was replaced by what is on disk.
-    Reloaded,
-}
-
-impl CheckpointError {
-    /// Whether the disk is full.
-    #[must_use]
-    pub fn is_disk_full(&self) -> bool {
-        matches!(self, Self::Write(error) if error.is_disk_full())
-    }
-}
-
-impl fmt::Display for CheckpointError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Write(error) => error.fmt(f),
-            Self::Remove(error) => error.fmt(f),
-            Self::RemoveBlocks(error) => error.fmt(f),
-            Self::Reloaded => f.write_str("everything was read again from disk meanwhile"),
-        }
-    }
-}
-
-impl error::Error for CheckpointError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Write(error) => error.source(),
-            Self::Remove(error) => error.source(),
-            Self::RemoveBlocks(error) => error.source(),
-            Self::Reloaded => None,
-        }
-    }
-}
-
-impl From<BlockWriteError> for CheckpointError {
-    fn from(error: BlockWriteError) -> Self {
-        Self::Write(error)
-    }
 }
 
 /// What is known of the checkpoints on disk.
@@ -166,83 +108,6 @@ struct Making {
     /// Of what was in memory only when it was begun, what still is.
     unwritten_bytes: usize,
     unsettled: Unsettled,
-}
-
-/// Blocks that were written and may not be on disk yet.
-#[derive(Default)]
-struct Unsettled {
-    blocks: Vec<(ObjectId, EntryId, LoadedBlock, BlockPlace)>,
-    bytes: u64,
-    /// Heap bytes of those that have left this list.
-    settled_bytes: usize,
-}
-
-/// Where blocks and records of a checkpoint go.
-struct FileSink<'a> {
-    shared: &'a Shared,
-    blocks: &'a mut BlockWriter,
-    records: &'a mut CheckpointWriter,
-    pace: &'a mut (dyn FnMut(u64) + Send),
-    unsettled: &'a mut Unsettled,
-    /// Bytes that the pace does not know of yet.
-    unpaced: u64,
-}
-
-impl Sink for FileSink<'_> {
-    type Error = BlockWriteError;
-
-    fn record(&mut self, record: &[u8]) -> Result<(), BlockWriteError> {
-        self.unpaced += record.len() as u64;
-        self.records.put(record)
-    }
-
-    fn block(&mut self, object: u64, block: &LoadedBlock) -> Result<BlockPlace, BlockWriteError> {
-        let mut bytes = Vec::with_capacity(block.byte_len() + 64);
-        block.encode(&mut bytes);
-        let at = place(self.blocks.append(object, 0, &bytes)?);
-        self.unsettled.blocks.push((ObjectId(object), block.first_id(), block.clone(), at));
-        self.unsettled.bytes += u64::from(at.bytes);
-        self.unpaced += u64::from(at.bytes);
-        if self.unsettled.bytes >= SETTLE_BYTES {
-            self.shared.settle(self.blocks, self.unsettled)?;
-        }
-        if self.unpaced >= PACE_BYTES {
-            (self.pace)(std::mem::take(&mut self.unpaced));
-        }
-        Ok(at)
-    }
-}
-
-impl Shared {
-    /// Brings blocks to disk, and tells their streams where they lie.
-    fn settle(
-        &self,
-        writer: &mut BlockWriter,
-        unsettled: &mut Unsettled,
-    ) -> Result<(), BlockWriteError> {
-        // Of a failure the owner gives up what is unsettled.
-        writer.sync()?;
-        unsettled.bytes = 0;
-        for some in std::mem::take(&mut unsettled.blocks).chunks(PLACES_PER_HOLD) {
-            let mut core = self.lock_core();
-            for (id, first, block, place) in some {
-                let object = core.state.find_stream_object(*id);
-                let is_set = object
-                    .is_some_and(|object| core.state.set_place(object, *first, block, *place));
-                if is_set {
-                    let (object, first, place) = (*id, *first, *place);
-                    let bytes = block.heap_bytes();
-                    unsettled.settled_bytes += bytes;
-                    core.cache.add_written(CachedBlock { object, first, place, bytes });
-                } else {
-                    // This checkpoint refers to it, and nothing later will.
-                    core.state.freed.push(*place);
-                }
-            }
-            core.make_room();
-        }
-        Ok(())
-    }
 }
 
 impl Checkpointer {
@@ -573,16 +438,6 @@ fn free_removed(shared: &Shared, saved: &[SavedObject]) {
 }
 
 impl Shared {
-    fn sink<'a>(
-        &'a self,
-        blocks: &'a mut BlockWriter,
-        records: &'a mut CheckpointWriter,
-        pace: &'a mut (dyn FnMut(u64) + Send),
-        unsettled: &'a mut Unsettled,
-    ) -> FileSink<'a> {
-        FileSink { shared: self, blocks, records, pace, unsettled, unpaced: 0 }
-    }
-
     fn free(&self, place: BlockPlace) {
         self.block_files().expect("a stored log has block files").free(address(place));
     }

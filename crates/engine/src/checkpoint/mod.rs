@@ -13,6 +13,8 @@
 mod checkpointer;
 mod compaction;
 mod encode;
+mod error;
+mod file_sink;
 mod kind;
 mod load;
 
@@ -20,5 +22,6 @@ mod load;
 mod tests;
 
 pub(crate) use checkpointer::CheckpointFacts;
-pub use checkpointer::{CheckpointError, CheckpointStep, Checkpointer};
+pub use checkpointer::{CheckpointStep, Checkpointer};
+pub use error::CheckpointError;
 pub(crate) use load::{LoadedHeader, LoadedObject, Loader};
