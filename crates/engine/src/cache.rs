@@ -12,9 +12,8 @@
 //! Must not know streams: it names blocks, and its owner says what became of each. Blocks that went
 //! otherwise (trimmed, deleted, changed) stay in the queues until their turn. Tests: below.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
-use foldhash::fast::FixedState;
 use millstream_model::{BlockPlace, EntryId, Eviction};
 
 use crate::object::ObjectId;
@@ -34,22 +33,59 @@ pub(crate) struct CachedBlock {
     pub(crate) bytes: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Cache {
     young: Queue,
     old: Queue,
     /// Left from the young queue lately.
-    remembered: HashSet<BlockPlace, FixedState>,
-    remembered_order: VecDeque<BlockPlace>,
+    remembered: BTreeSet<BlockPlace>,
+    remembered_order: Steady<BlockPlace>,
     /// Read by replies for themselves lately, and their bytes.
-    passed: HashSet<BlockPlace, FixedState>,
-    passed_order: VecDeque<(BlockPlace, usize)>,
+    passed: BTreeSet<BlockPlace>,
+    passed_order: Steady<(BlockPlace, usize)>,
     passed_bytes: usize,
+}
+
+/// A queue that never copies itself to grow, which would hold up whoever waits for the engine: so
+/// are the sets above trees, no tables.
+#[derive(Debug)]
+struct Steady<T> {
+    /// None is empty.
+    pieces: VecDeque<VecDeque<T>>,
+    len: usize,
+}
+
+impl<T> Default for Steady<T> {
+    fn default() -> Self {
+        Self { pieces: VecDeque::new(), len: 0 }
+    }
+}
+
+impl<T> Steady<T> {
+    const PIECE: usize = 512;
+
+    fn push(&mut self, item: T) {
+        if self.pieces.back().is_none_or(|piece| piece.len() == Self::PIECE) {
+            self.pieces.push_back(VecDeque::with_capacity(Self::PIECE));
+        }
+        self.pieces.back_mut().expect("there is one by now").push_back(item);
+        self.len += 1;
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        let piece = self.pieces.front_mut()?;
+        let item = piece.pop_front();
+        if piece.is_empty() {
+            self.pieces.pop_front();
+        }
+        self.len -= 1;
+        item
+    }
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    blocks: VecDeque<CachedBlock>,
+    blocks: Steady<CachedBlock>,
     /// Blocks that went otherwise are counted until their turn.
     bytes: usize,
 }
@@ -57,29 +93,17 @@ struct Queue {
 impl Queue {
     fn push(&mut self, block: CachedBlock) {
         self.bytes += block.bytes;
-        self.blocks.push_back(block);
+        self.blocks.push(block);
     }
 
     fn pop(&mut self) -> Option<CachedBlock> {
-        let block = self.blocks.pop_front()?;
+        let block = self.blocks.pop()?;
         self.bytes -= block.bytes;
         Some(block)
     }
 }
 
 impl Cache {
-    pub(crate) fn new(hash_seed: u64) -> Self {
-        Self {
-            young: Queue::default(),
-            old: Queue::default(),
-            remembered: HashSet::with_hasher(FixedState::with_seed(hash_seed)),
-            remembered_order: VecDeque::new(),
-            passed: HashSet::with_hasher(FixedState::with_seed(hash_seed)),
-            passed_order: VecDeque::new(),
-            passed_bytes: 0,
-        }
-    }
-
     /// A block that was in memory is on disk now, too.
     pub(crate) fn add_written(&mut self, block: CachedBlock) {
         self.young.push(block);
@@ -101,10 +125,10 @@ impl Cache {
             return true;
         }
         self.passed.insert(place);
-        self.passed_order.push_back((place, bytes));
+        self.passed_order.push((place, bytes));
         self.passed_bytes += bytes;
         while self.passed_bytes > budget {
-            let (oldest, bytes) = self.passed_order.pop_front().expect("bytes are of places");
+            let (oldest, bytes) = self.passed_order.pop().expect("bytes are of places");
             self.passed.remove(&oldest);
             self.passed_bytes -= bytes;
         }
@@ -118,13 +142,7 @@ impl Cache {
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.young = Queue::default();
-        self.old = Queue::default();
-        self.remembered.clear();
-        self.remembered_order.clear();
-        self.passed.clear();
-        self.passed_order.clear();
-        self.passed_bytes = 0;
+        *self = Self::default();
     }
 
     /// Asks for blocks to leave until `wanted` bytes did, or there is none left, and looks at no
@@ -141,7 +159,7 @@ impl Cache {
             if freed >= wanted {
                 break;
             }
-            let from_young = self.young.bytes > budget / YOUNG_SHARE || self.old.blocks.is_empty();
+            let from_young = self.young.bytes > budget / YOUNG_SHARE || self.old.blocks.len == 0;
             let queue = if from_young { &mut self.young } else { &mut self.old };
             let Some(block) = queue.pop() else { break };
             let mut eviction = leave(&block);
@@ -165,10 +183,10 @@ impl Cache {
 
     fn remember(&mut self, place: BlockPlace) {
         if self.remembered.insert(place) {
-            self.remembered_order.push_back(place);
+            self.remembered_order.push(place);
         }
-        while self.remembered_order.len() > REMEMBERED_MAX {
-            let oldest = self.remembered_order.pop_front().expect("longer than the limit");
+        while self.remembered_order.len > REMEMBERED_MAX {
+            let oldest = self.remembered_order.pop().expect("longer than the limit");
             self.remembered.remove(&oldest);
         }
     }
@@ -220,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_scan_larger_than_the_cache_leaves_what_is_read_again_and_again() {
-        let (mut cache, mut memory) = (Cache::new(7), Memory::default());
+        let (mut cache, mut memory) = (Cache::default(), Memory::default());
         let hot = 0..40;
         // Twice through something larger than the budget, so that the hot ones come back.
         for round in 0..3 {
@@ -243,7 +261,7 @@ mod tests {
 
     #[test]
     fn blocks_that_went_otherwise_are_passed_over() {
-        let (mut cache, mut memory) = (Cache::new(7), Memory::default());
+        let (mut cache, mut memory) = (Cache::default(), Memory::default());
         (0..50).for_each(|number| _ = read(&mut cache, &mut memory, number));
         memory.0.clear();
         (50..200).for_each(|number| _ = read(&mut cache, &mut memory, number));

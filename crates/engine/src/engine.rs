@@ -470,7 +470,7 @@ impl Core {
             expired_keys: 0,
             is_log_full: false,
             is_broken: false,
-            cache: Cache::new(options.hash_seed),
+            cache: Cache::default(),
             cache_bytes: options.blocks.cache_bytes,
             unwritten_floor: 0,
             generation: 0,
