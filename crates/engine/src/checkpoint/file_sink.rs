@@ -1,5 +1,5 @@
-//! Where blocks and records of a checkpoint go: to files, and what was written there is noted once it
-//! is on disk.
+//! Where blocks and records of a checkpoint go: to files, and what was written there is noted once
+//! it is on disk.
 
 use millstream_log::{BlockWriteError, BlockWriter, CheckpointWriter};
 use millstream_model::{BlockPlace, EntryId, LoadedBlock};
