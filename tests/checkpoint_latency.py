@@ -151,7 +151,8 @@ def main():
             print(f"round {number + 1}, {name}: p50, p99, p99.9 {shown} ms; {made} checkpoints")
     middle = {name: statistics.median(found) for name, found in figures.items()}
     print(f"p99.9, median of {ROUNDS}: {middle}, ratio {middle['checkpoints'] / middle['none']:.2f}")
-    print(f"longest hold: {servers['checkpoints'].info('millstream_longest_hold_us')} us")
+    holds = [servers["checkpoints"].info(f"millstream_longest_hold_{kind}us") for kind in ("", "cpu_")]
+    print(f"longest hold: {holds[0]} us, of work {holds[1]} us")
     for server in servers.values():
         server.stop()
 

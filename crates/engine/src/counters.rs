@@ -2,9 +2,10 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::core::Core;
 
@@ -23,6 +24,8 @@ pub(crate) struct Counters {
     pub(crate) unwritten_excess: AtomicU64,
     /// The longest time that the engine was held for a checkpoint, in nanoseconds.
     pub(crate) longest_hold_ns: AtomicU64,
+    /// The same in time on a processor: what the work takes where nothing else wants to run.
+    pub(crate) longest_hold_cpu_ns: AtomicU64,
 }
 
 /// The core, held for work that is no transaction; how long is counted. The one use of a clock
@@ -31,11 +34,22 @@ pub(crate) struct CoreGuard<'e> {
     core: MutexGuard<'e, Core>,
     counters: &'e Counters,
     since: Instant,
+    since_cpu: Duration,
+}
+
+/// Processor time of this thread.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl<'e> CoreGuard<'e> {
     pub(crate) fn new(core: MutexGuard<'e, Core>, counters: &'e Counters) -> Self {
-        Self { core, counters, since: Instant::now() }
+        Self { core, counters, since: Instant::now(), since_cpu: cpu_time() }
     }
 }
 
@@ -55,7 +69,9 @@ impl DerefMut for CoreGuard<'_> {
 
 impl Drop for CoreGuard<'_> {
     fn drop(&mut self) {
-        let held_ns = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let held_ns = nanoseconds(self.since.elapsed());
         self.counters.longest_hold_ns.fetch_max(held_ns, Ordering::Relaxed);
+        let cpu_ns = nanoseconds(cpu_time().saturating_sub(self.since_cpu));
+        self.counters.longest_hold_cpu_ns.fetch_max(cpu_ns, Ordering::Relaxed);
     }
 }

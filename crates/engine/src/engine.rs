@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use millstream_log::{
-    BlockFiles, BlockFilesOptions, CheckpointChain, LogOptions, LogPosition, OpenError, Preparer,
-    Progress, RecoveryReport, Room, Storage,
+    BlockFiles, BlockFilesOptions, CheckpointChain, DiskReserve, LogOptions, LogPosition,
+    OpenError, Preparer, Progress, RecoveryReport, Room, Storage,
 };
 use parking_lot::{Condvar, Mutex};
 
@@ -64,6 +64,9 @@ pub struct BlockOptions {
     pub checkpoint_log_bytes: u64,
     /// Size of a block file. Default 64 MiB.
     pub file_bytes: u64,
+    /// Disk space kept for checkpoints, so that one can be made on a full disk; the log does not
+    /// grow into it. Default 64 MiB, 0: none.
+    pub reserve_bytes: u64,
 }
 
 impl Default for BlockOptions {
@@ -72,6 +75,7 @@ impl Default for BlockOptions {
             cache_bytes: 256 << 20,
             checkpoint_log_bytes: 64 << 20,
             file_bytes: BlockFilesOptions::default().file_bytes,
+            reserve_bytes: 64 << 20,
         }
     }
 }
@@ -112,6 +116,7 @@ pub(crate) struct Shared {
     core: Mutex<Core>,
     /// `None` in memory.
     storage: Option<Arc<dyn Storage>>,
+    reserve: Option<DiskReserve>,
     room: Option<Room>,
     /// Ends of what was given to the operating system, and of what is on disk.
     written: AtomicU64,
@@ -158,7 +163,8 @@ impl Engine {
             accepts_damaged: options.accepts_damaged,
         };
         let places = state.places().map(blocks::address).collect::<Vec<_>>();
-        let files = BlockFiles::open(Arc::clone(&storage), files, places)?;
+        let reserve = DiskReserve::new(Arc::clone(&storage), options.blocks.reserve_bytes);
+        let files = BlockFiles::open(reserve.storage(), files, places)?;
         let mut core = Core::new(state, None, &options, now);
         let log = options.log.clone();
         let mut replay = recovery::Replayer::new(&mut core, &files, options.accepts_damaged);
@@ -171,11 +177,13 @@ impl Engine {
         )?;
         losses.extend(replay.into_loss());
         files.remove_leftovers()?;
+        reserve.begin(opened.room.clone())?;
         core.begin(Some(opened.buffer), now);
         if chain.is_none() && opened.report.records == 0 {
             core.create(options.hash_seed);
         }
-        let parts = DurableParts { storage, room: opened.room, files: files.clone(), from };
+        let parts =
+            DurableParts { storage, reserve, room: opened.room, files: files.clone(), from };
         let engine = Self::from_core(core, Some(parts), &options);
         let shared = || Arc::clone(&engine.shared);
         let commit = Commit::new(shared(), opened.committer);
@@ -197,12 +205,14 @@ impl Engine {
 
     fn from_core(core: Core, durable: Option<DurableParts>, options: &Options) -> Self {
         let from = durable.as_ref().map_or(0, |parts| parts.from.get());
-        let (storage, room, block_files) = match durable {
-            Some(parts) => (Some(parts.storage), Some(parts.room), Some(parts.files)),
-            None => (None, None, None),
-        };
+        let (mut storage, mut reserve, mut room, mut block_files) = (None, None, None, None);
+        if let Some(parts) = durable {
+            (storage, reserve) = (Some(parts.storage), Some(parts.reserve));
+            (room, block_files) = (Some(parts.room), Some(parts.files));
+        }
         let shared = Shared {
             block_files,
+            reserve,
             checkpointed: AtomicU64::new(from),
             checkpoint_log_bytes: options.blocks.checkpoint_log_bytes,
             cache_bytes: AtomicU64::new(options.blocks.cache_bytes as u64),
@@ -334,7 +344,9 @@ impl Engine {
             has_checkpoint_failed: counters.last_checkpoint_failed.load(Ordering::Relaxed),
             checkpoint_bytes: read(&counters.checkpoint_bytes),
             last_checkpoint_bytes: read(&counters.last_checkpoint_bytes),
+            reserve_bytes: self.shared.reserve().map_or(0, DiskReserve::bytes),
             longest_hold_us: read(&counters.longest_hold_ns) / 1000,
+            longest_hold_cpu_us: read(&counters.longest_hold_cpu_ns) / 1000,
         }
     }
 
@@ -367,6 +379,7 @@ impl Engine {
 /// What a stored engine has besides its core.
 struct DurableParts {
     storage: Arc<dyn Storage>,
+    reserve: DiskReserve,
     room: Room,
     files: BlockFiles,
     /// The newest checkpoint covers the log up to here.
@@ -385,6 +398,10 @@ impl Shared {
 
     pub(crate) fn storage(&self) -> Option<&Arc<dyn Storage>> {
         self.storage.as_ref()
+    }
+
+    pub(crate) fn reserve(&self) -> Option<&DiskReserve> {
+        self.reserve.as_ref()
     }
 
     pub(crate) fn is_disk_full(&self) -> bool {

@@ -174,7 +174,9 @@ pub fn salvage(
     now: Now,
     progress: &mut dyn FnMut(SalvageProgress),
 ) -> Result<Salvaged, OpenError> {
-    let options = Options { accepts_damaged: true, ..options.clone() };
+    let mut options = Options { accepts_damaged: true, ..options.clone() };
+    // No checkpoint is made of what is only looked at.
+    options.blocks.reserve_bytes = 0;
     let mut losses = Vec::new();
     let mut opened = open(storage, &options, now, &mut losses, progress)?;
     losses.append(&mut opened.losses);

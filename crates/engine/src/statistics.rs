@@ -63,6 +63,10 @@ pub struct StorageStatistics {
     pub last_checkpoint_bytes: u64,
     /// The longest time that the engine was held, in microseconds.
     pub longest_hold_us: u64,
+    /// The same in microseconds on a processor: without what other threads took meanwhile.
+    pub longest_hold_cpu_us: u64,
+    /// Disk space that is kept for the next one: all of it, or none.
+    pub reserve_bytes: u64,
 }
 
 /// Bytes that the tables of a database take, roughly.

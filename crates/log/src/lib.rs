@@ -26,6 +26,7 @@ mod buffer;
 mod checkpoint;
 mod committer;
 mod concurrent_sync;
+mod disk_reserve;
 mod error;
 pub mod format;
 pub mod memory_storage;
@@ -56,6 +57,7 @@ pub use checkpoint::{
 };
 pub use committer::Committer;
 pub use concurrent_sync::{ConcurrentSync, Synced};
+pub use disk_reserve::DiskReserve;
 pub use error::{AppendError, OpenError, PrepareError};
 pub use memory_storage::MemoryStorage;
 pub use options::LogOptions;

@@ -83,7 +83,9 @@ impl Preparer {
     pub fn remove_before(&mut self, position: LogPosition) -> Result<Removed, PrepareError> {
         let mut removed = Removed::default();
         while let Some(segment) = self.removable(position) {
-            let recycles = segment.is_recyclable && self.may_keep_one_more();
+            // Held: the reserve of the disk needs the space first.
+            let recycles =
+                segment.is_recyclable && self.may_keep_one_more() && !self.is_growth_held();
             self.remove_segment(segment.first, recycles)?;
             removed.segments += 1;
             removed.recycled += usize::from(recycles);
@@ -169,6 +171,7 @@ impl Preparer {
 
     fn extend(&self, file: &dyn StorageFile, from: u64, bytes: u64) -> io::Result<()> {
         match self.shared.options.is_zero_filled {
+            _ if bytes > 0 && self.is_growth_held() => Err(ErrorKind::StorageFull.into()),
             true => {
                 self.shared.zeroed_bytes.fetch_add(bytes, Ordering::Relaxed);
                 write_zeros(file, from, bytes)
@@ -176,6 +179,10 @@ impl Preparer {
             false if bytes == 0 => Ok(()),
             false => file.reserve(from, bytes),
         }
+    }
+
+    fn is_growth_held(&self) -> bool {
+        self.shared.is_growth_held.load(Ordering::Acquire)
     }
 
     fn keep_spare(&self, spare: Spare) {

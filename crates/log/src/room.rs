@@ -73,6 +73,17 @@ impl Room {
         self.shared.is_disk_full()
     }
 
+    /// Prepares no more space that takes any of the disk, until [`Self::allow_growth`]. Returns once
+    /// nobody takes any. Meanwhile the disk counts as full for whoever asks.
+    pub(crate) fn hold_growth(&self) {
+        let _growing = self.shared.growing.lock();
+        self.shared.is_growth_held.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn allow_growth(&self) {
+        self.shared.is_growth_held.store(false, Ordering::Release);
+    }
+
     /// Why the log accepts no writes any more, if so.
     #[must_use]
     pub fn poison_reason(&self) -> Option<String> {

@@ -162,6 +162,8 @@ pub(crate) struct Shared {
     pub(crate) opened_at: LogPosition,
     pub(crate) zeroed_bytes: AtomicU64,
     disk_full: AtomicBool,
+    /// Set and read with `growing` held, but for who only cleans up.
+    pub(crate) is_growth_held: AtomicBool,
     poison: Mutex<Option<String>>,
 }
 
@@ -183,6 +185,7 @@ impl Shared {
             limit: AtomicU64::new(written.get()),
             wanted_bytes: AtomicU64::new(0),
             disk_full: AtomicBool::new(false),
+            is_growth_held: AtomicBool::new(false),
             poison: Mutex::new(None),
         };
         shared.publish(&shared.state.lock());

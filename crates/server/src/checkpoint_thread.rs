@@ -21,6 +21,8 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 const LOG_PAUSE: Duration = Duration::from_millis(2);
 /// Before it tries again after a failure.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// Before it tries again to have disk space for the next one.
+const RESERVE_PAUSE: Duration = Duration::from_millis(200);
 /// Bytes a second.
 const PACE: u64 = 32 << 20;
 
@@ -28,11 +30,15 @@ const PACE: u64 = 32 << 20;
 pub(crate) fn run(mut checkpointer: Checkpointer, shared: &Arc<Shared>, stop: &Arc<AtomicBool>) {
     checkpointer.set_pace(pace(Arc::clone(shared), Arc::clone(stop)));
     let mut has_complained = false;
+    let mut reserve_tried_at = None;
     while shared.poison().is_none() {
         let is_stopping = stop.load(Ordering::Acquire);
         match checkpointer.step(is_stopping) {
             Ok(CheckpointStep::Idle) if is_stopping => return,
-            Ok(CheckpointStep::Idle) => thread::sleep(LOOK_PAUSE),
+            Ok(CheckpointStep::Idle) => {
+                keep_reserve(&checkpointer, &mut reserve_tried_at);
+                thread::sleep(LOOK_PAUSE);
+            }
             Ok(CheckpointStep::Working) => {}
             Ok(CheckpointStep::WaitsForLog(position)) => {
                 shared.note_log_end(position);
@@ -55,14 +61,36 @@ pub(crate) fn run(mut checkpointer: Checkpointer, shared: &Arc<Shared>, stop: &A
     }
 }
 
+/// Now and then tries to have the reserve whole.
+fn keep_reserve(checkpointer: &Checkpointer, tried_at: &mut Option<Instant>) {
+    if tried_at.is_some_and(|at| at.elapsed() < RESERVE_PAUSE) {
+        return;
+    }
+    match checkpointer.keep_reserve() {
+        Ok(true) => *tried_at = None,
+        // A full disk, which INFO and the answers to writes tell.
+        Ok(false) => *tried_at = Some(Instant::now()),
+        Err(error) => {
+            if tried_at.replace(Instant::now()).is_none() {
+                tracing::error!("{}", with_source(&error));
+            }
+        }
+    }
+}
+
+fn with_source(error: &CheckpointError) -> String {
+    let source = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+    format!("{error}{source}")
+}
+
 fn complain(error: &CheckpointError, has_complained: &mut bool) {
     if matches!(error, CheckpointError::Reloaded) || *has_complained {
         return;
     }
     *has_complained = true;
-    let source = error.source().map(|source| format!(": {source}")).unwrap_or_default();
     tracing::error!(
-        "cannot make a checkpoint, will try again (nothing is lost, the log grows): {error}{source}"
+        "cannot make a checkpoint, will try again (nothing is lost, the log grows): {}",
+        with_source(error)
     );
 }
 

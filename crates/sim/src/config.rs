@@ -47,6 +47,7 @@ pub(crate) fn options(dice: &mut Dice) -> Options {
         cache_bytes: dice.pick(&[0, 500, 5_000, 1 << 20]),
         checkpoint_log_bytes: dice.pick(&[1 << 10, 4 << 10, 32 << 10]),
         file_bytes: dice.pick(&[512, 4 << 10, 64 << 10]),
+        reserve_bytes: dice.pick(&[0, 4 << 10, 16 << 10]),
     };
     let accepts_damaged = false;
     Options {

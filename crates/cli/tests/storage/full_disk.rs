@@ -11,9 +11,6 @@ use crate::entries::{add, error_text, fill, length, scan, try_fill};
 use crate::store::{Running, Store, poll};
 
 const SIZE: &str = "size=64m";
-/// Given back by hand once the disk is full: giving back the rest takes a checkpoint, which needs
-/// some room, and none is kept for it.
-const BALLAST: usize = 8 << 20;
 /// More than it holds.
 const TOO_MANY: u64 = 1_000_000;
 const SMALL: [&str; 6] =
@@ -111,7 +108,6 @@ fn begin(disk: &Disk) -> (Store, Running) {
 fn a_store_that_filled_the_disk_reads_on_and_writes_again_after_trimming() {
     let Some(disk) = Disk::mount() else { return };
     let (store, mut server) = begin(&disk);
-    let ballast = take_space(&disk, BALLAST);
     let refused = fill_until_refused(&mut server, 101);
     assert!(refused > 30_000, "64 MB were full after {refused} entries");
     println!("full: {refused} entries of 1 KB in 64 MB");
@@ -125,7 +121,6 @@ fn a_store_that_filled_the_disk_reads_on_and_writes_again_after_trimming() {
     scan(&mut server.connection, "s", 101..refused, 1000);
     let kept = refused - 1000;
     free_some(&mut server, &[&format!("XTRIM s MINID {kept}-1")]);
-    fs::remove_file(ballast).expect("make a little room");
     wait_for_space(&mut server);
     assert!(can_write(&mut server, refused), "trimming gave no space back");
     fill(&mut server.connection, "s", refused + 1..refused + 10_001);
@@ -140,11 +135,9 @@ fn trimming_gives_space_back_without_a_restart_however_often() {
     let (_store, mut server) = begin(&disk);
     let mut next = 101;
     for _ in 0..3 {
-        let ballast = take_space(&disk, BALLAST);
         let refused = fill_until_refused(&mut server, next);
         let kept = refused - 1000;
         free_some(&mut server, &[&format!("XTRIM s MINID {kept}-1")]);
-        fs::remove_file(ballast).expect("make a little room");
         wait_for_space(&mut server);
         assert!(can_write(&mut server, refused), "trimming gave no space back");
         scan(&mut server.connection, "s", kept..refused + 1, 1000);

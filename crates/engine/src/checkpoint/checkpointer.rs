@@ -152,6 +152,17 @@ impl Checkpointer {
         self.work.is_some()
     }
 
+    /// Takes space for the next checkpoint on a full disk again, if a former one needed it and
+    /// there is as much. To be called now and then, while none is being made and what the last one
+    /// covers has left the log. Until it returns true the log does not grow.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Reserve`]: other than that the disk is full.
+    pub fn keep_reserve(&self) -> Result<bool, CheckpointError> {
+        let reserve = self.shared.reserve().expect("a stored engine has one");
+        reserve.keep().map_err(CheckpointError::Reserve)
+    }
+
     /// Re-derives what is counted of block files, while no checkpoint is being made.
     ///
     /// # Panics
@@ -196,9 +207,10 @@ impl Checkpointer {
         let freed = core.state.collect_freed();
         let freed_bytes: u64 = freed.iter().take(FREED_MAX).map(|at| u64::from(at.bytes)).sum();
         let is_disk_full = self.shared.is_disk_full();
+        // On a full disk whatever gives some back is worth one.
         let is_space_wanted = freed.len() >= FREED_MAX
             || freed_bytes >= FREED_BYTES
-            || (is_disk_full && freed_bytes > 0);
+            || (is_disk_full && (freed_bytes > 0 || logged >= goal / 4));
         let has_changed = logged > 0 || self.has_moved || is_space_wanted;
         let is_moved = self.has_moved && self.compaction.is_none();
         has_changed
@@ -236,11 +248,13 @@ impl Checkpointer {
     fn begin(&mut self) -> Result<CheckpointStep, CheckpointError> {
         let facts = self.facts;
         let storage = self.shared.storage().expect("checkpoints are of a stored log");
+        let is_chain_long = facts.newest - facts.full >= DELTAS_MAX
+            || facts.delta_bytes > (facts.full_bytes / 2).max(DELTA_BYTES_MIN);
+        // On a full disk the smaller one has the better chance.
         let is_full = self.must_be_full
             || facts.newest == 0
             || !matches!(CheckpointChain::is_present(storage, facts.full, facts.newest), Ok(true))
-            || facts.newest - facts.full >= DELTAS_MAX
-            || facts.delta_bytes > (facts.full_bytes / 2).max(DELTA_BYTES_MIN);
+            || (is_chain_long && !self.shared.is_disk_full());
         let kind = if is_full { CheckpointKind::Full } else { CheckpointKind::Delta };
         let number = facts.newest + 1;
         let (header, mut making) = {
@@ -260,7 +274,8 @@ impl Checkpointer {
             (header, making)
         };
         let position = making.position;
-        let begun = CheckpointWriter::create(storage, kind, number, position, self.salt);
+        let reserve = self.shared.reserve().expect("a stored engine has one");
+        let begun = CheckpointWriter::create(&reserve.storage(), kind, number, position, self.salt);
         let begun = begun.and_then(|mut writer| {
             let unsettled = &mut making.unsettled;
             let mut sink =

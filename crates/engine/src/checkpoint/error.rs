@@ -1,6 +1,6 @@
 //! Why no checkpoint was made.
 
-use std::{error, fmt};
+use std::{error, fmt, io};
 
 use millstream_log::{BlockReadError, BlockWriteError, OpenError};
 
@@ -14,6 +14,8 @@ pub enum CheckpointError {
     Remove(OpenError),
     /// The same, of block files.
     RemoveBlocks(BlockReadError),
+    /// The reserve of disk space could not be taken.
+    Reserve(io::Error),
     /// The state was replaced by what is on disk.
     Reloaded,
 }
@@ -32,6 +34,7 @@ impl fmt::Display for CheckpointError {
             Self::Write(error) => error.fmt(f),
             Self::Remove(error) => error.fmt(f),
             Self::RemoveBlocks(error) => error.fmt(f),
+            Self::Reserve(_) => f.write_str("cannot keep disk space for the next one"),
             Self::Reloaded => f.write_str("everything was read again from disk meanwhile"),
         }
     }
@@ -43,6 +46,7 @@ impl error::Error for CheckpointError {
             Self::Write(error) => error.source(),
             Self::Remove(error) => error.source(),
             Self::RemoveBlocks(error) => error.source(),
+            Self::Reserve(error) => Some(error),
             Self::Reloaded => None,
         }
     }

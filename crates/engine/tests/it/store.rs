@@ -33,8 +33,12 @@ pub(crate) fn small() -> Options {
     log.salt = 0x5eed;
     let block_limits = BlockLimits { bytes_max: 4096, entries_max: 4 };
     let settings = Settings { block_limits, ..Settings::default() };
-    let blocks =
-        BlockOptions { cache_bytes: 400, checkpoint_log_bytes: 2 << 10, file_bytes: 1 << 10 };
+    let blocks = BlockOptions {
+        cache_bytes: 400,
+        checkpoint_log_bytes: 2 << 10,
+        file_bytes: 1 << 10,
+        reserve_bytes: 2 << 10,
+    };
     Options { settings, hash_seed: 11, log, blocks, ..Options::default() }
 }
 

@@ -335,6 +335,27 @@ impl Disk {
         result
     }
 
+    /// All of it or nothing.
+    pub(super) fn reserve(&mut self, id: u64, offset: u64, bytes: u64) -> io::Result<()> {
+        self.check_fault(Operation::Write)?;
+        let end = usize::try_from(offset + bytes).map_err(io::Error::other)?;
+        let (offset, used) = (offset as usize, self.used_bytes());
+        let capacity_bytes = self.capacity_bytes;
+        let file = self.file(id)?;
+        let new_bytes = (file.new_sectors(offset, end - offset) * SECTOR_BYTES) as u64;
+        if new_bytes > 0 && capacity_bytes.is_some_and(|capacity| used + new_bytes > capacity) {
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "disk is full"));
+        }
+        let length = file.live.len().max(end);
+        file.live.resize(length, 0);
+        let sectors = file.allocated.len().max(end.div_ceil(SECTOR_BYTES));
+        file.allocated.resize(sectors, false);
+        file.allocated[offset / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES)].fill(true);
+        file.pending.push(Change::SetLen(length));
+        self.keep_image(Operation::Write);
+        Ok(())
+    }
+
     fn used_bytes(&self) -> u64 {
         let named = self.live.files.values().filter_map(|id| self.files.get(id));
         let sectors = named.flat_map(|file| &file.allocated).filter(|is| **is).count();

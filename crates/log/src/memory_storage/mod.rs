@@ -222,6 +222,10 @@ impl StorageFile for MemoryFile {
         self.disk.lock().len(self.id)
     }
 
+    fn reserve(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        self.disk.lock().reserve(self.id, offset, bytes)
+    }
+
     fn set_len(&self, bytes: u64) -> io::Result<()> {
         self.disk.lock().set_len(self.id, bytes)
     }

@@ -5,6 +5,7 @@ mod checkpoints;
 mod concurrent_sync;
 mod corruption;
 mod crash;
+mod disk_reserve;
 mod full_disk;
 mod golden;
 mod golden_blocks;

@@ -42,7 +42,10 @@ impl Simulation {
     /// Returns whether there is nothing to do for now.
     fn checkpoint_step(&mut self, is_wanted: bool) -> Result<bool, crate::failure::Failure> {
         match self.store.checkpointer.step(is_wanted) {
-            Ok(CheckpointStep::Idle) => return Ok(true),
+            Ok(CheckpointStep::Idle) => {
+                self.keep_reserve()?;
+                return Ok(true);
+            }
             Ok(CheckpointStep::Working) => {}
             Ok(CheckpointStep::WaitsForLog(position)) => {
                 self.note(&format!("a checkpoint waits for {position}"));
@@ -59,6 +62,13 @@ impl Simulation {
             }
         }
         Ok(false)
+    }
+
+    fn keep_reserve(&mut self) -> Checked {
+        match self.store.checkpointer.keep_reserve() {
+            Ok(_) => Ok(()),
+            Err(error) => self.checkpoint_failed(&error),
+        }
     }
 
     fn checkpoint_failed(&mut self, error: &CheckpointError) -> Checked {
