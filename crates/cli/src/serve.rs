@@ -335,6 +335,7 @@ impl ServeOptions {
         if let Some(kb) = self.log_segment_kb {
             usual.log.segment_bytes = kb << 10;
             usual.log.reserve_bytes = usual.log.segment_bytes / 8;
+            usual.blocks.file_bytes = usual.log.segment_bytes;
         }
         if let Some(kb) = self.checkpoint_log_kb {
             usual.blocks.checkpoint_log_bytes = kb << 10;

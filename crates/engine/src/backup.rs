@@ -93,21 +93,7 @@ impl BackupPin {
     pub fn files(&self) -> Result<Vec<StoredFile>, OpenError> {
         let storage = self.shared.storage().expect("only a store on disk is pinned");
         let mut files = chain_files(&**storage, self.pinned.chain)?;
-        for mut block_file in self.blocks.iter().cloned() {
-            if !block_file.is_final {
-                // The rest of what was appended is not written yet, and no checkpoint needs it.
-                let path = storage.path(&block_file.name);
-                let measured = storage.open(&block_file.name).and_then(|file| file.len());
-                let bytes = measured.map_err(|source| OpenError::Io {
-                    action: "measure block file",
-                    path,
-                    source,
-                })?;
-                block_file.bytes = block_file.bytes.min(bytes);
-                block_file.file_bytes = block_file.bytes;
-            }
-            files.push(block_file);
-        }
+        files.extend(self.blocks.iter().cloned());
         files.extend(segments_between(&**storage, self.pinned.position, self.until)?);
         Ok(files)
     }

@@ -292,8 +292,8 @@ impl State {
     pub(crate) fn note_blocks(&mut self, object: ObjectRef, before: BlockBytes) {
         let entries = self.store_mut(object.slot).note_blocks(object.slot.index, before);
         if entries.has_freed() {
-            let mut freed = entries.take_freed();
-            self.freed.append(&mut freed);
+            let freed = entries.take_freed();
+            self.freed.append(freed);
         }
     }
 

@@ -182,8 +182,13 @@ impl Engine {
         if chain.is_none() && opened.report.records == 0 {
             core.create(options.hash_seed);
         }
-        let parts =
-            DurableParts { storage, reserve, room: opened.room, files: files.clone(), from };
+        let parts = DurableParts {
+            storage,
+            reserve: reserve.clone(),
+            room: opened.room,
+            files: files.clone(),
+            from,
+        };
         let engine = Self::from_core(core, Some(parts), &options);
         let shared = || Arc::clone(&engine.shared);
         let commit = Commit::new(shared(), opened.committer);
@@ -192,7 +197,8 @@ impl Engine {
         engine.shared.backups.lock().published((facts.full, facts.newest), from);
         let salt = options.log.salt;
         let checkpointer = Checkpointer::new(shared(), files.writer(), facts, from, salt);
-        let (preparer, report) = (opened.preparer, opened.report);
+        let (mut preparer, report) = (opened.preparer, opened.report);
+        preparer.set_disk_reserve(reserve);
         Ok(Opened { engine, commit, preparer, checkpointer, report, losses })
     }
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use millstream_model::{BlockPlace, Group};
+use millstream_model::{FreedBlocks, Group};
 use parking_lot::Mutex;
 
 use crate::directory::Directory;
@@ -29,7 +29,7 @@ pub struct Garbage {
 /// What is known of garbage after it was handed out: objects that wait to be freed, shown by INFO;
 /// and places of blocks that were freed with them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct GarbageCount(Arc<AtomicUsize>, Arc<Mutex<Vec<BlockPlace>>>);
+pub(crate) struct GarbageCount(Arc<AtomicUsize>, Arc<Mutex<FreedBlocks>>);
 
 #[derive(Debug)]
 struct Counted {
@@ -104,7 +104,7 @@ impl GarbageCount {
     }
 
     /// Places that were freed with garbage since the last call.
-    pub(crate) fn take_freed(&self) -> Vec<BlockPlace> {
+    pub(crate) fn take_freed(&self) -> FreedBlocks {
         std::mem::take(&mut self.1.lock())
     }
 

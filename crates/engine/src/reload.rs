@@ -85,7 +85,7 @@ impl Engine {
         // A checkpoint that is being made was of the state before.
         core.generation += 1;
         let freed = core.state.freed.iter();
-        files.recount(core.state.places().chain(freed.copied()).map(address));
+        files.recount(core.state.places().chain(freed).map(address));
         drop(transaction);
         // Takes as long as the state was large, and nobody shall wait for it.
         drop(before);

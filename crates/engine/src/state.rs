@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use millstream_log::LogPosition;
-use millstream_model::{BlockPlace, Stream};
+use millstream_model::{FreedBlocks, Stream};
 
 use crate::changes::Changes;
 use crate::checkpoint::{LoadedHeader, LoadedObject};
@@ -47,7 +47,7 @@ pub(crate) struct State {
     /// Changes since the start; INFO shows them.
     pub(crate) change_count: u64,
     /// Places of blocks that were freed since a checkpoint began last: it may still refer to them.
-    pub(crate) freed: Vec<BlockPlace>,
+    pub(crate) freed: FreedBlocks,
     /// What a checkpoint has to know.
     pub(crate) changes: Changes,
     /// What is to be freed with the lock free.
@@ -97,7 +97,7 @@ impl State {
             time_max_ms: 0,
             producing: BTreeSet::new(),
             change_count: 0,
-            freed: Vec::new(),
+            freed: FreedBlocks::default(),
             changes: Changes::default(),
             garbage: garbage_count.place(),
             garbage_count,
@@ -249,13 +249,13 @@ impl State {
     }
 
     /// Places that nothing here refers to any more; a checkpoint that was begun before may.
-    pub(crate) fn take_freed(&mut self) -> Vec<BlockPlace> {
+    pub(crate) fn take_freed(&mut self) -> FreedBlocks {
         std::mem::take(self.collect_freed())
     }
 
     /// The same, left here.
-    pub(crate) fn collect_freed(&mut self) -> &mut Vec<BlockPlace> {
-        self.freed.append(&mut self.garbage_count.take_freed());
+    pub(crate) fn collect_freed(&mut self) -> &mut FreedBlocks {
+        self.freed.append(self.garbage_count.take_freed());
         &mut self.freed
     }
 

@@ -4,8 +4,9 @@
 //! Invariants:
 //! 1. The log grows only while the reserve is whole: whoever takes the last of the disk meets the
 //!    end of it with the reserve still there.
-//! 2. The reserve is given up only for a write that found no space, and is taken again once there
-//!    is some, before the log gets any.
+//! 2. The reserve is given up only for a write of a checkpoint that found no space, and for what the
+//!    log keeps for commands that free some. It is taken again once there is as much, before the
+//!    log gets any other.
 //!
 //! It is a file of its size, preallocated and never written. Tests: `tests/it/disk_reserve.rs`.
 
@@ -99,6 +100,11 @@ impl DiskReserve {
         self.shared.is_whole.store(true, Ordering::Release);
         self.shared.room.get().inspect(|room| room.allow_growth());
         Ok(true)
+    }
+
+    /// Gives the space up until the next [`Self::keep`]; returns whether there was any.
+    pub(crate) fn give_up(&self) -> bool {
+        self.shared.give_up()
     }
 
     /// The same storage for whoever may use the reserve: a write that finds no space gives it up
@@ -214,6 +220,10 @@ impl StorageFile for ReservingFile {
 
     fn reserve(&self, offset: u64, bytes: u64) -> io::Result<()> {
         self.shared.try_twice(|| self.file.reserve(offset, bytes))
+    }
+
+    fn is_shared(&self) -> io::Result<bool> {
+        self.file.is_shared()
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {

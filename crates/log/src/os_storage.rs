@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -159,6 +159,10 @@ impl StorageFile for OsFile {
             Err(rustix::io::Errno::OPNOTSUPP) => write_zeros(self, offset, bytes),
             other => Ok(other?),
         }
+    }
+
+    fn is_shared(&self) -> io::Result<bool> {
+        Ok(self.0.metadata()?.nlink() > 1)
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::committer::take_spare;
+use crate::disk_reserve::DiskReserve;
 use crate::error::Failure;
 use crate::format::SEGMENT_HEADER_BYTES;
 use crate::segments::{FOLDER, Finished, Shared, Spare, segment_name, spare_name};
@@ -24,6 +25,7 @@ pub struct Preparer {
     shared: Arc<Shared>,
     /// Renamed to spares, but the directory is not synced yet.
     unsynced: Vec<String>,
+    disk_reserve: Option<DiskReserve>,
 }
 
 /// What a step found.
@@ -48,7 +50,12 @@ pub struct Removed {
 
 impl Preparer {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, unsynced: Vec::new() }
+        Self { shared, unsynced: Vec::new(), disk_reserve: None }
+    }
+
+    /// On a full disk the log's reserve is prepared in space that was kept for checkpoints.
+    pub fn set_disk_reserve(&mut self, reserve: DiskReserve) {
+        self.disk_reserve = Some(reserve);
     }
 
     /// Extends the prepared space by one step (at most `zero_step_bytes` written and synced), first
@@ -58,15 +65,13 @@ impl Preparer {
     /// [`PrepareError::Io`]: nothing is lost, try again later. [`PrepareError::Poisoned`].
     pub fn step(&mut self) -> Result<Prepared, PrepareError> {
         self.check_poison()?;
-        let result = {
-            let shared = Arc::clone(&self.shared);
-            let _growing = shared.growing.lock();
-            self.grow()
-        };
-        let result = match result {
-            Err(failure) if is_disk_full(&failure.source) => Ok(Prepared::DiskFull),
-            other => other,
-        };
+        let mut result = self.try_grow();
+        if matches!(result, Ok(Prepared::DiskFull))
+            && self.is_reserve_short()
+            && self.disk_reserve.as_ref().is_some_and(DiskReserve::give_up)
+        {
+            result = self.try_grow();
+        }
         self.shared.set_disk_full(matches!(result, Ok(Prepared::DiskFull)));
         self.check_poison()?;
         Ok(result?)
@@ -105,10 +110,23 @@ impl Preparer {
         }
     }
 
+    fn try_grow(&self) -> Result<Prepared, Failure> {
+        let _growing = self.shared.growing.lock();
+        match self.grow() {
+            Err(failure) if is_disk_full(&failure.source) => Ok(Prepared::DiskFull),
+            other => other,
+        }
+    }
+
+    /// Whether less is prepared than is kept for commands that free space.
+    fn is_reserve_short(&self) -> bool {
+        self.ahead_bytes() < self.shared.options.reserve_bytes
+    }
+
     /// The caller holds `growing`.
     fn grow(&self) -> Result<Prepared, Failure> {
         let goal = self.shared.ahead_bytes_goal();
-        if self.shared.limit().since(self.shared.written()) >= goal {
+        if self.ahead_bytes() >= goal {
             return Ok(Prepared::Enough);
         }
         let current = self.shared.state.lock().current.clone();
@@ -166,12 +184,24 @@ impl Preparer {
     /// How much of what is left one step prepares.
     fn step_bytes(&self, left: u64) -> u64 {
         let options = &self.shared.options;
-        if options.is_zero_filled { options.zero_step_bytes.min(left) } else { left }
+        let step = if options.is_zero_filled { options.zero_step_bytes.min(left) } else { left };
+        // What is held is for others: no more than the log's own reserve may be taken.
+        if self.is_growth_held() && self.is_reserve_short() {
+            step.min(options.reserve_bytes + 2 * SEGMENT_HEADER_BYTES - self.ahead_bytes())
+        } else {
+            step
+        }
+    }
+
+    fn ahead_bytes(&self) -> u64 {
+        self.shared.limit().since(self.shared.written())
     }
 
     fn extend(&self, file: &dyn StorageFile, from: u64, bytes: u64) -> io::Result<()> {
         match self.shared.options.is_zero_filled {
-            _ if bytes > 0 && self.is_growth_held() => Err(ErrorKind::StorageFull.into()),
+            _ if bytes > 0 && self.is_growth_held() && !self.is_reserve_short() => {
+                Err(ErrorKind::StorageFull.into())
+            }
             true => {
                 self.shared.zeroed_bytes.fetch_add(bytes, Ordering::Relaxed);
                 write_zeros(file, from, bytes)

@@ -73,8 +73,9 @@ impl Room {
         self.shared.is_disk_full()
     }
 
-    /// Prepares no more space that takes any of the disk, until [`Self::allow_growth`]. Returns once
-    /// nobody takes any. Meanwhile the disk counts as full for whoever asks.
+    /// Prepares no more space that takes any of the disk, but for the log's reserve, until
+    /// [`Self::allow_growth`]. Returns once nobody takes any. Meanwhile the disk counts as full for
+    /// whoever asks.
     pub(crate) fn hold_growth(&self) {
         let _growing = self.shared.growing.lock();
         self.shared.is_growth_held.store(true, Ordering::Release);

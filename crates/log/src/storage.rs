@@ -60,6 +60,11 @@ pub trait StorageFile: Send + Sync + Debug {
     fn reserve(&self, offset: u64, bytes: u64) -> io::Result<()> {
         write_zeros(self, offset, bytes)
     }
+    /// Whether the file has another name too, as one that a backup took over: then its bytes are
+    /// not ours alone.
+    fn is_shared(&self) -> io::Result<bool> {
+        Ok(false)
+    }
     /// Cuts the file, or extends it with zero bytes that take no space.
     fn set_len(&self, bytes: u64) -> io::Result<()>;
 }

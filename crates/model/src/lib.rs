@@ -21,8 +21,8 @@ mod trim;
 pub use consumer::Consumer;
 pub use entries::{
     BlockError, BlockLimits, BlockPlace, ColdBlock, ColdBlocks, Direction, Entries, EntryRef,
-    EntrySlice, EntrySliceIter, Eviction, LoadedBlock, NodeView, Pairs, PinnedEntry, RestoreError,
-    StoredBlock, StoredContents, StoredTombstones,
+    EntrySlice, EntrySliceIter, Eviction, FreedBlocks, LoadedBlock, NodeView, Pairs, PinnedEntry,
+    RestoreError, StoredBlock, StoredContents, StoredTombstones,
 };
 pub use entry_id::EntryId;
 pub use group::{Group, GroupId};

@@ -48,6 +48,7 @@ pub(crate) fn run(mut checkpointer: Checkpointer, shared: &Arc<Shared>, stop: &A
             Ok(CheckpointStep::Published(position)) => {
                 tracing::debug!("a checkpoint covers the log up to {position}");
                 has_complained = false;
+                reserve_tried_at = None;
                 shared.wake_preparer();
             }
             Err(error) => {

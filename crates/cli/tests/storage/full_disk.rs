@@ -78,9 +78,10 @@ fn can_write(server: &mut Running, n: u64) -> bool {
     poll(|| add("s", n).query::<String>(&mut server.connection).is_ok())
 }
 
-/// Waits until what was trimmed is off the disk.
+/// Waits until what was trimmed is off the disk, and the disk counts as free.
 fn wait_for_space(server: &mut Running) {
     server.wait("block_file_bytes", |bytes| bytes < 8 << 20);
+    server.wait("disk_full", |is_full| is_full == 0);
 }
 
 /// Commands that free space, each of which must do something.

@@ -101,7 +101,8 @@ impl Running {
             last = self.number(name);
             is_reached(last)
         });
-        assert!(is_reached, "{name} stays {last}: {:?}", self.storage_facts());
+        let said = self.process.said();
+        assert!(is_reached, "{name} stays {last}: {:?}\n{said:#?}", self.storage_facts());
     }
 
     /// Waits until a checkpoint covers everything logged so far; with writes that change nothing

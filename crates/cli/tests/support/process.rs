@@ -15,6 +15,7 @@ pub(crate) struct Process {
     pub(crate) address: String,
     /// What it said until it listened.
     pub(crate) first_lines: Vec<String>,
+    later_lines: mpsc::Receiver<String>,
 }
 
 impl Process {
@@ -25,8 +26,9 @@ impl Process {
         configure(&mut command);
         let mut child = command.spawn().expect("the binary of this package starts");
         let stderr = child.stderr.take().expect("stderr was asked to be a pipe");
-        let mut process = Self { child, address: String::new(), first_lines: Vec::new() };
-        let (sender, receiver) = mpsc::channel();
+        let (sender, later_lines) = mpsc::channel();
+        let (address, first_lines) = (String::new(), Vec::new());
+        let mut process = Self { child, address, first_lines, later_lines };
         // Reads on until the end, because a server whose pipe is full would stall.
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
@@ -35,7 +37,7 @@ impl Process {
         });
         while process.address.is_empty() {
             // On failure `process` is dropped by the panic, and with it the child.
-            let line = receiver.recv_timeout(START_LIMIT).unwrap_or_else(|_| {
+            let line = process.later_lines.recv_timeout(START_LIMIT).unwrap_or_else(|_| {
                 panic!("the server does not say where it listens: {:?}", process.first_lines)
             });
             if let Some((_, address)) = line.split_once("listening on 127.0.0.1:") {
@@ -47,6 +49,12 @@ impl Process {
             process.first_lines.push(line);
         }
         process
+    }
+
+    /// What it said since it listens, or since the last call.
+    #[allow(dead_code, reason = "not all tests that start one ask")]
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.later_lines.try_iter().collect()
     }
 }
 

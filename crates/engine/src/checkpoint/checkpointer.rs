@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use millstream_log::{
     BlockWriter, CheckpointChain, CheckpointKind, CheckpointWriter, FinishedCheckpoint, LogPosition,
 };
-use millstream_model::BlockPlace;
+use millstream_model::{BlockPlace, FreedBlocks};
 
 use super::CheckpointError;
 use super::compaction::Compaction;
@@ -103,7 +103,7 @@ struct Making {
     number: u64,
     position: LogPosition,
     /// Given up when this one is published.
-    freed: Vec<BlockPlace>,
+    freed: FreedBlocks,
     generation: u64,
     /// Of what was in memory only when it was begun, what still is.
     unwritten_bytes: usize,
@@ -170,8 +170,8 @@ impl Checkpointer {
     pub fn check(&self) {
         let mut core = self.shared.lock_core();
         let files = self.shared.block_files().expect("a stored log has block files");
-        let freed: u64 =
-            core.state.collect_freed().iter().map(|place| u64::from(place.bytes)).sum();
+        core.state.collect_freed().check();
+        let freed = core.state.freed.bytes();
         let held: u64 = core.state.places().map(|place| u64::from(place.bytes)).sum();
         // What is in garbage is freed with it.
         if self.work.is_none() && core.state.garbage.is_empty() {
@@ -205,12 +205,11 @@ impl Checkpointer {
         let goal = self.shared.checkpoint_log_bytes.max(self.last_bytes);
         let is_memory_short = core.unwritten_excess() > core.cache_bytes / 2;
         let freed = core.state.collect_freed();
-        let freed_bytes: u64 = freed.iter().take(FREED_MAX).map(|at| u64::from(at.bytes)).sum();
         let is_disk_full = self.shared.is_disk_full();
         // On a full disk whatever gives some back is worth one.
         let is_space_wanted = freed.len() >= FREED_MAX
-            || freed_bytes >= FREED_BYTES
-            || (is_disk_full && (freed_bytes > 0 || logged >= goal / 4));
+            || freed.bytes() >= FREED_BYTES
+            || (is_disk_full && (freed.bytes() > 0 || logged >= goal / 4));
         let has_changed = logged > 0 || self.has_moved || is_space_wanted;
         let is_moved = self.has_moved && self.compaction.is_none();
         has_changed
@@ -365,7 +364,7 @@ impl Checkpointer {
         }
         self.note_published(&making, bytes);
         self.lock_end_saving(&making);
-        for place in making.freed {
+        for place in making.freed.iter() {
             self.shared.free(place);
         }
         self.blocks.end_sparse();
@@ -420,7 +419,7 @@ impl Checkpointer {
         let (left, unsettled) = {
             let mut core = self.shared.lock_core();
             if core.generation == making.generation {
-                core.state.freed.extend(&making.freed);
+                core.state.freed.append(std::mem::take(&mut making.freed));
                 (core.state.end_saving(), std::mem::take(&mut making.unsettled))
             } else {
                 // All was counted anew.
@@ -430,6 +429,7 @@ impl Checkpointer {
         free_removed(&self.shared, &left);
         // Only the draft refers to these, and it goes here.
         drop(making);
+        self.blocks.discard();
         for (.., place) in unsettled.blocks {
             self.shared.free(place);
         }
@@ -446,9 +446,10 @@ impl Checkpointer {
 fn free_removed(shared: &Shared, saved: &[SavedObject]) {
     let gone = saved.iter().filter(|object| object.is_removed);
     let streams = gone.filter_map(|object| object.data.as_stream());
-    let places: Vec<_> = streams.flat_map(|stream| stream.entries().places()).collect();
+    let mut places = FreedBlocks::default();
+    places.extend(streams.flat_map(|stream| stream.entries().places()));
     if !places.is_empty() {
-        shared.lock_core().state.freed.extend(places);
+        shared.lock_core().state.freed.append(places);
     }
 }
 

@@ -88,6 +88,10 @@ pub(super) struct OpenFile {
 struct Known {
     live_bytes: u64,
     bytes: u64,
+    /// Of those, certain to stay: what comes after them may be cut off again.
+    synced_bytes: u64,
+    /// Where the last block ends that was referred to at the start.
+    referred_end: u64,
     open: Option<Arc<OpenFile>>,
     /// Nothing refers to it since this generation of pins.
     given_up: Option<u64>,
@@ -172,8 +176,9 @@ impl BlockFiles {
         Ok(files)
     }
 
-    /// Removes the files that an interrupted checkpoint left. Only once everything else was opened:
-    /// where the checkpoint that refers to a file is not found, the file is all there is of it.
+    /// Removes the files that an interrupted checkpoint left, and the ends of files. Only once
+    /// everything else was opened: where the checkpoint that refers to a file is not found, the
+    /// file is all there is of it.
     ///
     /// # Errors
     /// [`OpenError::Io`].
@@ -188,6 +193,32 @@ impl BlockFiles {
             let path = self.shared.storage.path(FOLDER);
             synced.map_err(|source| Failure { action: "sync directory", path, source })?;
         }
+        self.cut_ends()?;
+        Ok(())
+    }
+
+    /// Gives back what an interrupted checkpoint had added to files: on a full disk the next one
+    /// needs the space. Not where a backup has the file too: it may refer to more than we do.
+    fn cut_ends(&self) -> Result<(), OpenError> {
+        let longer: Vec<_> = {
+            let inner = self.shared.inner.lock();
+            let longer = inner.files.iter().filter(|(_, known)| known.bytes > known.referred_end);
+            longer.map(|(&number, known)| (number, known.referred_end)).collect()
+        };
+        for (number, end) in longer {
+            let file = self.shared.open_known(number)?;
+            let failed = |action| {
+                let path = file.path.clone();
+                move |source| Failure { action, path, source }
+            };
+            if file.file.is_shared().map_err(failed("count names of block file"))? {
+                continue;
+            }
+            file.file.set_len(end).map_err(failed("cut block file"))?;
+            if let Some(known) = self.shared.inner.lock().files.get_mut(&number) {
+                known.bytes = end;
+            }
+        }
         Ok(())
     }
 
@@ -196,11 +227,10 @@ impl BlockFiles {
     pub fn live_files(&self) -> Vec<StoredFile> {
         let inner = self.shared.inner.lock();
         let live = inner.files.iter().filter(|(_, known)| known.live_bytes > 0);
-        let stored = live.map(|(&number, known)| StoredFile {
-            name: name_of(number),
-            bytes: known.bytes,
-            file_bytes: known.bytes,
-            is_final: inner.current != Some(number),
+        let stored = live.map(|(&number, known)| {
+            let is_final = inner.current != Some(number);
+            let bytes = if is_final { known.bytes } else { known.synced_bytes };
+            StoredFile { name: name_of(number), bytes, file_bytes: bytes, is_final }
         });
         stored.collect()
     }
@@ -220,7 +250,7 @@ impl BlockFiles {
             return Err(OpenError::Damaged { path, offset: bytes, position, mismatch });
         }
         if let Some(known) = self.shared.inner.lock().files.get_mut(&number) {
-            known.bytes = bytes;
+            (known.bytes, known.referred_end) = (bytes, end);
         }
         Ok(())
     }
@@ -409,6 +439,20 @@ impl Shared {
         inner.current = Some(number);
         inner.files.insert(number, Known::default());
         number
+    }
+
+    /// So much of a file is on disk.
+    pub(super) fn note_synced(&self, number: u32, bytes: u64) {
+        if let Some(known) = self.inner.lock().files.get_mut(&number) {
+            known.synced_bytes = bytes;
+        }
+    }
+
+    /// A file was cut.
+    pub(super) fn note_cut(&self, number: u32, bytes: u64) {
+        if let Some(known) = self.inner.lock().files.get_mut(&number) {
+            known.bytes = bytes;
+        }
     }
 
     /// Nothing is added to the file being written any more.

@@ -36,8 +36,9 @@ pub struct BlockWriter {
 struct Current {
     header: FileHeader,
     file: Arc<dyn StorageFile>,
-    /// Bytes given to the operating system.
+    /// Bytes given to the operating system, and those of them that are on disk.
     written_bytes: u64,
+    synced_bytes: u64,
     buffer: Vec<u8>,
 }
 
@@ -56,7 +57,7 @@ impl BlockWriter {
     /// the next [`Self::sync`].
     ///
     /// # Errors
-    /// [`BlockWriteError`]: this block and those since the last flush are lost.
+    /// [`BlockWriteError`]: this block and those since the last sync are lost.
     ///
     /// # Panics
     /// If the payload is larger than 3 GiB.
@@ -96,7 +97,7 @@ impl BlockWriter {
     /// Gives everything to the operating system.
     ///
     /// # Errors
-    /// [`BlockWriteError`]: blocks since the last flush are lost.
+    /// [`BlockWriteError`]: blocks since the last sync are lost.
     pub fn flush(&mut self) -> Result<(), BlockWriteError> {
         let Some(current) = &mut self.current else { return Ok(()) };
         if current.buffer.is_empty() {
@@ -104,8 +105,7 @@ impl BlockWriter {
         }
         let number = current.header.number;
         if let Err(error) = current.file.write_at(current.written_bytes, &current.buffer) {
-            // A part of it may have been written, and a full disk has better use for the space.
-            let _ = current.file.set_len(current.written_bytes);
+            self.discard();
             self.abandon();
             return Err(self.shared.failed("write block file", number)(error).into());
         }
@@ -135,6 +135,10 @@ impl BlockWriter {
             }
             self.unsynced.pop();
         }
+        if let Some(current) = &mut self.current {
+            current.synced_bytes = current.written_bytes;
+            self.shared.note_synced(current.header.number, current.synced_bytes);
+        }
         if self.has_new_names {
             let storage = &self.shared.storage;
             let (action, path) = ("sync directory", storage.path(FOLDER));
@@ -142,6 +146,29 @@ impl BlockWriter {
             self.has_new_names = false;
         }
         Ok(())
+    }
+
+    /// Gives up what was appended since the last sync, whose owner frees it. Its space is given
+    /// back as far as it is in the present file: a full disk has better use for it.
+    pub fn discard(&mut self) {
+        // A file that is removed takes its space as long as somebody has it open.
+        self.unsynced.clear();
+        let Some(current) = &mut self.current else { return };
+        current.buffer.clear();
+        if current.synced_bytes == 0 {
+            // It has not even a header for certain; it goes once its blocks are freed.
+            self.abandon();
+            return;
+        }
+        let number = current.header.number;
+        if current.written_bytes > current.synced_bytes {
+            if current.file.set_len(current.synced_bytes).is_err() {
+                self.abandon();
+                return;
+            }
+            current.written_bytes = current.synced_bytes;
+        }
+        self.shared.note_cut(number, current.synced_bytes);
     }
 
     /// Ends the present file if it is sparse, so that its space can be given back. To be called
@@ -182,7 +209,7 @@ impl BlockWriter {
         self.has_new_names = true;
         let header = FileHeader { number, salt: self.shared.options.salt };
         let buffer = header.encode().to_vec();
-        self.current = Some(Current { header, file, written_bytes: 0, buffer });
+        self.current = Some(Current { header, file, written_bytes: 0, synced_bytes: 0, buffer });
         Ok(())
     }
 }

@@ -4,7 +4,9 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use millstream_log::memory_storage::{Crash, MemoryStorage, Operation};
-use millstream_log::{BlockAddress, BlockFiles, BlockFilesOptions, BlockReadError, Storage};
+use millstream_log::{
+    BlockAddress, BlockFiles, BlockFilesOptions, BlockReadError, OsStorage, Storage,
+};
 use proptest::prelude::*;
 
 fn open(storage: &MemoryStorage, referred: &[BlockAddress]) -> BlockFiles {
@@ -197,4 +199,84 @@ proptest! {
             let _ = files.blocks_in(1);
         }
     }
+}
+
+/// Bytes of the one block file of a store.
+fn file_bytes(directory: &std::path::Path) -> u64 {
+    let file = directory.join("blocks").join("0000000001.blk");
+    std::fs::metadata(file).expect("it is there").len()
+}
+
+#[test]
+fn what_an_interrupted_checkpoint_added_goes_at_the_next_start_unless_a_backup_has_the_file() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let start = |referred: &[BlockAddress]| {
+        let storage = Arc::new(OsStorage::open(directory.path()).expect("opens"));
+        let options = BlockFilesOptions::default();
+        BlockFiles::open(storage, options, referred.iter().copied()).expect("nothing is missing")
+    };
+    let addresses = write(&start(&[]), 0..20);
+    let all = file_bytes(directory.path());
+    let referred = &addresses[..10];
+    let end = u64::from(addresses[9].offset + addresses[9].bytes);
+
+    let other_name = directory.path().join("backup");
+    let file = directory.path().join("blocks").join("0000000001.blk");
+    std::fs::hard_link(file, &other_name).expect("a second name");
+    start(referred).remove_leftovers().expect("nothing is to be done");
+    assert_eq!(file_bytes(directory.path()), all);
+
+    std::fs::remove_file(other_name).expect("it is there");
+    let files = start(referred);
+    assert_eq!(file_bytes(directory.path()), all, "a checkpoint may refer to it that is missing");
+    files.remove_leftovers().expect("cuts");
+    assert_eq!(file_bytes(directory.path()), end);
+    assert_eq!(files.statistics().bytes, end);
+    assert_eq!(files.read_many(referred).expect("read").len(), 10);
+    drop(files);
+    assert_eq!(start(referred).read_many(referred).expect("read").len(), 10);
+}
+
+#[test]
+fn what_is_discarded_takes_no_space_and_what_is_added_later_reads_well() {
+    let storage = MemoryStorage::new();
+    let files = open(&storage, &[]);
+    let mut writer = files.writer();
+    let kept = writer.append(0, 3, &payload(1)).expect("append");
+    writer.sync().expect("sync");
+    let length = || storage.contents("blocks/0000000001.blk").expect("it is there").len() as u64;
+    let (bytes, listed) = (length(), files.live_files());
+    assert_eq!(listed[0].bytes, bytes);
+    for is_flushed in [false, true] {
+        let lost = writer.append(1, 3, &payload(3)).expect("append");
+        assert_eq!(files.live_files(), listed, "a backup takes what will stay");
+        if is_flushed {
+            writer.flush().expect("flush");
+            assert!(length() > bytes);
+        }
+        writer.discard();
+        files.free(lost);
+        assert_eq!((length(), files.statistics().bytes), (bytes, bytes));
+    }
+    let later = writer.append(2, 3, &payload(5)).expect("append");
+    writer.sync().expect("sync");
+    let after = open(&storage.crash(Crash::LoseAll), &[kept, later]);
+    assert_eq!(after.read(later).expect("read").bytes, payload(5));
+    assert_eq!(after.read(kept).expect("read").bytes, payload(1));
+}
+
+#[test]
+fn a_file_that_never_was_synced_goes_when_it_is_discarded() {
+    let storage = MemoryStorage::new();
+    let files = open(&storage, &[]);
+    let mut writer = files.writer();
+    let lost = writer.append(1, 3, &payload(3)).expect("append");
+    writer.flush().expect("flush");
+    writer.discard();
+    files.free(lost);
+    assert_eq!(files.remove_dead().expect("remove"), 1);
+    let address = writer.append(2, 3, &payload(5)).expect("append");
+    writer.sync().expect("sync");
+    assert_eq!(address.file, 2);
+    assert_eq!(files.read(address).expect("read").bytes, payload(5));
 }

@@ -15,11 +15,11 @@ fn shared(storage: &MemoryStorage) -> Arc<dyn Storage> {
 
 fn open_log(storage: &MemoryStorage) -> Opened {
     let mut options = LogOptions::default();
-    options.segment_bytes = 16 << 10;
+    options.segment_bytes = 64 << 10;
     options.batch_bytes = 1 << 10;
     options.head_bytes = 0;
-    options.zero_ahead_bytes = 8 << 10;
-    options.zero_step_bytes = 4 << 10;
+    options.zero_ahead_bytes = 32 << 10;
+    options.zero_step_bytes = 8 << 10;
     options.reserve_bytes = 1 << 10;
     open(shared(storage), options, LogPosition::ZERO, &mut |_| Ok(()), &mut |_| ())
         .expect("an empty log opens")
@@ -35,10 +35,20 @@ fn has_file(storage: &MemoryStorage) -> bool {
     storage.names().iter().any(|name| name == "reserve")
 }
 
+/// Lets the preparer do all that it can.
+fn prepare(opened: &mut Opened) -> Prepared {
+    loop {
+        match opened.preparer.step().expect("nothing but space is missing") {
+            Prepared::Grew => {}
+            other => return other,
+        }
+    }
+}
+
 /// Fills the disk with the log, until the preparer finds no more.
 fn fill(opened: &mut Opened) {
     for _ in 0..1000 {
-        while opened.preparer.step().expect("nothing but space is missing") == Prepared::Grew {}
+        prepare(opened);
         if !opened.room.admits(opened.buffer.end(), 600) {
             return;
         }
@@ -102,7 +112,8 @@ fn a_disk_too_small_for_the_reserve_refuses_growth_until_there_is_space() {
     storage.set_capacity_bytes(Some(10 << 10));
     let reserve = begin(&storage, &opened);
     assert!(!reserve.is_whole() && !has_file(&storage));
-    assert_eq!(opened.preparer.step().expect("nothing else failed"), Prepared::DiskFull);
+    assert_eq!(prepare(&mut opened), Prepared::DiskFull);
+    assert!(opened.room.bytes() < 12 << 10, "no more than what frees space needs");
     assert!(opened.room.is_disk_full());
     storage.set_capacity_bytes(None);
     assert!(reserve.keep().expect("the storage works"));
@@ -127,10 +138,12 @@ fn a_reserve_of_another_size_is_made_to_fit() {
 fn another_failure_of_the_disk_is_told_and_holds_the_log_too() {
     let storage = MemoryStorage::new();
     let mut opened = open_log(&storage);
+    let before = opened.room.bytes();
     let reserve = DiskReserve::new(shared(&storage), RESERVE);
     storage.fail(Operation::Create, 0, std::io::ErrorKind::PermissionDenied);
     reserve.begin(opened.room.clone()).expect_err("it cannot be created");
-    assert_eq!(opened.preparer.step().expect("nothing else failed"), Prepared::DiskFull);
+    prepare(&mut opened);
+    assert!(opened.room.bytes() - before < 12 << 10, "no more than what frees space needs");
     assert!(reserve.keep().expect("the storage works again"));
     assert_eq!(opened.preparer.step().expect("there is space"), Prepared::Grew);
 }
@@ -147,4 +160,21 @@ fn no_reserve_wanted_none_kept() {
     let file = reserve.storage().create_new("draft").expect("creates");
     file.write_at(0, &[1; 200 << 10]).expect_err("the disk is full");
     assert!(reserve.is_whole() && opened.room.is_disk_full());
+}
+
+#[test]
+fn what_frees_space_is_logged_on_a_disk_that_others_filled() {
+    let storage = MemoryStorage::new();
+    let mut opened = open_log(&storage);
+    let reserve = begin(&storage, &opened);
+    opened.preparer.set_disk_reserve(reserve.clone());
+    assert!(opened.room.bytes() < 100, "nothing is prepared yet");
+    storage.set_capacity_bytes(Some(RESERVE + (5 << 10)));
+    prepare(&mut opened);
+    assert!(!reserve.is_whole(), "the log has nothing to log a trim in");
+    let (end, log_reserve) = (opened.buffer.end(), 1 << 10);
+    assert!(opened.room.admits_from_reserve(end, log_reserve - 100));
+    // It takes no more than that, and the rest is there for a checkpoint.
+    let file = reserve.storage().create_new("draft").expect("creates");
+    file.write_at(0, &[1; 8 << 10]).expect("there is space");
 }

@@ -7,9 +7,10 @@
 //! Blocks that are not in memory are a matter of `storage.rs`. What needs their contents says so
 //! and changes nothing.
 
-use super::block_place::{BlockPlace, ColdBlock, ColdBlocks};
+use super::block_place::{ColdBlock, ColdBlocks};
 use super::block_slot::BlockSlot;
 use super::chunk::Chunk;
+use super::freed_blocks::FreedBlocks;
 use super::slice::{EntrySlice, PinnedEntry};
 use crate::EntryId;
 use std::collections::VecDeque;
@@ -58,12 +59,12 @@ pub struct Entries {
     pub(super) block_bytes: usize,
     pub(super) clean_bytes: usize,
     /// Places of blocks that went or changed.
-    pub(super) freed: Vec<BlockPlace>,
+    pub(super) freed: Option<Box<FreedBlocks>>,
 }
 
 impl Clone for Entries {
     fn clone(&self) -> Self {
-        Self { chunks: self.chunks.clone(), freed: Vec::new(), ..*self }
+        Self { chunks: self.chunks.clone(), freed: None, ..*self }
     }
 }
 
@@ -154,7 +155,7 @@ impl Entries {
         let slot = chunk.slot_mut(chunk.len() - 1);
         let before = slot.block_bytes();
         if let Some(place) = slot.take_place() {
-            self.freed.push(place);
+            self.freed.get_or_insert_default().push(place);
             self.clean_bytes -= before;
             slot.push(id, fields);
             self.block_bytes += slot.block_bytes();
@@ -287,7 +288,9 @@ impl Entries {
         if slot.is_clean() {
             self.clean_bytes -= bytes;
         }
-        self.freed.extend(slot.take_place());
+        if let Some(place) = slot.take_place() {
+            self.freed.get_or_insert_default().push(place);
+        }
     }
 
     /// The block that [`Self::delete_before`] would cut, if it is not in memory.

@@ -17,6 +17,7 @@ mod block_slot;
 mod chunk;
 mod dead;
 mod entry_ref;
+mod freed_blocks;
 mod list;
 mod listpack_size;
 mod loaded_block;
@@ -28,6 +29,7 @@ mod varint;
 
 pub use block_place::{BlockPlace, ColdBlock, ColdBlocks, Eviction};
 pub use entry_ref::{EntryRef, Pairs};
+pub use freed_blocks::FreedBlocks;
 pub use list::{BlockLimits, Direction, Entries, NodeView};
 pub use loaded_block::{BlockError, LoadedBlock};
 pub use slice::{EntrySlice, EntrySliceIter, PinnedEntry};

@@ -3,6 +3,7 @@
 //! Nothing here changes what a stream holds. Must not know files: a place is opaque.
 
 use super::block_place::{BlockPlace, ColdBlock, Eviction};
+use super::freed_blocks::FreedBlocks;
 use super::list::{At, Entries};
 use super::loaded_block::LoadedBlock;
 use crate::EntryId;
@@ -34,12 +35,12 @@ impl Entries {
     #[must_use]
     #[inline]
     pub fn has_freed(&self) -> bool {
-        !self.freed.is_empty()
+        self.freed.is_some()
     }
 
     /// Places that nothing here refers to any more.
-    pub fn take_freed(&mut self) -> Vec<BlockPlace> {
-        std::mem::take(&mut self.freed)
+    pub fn take_freed(&mut self) -> FreedBlocks {
+        self.freed.take().map(|freed| *freed).unwrap_or_default()
     }
 
     /// All places that are referred to.
@@ -120,7 +121,7 @@ impl Entries {
         }
         let is_moved = self.chunks[chunk].slot_mut(slot).move_place(from, to);
         if is_moved {
-            self.freed.push(from);
+            self.freed.get_or_insert_default().push(from);
         }
         is_moved
     }

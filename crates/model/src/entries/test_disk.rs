@@ -108,7 +108,7 @@ impl TestDisk {
         let freed = entries.take_freed();
         assert_eq!(has_freed, !freed.is_empty());
         assert!(!entries.has_freed());
-        for place in freed {
+        for place in freed.iter() {
             assert!(self.used.remove(&place), "{place:?} is freed once");
         }
         assert!(entries.places().collect::<BTreeSet<_>>() == self.used, "places in use");

@@ -185,7 +185,9 @@ impl Run {
 
     /// Freed places are exactly those on the disk that nothing refers to.
     fn collect_garbage(&mut self) {
-        for place in self.entries.take_freed() {
+        let freed = self.entries.take_freed();
+        freed.check();
+        for place in freed.iter() {
             assert!(self.disk.remove(&place).is_some(), "freed once");
         }
         let mut kept: Vec<_> = self.entries.places().collect();
