@@ -4,9 +4,9 @@
 //! Invariants:
 //! 1. The log grows only while the reserve is whole: whoever takes the last of the disk meets the
 //!    end of it with the reserve still there.
-//! 2. The reserve is given up only for a write of a checkpoint that found no space, and for what the
-//!    log keeps for commands that free some. It is taken again once there is as much, before the
-//!    log gets any other.
+//! 2. The reserve is given up only for a write of a checkpoint that found no space, and for what
+//!    the log keeps for commands that free some. It is taken again once there is as much, before
+//!    the log gets any other.
 //!
 //! It is a file of its size, preallocated and never written. Tests: `tests/it/disk_reserve.rs`.
 

@@ -33,7 +33,8 @@ struct Names {
 enum NameChange {
     CreateDir(String),
     Create(String, u64),
-    Rename(String, String),
+    /// Of this file, whatever else had the name before.
+    Rename(String, String, u64),
     Remove(String),
 }
 
@@ -79,7 +80,7 @@ impl NameChange {
         match self {
             Self::CreateDir(name)
             | Self::Create(name, _)
-            | Self::Rename(name, _)
+            | Self::Rename(name, ..)
             | Self::Remove(name) => folder_of(name),
         }
     }
@@ -94,9 +95,10 @@ impl Names {
             NameChange::Create(name, id) => {
                 self.files.insert(name.clone(), *id);
             }
-            NameChange::Rename(from, to) => {
-                if let Some(id) = self.files.remove(from) {
-                    self.files.insert(to.clone(), id);
+            NameChange::Rename(from, to, id) => {
+                if self.files.get(from) == Some(id) {
+                    self.files.remove(from);
+                    self.files.insert(to.clone(), *id);
                 }
             }
             NameChange::Remove(name) => {
@@ -260,10 +262,8 @@ impl Disk {
 
     pub(super) fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         self.check_fault(Operation::Rename)?;
-        if !self.live.files.contains_key(from) {
-            return Err(not_found(from));
-        }
-        self.change_names(NameChange::Rename(from.to_owned(), to.to_owned()));
+        let Some(&id) = self.live.files.get(from) else { return Err(not_found(from)) };
+        self.change_names(NameChange::Rename(from.to_owned(), to.to_owned(), id));
         self.keep_image(Operation::Rename);
         Ok(())
     }
@@ -364,7 +364,8 @@ impl Disk {
 
     pub(super) fn sync_data(&mut self, id: u64) -> io::Result<()> {
         let ordered = self.check_fault(Operation::Sync);
-        let file = self.file(id)?;
+        // A file that was removed and is still open has nothing that could survive.
+        let Some(file) = self.files.get_mut(&id) else { return ordered };
         match ordered {
             Ok(()) => file.sync(),
             Err(_) => file.pending.clear(),

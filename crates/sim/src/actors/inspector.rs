@@ -88,8 +88,12 @@ fn adopt(state: &mut State, seen: &[Seen], now_ms: u64) -> Checked {
             for (name, consumer) in &mut group.consumers {
                 let (.., found_ms) = seen.next().expect("the pictures are the same");
                 let earliest_ms = consumer.seen_logged_ms;
-                let is_kept = stream.has_foreign_times && *found_ms == earliest_ms;
-                ensure(is_kept || (earliest_ms..=now_ms).contains(found_ms), || {
+                let is_right = match stream.has_foreign_times {
+                    // Seen at a time that is yet to come, then now.
+                    true => *found_ms <= now_ms.max(earliest_ms),
+                    false => (earliest_ms..=now_ms).contains(found_ms),
+                };
+                ensure(is_right, || {
                     format!("{key:?} {name:?}: seen {earliest_ms}, recovered {found_ms}")
                 })?;
                 consumer.seen_ms = *found_ms;
