@@ -51,8 +51,8 @@ pub(crate) struct Core {
     /// Bytes of blocks in memory only that the last checkpoint left so: small ones at the ends of
     /// streams.
     pub(crate) unwritten_floor: usize,
-    /// Counts how often the state was replaced by what is on disk.
-    pub(crate) generation: u64,
+    /// A checkpoint is being made, or a file emptied: it counts on this very state.
+    pub(crate) is_checkpointing: bool,
 }
 
 /// What may be changed while the engine runs.

@@ -496,7 +496,7 @@ impl Core {
             cache: Cache::default(),
             cache_bytes: options.blocks.cache_bytes,
             unwritten_floor: 0,
-            generation: 0,
+            is_checkpointing: false,
         }
     }
 

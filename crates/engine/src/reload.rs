@@ -19,7 +19,7 @@ use crate::state::State;
 pub enum ReloadError {
     /// There is no log (in memory).
     NotStored,
-    /// Records are on their way to the log: try again soon.
+    /// Records are on their way to the log, or a checkpoint is being made: try again soon.
     Busy,
     /// What is on disk cannot be read; the state in memory is as it was.
     Open(OpenError),
@@ -29,7 +29,7 @@ impl fmt::Display for ReloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotStored => f.write_str("nothing is stored"),
-            Self::Busy => f.write_str("the log is being written"),
+            Self::Busy => f.write_str("the log is being written, or a checkpoint"),
             Self::Open(error) => error.fmt(f),
         }
     }
@@ -57,7 +57,7 @@ impl Engine {
         let mut transaction = self.lock(now);
         let core = &mut *transaction.core;
         let end = core.log.as_ref().ok_or(ReloadError::NotStored)?.end();
-        if end > self.written() {
+        if end > self.written() || core.is_checkpointing {
             drop(transaction);
             self.wake_commit();
             return Err(ReloadError::Busy);
@@ -82,8 +82,6 @@ impl Engine {
         };
         // Written is not durable: whoever looks at anything waits for the end of the log.
         core.state.depend_on(end);
-        // A checkpoint that is being made was of the state before.
-        core.generation += 1;
         let freed = core.state.freed.iter();
         files.recount(core.state.places().chain(freed).map(address));
         drop(transaction);

@@ -85,7 +85,7 @@ fn with_source(error: &CheckpointError) -> String {
 }
 
 fn complain(error: &CheckpointError, has_complained: &mut bool) {
-    if matches!(error, CheckpointError::Reloaded) || *has_complained {
+    if *has_complained {
         return;
     }
     *has_complained = true;

@@ -79,8 +79,9 @@ pub(crate) fn reloads(args: &[&[u8]]) -> bool {
 
 /// Runs one of those, without regard to others: their connections stay, and they wait.
 pub(crate) fn reload(shared: &Shared, args: &[&[u8]]) -> Reply {
-    /// How often to try while others write, and how long to wait for the log each time.
-    const ATTEMPTS: usize = 2000;
+    /// How often to try while others write, and how long to wait for the log or a checkpoint each
+    /// time.
+    const ATTEMPTS: usize = 10_000;
     const PAUSE: Duration = Duration::from_millis(1);
     let is_option = |word: &&[u8]| {
         [b"MERGE" as &[u8], b"NOFLUSH", b"NOSAVE"].iter().any(|o| word.eq_ignore_ascii_case(o))
@@ -95,7 +96,7 @@ pub(crate) fn reload(shared: &Shared, args: &[&[u8]]) -> Reply {
             Err(error) => return Reply::Error(format!("ERR cannot reload: {error}").into()),
         }
     }
-    Reply::error("ERR cannot reload: others write all the time")
+    Reply::error("ERR cannot reload: the log or a checkpoint is written all the time")
 }
 
 /// FUNCTION FLUSH and SCRIPT FLUSH, which test-suites send to begin with: with DEBUG they find

@@ -104,7 +104,6 @@ struct Making {
     position: LogPosition,
     /// Given up when this one is published.
     freed: FreedBlocks,
-    generation: u64,
     /// Of what was in memory only when it was begun, what still is.
     unwritten_bytes: usize,
     unsettled: Unsettled,
@@ -185,13 +184,20 @@ impl Checkpointer {
     /// # Errors
     /// [`CheckpointError`]: this one is given up, nothing is lost.
     pub fn step(&mut self, now_wanted: bool) -> Result<CheckpointStep, CheckpointError> {
+        self.shared.lock_core().is_checkpointing = true;
+        let mut is_compacting = false;
         let done = match self.work.take() {
             None if self.is_due(now_wanted) => self.begin(),
-            None => return self.compact(),
+            None => {
+                is_compacting = true;
+                self.compact()
+            }
             Some(Work::Saving(making)) => self.save(making),
             Some(Work::Waiting(making, finished)) => self.publish(making, finished),
         };
-        if done.is_err() {
+        self.shared.lock_core().is_checkpointing = self.work.is_some();
+        // What could not be removed is no failure of the checkpoint.
+        if matches!(done, Err(CheckpointError::Write(_))) && !is_compacting {
             self.shared.counters.checkpoint_failures.fetch_add(1, Ordering::Relaxed);
             self.shared.counters.last_checkpoint_failed.store(true, Ordering::Relaxed);
         }
@@ -266,7 +272,6 @@ impl Checkpointer {
                 number,
                 position,
                 freed: core.state.take_freed(),
-                generation: core.generation,
                 unwritten_bytes: core.state.unwritten_bytes(),
                 unsettled: Unsettled::default(),
             };
@@ -293,18 +298,7 @@ impl Checkpointer {
     }
 
     fn save(&mut self, mut making: Making) -> Result<CheckpointStep, CheckpointError> {
-        let saved = {
-            let mut core = self.shared.lock_core();
-            if core.generation == making.generation {
-                Ok(core.state.save_some(SAVE_BUDGET))
-            } else {
-                Err(CheckpointError::Reloaded)
-            }
-        };
-        let saved = match saved {
-            Ok(saved) => saved,
-            Err(error) => return Err(self.give_up(making, error)),
-        };
+        let saved = self.shared.lock_core().state.save_some(SAVE_BUDGET);
         if saved.is_empty() {
             return self.finish(making);
         }
@@ -351,9 +345,6 @@ impl Checkpointer {
         if self.shared.durable() < position {
             self.work = Some(Work::Waiting(making, finished));
             return Ok(CheckpointStep::WaitsForLog(position));
-        }
-        if self.shared.lock_core().generation != making.generation {
-            return Err(self.give_up(making, CheckpointError::Reloaded));
         }
         let bytes = finished.bytes();
         if let Err(error) = finished.publish() {
@@ -418,13 +409,8 @@ impl Checkpointer {
         self.must_be_full = true;
         let (left, unsettled) = {
             let mut core = self.shared.lock_core();
-            if core.generation == making.generation {
-                core.state.freed.append(std::mem::take(&mut making.freed));
-                (core.state.end_saving(), std::mem::take(&mut making.unsettled))
-            } else {
-                // All was counted anew.
-                (Vec::new(), Unsettled::default())
-            }
+            core.state.freed.append(std::mem::take(&mut making.freed));
+            (core.state.end_saving(), std::mem::take(&mut making.unsettled))
         };
         free_removed(&self.shared, &left);
         // Only the draft refers to these, and it goes here.

@@ -16,8 +16,6 @@ pub enum CheckpointError {
     RemoveBlocks(BlockReadError),
     /// The reserve of disk space could not be taken.
     Reserve(io::Error),
-    /// The state was replaced by what is on disk.
-    Reloaded,
 }
 
 impl CheckpointError {
@@ -35,7 +33,6 @@ impl fmt::Display for CheckpointError {
             Self::Remove(error) => error.fmt(f),
             Self::RemoveBlocks(error) => error.fmt(f),
             Self::Reserve(_) => f.write_str("cannot keep disk space for the next one"),
-            Self::Reloaded => f.write_str("everything was read again from disk meanwhile"),
         }
     }
 }
@@ -47,7 +44,6 @@ impl error::Error for CheckpointError {
             Self::Remove(error) => error.source(),
             Self::RemoveBlocks(error) => error.source(),
             Self::Reserve(error) => Some(error),
-            Self::Reloaded => None,
         }
     }
 }
