@@ -95,6 +95,11 @@ fn write_read(outcome: &ReadOutcome, out: &mut ReplyWriter<'_>) {
                 out.array(entries.len());
                 entries.iter().for_each(|(id, entry)| write_own(*id, entry.as_ref(), out));
             }
+            ReadEntries::Redelivered { again, new } => {
+                out.array(again.len() + new.len());
+                again.iter().for_each(|entry| write_entry(entry.as_ref(), out));
+                new.for_each(|entry| write_entry(entry, out));
+            }
             ReadEntries::WithClaims { claimed, new } => {
                 out.array(claimed.len() + new.len());
                 claimed.iter().for_each(|claimed| write_claimed(claimed, out));

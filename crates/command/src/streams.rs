@@ -6,6 +6,7 @@ pub(crate) mod add;
 pub(crate) mod claim;
 pub(crate) mod delete;
 pub(crate) mod group;
+pub(crate) mod group_policy;
 pub(crate) mod inspect;
 pub(crate) mod pending;
 pub(crate) mod range;

@@ -97,6 +97,10 @@ impl State {
                 stream.set_group_position(group, position, entries_read);
                 Unit::Object(object.slot)
             }
+            Mutation::SetPolicy { object, group, policy } => {
+                self.stream_mut(object.slot).set_group_policy(group, policy);
+                Unit::Object(object.slot)
+            }
             Mutation::DestroyGroup { object, group } => {
                 let group = self.stream_mut(object.slot).destroy_group(group);
                 self.garbage.add_group(group);

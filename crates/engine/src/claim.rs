@@ -10,6 +10,7 @@ use crate::mutation::Mutation;
 use crate::object::ObjectRef;
 use crate::read::Reader;
 use crate::transaction::Transaction;
+use crate::waiters::Signal;
 
 /// XAUTOCLAIM looks at so many records for each one it may return.
 const ATTEMPTS_PER_COUNT: usize = 10;
@@ -108,6 +109,9 @@ impl Transaction<'_> {
         }
         if claimed.is_empty() {
             self.saw(who);
+        } else if self.state().stream(object.slot).group(group).policy().is_some() {
+            // With IDLE it may be available again before anybody expected it.
+            self.signal(db, key, Signal::Released);
         }
         Ok(claimed)
     }

@@ -3,12 +3,15 @@
 //! XGROUP, without its grammar. Only the end of a group signals: its readers are refused. No WATCH
 //! sees any of it, but for the stream that a group may create. Tests: `tests/it/groups.rs`.
 
-use millstream_model::{EntryId, GroupId, Rejection};
+use millstream_model::{ConsumerId, EntryId, GroupId, GroupPolicy, PendingEntry, Rejection};
 
 use crate::mutation::Mutation;
 use crate::object::ObjectRef;
 use crate::transaction::Transaction;
 use crate::waiters::Signal;
+
+/// Pending entries of one part of a record.
+const RELEASED_PER_PART: usize = 16 << 10;
 
 /// Where a group starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +103,40 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// What a group does by itself; nothing is set where it is not managed.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`], [`Rejection::NoGroup`].
+    pub fn group_policy(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        name: &[u8],
+    ) -> Result<GroupPolicy, Rejection> {
+        let (object, group) = self.managed_group(db, key, name)?;
+        Ok(self.state().stream(object.slot).group(group).policy().copied().unwrap_or_default())
+    }
+
+    /// Sets all of a group's policy. What becomes available by it is served at once.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`], [`Rejection::NoGroup`].
+    pub fn set_group_policy(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        name: &[u8],
+        policy: GroupPolicy,
+    ) -> Result<(), Rejection> {
+        let (object, group) = self.managed_group(db, key, name)?;
+        let before = self.state().stream(object.slot).group(group).policy().copied();
+        if before.unwrap_or_default() != policy {
+            self.change(&Mutation::SetPolicy { object, group, policy });
+            self.signal(db, key, Signal::Released);
+        }
+        Ok(())
+    }
+
     /// Checks that a group exists, as the other calls here do.
     ///
     /// # Errors
@@ -144,7 +181,8 @@ impl Transaction<'_> {
         Ok(is_new)
     }
 
-    /// Removes a consumer with the pending records it owns; returns how many those were.
+    /// Removes a consumer with the pending records it owns; returns how many those were. In a
+    /// managed group they stay, without an owner, unless its policy says otherwise.
     ///
     /// # Errors
     /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`], [`Rejection::NoGroup`].
@@ -159,7 +197,23 @@ impl Transaction<'_> {
         let model = self.state().stream(object.slot).group(group);
         let Some(consumer) = model.find_consumer(name) else { return Ok(0) };
         let count = model.consumer(consumer).pending_count;
+        if count > 0 && model.policy().is_some_and(GroupPolicy::releases) {
+            self.release(object, group, consumer);
+            self.signal(db, key, Signal::Released);
+        }
         self.change(&Mutation::DeleteConsumer { object, group, consumer });
         Ok(count)
+    }
+
+    /// Takes everything from a consumer that it owns; counts stay.
+    fn release(&mut self, object: ObjectRef, group: GroupId, consumer: ConsumerId) {
+        let pending = self.state().stream(object.slot).group(group).pending();
+        let own = pending.range_of(consumer, EntryId::MIN, EntryId::MAX);
+        let unowned = |entry| PendingEntry { owner: None, delivered_at_ms: 0, ..entry };
+        let entries: Vec<_> = own.map(unowned).collect();
+        let now_ms = self.steady_ms;
+        for entries in entries.chunks(RELEASED_PER_PART) {
+            self.change(&Mutation::SetPending { object, group, by: None, now_ms, entries });
+        }
     }
 }

@@ -105,6 +105,9 @@ fn encode_group(
         position: group.last_delivered_id(),
         entries_read: group.entries_read(),
     });
+    if let Some(&policy) = group.policy() {
+        put(&Mutation::SetPolicy { object: OBJECT, group: number, policy });
+    }
     // By their present numbers, which may have gaps.
     let mut renumbered = Vec::new();
     for (consumer, (present, facts)) in (0..).map(ConsumerId).zip(group.consumers()) {

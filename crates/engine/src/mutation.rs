@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 use millstream_model::{
-    BlockLimits, ConsumerId, EntryId, GroupId, IdempotenceLimits, PendingEntry,
+    BlockLimits, ConsumerId, EntryId, GroupId, GroupPolicy, IdempotenceLimits, PendingEntry,
 };
 
 use crate::object::{ObjectData, ObjectId, ObjectRef};
@@ -101,6 +101,12 @@ pub(crate) enum Mutation<'a> {
         group: GroupId,
         position: EntryId,
         entries_read: Option<u64>,
+    },
+    /// All of a group's policy.
+    SetPolicy {
+        object: ObjectRef,
+        group: GroupId,
+        policy: GroupPolicy,
     },
     DestroyGroup {
         object: ObjectRef,
@@ -206,6 +212,7 @@ impl Mutation<'_> {
             | Self::SetCounters { object, .. }
             | Self::CreateGroup { object, .. }
             | Self::SetGroupPosition { object, .. }
+            | Self::SetPolicy { object, .. }
             | Self::DestroyGroup { object, .. }
             | Self::CreateConsumer { object, .. }
             | Self::DeleteConsumer { object, .. }

@@ -13,7 +13,7 @@ mod wire_size;
 use bytes::Bytes;
 use millstream_model::{EntryId, EntrySlice, PinnedEntry, Rejection};
 
-pub(crate) use group_read::Reader;
+pub(crate) use group_read::{Reader, min_idle_ms};
 
 use crate::transaction::Transaction;
 
@@ -95,6 +95,13 @@ pub enum ReadEntries {
     Plain(EntrySlice),
     /// The consumer's own pending entries; those deleted meanwhile have only their id.
     History(Vec<(EntryId, Option<PinnedEntry>)>),
+    /// Of a managed group: id and fields, all of one shape.
+    Redelivered {
+        /// Pending ones that were available, longest available first.
+        again: Vec<PinnedEntry>,
+        /// Delivered for the first time.
+        new: EntrySlice,
+    },
     /// With CLAIM: each entry also has its idle time and earlier deliveries; new ones have 0 and 0.
     WithClaims {
         /// Taken over, longest idle first.

@@ -13,6 +13,7 @@ mod decode;
 mod encode;
 mod error;
 pub(crate) mod fields;
+pub(crate) mod policy;
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,7 @@ enum Kind {
     Deliver = 37,
     SetPending = 38,
     RemovePending = 39,
+    SetPolicy = 40,
     SetIdempotence = 48,
     Produced = 49,
     CountDuplicate = 50,
@@ -57,7 +59,7 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 29] = [
+    const ALL: [Self; 30] = [
         Self::Created,
         Self::CreateStream,
         Self::CreateString,
@@ -82,6 +84,7 @@ impl Kind {
         Self::Deliver,
         Self::SetPending,
         Self::RemovePending,
+        Self::SetPolicy,
         Self::SetIdempotence,
         Self::Produced,
         Self::CountDuplicate,
@@ -100,6 +103,7 @@ impl Kind {
                 | Self::CreateGroup
                 | Self::CreateConsumer
                 | Self::SetPending
+                | Self::SetPolicy
                 | Self::Produced
                 | Self::SetProductionCounts
         )

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use millstream_log::LogPosition;
 use millstream_model::PendingEntry;
 
-use crate::read::{ReadFrom, ReadRequest};
+use crate::read::{ReadFrom, ReadRequest, min_idle_ms};
 use crate::transaction::Transaction;
 use crate::waiters::{ReadSink, Signal, Ticket, WaitResult, Waiter};
 
@@ -114,13 +114,32 @@ impl Transaction<'_> {
         let Some(queues) = self.core.waiters.queues(db, key) else { return };
         let mut tickets: Vec<_> = queues.groups.values().flatten().copied().collect();
         tickets.sort_unstable();
+        let groups: Vec<Bytes> = queues.groups.keys().cloned().collect();
+        let Ok(Some(stream)) = self.stream(db, key) else { return };
+        let is_managed = |name: &Bytes| {
+            let group = stream.find_group(name);
+            group.is_some_and(|group| stream.group(group).policy().is_some())
+        };
+        let managed: Vec<Bytes> = groups.into_iter().filter(is_managed).collect();
         for ticket in tickets {
             let claims = |waiter: &Waiter| {
-                waiter.request.group.as_ref().is_some_and(|group| group.claim_min_idle_ms.is_some())
+                waiter.request.group.as_ref().is_some_and(|reader| {
+                    reader.claim_min_idle_ms.is_some() || managed.contains(&reader.group)
+                })
             };
             if self.core.waiters.get(ticket).is_some_and(claims) {
                 self.attempt(ticket);
+                self.set_claim_time(ticket);
             }
+        }
+    }
+
+    /// Notes anew when a parked read may claim.
+    fn set_claim_time(&mut self, ticket: Ticket) {
+        if let Some(waiter) = self.core.waiters.get(ticket) {
+            let request = waiter.request.clone();
+            let at_ms = self.claim_at(&request);
+            self.core.waiters.set_claim_at(ticket, at_ms);
         }
     }
 
@@ -136,11 +155,7 @@ impl Transaction<'_> {
         }
         for ticket in self.core.waiters.claims_due(self.steady_ms).into_iter().take(budget) {
             self.attempt(ticket);
-            if let Some(waiter) = self.core.waiters.get(ticket) {
-                let request = waiter.request.clone();
-                let at_ms = self.claim_at(&request);
-                self.core.waiters.set_claim_at(ticket, at_ms);
-            }
+            self.set_claim_time(ticket);
         }
     }
 
@@ -166,25 +181,29 @@ impl Transaction<'_> {
         Attempt::Served
     }
 
-    /// When the first pending entry of the request's groups becomes old enough; after the minimum
-    /// idle time where nothing is pending. Steady milliseconds.
+    /// When the first pending entry of the request's groups becomes old enough to be taken over;
+    /// after the least time that takes where nothing is pending. Steady milliseconds.
     fn claim_at(&mut self, request: &ReadRequest) -> Option<u64> {
         let reader = request.group.as_ref()?;
-        let min_idle_ms = reader.claim_min_idle_ms?;
-        let mut oldest_ms = self.steady_ms;
+        let now_ms = self.steady_ms;
+        let mut first_ms = reader.claim_min_idle_ms.map(|ms| now_ms.saturating_add(ms));
         for position in request.streams.iter().filter(|s| s.from == ReadFrom::New) {
             let Ok(Some(stream)) = self.stream(request.db, &position.key) else { continue };
             let Some(group) = stream.find_group(&reader.group) else { continue };
-            let mut pending = stream.group(group).pending().oldest_first();
+            let group = stream.group(group);
+            let min_idle_ms = min_idle_ms(group, reader, reader.claim_min_idle_ms);
+            let Some(min_idle_ms) = min_idle_ms.filter(|ms| *ms < u64::MAX) else { continue };
+            let mut pending = group.pending().oldest_first();
             // Records of entries that are gone are never claimed, so nobody waits for them.
             // What is on disk only counts as there: whoever tries will look.
             let is_there =
                 |record: &PendingEntry| stream.entries().contains(record.id) != Ok(false);
-            if let Some(oldest) = pending.find(is_there) {
-                oldest_ms = oldest_ms.min(oldest.delivered_at_ms);
-            }
+            // What is delivered from now on is not old enough before this either.
+            let oldest_ms = pending.find(is_there).map_or(now_ms, |oldest| oldest.delivered_at_ms);
+            let at_ms = oldest_ms.min(now_ms).saturating_add(min_idle_ms);
+            first_ms = Some(first_ms.map_or(at_ms, |first_ms| first_ms.min(at_ms)));
         }
         // At the earliest in a millisecond: what is old enough now was just found not to be there.
-        Some(oldest_ms.saturating_add(min_idle_ms).max(self.steady_ms.saturating_add(1)))
+        Some(first_ms?.max(now_ms.saturating_add(1)))
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::entries::ensure;
-use crate::{Consumer, ConsumerId, EntryId, PendingEntry, PendingList, RestoreError};
+use crate::{Consumer, ConsumerId, EntryId, GroupPolicy, PendingEntry, PendingList, RestoreError};
 
 /// Numbers of groups and consumers that come back from storage are below this: larger ones are no
 /// numbers but would cost all memory. They may be far apart, since those between may be gone.
@@ -28,6 +28,8 @@ pub struct Group {
     pending: PendingList,
     consumers: Vec<Option<Consumer>>,
     names: BTreeMap<Arc<[u8]>, ConsumerId>,
+    /// `None`: not managed. There may be a million groups without.
+    policy: Option<Box<GroupPolicy>>,
 }
 
 impl Group {
@@ -39,6 +41,7 @@ impl Group {
             pending: PendingList::default(),
             consumers: Vec::new(),
             names: BTreeMap::new(),
+            policy: None,
         }
     }
 
@@ -110,6 +113,17 @@ impl Group {
     #[must_use]
     pub fn pending(&self) -> &PendingList {
         &self.pending
+    }
+
+    /// What the group does by itself; `None`: it is not managed.
+    #[must_use]
+    pub fn policy(&self) -> Option<&GroupPolicy> {
+        self.policy.as_deref()
+    }
+
+    /// Sets all of the policy; with nothing set in it the group is managed no more.
+    pub fn set_policy(&mut self, policy: GroupPolicy) {
+        self.policy = policy.is_managed().then(|| Box::new(policy));
     }
 
     /// How many consumers there are.
@@ -221,7 +235,8 @@ impl Group {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let consumers: usize = self.names.keys().map(|name| name.len() + 120).sum();
-        self.pending.heap_bytes() + self.name.len() + consumers
+        let policy = self.policy.as_ref().map_or(0, |_| size_of::<GroupPolicy>());
+        self.pending.heap_bytes() + self.name.len() + consumers + policy
     }
 
     /// Re-derives what is counted and indexed.

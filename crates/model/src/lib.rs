@@ -12,6 +12,7 @@ mod consumer;
 mod entries;
 mod entry_id;
 mod group;
+mod group_policy;
 mod idempotence;
 mod pending;
 mod rejection;
@@ -26,6 +27,7 @@ pub use entries::{
 };
 pub use entry_id::EntryId;
 pub use group::{Group, GroupId};
+pub use group_policy::{ConsumerDeletion, GroupPolicy};
 pub use idempotence::{Idempotence, IdempotenceLimits};
 pub use pending::{ConsumerId, PendingEntry, PendingList};
 pub use rejection::Rejection;

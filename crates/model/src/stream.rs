@@ -18,6 +18,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::GroupPolicy;
 use crate::entries::ensure;
 use crate::group::SLOTS_MAX;
 use crate::{
@@ -289,6 +290,11 @@ impl Stream {
         let group = self.group_mut(id);
         group.last_delivered_id = last_delivered_id;
         group.entries_read = entries_read;
+    }
+
+    /// Sets what a group does by itself.
+    pub fn set_group_policy(&mut self, id: GroupId, policy: GroupPolicy) {
+        self.group_mut(id).set_policy(policy);
     }
 
     /// Removes a group with its consumers and pending records, and returns it: freeing a long

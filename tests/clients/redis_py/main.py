@@ -8,6 +8,7 @@ import asyncio
 import sys
 
 import operations
+import policies
 import sessions
 import streams
 import strings
@@ -30,7 +31,7 @@ async def one(variant, check):
 
 def main():
     checks = streams.CHECKS + sessions.CHECKS + waits.CHECKS + strings.CHECKS
-    checks += operations.CHECKS
+    checks += operations.CHECKS + policies.CHECKS
     if PASSWORD is not None:
         checks = [sessions.password]
     if SOCKET is not None:

@@ -210,6 +210,12 @@ impl ReplyEncoder {
                 out.array(entries.len());
                 self.stack.push(Pending::Own(entries.into_iter()));
             }
+            ReadEntries::Redelivered { again, new } => {
+                out.array(again.len() + new.len());
+                self.stack.push(Pending::Entries { slice: new, run: 0, with_counts: false });
+                let again = again.into_iter().map(|entry| (entry.id(), Some(entry)));
+                self.stack.push(Pending::Own(again.collect::<Vec<_>>().into_iter()));
+            }
             ReadEntries::WithClaims { claimed, new } => {
                 out.array(claimed.len() + new.len());
                 self.stack.push(Pending::Entries { slice: new, run: 0, with_counts: true });
@@ -229,9 +235,9 @@ impl Reply {
             Self::Map(pairs) => pairs.iter().any(|(_, value)| value.has_cold()),
             Self::Entries(slice) => slice.cold().next().is_some(),
             Self::Read(outcome) => outcome.streams.iter().any(|stream| match &stream.entries {
-                ReadEntries::Plain(slice) | ReadEntries::WithClaims { new: slice, .. } => {
-                    slice.cold().next().is_some()
-                }
+                ReadEntries::Plain(slice)
+                | ReadEntries::Redelivered { new: slice, .. }
+                | ReadEntries::WithClaims { new: slice, .. } => slice.cold().next().is_some(),
                 ReadEntries::History(_) => false,
             }),
             _ => false,
@@ -271,6 +277,9 @@ fn stream_bytes(stream: &StreamRead) -> usize {
             ReadEntries::Plain(slice) => slice.bytes_estimate(),
             ReadEntries::History(entries) => {
                 entries.iter().filter_map(|(_, entry)| entry.as_ref()).map(entry_bytes).sum()
+            }
+            ReadEntries::Redelivered { again, new } => {
+                again.iter().map(entry_bytes).sum::<usize>() + new.bytes_estimate()
             }
             ReadEntries::WithClaims { claimed, new } => {
                 let claimed: usize =

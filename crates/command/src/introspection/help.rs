@@ -280,17 +280,23 @@ const OBJECT: [&str; 8] = [
     "    How many share a value: always 1.",
 ];
 
-const XGROUP: [&str; 14] = [
+const XGROUP: [&str; 20] = [
+    "CFGGET <key> <groupname>",
+    "    What a group does by itself.",
+    "CFGSET <key> <groupname> <item> <value> [<item> <value> ...]",
+    "    Set it: VISIBILITY milliseconds, DELCONSUMER RELEASE|DROP; NONE unsets an item.",
     "CREATE <key> <groupname> <id|$> [option]",
     "    Create a group that starts after an id. Options are:",
     "    * MKSTREAM",
     "      Create the stream too if it is missing.",
     "    * ENTRIESREAD entries_read",
     "      How many entries count as read already, for the lag.",
+    "    * CFG item value [item value ...]",
+    "      As CFGSET. Comes last.",
     "CREATECONSUMER <key> <groupname> <consumer>",
     "    Create a consumer in a group.",
     "DELCONSUMER <key> <groupname> <consumer>",
-    "    Remove a consumer, and what it has pending.",
+    "    Remove a consumer, and what it has pending. With CFGSET others get that.",
     "DESTROY <key> <groupname>",
     "    Remove a group with all that is pending in it.",
     "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",

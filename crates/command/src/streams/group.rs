@@ -1,7 +1,9 @@
 //! XGROUP.
 
 use millstream_engine::{GroupPosition, Transaction};
+use millstream_model::GroupPolicy;
 
+use super::group_policy::PolicyChange;
 use crate::Reply;
 use crate::id::parse_or_extreme;
 use crate::options::{Options, id};
@@ -14,15 +16,22 @@ const CREATE_ARGS_MAX: usize = 8;
 struct Trailing {
     make_stream: bool,
     entries_read: Option<u64>,
+    /// What comes after CFG.
+    policy: Option<PolicyChange>,
+    /// Words before CFG.
+    words: usize,
 }
 
 impl Trailing {
     fn parse(args: &[&[u8]], may_make_stream: bool) -> Result<Self, Refusal> {
         let mut options = Options::new(args, 5);
-        let mut trailing = Self::default();
+        let mut trailing = Self { words: args.len(), ..Self::default() };
         while options.left() > 0 {
             if may_make_stream && options.take_word("MKSTREAM", 0) {
                 trailing.make_stream = true;
+            } else if may_make_stream && options.take_word("CFG", 2) {
+                trailing.words -= options.left() + 1;
+                trailing.policy = Some(PolicyChange::parse(&mut options)?);
             } else if options.take_word("ENTRIESREAD", 1) {
                 let text = "ERR value for ENTRIESREAD must be positive or -1";
                 trailing.entries_read = match options.integer()? {
@@ -48,7 +57,7 @@ pub(crate) fn create(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
         Err(millstream_model::Rejection::GroupNeedsKey) if trailing.make_stream => {}
         checked => checked?,
     }
-    if args.len() > CREATE_ARGS_MAX {
+    if trailing.words > CREATE_ARGS_MAX {
         return Err(wrong_form(args));
     }
     let position = match args[4] {
@@ -56,6 +65,11 @@ pub(crate) fn create(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
         text => GroupPosition::After(id(text)?),
     };
     txn.create_group(db, key, group, position, trailing.make_stream, trailing.entries_read)?;
+    if let Some(change) = trailing.policy {
+        let mut policy = GroupPolicy::default();
+        change.apply(&mut policy);
+        txn.set_group_policy(db, key, group, policy)?;
+    }
     Ok(Reply::OK)
 }
 

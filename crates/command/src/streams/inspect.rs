@@ -4,6 +4,7 @@ use bytes::Bytes;
 use millstream_engine::Transaction;
 use millstream_model::{Consumer, ConsumerId, Direction, EntryId, Group, Stream};
 
+use super::group_policy;
 use crate::Reply;
 use crate::options::Options;
 use crate::refusal::{Outcome, Refusal};
@@ -82,6 +83,11 @@ fn lag(stream: &Stream, group: &Group) -> Reply {
     stream.lag(group).map_or(Reply::Nil, Reply::Int)
 }
 
+/// Of a managed group only, and behind all that Redis has: some clients read by position.
+fn policy(group: &Group) -> Option<(Reply, Reply)> {
+    Some((Reply::Text("policy"), group_policy::describe(group.policy()?)))
+}
+
 fn full_group(stream: &Stream, group: &Group, count: usize) -> Reply {
     let pending = group.pending();
     let records = pending.range(EntryId::MIN, EntryId::MAX).take(count).map(|record| {
@@ -95,7 +101,7 @@ fn full_group(stream: &Stream, group: &Group, count: usize) -> Reply {
     });
     let consumers =
         group.consumers().map(|(id, consumer)| full_consumer(group, id, consumer, count));
-    Reply::Map(vec![
+    let mut fields = vec![
         (Reply::Text("name"), name(group.name())),
         (Reply::Text("last-delivered-id"), Reply::Id(group.last_delivered_id())),
         (Reply::Text("entries-read"), entries_read(group)),
@@ -104,7 +110,9 @@ fn full_group(stream: &Stream, group: &Group, count: usize) -> Reply {
         (Reply::Text("nacked-count"), Reply::count(pending.unowned_len())),
         (Reply::Text("pending"), Reply::Array(records.collect())),
         (Reply::Text("consumers"), Reply::Array(consumers.collect())),
-    ])
+    ];
+    fields.extend(policy(group));
+    Reply::Map(fields)
 }
 
 fn full_consumer(group: &Group, id: ConsumerId, consumer: &Consumer, count: usize) -> Reply {
@@ -128,14 +136,16 @@ fn full_consumer(group: &Group, id: ConsumerId, consumer: &Consumer, count: usiz
 pub(crate) fn groups(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
     let stream = txn.stream(db, args[2])?.ok_or(Refusal::NO_SUCH_KEY)?;
     let groups = stream.groups().map(|(_, group)| {
-        Reply::Map(vec![
+        let mut fields = vec![
             (Reply::Text("name"), name(group.name())),
             (Reply::Text("consumers"), Reply::count(group.consumer_count())),
             (Reply::Text("pending"), Reply::count(group.pending().len())),
             (Reply::Text("last-delivered-id"), Reply::Id(group.last_delivered_id())),
             (Reply::Text("entries-read"), entries_read(group)),
             (Reply::Text("lag"), lag(stream, group)),
-        ])
+        ];
+        fields.extend(policy(group));
+        Reply::Map(fields)
     });
     Ok(Reply::Array(groups.collect()))
 }

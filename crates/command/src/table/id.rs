@@ -21,6 +21,10 @@ pub enum CommandId {
     Xdelex,
     /// `XGROUP`
     Xgroup,
+    /// `XGROUP CFGGET`
+    XgroupCfgget,
+    /// `XGROUP CFGSET`
+    XgroupCfgset,
     /// `XGROUP CREATE`
     XgroupCreate,
     /// `XGROUP CREATECONSUMER`

@@ -166,7 +166,17 @@ pub(super) static ROWS: [CommandSpec; 20] = [
 ];
 
 /// Subcommands of XGROUP.
-static XGROUP: [CommandSpec; 6] = [
+static XGROUP: [CommandSpec; 8] = [
+    CommandSpec::new(Stream, Id::XgroupCfgget, "xgroup|cfgget", 4)
+        .flags(&[Flag::Readonly])
+        .categories(&[Category::Stream])
+        .keys(&[KeySpec::at(2, &[ReadOnly, Access])])
+        .docs("0.1.0", "O(1)", "Shows what a group does by itself."),
+    CommandSpec::new(Stream, Id::XgroupCfgset, "xgroup|cfgset", -6)
+        .flags(&[Flag::Write, Flag::DenyOom])
+        .categories(&[Category::Stream])
+        .keys(&[KeySpec::at(2, &[ReadWrite, Update])])
+        .docs("0.1.0", "O(1)", "Sets what a group does by itself."),
     CommandSpec::new(Stream, Id::XgroupCreate, "xgroup|create", -5)
         .flags(&[Flag::Write, Flag::DenyOom])
         .categories(&[Category::Stream])

@@ -79,6 +79,7 @@ fn the_questions_that_gates_ask_have_the_answers_of_redis() {
         named(CommandSpec::is_denied_without_memory),
         [
             "xadd",
+            "xgroup|cfgset",
             "xgroup|create",
             "xgroup|createconsumer",
             "xidmprecord",

@@ -13,6 +13,7 @@ use super::kind::Kind;
 use crate::changes::{SavedHeader, SavedObject};
 use crate::object::ObjectData;
 use crate::record::fields::FieldWriter;
+use crate::record::policy;
 
 /// A list is continued in another record beyond this.
 const RECORD_BYTES: usize = 32 << 10;
@@ -164,6 +165,10 @@ impl<S: Sink> StreamEncoder<'_, S> {
             .number(u64::from(next_tie))
             .number(next_queue_place);
         self.sink.record(&self.bytes)?;
+        if let Some(policy) = group.policy() {
+            policy::encode(policy, &mut begin(&mut self.bytes, Kind::Policy));
+            self.sink.record(&self.bytes)?;
+        }
         self.list(Kind::Consumers, group.consumers(), |fields, _, (id, consumer)| {
             fields.number(u64::from(id.0)).bytes(&consumer.name).number(consumer.seen_ms);
             fields.optional(consumer.active_ms);

@@ -28,6 +28,8 @@ pub(super) enum Kind {
     StreamEnd = 11,
     /// The last record of each file: no time in it is later.
     Time = 12,
+    /// The policy of the group before.
+    Policy = 13,
 }
 
 impl Kind {
@@ -37,6 +39,7 @@ impl Kind {
             self,
             Self::Blocks
                 | Self::Group
+                | Self::Policy
                 | Self::Consumers
                 | Self::Pending
                 | Self::Productions
@@ -58,6 +61,7 @@ impl Kind {
             Self::Productions,
             Self::StreamEnd,
             Self::Time,
+            Self::Policy,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

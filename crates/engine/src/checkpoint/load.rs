@@ -23,6 +23,7 @@ use super::kind::Kind;
 use crate::object::{ObjectData, ObjectId};
 use crate::record::ReplayError;
 use crate::record::fields::FieldReader;
+use crate::record::policy;
 use crate::salvage::Loss;
 use crate::state::{DATABASE_COUNT, State};
 
@@ -276,6 +277,11 @@ impl StreamLoader {
     fn list(&mut self, kind: Kind, fields: &mut FieldReader<'_>) -> Result<(), LoadError> {
         if kind == Kind::Group {
             return self.group(fields);
+        }
+        if kind == Kind::Policy {
+            let policy = policy::decode(fields)?;
+            self.last_group()?.set_policy(policy);
+            return Ok(());
         }
         while fields.left() > 0 {
             match kind {

@@ -5,7 +5,9 @@
 //! `tests/it/parked_claims.rs`.
 
 use bytes::Bytes;
-use millstream_model::{ColdBlock, ConsumerId, EntryId, GroupId, PendingEntry, Rejection};
+use millstream_model::{
+    ColdBlock, ConsumerId, EntryId, Group, GroupId, GroupPolicy, PendingEntry, Rejection,
+};
 
 use super::plain_read::slice_within;
 use super::{
@@ -17,6 +19,13 @@ use crate::transaction::Transaction;
 
 /// Pending entries of one read whose blocks are loaded from disk, at most.
 const PENDING_MAX: usize = 16 << 10;
+
+/// How long an entry must have been pending to be taken over by a read: what CLAIM says, or the
+/// policy of the group. `None`: nothing is taken over.
+pub(crate) fn min_idle_ms(group: &Group, reader: &GroupReader, claim: Option<u64>) -> Option<u64> {
+    let policy = group.policy().filter(|_| !reader.noack);
+    claim.into_iter().chain(policy.map(GroupPolicy::min_idle_ms)).min()
+}
 
 /// Who reads from where.
 #[derive(Clone, Copy)]
@@ -115,7 +124,8 @@ impl Transaction<'_> {
         };
         let mut cold: Vec<ColdBlock> = match from {
             ReadFrom::New => {
-                let until_ms = reader.claim_min_idle_ms.map(|ms| self.steady_ms.saturating_sub(ms));
+                let until_ms = min_idle_ms(group, reader, reader.claim_min_idle_ms)
+                    .map(|ms| self.steady_ms.saturating_sub(ms));
                 let idle = until_ms.map(|until_ms| group.pending().oldest_until(until_ms));
                 idle.into_iter().flatten().filter_map(look).take(count_max).flatten().collect()
             }
@@ -176,8 +186,12 @@ impl Transaction<'_> {
     ) -> Option<ReadEntries> {
         budget.start_stream(key);
         let count = request.count.unwrap_or(usize::MAX);
-        let claimed = match claim {
-            Some(min_idle_ms) => self.claim_idle(who, min_idle_ms, count, budget),
+        let group = self.state().stream(who.object.slot).group(who.group);
+        let claimed = match min_idle_ms(group, reader, claim) {
+            Some(min_idle_ms) => {
+                let bytes = if claim.is_some() { wire_size::CLAIM_BYTES } else { 0 };
+                self.claim_idle(who, min_idle_ms, count, bytes, budget)
+            }
             None => Vec::new(),
         };
         let stream = self.state().stream(who.object.slot);
@@ -214,23 +228,30 @@ impl Transaction<'_> {
         }
         Some(match claim {
             Some(_) => ReadEntries::WithClaims { claimed, new },
-            None => ReadEntries::Plain(new),
+            None if claimed.is_empty() => ReadEntries::Plain(new),
+            None => {
+                let again = claimed.into_iter().map(|claimed| claimed.entry).collect();
+                ReadEntries::Redelivered { again, new }
+            }
         })
     }
 
-    /// Takes over what has been pending for long enough, longest first; entries that are gone are
-    /// passed over and stay as they are.
+    /// Takes over what has been pending for long enough, longest first. Records of entries that are
+    /// gone are passed over and stay as they are; those of a managed group go.
     fn claim_idle(
         &mut self,
         who: Reader,
         min_idle_ms: u64,
         count: usize,
+        more_bytes: u64,
         budget: &mut Budget,
     ) -> Vec<ClaimedEntry> {
         let now_ms = self.steady_ms;
         let stream = self.state().stream(who.object.slot);
+        let is_managed = stream.group(who.group).policy().is_some();
         let mut claimed = Vec::new();
         let mut changes = Vec::new();
+        let mut gone = Vec::new();
         // Old enough at this time; nothing owned is where time has not run for so long.
         let until_ms = now_ms.saturating_sub(min_idle_ms);
         for pending in stream.group(who.group).pending().oldest_until(until_ms) {
@@ -241,14 +262,24 @@ impl Transaction<'_> {
             }
             let entry = match stream.entries().get(pending.id) {
                 Ok(Some(entry)) => entry,
-                Ok(None) => continue,
+                Ok(None) => {
+                    if is_managed {
+                        gone.push(pending.id);
+                    }
+                    continue;
+                }
                 // More than one read looks at.
                 Err(_) => break,
             };
-            budget.take(1, wire_size::entry(entry.as_ref()) + wire_size::CLAIM_BYTES);
+            budget.take(1, wire_size::entry(entry.as_ref()) + more_bytes);
             let delivery_count = pending.delivery_count;
             claimed.push(ClaimedEntry { entry, idle_ms, delivery_count });
             changes.push(pending.delivered_again(who.consumer, now_ms));
+        }
+        if !gone.is_empty() {
+            gone.sort_unstable();
+            let (object, group) = (who.object, who.group);
+            self.change(&Mutation::RemovePending { object, group, ids: &gone });
         }
         if !changes.is_empty() {
             self.set_pending(who, true, &changes);

@@ -150,7 +150,8 @@ fn refuse_for_group(state: &State, mutation: &Mutation<'_>) -> Result<(), Replay
             group_of(state, object, group)?;
             at_most("entries read", entries_read.unwrap_or(0), COUNT_MAX)
         }
-        Mutation::DestroyGroup { object, group }
+        Mutation::SetPolicy { object, group, .. }
+        | Mutation::DestroyGroup { object, group }
         | Mutation::RemovePending { object, group, .. } => {
             group_of(state, object, group).map(|_| ())
         }

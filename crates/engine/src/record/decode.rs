@@ -8,7 +8,7 @@ use millstream_model::{
 
 use super::contradiction::refuse_contradiction;
 use super::fields::FieldReader;
-use super::{ALL_DATABASES, IS_DELETION, Kind, ReplayError, WITH_REFERENCES};
+use super::{ALL_DATABASES, IS_DELETION, Kind, ReplayError, WITH_REFERENCES, policy};
 use crate::mutation::Mutation;
 use crate::object::{ObjectId, ObjectRef};
 use crate::state::{DATABASE_COUNT, State};
@@ -220,6 +220,10 @@ impl<'a> Part<'a> {
                 position: self.reader.id()?,
                 entries_read: self.reader.optional()?,
             },
+            Kind::SetPolicy => {
+                let policy = policy::decode(&mut self.reader)?;
+                Mutation::SetPolicy { object, group, policy }
+            }
             Kind::DestroyGroup => Mutation::DestroyGroup { object, group },
             Kind::CreateConsumer => Mutation::CreateConsumer {
                 object,

@@ -3,7 +3,7 @@
 use millstream_model::{EntryId, GroupId, PendingEntry};
 
 use super::fields::FieldWriter;
-use super::{ALL_DATABASES, IS_DELETION, Kind, WITH_REFERENCES};
+use super::{ALL_DATABASES, IS_DELETION, Kind, WITH_REFERENCES, policy};
 use crate::mutation::Mutation;
 use crate::object::ObjectRef;
 
@@ -116,6 +116,11 @@ impl Encoder<'_> {
             Mutation::SetGroupPosition { object, group, position, entries_read } => {
                 self.kind(Kind::SetGroupPosition).object(object).group(group);
                 self.number(position.ms).number(position.seq).optional(entries_read)
+            }
+            Mutation::SetPolicy { object, group, policy } => {
+                self.kind(Kind::SetPolicy).object(object).group(group);
+                policy::encode(&policy, &mut self.fields);
+                self
             }
             Mutation::DestroyGroup { object, group } => {
                 self.kind(Kind::DestroyGroup).object(object).group(group)

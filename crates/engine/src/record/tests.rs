@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use millstream_log::RecordReader;
 use millstream_model::{
-    BlockLimits, ConsumerId, EntryId, GroupId, IdempotenceLimits, PendingEntry,
+    BlockLimits, ConsumerDeletion, ConsumerId, EntryId, GroupId, GroupPolicy, IdempotenceLimits,
+    PendingEntry,
 };
 use proptest::prelude::*;
 
@@ -247,7 +248,18 @@ fn golden_groups<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
             Mutation::RemovePending { object, group, ids: const { &[id(1, 1)] } },
             b"\x27\x01\x00\x01\x01\x01",
         ),
+        (
+            Mutation::SetPolicy { object, group, policy: policy() },
+            b"\x28\x01\x00\x02\x01\xac\x02\x02\x02",
+        ),
     ]
+}
+
+fn policy() -> GroupPolicy {
+    let mut policy = GroupPolicy::default();
+    policy.visibility_ms = 300;
+    policy.consumer_deletion = Some(ConsumerDeletion::Drop);
+    policy
 }
 
 fn bytes(mutation: &Mutation<'_>) -> Vec<u8> {

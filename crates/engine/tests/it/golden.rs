@@ -338,10 +338,11 @@ fn records_that_do_not_belong_in_a_checkpoint_are_refused_in_words() {
         [&[6, flags, 1, 0, 0, 0, 1, 1, 25, contents.len() as u8], contents].concat()
     };
     let newer = [&[2], &BLOCK_1[1..]].concat();
-    let cases: [(&[&[u8]], &str); 18] = [
+    let cases: [(&[&[u8]], &str); 19] = [
         (&[], "there is no header"),
         (&[&[12, 1]], "there is no header"),
-        (&[HEADER, &[13]], "unknown kind of part: 13"),
+        (&[HEADER, &[14]], "unknown kind of part: 14"),
+        (&[HEADER, STREAM, &[13, 0]], "there is no group"),
         (&[HEADER, &[0]], "unknown kind of part: 0"),
         (&[HEADER, &[]], "record ends early"),
         (&[HEADER, &[12, 1, 0]], "length out of range: 1"),

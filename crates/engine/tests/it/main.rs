@@ -16,6 +16,7 @@ mod operation;
 mod parked;
 mod parked_claims;
 mod pending;
+mod policy;
 mod random;
 mod reads;
 mod reload;

@@ -46,6 +46,10 @@ pub(crate) fn text(read: &StreamRead) -> String {
                 });
             }
         }
+        ReadEntries::Redelivered { again, new } => {
+            again.iter().for_each(|entry| push(entry.id().ms.to_string()));
+            new.ids().for_each(|id| push(id.ms.to_string()));
+        }
         ReadEntries::WithClaims { claimed, new } => {
             for claim in claimed {
                 let (id, count) = (claim.entry.id(), claim.delivery_count);

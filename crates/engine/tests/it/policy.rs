@@ -1,0 +1,266 @@
+//! Managed groups: what their policy makes available, to whom, when, and after a restart.
+
+use millstream_engine::{ClaimOptions, DeliveredAt, Engine, NackCount, ReadFrom, ReadRequest};
+use millstream_log::memory_storage::Crash;
+use millstream_model::{ConsumerDeletion, EntryId, GroupPolicy, Rejection};
+
+use crate::dump::dump;
+use crate::entries::fill;
+use crate::parked::{Sink, park, with_group};
+use crate::pending::{pending, read_by};
+use crate::reads::read;
+use crate::store::{Store, at, id, now, run, run_due};
+
+const VISIBILITY_MS: u64 = 300;
+
+fn new(consumer: &'static str) -> ReadRequest {
+    read_by(consumer, ReadFrom::New)
+}
+
+fn at_most(count: usize, request: ReadRequest) -> ReadRequest {
+    ReadRequest { count: Some(count), ..request }
+}
+
+fn set(engine: &Engine, ms: u64, change: impl FnOnce(&mut GroupPolicy)) {
+    run(engine, at(ms), |txn| {
+        let mut policy = txn.group_policy(0, b"s", b"g").expect("the group is there");
+        change(&mut policy);
+        txn.set_group_policy(0, b"s", b"g", policy).expect("the group is there");
+    });
+}
+
+/// 1-0 to `last`-0, just read by `a`.
+fn managed(last: u64) -> Engine {
+    let engine = with_group();
+    set(&engine, 0, |policy| policy.visibility_ms = VISIBILITY_MS);
+    fill(&engine, 1..=last);
+    read(&engine, 0, new("a"));
+    engine
+}
+
+/// Lets time pass in steps of 10 ms; returns when the sink got something, and what.
+fn wait(engine: &Engine, sink: &Sink, from_ms: u64) -> (u64, String) {
+    for ms in (from_ms..from_ms + 10_000).step_by(10) {
+        run_due(engine, at(ms));
+        if !sink.text().is_empty() {
+            return (ms, sink.text());
+        }
+    }
+    panic!("neither served nor timed out");
+}
+
+#[test]
+fn what_was_not_settled_in_time_is_handed_out_again_before_new_entries() {
+    let engine = managed(2);
+    fill(&engine, [3]);
+    assert_eq!(read(&engine, 299, at_most(1, new("b"))), "s: 3");
+    assert_eq!(read(&engine, 299, new("b")), "", "not yet");
+    fill(&engine, [4]);
+    assert_eq!(read(&engine, 300, at_most(1, new("b"))), "s: 1");
+    assert_eq!(read(&engine, 300, new("b")), "s: 2 4");
+    assert_eq!(
+        pending(&engine),
+        [
+            (1, "b".into(), 300, 2),
+            (2, "b".into(), 300, 2),
+            (3, "b".into(), 299, 1),
+            (4, "b".into(), 300, 1)
+        ]
+    );
+    // To whoever asks, its owner too.
+    assert_eq!(read(&engine, 599, new("b")), "s: 3");
+}
+
+#[test]
+fn with_claim_the_shorter_time_counts_and_entries_have_their_counts() {
+    for (min_idle_ms, from_ms) in [(100, 100), (5000, 300)] {
+        let engine = managed(1);
+        let mut request = new("b");
+        request.group.as_mut().expect("for a group").claim_min_idle_ms = Some(min_idle_ms);
+        assert_eq!(read(&engine, from_ms - 1, request.clone()), "");
+        assert_eq!(read(&engine, from_ms, request), format!("s: 1/{from_ms}/1"));
+    }
+}
+
+#[test]
+fn noack_hands_out_new_entries_only() {
+    let engine = managed(1);
+    fill(&engine, [2]);
+    let mut request = new("b");
+    request.group.as_mut().expect("for a group").noack = true;
+    assert_eq!(read(&engine, 500, request.clone()), "s: 2");
+    assert_eq!(read(&engine, 500, request), "");
+}
+
+#[test]
+fn what_was_given_back_is_handed_out_at_once_in_its_order() {
+    let engine = managed(3);
+    run(&engine, at(10), |txn| {
+        let ids = [id(3, 0), id(1, 0)];
+        txn.nack(0, b"s", b"g", NackCount::Counted, false, &ids).expect("they are pending");
+    });
+    assert_eq!(read(&engine, 11, new("b")), "s: 3 1");
+    assert_eq!(read(&engine, 300, new("b")), "s: 2");
+}
+
+#[test]
+fn a_group_managed_without_a_time_hands_out_what_nobody_has() {
+    let engine = with_group();
+    set(&engine, 0, |policy| policy.consumer_deletion = Some(ConsumerDeletion::Release));
+    fill(&engine, 1..=2);
+    read(&engine, 0, new("a"));
+    run(&engine, at(1), |txn| {
+        txn.nack(0, b"s", b"g", NackCount::Counted, false, &[id(2, 0)]).expect("it is pending");
+    });
+    assert_eq!(read(&engine, 1_000_000, new("b")), "s: 2");
+    let (sink, _) = park(&engine, 1_000_000, Some(500), new("b"));
+    assert_eq!(wait(&engine, &sink, 1_000_000), (1_000_500, "timed out".into()));
+}
+
+#[test]
+fn records_of_entries_that_are_gone_go_at_their_turn() {
+    let engine = managed(2);
+    run(&engine, at(5), |txn| txn.delete(0, b"s", &[id(1, 0)]).expect("deletes"));
+    assert_eq!(read(&engine, 300, new("b")), "s: 2");
+    assert_eq!(pending(&engine), [(2, "b".into(), 300, 2)]);
+}
+
+#[test]
+fn reading_history_and_claiming_start_the_time_anew() {
+    let engine = managed(2);
+    let again = ReadRequest { count: Some(1), ..read_by("a", ReadFrom::After(EntryId::MIN)) };
+    read(&engine, 200, again);
+    run(&engine, at(250), |txn| {
+        let options = ClaimOptions { just_ids: true, ..ClaimOptions::default() };
+        txn.claim(0, b"s", b"g", b"c", &options, &[id(2, 0)]).expect("claims")
+    });
+    assert_eq!(read(&engine, 499, new("b")), "");
+    assert_eq!(read(&engine, 500, new("b")), "s: 1");
+    assert_eq!(read(&engine, 550, new("b")), "s: 2");
+}
+
+#[test]
+fn a_parked_read_is_served_when_the_time_is_over() {
+    let engine = managed(1);
+    let (sink, _) = park(&engine, 0, Some(2000), new("b"));
+    assert_eq!(wait(&engine, &sink, 0), (300, "s: 1".into()));
+}
+
+#[test]
+fn what_is_delivered_while_a_read_is_parked_is_waited_for_too() {
+    let engine = managed(0);
+    let (first, _) = park(&engine, 0, Some(2500), new("a"));
+    let (second, _) = park(&engine, 0, Some(2500), new("b"));
+    run_due(&engine, at(200));
+    run(&engine, at(200), |txn| {
+        let request = crate::entries::request(millstream_engine::NewId::Exactly(id(1, 0)));
+        txn.add(0, b"s", &request, &crate::entries::FIELDS).expect("adds");
+    });
+    assert_eq!(first.text(), "s: 1");
+    assert_eq!(wait(&engine, &second, 200), (500, "s: 1".into()));
+}
+
+#[test]
+fn two_parked_reads_get_the_entry_one_after_the_other() {
+    let engine = managed(1);
+    let (first, _) = park(&engine, 0, Some(5000), new("b"));
+    let (second, _) = park(&engine, 0, Some(5000), new("c"));
+    assert_eq!(wait(&engine, &first, 0), (300, "s: 1".into()));
+    assert_eq!(second.text(), "");
+    assert_eq!(wait(&engine, &second, 300), (600, "s: 1".into()));
+}
+
+#[test]
+fn whatever_makes_an_entry_available_wakes_a_parked_read() {
+    for cause in ["claimed long ago", "given back", "consumer deleted", "time shortened"] {
+        let engine = managed(1);
+        let (sink, _) = park(&engine, 10, Some(5000), new("b"));
+        run_due(&engine, at(20));
+        match cause {
+            "claimed long ago" => {
+                let long_ago = Some(DeliveredAt::Idle(1000));
+                let options = ClaimOptions { delivered_at: long_ago, ..ClaimOptions::default() };
+                run(&engine, at(20), |txn| {
+                    txn.claim(0, b"s", b"g", b"c", &options, &[id(1, 0)]).expect("claims")
+                });
+            }
+            "given back" => {
+                run(&engine, at(20), |txn| {
+                    txn.nack(0, b"s", b"g", NackCount::Counted, false, &[id(1, 0)]).expect("nacks");
+                })
+                .0
+            }
+            "consumer deleted" => {
+                run(&engine, at(20), |txn| {
+                    assert_eq!(txn.delete_consumer(0, b"s", b"g", b"a"), Ok(1));
+                })
+                .0
+            }
+            _ => set(&engine, 20, |policy| policy.visibility_ms = 5),
+        }
+        assert_eq!(sink.text(), "s: 1", "{cause}");
+    }
+}
+
+#[test]
+fn a_deleted_consumer_leaves_what_it_has_unless_the_policy_says_otherwise() {
+    let engine = managed(2);
+    let deleted = run(&engine, at(10), |txn| txn.delete_consumer(0, b"s", b"g", b"a")).0;
+    assert_eq!(deleted, Ok(2), "the reply is Redis'");
+    assert_eq!(pending(&engine), [(1, String::new(), 0, 1), (2, String::new(), 0, 1)]);
+    assert_eq!(read(&engine, 20, new("b")), "s: 1 2");
+    set(&engine, 30, |policy| policy.consumer_deletion = Some(ConsumerDeletion::Drop));
+    assert_eq!(run(&engine, at(40), |txn| txn.delete_consumer(0, b"s", b"g", b"b")).0, Ok(2));
+    assert_eq!(pending(&engine), []);
+}
+
+#[test]
+fn a_group_that_is_not_managed_any_more_behaves_as_in_redis() {
+    let engine = managed(1);
+    set(&engine, 10, |policy| *policy = GroupPolicy::default());
+    assert_eq!(read(&engine, 5000, new("b")), "");
+    assert_eq!(run(&engine, at(5000), |txn| txn.delete_consumer(0, b"s", b"g", b"a")).0, Ok(1));
+    assert_eq!(pending(&engine), []);
+}
+
+#[test]
+fn a_policy_needs_its_group() {
+    let engine = with_group();
+    let policy = GroupPolicy::default();
+    let found = now(&engine, |txn| txn.set_group_policy(0, b"s", b"other", policy));
+    assert!(matches!(found, Err(Rejection::NoGroup { .. })));
+    let found = now(&engine, |txn| txn.set_group_policy(0, b"none", b"g", policy));
+    assert_eq!(found, Err(Rejection::GroupNeedsKey));
+}
+
+#[test]
+fn a_policy_survives_a_crash_a_checkpoint_and_a_copy() {
+    let mut store = Store::new();
+    let engine = store.engine().clone();
+    now(&engine, |txn| {
+        let end = millstream_engine::GroupPosition::End;
+        txn.create_group(0, b"s", b"g", end, true, None).expect("creates");
+        txn.create_group(0, b"s", b"plain", end, false, None).expect("creates");
+    });
+    set(&engine, 0, |policy| {
+        policy.visibility_ms = VISIBILITY_MS;
+        policy.consumer_deletion = Some(ConsumerDeletion::Drop);
+    });
+    store.sync();
+    let policies = |engine: &Engine, key: &[u8]| {
+        let of = |group: &[u8]| now(engine, |txn| txn.group_policy(0, key, group)).expect("there");
+        (of(b"g"), of(b"plain"))
+    };
+    let before = policies(&engine, b"s");
+    assert!(before.0.is_managed() && !before.1.is_managed());
+    for is_checkpointed in [false, true] {
+        if is_checkpointed {
+            store.checkpoint();
+        }
+        let after = store.crashed(Crash::LoseAll, at(1));
+        assert_eq!(policies(after.engine(), b"s"), before);
+        assert_eq!(dump(after.engine()), dump(&engine));
+    }
+    now(&engine, |txn| txn.copy_key((0, b"s"), (0, b"t"), false)).expect("copies");
+    assert_eq!(policies(&engine, b"t"), before);
+}
