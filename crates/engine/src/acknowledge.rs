@@ -36,6 +36,15 @@ impl NackCount {
     }
 }
 
+/// Who a settlement is of: it counts only for what this consumer still has.
+#[derive(Clone, Copy, Debug)]
+pub struct Fence<'a> {
+    /// Name of the consumer.
+    pub consumer: &'a [u8],
+    /// Only at this delivery: catches an entry that was delivered again to the same consumer.
+    pub delivery_count: Option<u64>,
+}
+
 impl Transaction<'_> {
     /// The group whose pending entries a command names; `None` if key or group is missing.
     pub(crate) fn find_group(
@@ -89,6 +98,40 @@ impl Transaction<'_> {
         let mut found = self.take_ids();
         let pending = self.state().stream(object.slot).group(group).pending();
         found.extend(ids.iter().copied().filter(|&id| pending.contains(id)));
+        Ok(self.remove_pending(object, group, found))
+    }
+
+    /// The same for what the consumer of the fence still has; returns how many those were.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`].
+    pub fn acknowledge_fenced(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        group: &[u8],
+        fence: Fence<'_>,
+        ids: &[EntryId],
+    ) -> Result<usize, Rejection> {
+        let Some((object, group)) = self.find_group(db, key, group)? else { return Ok(0) };
+        let model = self.state().stream(object.slot).group(group);
+        let Some(consumer) = model.find_consumer(fence.consumer) else { return Ok(0) };
+        let is_own = |id: &EntryId| {
+            let record = model.pending().get(*id).filter(|record| record.owner == Some(consumer));
+            let is_this = |count| fence.delivery_count.is_none_or(|wanted| wanted == count);
+            record.is_some_and(|record| is_this(record.delivery_count))
+        };
+        let found: Vec<EntryId> = ids.iter().copied().filter(is_own).collect();
+        Ok(self.remove_pending(object, group, found))
+    }
+
+    /// Removes records that are there, in any order; returns how many there were.
+    fn remove_pending(
+        &mut self,
+        object: ObjectRef,
+        group: GroupId,
+        mut found: Vec<EntryId>,
+    ) -> usize {
         // Ids nearly always ascend already.
         if !found.is_sorted_by(|a, b| a < b) {
             found.sort_unstable();
@@ -99,7 +142,7 @@ impl Transaction<'_> {
             self.change(&Mutation::RemovePending { object, group, ids: &found });
         }
         self.keep_ids(found);
-        Ok(count)
+        count
     }
 
     /// Acknowledges entries and deletes them from the stream. A missing key or group gives

@@ -26,6 +26,8 @@ pub struct ClaimOptions {
     pub delivery_count: Option<u64>,
     /// Make records for entries that are not pending.
     pub force: bool,
+    /// Only what this consumer has already, to have it for longer.
+    pub is_fenced: bool,
     /// The entries themselves are not wanted, so this is no delivery.
     pub just_ids: bool,
     /// Moves the group forward to this id, never back.
@@ -79,6 +81,12 @@ impl Transaction<'_> {
         ids: &[EntryId],
     ) -> Result<Vec<PinnedEntry>, Rejection> {
         let (object, group) = self.needed_group(db, key, group)?;
+        if options.is_fenced {
+            let model = self.state().stream(object.slot).group(group);
+            if model.find_consumer(consumer).is_none() {
+                return Ok(Vec::new());
+            }
+        }
         self.need_entries(object, ids.iter().copied())?;
         self.move_forward(object, group, options.last_id);
         let consumer = self.consumer_or_create(object, group, consumer);
@@ -111,7 +119,7 @@ impl Transaction<'_> {
             self.saw(who);
         } else if self.state().stream(object.slot).group(group).policy().is_some() {
             // With IDLE it may be available again before anybody expected it.
-            self.signal(db, key, Signal::Released);
+            self.signal(db, key, Signal::Rescheduled);
         }
         Ok(claimed)
     }
@@ -134,6 +142,10 @@ impl Transaction<'_> {
     ) -> Option<Option<PinnedEntry>> {
         let stream = self.state().stream(who.object.slot);
         let record = stream.group(who.group).pending().get(id);
+        let is_own = record.is_some_and(|record| record.owner == Some(who.consumer));
+        if options.is_fenced && !is_own {
+            return None;
+        }
         let Some(entry) = self.entry(who.object, id) else { return record.map(|_| None) };
         let may_claim = match record {
             Some(record) => record.owner.is_none() || self.is_idle(&record, options.min_idle_ms),

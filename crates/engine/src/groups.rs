@@ -132,7 +132,7 @@ impl Transaction<'_> {
         let before = self.state().stream(object.slot).group(group).policy().copied();
         if before.unwrap_or_default() != policy {
             self.change(&Mutation::SetPolicy { object, group, policy });
-            self.signal(db, key, Signal::Released);
+            self.signal(db, key, Signal::Rescheduled);
         }
         Ok(())
     }

@@ -48,7 +48,7 @@ mod strings;
 mod transaction;
 mod waiters;
 
-pub use acknowledge::NackCount;
+pub use acknowledge::{Fence, NackCount};
 pub use backup::{BackupPin, stored_files};
 pub use blocks::{LoadedBlocks, NeededBlocks};
 pub use checkpoint::{CheckpointError, CheckpointStep, Checkpointer};

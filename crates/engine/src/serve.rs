@@ -57,7 +57,8 @@ impl Transaction<'_> {
                     self.serve_groups(db, &key);
                 }
                 Signal::Gone(db, key) => self.retry_groups(db, &key),
-                Signal::Released(db, key) => self.serve_claimers(db, &key),
+                Signal::Released(db, key) => self.serve_claimers(db, &key, false),
+                Signal::Rescheduled(db, key) => self.serve_claimers(db, &key, true),
                 Signal::Database(db) => {
                     for key in self.core.waiters.waited_keys(db) {
                         self.serve_readers(db, &key);
@@ -110,25 +111,30 @@ impl Transaction<'_> {
         }
     }
 
-    fn serve_claimers(&mut self, db: u8, key: &Bytes) {
+    /// Runs the reads of the key again that take over pending entries. Where no more than that some
+    /// became available, one of a group that finds nothing speaks for those behind it.
+    fn serve_claimers(&mut self, db: u8, key: &Bytes, is_rescheduled: bool) {
         let Some(queues) = self.core.waiters.queues(db, key) else { return };
         let mut tickets: Vec<_> = queues.groups.values().flatten().copied().collect();
         tickets.sort_unstable();
         let groups: Vec<Bytes> = queues.groups.keys().cloned().collect();
-        let Ok(Some(stream)) = self.stream(db, key) else { return };
+        let stream = self.stream(db, key).ok().flatten();
         let is_managed = |name: &Bytes| {
-            let group = stream.find_group(name);
-            group.is_some_and(|group| stream.group(group).policy().is_some())
+            let found = stream.and_then(|stream| Some(stream.group(stream.find_group(name)?)));
+            found.is_some_and(|group| group.policy().is_some())
         };
-        let managed: Vec<Bytes> = groups.into_iter().filter(is_managed).collect();
+        let mut managed: Vec<Bytes> = groups.into_iter().filter(is_managed).collect();
         for ticket in tickets {
-            let claims = |waiter: &Waiter| {
-                waiter.request.group.as_ref().is_some_and(|reader| {
-                    reader.claim_min_idle_ms.is_some() || managed.contains(&reader.group)
-                })
-            };
-            if self.core.waiters.get(ticket).is_some_and(claims) {
-                self.attempt(ticket);
+            let Some(waiter) = self.core.waiters.get(ticket) else { continue };
+            let Some(reader) = &waiter.request.group else { continue };
+            let (claims, group) = (reader.claim_min_idle_ms.is_some(), reader.group.clone());
+            if !claims && !managed.contains(&group) {
+                continue;
+            }
+            if self.attempt(ticket) == Attempt::NothingThere && !claims && !is_rescheduled {
+                managed.retain(|other| *other != group);
+            }
+            if is_rescheduled {
                 self.set_claim_time(ticket);
             }
         }
@@ -193,6 +199,9 @@ impl Transaction<'_> {
             let group = stream.group(group);
             let min_idle_ms = min_idle_ms(group, reader, reader.claim_min_idle_ms);
             let Some(min_idle_ms) = min_idle_ms.filter(|ms| *ms < u64::MAX) else { continue };
+            if group.policy().is_some_and(|policy| policy.is_paused) {
+                continue;
+            }
             let mut pending = group.pending().oldest_first();
             // Records of entries that are gone are never claimed, so nobody waits for them.
             // What is on disk only counts as there: whoever tries will look.

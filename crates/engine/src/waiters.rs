@@ -60,6 +60,8 @@ pub(crate) enum Signal {
     Gone(u8, Bytes),
     /// Entries became claimable at once.
     Released(u8, Bytes),
+    /// Entries of a managed group become available at other times than before, or at once.
+    Rescheduled(u8, Bytes),
     /// Any key of the database may be another one now.
     Database(u8),
 }

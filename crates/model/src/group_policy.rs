@@ -20,6 +20,8 @@ pub enum ConsumerDeletion {
 pub struct GroupPolicy {
     /// So many milliseconds after its delivery an entry is available to others; 0: never.
     pub visibility_ms: u64,
+    /// Nothing is handed out, neither for the first time nor again.
+    pub is_paused: bool,
     /// `None`: as a managed group does it, [`ConsumerDeletion::Release`].
     pub consumer_deletion: Option<ConsumerDeletion>,
 }

@@ -167,6 +167,16 @@ pub(crate) enum OnEntries {
 }
 
 /// On groups, consumers and pending entries.
+/// Items of XGROUP CFGSET.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PolicyChange {
+    /// 0: off.
+    pub(crate) visibility_ms: Option<u64>,
+    /// Whether a deleted consumer's entries go with it; `Some(None)`: unset.
+    pub(crate) drops: Option<Option<bool>>,
+    pub(crate) is_paused: Option<bool>,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum OnGroups {
     /// Without a position: `$`.
@@ -186,6 +196,7 @@ pub(crate) enum OnGroups {
     Destroy(Text, Text),
     CreateConsumer(Text, Text, Text),
     DeleteConsumer(Text, Text, Text),
+    SetPolicy(Text, Text, PolicyChange),
     Ack(Text, Text, Vec<Id>),
     AckDelete(Text, Text, References, Vec<Id>),
     Nack {

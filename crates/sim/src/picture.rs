@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use millstream_engine::{DATABASE_COUNT, Lifetime, ObjectKind, Transaction};
-use millstream_model::{ConsumerId, EntryId, Group, Stream};
+use millstream_model::{ConsumerDeletion, ConsumerId, EntryId, Group, Stream};
 use millstream_resp::Value;
 
 use crate::command::Text;
@@ -62,6 +62,10 @@ impl Lines {
 
     pub(crate) fn group(&mut self, name: &[u8], at: Id, read: Option<u64>, lag: Option<i64>) {
         self.push(format!("  group {} at {at} read {read:?} lag {lag:?}", name.escape_ascii()));
+    }
+
+    pub(crate) fn policy(&mut self, visibility_ms: u64, drops: Option<bool>, is_paused: bool) {
+        self.push(format!("    visible {visibility_ms} drops {drops:?} paused {is_paused}"));
     }
 
     pub(crate) fn consumer(&mut self, name: &[u8], active_ms: Option<u64>, owned: usize) {
@@ -133,6 +137,9 @@ fn of_key(txn: &mut Transaction<'_>, db: u8, key: &[u8], lines: &mut Lines, seen
 fn of_group(stream: &Stream, group: &Group, lines: &mut Lines) {
     let position = id(group.last_delivered_id());
     lines.group(group.name(), position, group.entries_read(), stream.lag(group));
+    let policy = group.policy().copied().unwrap_or_default();
+    let drops = policy.consumer_deletion.map(|deletion| deletion == ConsumerDeletion::Drop);
+    lines.policy(policy.visibility_ms, drops, policy.is_paused);
     for (_, consumer) in group.consumers() {
         lines.consumer(&consumer.name, consumer.active_ms, consumer.pending_count);
     }

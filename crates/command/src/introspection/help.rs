@@ -284,7 +284,7 @@ const XGROUP: [&str; 20] = [
     "CFGGET <key> <groupname>",
     "    What a group does by itself.",
     "CFGSET <key> <groupname> <item> <value> [<item> <value> ...]",
-    "    Set it: VISIBILITY milliseconds, DELCONSUMER RELEASE|DROP; NONE unsets an item.",
+    "    Set it: VISIBILITY milliseconds, DELCONSUMER RELEASE|DROP, PAUSED 0|1; NONE unsets.",
     "CREATE <key> <groupname> <id|$> [option]",
     "    Create a group that starts after an id. Options are:",
     "    * MKSTREAM",

@@ -1,6 +1,6 @@
 //! XACK and XNACK.
 
-use millstream_engine::{NackCount, Transaction};
+use millstream_engine::{Fence, NackCount, Transaction};
 
 use crate::Reply;
 use crate::integer::parse_i64;
@@ -8,6 +8,9 @@ use crate::options::{Options, id, ids};
 use crate::refusal::{Outcome, Refusal};
 
 pub(crate) fn xack(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    if args[3].eq_ignore_ascii_case(b"FENCE") {
+        return xack_fenced(args, db, txn);
+    }
     if !txn.has_group(db, args[1], args[2])? {
         return Ok(Reply::Int(0));
     }
@@ -18,6 +21,25 @@ pub(crate) fn xack(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome
         many => txn.acknowledge(db, args[1], args[2], &ids(many)?)?,
     };
     Ok(Reply::count(acked))
+}
+
+/// XACK key group FENCE consumer [ATTEMPT n] id [id ...]. What follows is checked whether or not
+/// there is such a group.
+fn xack_fenced(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    let mut options = Options::new(args, 4);
+    let Some(consumer) = options.next() else { return Err(Refusal::wrong_arity("xack")) };
+    let mut fence = Fence { consumer, delivery_count: None };
+    if options.take_word("ATTEMPT", 1) {
+        let given = parse_i64(options.value()).and_then(|count| u64::try_from(count).ok());
+        let text = "ERR ATTEMPT must be a delivery count, 0 or more";
+        fence.delivery_count = Some(given.ok_or(Refusal::text(text))?);
+    }
+    if options.left() == 0 {
+        return Err(Refusal::wrong_arity("xack"));
+    }
+    let ids = ids(options.rest())?;
+    txn.count_lookups(false);
+    Ok(Reply::count(txn.acknowledge_fenced(db, args[1], args[2], fence, &ids)?))
 }
 
 pub(crate) fn xnack(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {

@@ -34,6 +34,8 @@ fn claim_option(claim: &mut ClaimOptions, options: &mut Options<'_>) -> Result<(
         claim.force = true;
     } else if options.take_word("JUSTID", 0) {
         claim.just_ids = true;
+    } else if options.take_word("FENCE", 0) {
+        claim.is_fenced = true;
     } else if options.take_word("IDLE", 1) {
         let text = "ERR Invalid IDLE option argument for XCLAIM";
         let idle_ms = parse_i64(options.value()).ok_or(Refusal::text(text))?;

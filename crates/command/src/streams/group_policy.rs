@@ -10,13 +10,15 @@ use crate::refusal::{Outcome, Refusal};
 
 const VISIBILITY: &str = "VISIBILITY";
 const DELCONSUMER: &str = "DELCONSUMER";
-const ITEMS: [&str; 2] = [VISIBILITY, DELCONSUMER];
+const PAUSED: &str = "PAUSED";
+const ITEMS: [&str; 3] = [VISIBILITY, DELCONSUMER, PAUSED];
 
 /// Items and their values, checked as a whole before anything changes.
 #[derive(Default)]
 pub(super) struct PolicyChange {
     visibility_ms: Option<u64>,
     consumer_deletion: Option<Option<ConsumerDeletion>>,
+    is_paused: Option<bool>,
 }
 
 impl PolicyChange {
@@ -35,6 +37,7 @@ impl PolicyChange {
     fn set(&mut self, item: &'static str, value: &[u8]) -> Result<(), Refusal> {
         let is_first = match item {
             VISIBILITY => self.visibility_ms.replace(milliseconds(item, value)?).is_none(),
+            PAUSED => self.is_paused.replace(switch(item, value)?).is_none(),
             _ => self.consumer_deletion.replace(consumer_deletion(item, value)?).is_none(),
         };
         if is_first { Ok(()) } else { Err(refusal(item, "is given twice")) }
@@ -46,6 +49,9 @@ impl PolicyChange {
         }
         if let Some(consumer_deletion) = self.consumer_deletion {
             policy.consumer_deletion = consumer_deletion;
+        }
+        if let Some(is_paused) = self.is_paused {
+            policy.is_paused = is_paused;
         }
     }
 }
@@ -74,6 +80,14 @@ fn milliseconds(item: &str, value: &[u8]) -> Result<u64, Refusal> {
     given.ok_or_else(|| refusal(item, "must be a number of milliseconds, or NONE"))
 }
 
+fn switch(item: &str, value: &[u8]) -> Result<bool, Refusal> {
+    match value {
+        b"1" => Ok(true),
+        off if is_off(off) => Ok(false),
+        _ => Err(refusal(item, "must be 0 or 1")),
+    }
+}
+
 fn consumer_deletion(item: &str, value: &[u8]) -> Result<Option<ConsumerDeletion>, Refusal> {
     if is_off(value) {
         return Ok(None);
@@ -98,6 +112,7 @@ pub(super) fn describe(policy: &GroupPolicy) -> Reply {
     Reply::Map(vec![
         (Reply::Text(VISIBILITY), Reply::number(policy.visibility_ms)),
         (Reply::Text(DELCONSUMER), Reply::Text(deletion)),
+        (Reply::Text(PAUSED), Reply::Int(policy.is_paused.into())),
     ])
 }
 

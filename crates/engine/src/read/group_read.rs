@@ -187,6 +187,9 @@ impl Transaction<'_> {
         budget.start_stream(key);
         let count = request.count.unwrap_or(usize::MAX);
         let group = self.state().stream(who.object.slot).group(who.group);
+        if group.policy().is_some_and(|policy| policy.is_paused) {
+            return None;
+        }
         let claimed = match min_idle_ms(group, reader, claim) {
             Some(min_idle_ms) => {
                 let bytes = if claim.is_some() { wire_size::CLAIM_BYTES } else { 0 };

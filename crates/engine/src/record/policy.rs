@@ -9,14 +9,16 @@ use super::fields::{FieldReader, FieldWriter};
 /// Numbers of the items.
 const VISIBILITY: u8 = 1;
 const CONSUMER_DELETION: u8 = 2;
+/// Without a value.
+const PAUSED: u8 = 3;
 
 /// Values of the item.
 const RELEASE: u8 = 1;
 const DROP: u8 = 2;
 
 pub(crate) fn encode(policy: &GroupPolicy, to: &mut FieldWriter<'_>) {
-    let items = u64::from(policy.visibility_ms > 0) + policy.consumer_deletion.iter().len() as u64;
-    to.number(items);
+    let items = [policy.visibility_ms > 0, policy.consumer_deletion.is_some(), policy.is_paused];
+    to.number(items.into_iter().map(u64::from).sum());
     if policy.visibility_ms > 0 {
         to.byte(VISIBILITY).number(policy.visibility_ms);
     }
@@ -25,6 +27,9 @@ pub(crate) fn encode(policy: &GroupPolicy, to: &mut FieldWriter<'_>) {
             ConsumerDeletion::Release => RELEASE,
             ConsumerDeletion::Drop => DROP,
         });
+    }
+    if policy.is_paused {
+        to.byte(PAUSED);
     }
 }
 
@@ -40,6 +45,7 @@ pub(crate) fn decode(from: &mut FieldReader<'_>) -> Result<GroupPolicy, ReplayEr
                     other => return Err(unknown("deletion of consumers", other)),
                 });
             }
+            PAUSED => policy.is_paused = true,
             other => return Err(unknown("policy item", other)),
         }
     }

@@ -250,7 +250,7 @@ fn golden_groups<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
         ),
         (
             Mutation::SetPolicy { object, group, policy: policy() },
-            b"\x28\x01\x00\x02\x01\xac\x02\x02\x02",
+            b"\x28\x01\x00\x03\x01\xac\x02\x02\x02\x03",
         ),
     ]
 }
@@ -259,6 +259,7 @@ fn policy() -> GroupPolicy {
     let mut policy = GroupPolicy::default();
     policy.visibility_ms = 300;
     policy.consumer_deletion = Some(ConsumerDeletion::Drop);
+    policy.is_paused = true;
     policy
 }
 

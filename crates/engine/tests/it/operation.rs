@@ -163,6 +163,7 @@ impl Roller {
 
     fn claim(&mut self) -> Operation {
         let options = ClaimOptions {
+            is_fenced: false,
             min_idle_ms: self.dice.roll(20),
             delivered_at: match self.dice.roll(4) {
                 0 => Some(DeliveredAt::Idle(self.dice.roll(100) as i64 - 20)),

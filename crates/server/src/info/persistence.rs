@@ -104,8 +104,14 @@ fn storage(shared: &Shared) -> Vec<(&'static str, String)> {
         ("millstream_log_bytes_written", logged.to_string()),
         ("millstream_log_bytes_zeroed", zeroed.to_string()),
         // All bytes that went to disk since the start, for each that was logged.
-        ("millstream_write_amplification", format!("{:.2}", all as f64 / logged.max(1) as f64)),
+        ("millstream_write_amplification", amplification(all, logged)),
     ]
+}
+
+/// 0.00 where nothing was logged.
+fn amplification(all: u64, logged: u64) -> String {
+    let times = if logged == 0 { 0.0 } else { all as f64 / logged as f64 };
+    format!("{times:.2}")
 }
 
 pub(super) fn replication(shared: &Shared) -> String {

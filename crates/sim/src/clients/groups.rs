@@ -2,8 +2,8 @@
 
 use super::Roller;
 use crate::command::{
-    AutoClaim, Claim, Command, DeliveredAt, From, NackMode, OnGroups, PendingList, Read, Reader,
-    Text,
+    AutoClaim, Claim, Command, DeliveredAt, From, NackMode, OnGroups, PendingList, PolicyChange,
+    Read, Reader, Text,
 };
 use crate::id::Id;
 
@@ -123,6 +123,20 @@ impl Roller<'_> {
         })
     }
 
+    /// One item at least.
+    fn policy_change(&mut self) -> PolicyChange {
+        let mut change = PolicyChange {
+            visibility_ms: self.dice.sometimes(2, |dice| dice.pick(&[0, 1, 20, 100])),
+            drops: self.dice.sometimes(3, |dice| dice.pick(&[None, Some(true), Some(false)])),
+            is_paused: None,
+        };
+        // Rarely on, so that not everything stands still.
+        if self.dice.once_in(3) || (change.visibility_ms.is_none() && change.drops.is_none()) {
+            change.is_paused = Some(self.dice.once_in(4));
+        }
+        change
+    }
+
     /// Groups come and go, and are looked at.
     pub(super) fn manage(&mut self) -> Command {
         let (key, group, consumer) = (self.stream_key(), self.group(), self.consumer());
@@ -132,7 +146,8 @@ impl Roller<'_> {
             _ => Some(Id::MIN),
         };
         let read = self.dice.sometimes(4, |dice| dice.roll(20));
-        Command::Groups(match self.dice.roll(30) {
+        Command::Groups(match self.dice.roll(34) {
+            30.. => OnGroups::SetPolicy(key, group, self.policy_change()),
             0..=11 => {
                 let make_stream = self.dice.once_in(3);
                 OnGroups::Create { key, group, at, make_stream, read }

@@ -160,6 +160,17 @@ fn groups(command: &OnGroups) -> Arguments {
         OnGroups::DeleteConsumer(key, group, consumer) => {
             Arguments::of("XGROUP DELCONSUMER").text(key).text(group).text(consumer)
         }
+        OnGroups::SetPolicy(key, group, change) => {
+            let mut arguments = Arguments::of("XGROUP CFGSET")
+                .text(key)
+                .text(group)
+                .option("VISIBILITY", change.visibility_ms);
+            if let Some(drops) = change.drops {
+                let word = drops.map_or("NONE", |drops| if drops { "DROP" } else { "RELEASE" });
+                arguments = arguments.text(b"DELCONSUMER").text(word.as_bytes());
+            }
+            arguments.option("PAUSED", change.is_paused.map(u64::from))
+        }
         OnGroups::Ack(key, group, ids) => Arguments::of("XACK").text(key).text(group).ids(ids),
         OnGroups::AckDelete(key, group, references, ids) => {
             Arguments::of("XACKDEL").text(key).text(group).references(*references).counted_ids(ids)

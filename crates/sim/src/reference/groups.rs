@@ -41,10 +41,31 @@ impl Reference {
                 self.managed(db, key, group)?;
                 let group = self.group_mut(db, key, group);
                 let owned = group.owned(consumer);
+                if group.policy.is_managed() && group.policy.drops != Some(true) && owned > 0 {
+                    let own: Vec<Pending> = group.by_id().into_iter().cloned().collect();
+                    for pending in own.into_iter().filter(|p| p.owner.as_ref() == Some(consumer)) {
+                        group.set(Pending { owner: None, at_ms: 0, ..pending });
+                    }
+                    self.signal(Signal::Released(db, key.clone()));
+                }
+                let OnGroups::DeleteConsumer(_, group, _) = command else { unreachable!() };
+                let group = self.group_mut(db, key, group);
                 group.consumers.remove(consumer);
                 let is_other = |pending: &Pending| pending.owner.as_ref() != Some(consumer);
                 group.pending.retain(is_other);
                 Ok(reply::int(owned as u64))
+            }
+            OnGroups::SetPolicy(key, group, change) => {
+                self.managed(db, key, group)?;
+                let policy = &mut self.group_mut(db, key, group).policy;
+                let before = *policy;
+                policy.visibility_ms = change.visibility_ms.unwrap_or(before.visibility_ms);
+                policy.drops = change.drops.unwrap_or(before.drops);
+                policy.is_paused = change.is_paused.unwrap_or(before.is_paused);
+                if *policy != before {
+                    self.signal(Signal::Rescheduled(db, key.clone()));
+                }
+                Ok(reply::ok())
             }
             OnGroups::Pending(..) | OnGroups::Groups(_) | OnGroups::Consumers(..) => {
                 self.listing(command, db)

@@ -22,14 +22,16 @@ impl Reference {
                 let Some(stream) = self.stream(db, key)? else { return Err(reply::no_such_key()) };
                 let groups = stream.groups.iter().map(|(name, group)| {
                     let lag = stream.lag(group).map_or(Value::NilBulk, Value::Int);
-                    reply::named(vec![
+                    let mut facts = vec![
                         ("name", reply::bulk(name)),
                         ("consumers", reply::int(group.consumers.len() as u64)),
                         ("pending", reply::int(group.pending.len() as u64)),
                         ("last-delivered-id", reply::id(group.position)),
                         ("entries-read", group.read.map_or(Value::NilBulk, reply::int)),
                         ("lag", lag),
-                    ])
+                    ];
+                    facts.extend(policy(group).map(|policy| ("policy", policy)));
+                    reply::named(facts)
                 });
                 Ok(Value::Array(groups.collect()))
             }
@@ -52,6 +54,17 @@ impl Reference {
             _ => unreachable!("no listing"),
         }
     }
+}
+
+fn policy(group: &Group) -> Option<Value> {
+    let policy = group.policy;
+    let drops = policy.drops.map_or("NONE", |drops| if drops { "DROP" } else { "RELEASE" });
+    let facts = vec![
+        ("VISIBILITY", reply::int(policy.visibility_ms)),
+        ("DELCONSUMER", reply::bulk(drops.as_bytes())),
+        ("PAUSED", reply::int(u64::from(policy.is_paused))),
+    ];
+    policy.is_managed().then(|| reply::named(facts))
 }
 
 fn summary(group: &Group) -> Value {

@@ -132,7 +132,12 @@ impl Reference {
         }
         match claimed.is_empty() {
             true => group.saw(to, now_ms),
-            false => group.touch(to, now_ms, true),
+            false => {
+                group.touch(to, now_ms, true);
+                if group.policy.is_managed() {
+                    self.signal(Signal::Rescheduled(db, key.clone()));
+                }
+            }
         }
         Ok(Value::Array(claimed))
     }

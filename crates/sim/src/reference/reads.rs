@@ -127,7 +127,11 @@ impl Reference {
         left: usize,
     ) -> Vec<Value> {
         let now_ms = self.now.steady_ms;
-        let mut shown = match reader.claim_min_idle_ms {
+        let group = self.group_mut(db, key, &reader.group);
+        if group.policy.is_paused {
+            return Vec::new();
+        }
+        let mut shown = match group.min_idle_ms(reader) {
             Some(min_idle_ms) => self.claim_idle(db, key, reader, min_idle_ms, count.min(left)),
             None => Vec::new(),
         };
@@ -158,7 +162,7 @@ impl Reference {
     }
 
     /// Takes over what nobody has, then what has been pending for long enough, longest first. What
-    /// has no entry any more is left alone.
+    /// has no entry any more is left alone, and goes if the group is managed.
     fn claim_idle(
         &mut self,
         db: u8,
@@ -174,17 +178,26 @@ impl Reference {
             pending.owner.is_none() || now_ms.saturating_sub(pending.at_ms) >= min_idle_ms
         };
         let entry_of = |id: Id| stream.entries.iter().find(|entry| entry.id == id);
-        let records = group.oldest_first().into_iter();
-        let claimed: Vec<(Pending, &Entry)> = records
-            .filter(|pending| is_free(pending))
-            .filter_map(|pending| Some((pending.clone(), entry_of(pending.id)?)))
-            .take(count)
-            .collect();
+        let records: Vec<Pending> = group.oldest_first().into_iter().cloned().collect();
+        let mut claimed = Vec::new();
+        for pending in records.into_iter().filter(is_free) {
+            if claimed.len() == count {
+                break;
+            }
+            match entry_of(pending.id) {
+                Some(entry) => claimed.push((pending, entry)),
+                None if group.policy.is_managed() => group.remove(pending.id),
+                None => {}
+            }
+        }
         for (pending, _) in &claimed {
             group.set(pending.again(&reader.consumer, now_ms));
             group.touch(&reader.consumer, now_ms, true);
         }
         let show = |(pending, entry): &(Pending, &Entry)| {
+            if reader.claim_min_idle_ms.is_none() {
+                return reply::entry(entry);
+            }
             let idle_ms = now_ms.saturating_sub(pending.at_ms);
             reply::entry_with_counts(entry, idle_ms, pending.deliveries)
         };

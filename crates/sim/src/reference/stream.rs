@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::command::Text;
+use crate::command::{Reader, Text};
 use crate::id::Id;
 
 /// As large as a delivery count gets.
@@ -35,6 +35,22 @@ pub(crate) struct Group {
     pub(crate) consumers: BTreeMap<Text, Consumer>,
     /// In the order in which they were set last.
     pub(crate) pending: Vec<Pending>,
+    pub(crate) policy: Policy,
+}
+
+/// What a managed group does by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Policy {
+    /// 0: never.
+    pub(crate) visibility_ms: u64,
+    pub(crate) drops: Option<bool>,
+    pub(crate) is_paused: bool,
+}
+
+impl Policy {
+    pub(super) fn is_managed(self) -> bool {
+        self != Self::default()
+    }
 }
 
 /// Equal if what is durable of it is.
@@ -158,7 +174,24 @@ impl Stream {
 
 impl Group {
     pub(super) fn new(position: Id, read: Option<u64>) -> Self {
-        Self { position, read, consumers: BTreeMap::new(), pending: Vec::new() }
+        Self {
+            position,
+            read,
+            consumers: BTreeMap::new(),
+            pending: Vec::new(),
+            policy: Policy::default(),
+        }
+    }
+
+    /// How long something must have been pending for a read to take it over; nothing: it never is.
+    pub(super) fn min_idle_ms(&self, reader: &Reader) -> Option<u64> {
+        let is_managed = self.policy.is_managed() && !reader.noack;
+        let own = match self.policy.visibility_ms {
+            _ if !is_managed => None,
+            0 => Some(u64::MAX),
+            visibility_ms => Some(visibility_ms),
+        };
+        reader.claim_min_idle_ms.into_iter().chain(own).min()
     }
 
     pub(super) fn get(&self, id: Id) -> Option<&Pending> {

@@ -17,6 +17,7 @@ pub(super) enum Signal {
     Ready(u8, Text),
     Gone(u8, Text),
     Released(u8, Text),
+    Rescheduled(u8, Text),
     Database(u8),
 }
 
@@ -60,7 +61,10 @@ impl Waiter {
 impl Reference {
     pub(super) fn signal(&mut self, signal: Signal) {
         let is_waited = match &signal {
-            Signal::Ready(db, key) | Signal::Gone(db, key) | Signal::Released(db, key) => {
+            Signal::Ready(db, key)
+            | Signal::Gone(db, key)
+            | Signal::Released(db, key)
+            | Signal::Rescheduled(db, key) => {
                 self.waiters.iter().any(|waiter| waiter.waits_for(*db, key))
             }
             Signal::Database(_) => !self.waiters.is_empty(),
@@ -95,8 +99,9 @@ impl Reference {
                     self.serve_readers(db, &key, &mut attempts);
                     self.serve_groups(db, &key, &mut attempts);
                 }
-                Signal::Gone(db, key) => self.retry(db, &key, false, &mut attempts),
-                Signal::Released(db, key) => self.retry(db, &key, true, &mut attempts),
+                Signal::Gone(db, key) => self.retry(db, &key, &mut attempts),
+                Signal::Released(db, key) => self.serve_claimers(db, &key, false, &mut attempts),
+                Signal::Rescheduled(db, key) => self.serve_claimers(db, &key, true, &mut attempts),
                 Signal::Database(db) => {
                     let waited: BTreeSet<Text> = self
                         .waiters
@@ -106,7 +111,7 @@ impl Reference {
                         .collect();
                     for key in waited {
                         self.serve_readers(db, &key, &mut attempts);
-                        self.retry(db, &key, false, &mut attempts);
+                        self.retry(db, &key, &mut attempts);
                     }
                 }
             }
@@ -143,13 +148,45 @@ impl Reference {
         }
     }
 
-    fn retry(&mut self, db: u8, key: &Text, only_claims: bool, attempts: &mut Vec<Attempt>) {
-        let is_wanted = |waiter: &Waiter| {
-            let is_of_group = waiter.group().is_some();
-            waiter.waits_for(db, key) && is_of_group && (!only_claims || waiter.claims())
-        };
-        for client in self.clients(is_wanted) {
+    fn retry(&mut self, db: u8, key: &Text, attempts: &mut Vec<Attempt>) {
+        for client in self.clients(|w| w.waits_for(db, key) && w.group().is_some()) {
             self.attempt(client, attempts);
+        }
+    }
+
+    /// Those that take over what is pending: by CLAIM, or since the group is managed. Of a managed
+    /// group's that do not claim, one that finds nothing speaks for those behind it.
+    fn serve_claimers(
+        &mut self,
+        db: u8,
+        key: &Text,
+        is_rescheduled: bool,
+        attempts: &mut Vec<Attempt>,
+    ) {
+        let groups = self.state.stream(db, key).map(|stream| &stream.groups);
+        let managed = groups.into_iter().flatten().filter(|(_, group)| group.policy.is_managed());
+        let mut managed: BTreeSet<Text> = managed.map(|(name, _)| name.clone()).collect();
+        for client in self.clients(|w| w.waits_for(db, key) && w.group().is_some()) {
+            let Some(waiter) = self.waiter_mut(client).cloned() else { continue };
+            let group = waiter.group().expect("it is for a group");
+            if !waiter.claims() && !managed.contains(group) {
+                continue;
+            }
+            self.attempt(client, attempts);
+            let waits_on = !waiter.is_closed && self.waiter_mut(client).is_some();
+            if waits_on && !waiter.claims() && !is_rescheduled {
+                managed.remove(group);
+            }
+            if is_rescheduled {
+                self.set_claim_time(client);
+            }
+        }
+    }
+
+    fn set_claim_time(&mut self, client: usize) {
+        if let Some(waiter) = self.waiter_mut(client).cloned() {
+            let claim_at_ms = self.claim_at(&waiter);
+            self.waiter_mut(client).expect("it waits").claim_at_ms = claim_at_ms;
         }
     }
 
@@ -196,28 +233,28 @@ impl Reference {
             return attempts;
         };
         self.attempt(client, &mut attempts);
-        if let Some(waiter) = self.waiter_mut(client).cloned() {
-            let claim_at_ms = self.claim_at(&waiter);
-            self.waiter_mut(client).expect("it waits").claim_at_ms = claim_at_ms;
-        }
+        self.set_claim_time(client);
         attempts
     }
 
     /// When the oldest pending entry becomes old enough, as far as can be told now.
     fn claim_at(&mut self, waiter: &Waiter) -> Option<u64> {
         let reader = waiter.read.group.as_ref()?;
-        let min_idle_ms = reader.claim_min_idle_ms?;
         let now_ms = self.now.steady_ms;
-        let mut oldest_ms = now_ms;
+        let mut times: Vec<u64> =
+            reader.claim_min_idle_ms.into_iter().map(|ms| now_ms + ms).collect();
         for (key, _) in waiter.read.streams.iter().filter(|(_, from)| *from == From::New) {
             let Ok(Some(stream)) = self.stream(waiter.db, key) else { continue };
             let Some(group) = stream.groups.get(&reader.group) else { continue };
+            let min_idle_ms = group.min_idle_ms(reader).filter(|ms| *ms < u64::MAX);
+            let Some(min_idle_ms) = min_idle_ms.filter(|_| !group.policy.is_paused) else {
+                continue;
+            };
             let records = group.oldest_first();
-            if let Some(oldest) = records.iter().find(|pending| stream.has(pending.id)) {
-                oldest_ms = oldest_ms.min(oldest.at_ms);
-            }
+            let oldest = records.iter().find(|pending| stream.has(pending.id));
+            times.push(oldest.map_or(now_ms, |oldest| oldest.at_ms).min(now_ms) + min_idle_ms);
         }
-        Some((oldest_ms + min_idle_ms).max(now_ms + 1))
+        Some(times.into_iter().min()?.max(now_ms + 1))
     }
 }
 
