@@ -210,6 +210,11 @@ fn on_a_full_disk_a_large_copy_is_refused_and_changes_nothing() {
     let mut client = Client::connect(&server);
     let value = "v".repeat(3 << 20);
     assert_eq!(client.shown(&format!("SET large {value}")), "OK");
+    // Larger than what is prepared for one more of the size that a write came in.
+    for times in 2..=4 {
+        let length = client.shown(&format!("APPEND large {value}"));
+        assert_eq!(length, (times * value.len()).to_string());
+    }
     storage.disk.set_capacity_bytes(Some(0));
     let refusal = client.shown("COPY large a");
     assert!(refusal.starts_with("MISCONF the disk is full"), "{refusal}");
