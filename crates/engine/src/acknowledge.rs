@@ -116,17 +116,19 @@ impl Transaction<'_> {
         let Some((object, group)) = self.find_group(db, key, group)? else { return Ok(0) };
         let model = self.state().stream(object.slot).group(group);
         let Some(consumer) = model.find_consumer(fence.consumer) else { return Ok(0) };
+        let mut found = self.take_ids();
+        let model = self.state().stream(object.slot).group(group);
         let is_own = |id: &EntryId| {
             let record = model.pending().get(*id).filter(|record| record.owner == Some(consumer));
             let is_this = |count| fence.delivery_count.is_none_or(|wanted| wanted == count);
             record.is_some_and(|record| is_this(record.delivery_count))
         };
-        let found: Vec<EntryId> = ids.iter().copied().filter(is_own).collect();
+        found.extend(ids.iter().copied().filter(is_own));
         Ok(self.remove_pending(object, group, found))
     }
 
     /// Removes records that are there, in any order; returns how many there were.
-    fn remove_pending(
+    pub(crate) fn remove_pending(
         &mut self,
         object: ObjectRef,
         group: GroupId,

@@ -12,9 +12,9 @@
 //! Must not know streams: it names blocks, and its owner says what became of each. Blocks that went
 //! otherwise (trimmed, deleted, changed) stay in the queues until their turn. Tests: below.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
-use millstream_model::{BlockPlace, EntryId, Eviction};
+use millstream_model::{BlockPlace, EntryId, Eviction, SteadyList};
 
 use crate::object::ObjectId;
 
@@ -33,59 +33,24 @@ pub(crate) struct CachedBlock {
     pub(crate) bytes: usize,
 }
 
+/// Holds up whoever waits for the engine while it changes: so its lists do not copy themselves to
+/// grow, and its sets are trees, no tables.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     young: Queue,
     old: Queue,
     /// Left from the young queue lately.
     remembered: BTreeSet<BlockPlace>,
-    remembered_order: Steady<BlockPlace>,
+    remembered_order: SteadyList<BlockPlace>,
     /// Read by replies for themselves lately, and their bytes.
     passed: BTreeSet<BlockPlace>,
-    passed_order: Steady<(BlockPlace, usize)>,
+    passed_order: SteadyList<(BlockPlace, usize)>,
     passed_bytes: usize,
-}
-
-/// A queue that never copies itself to grow, which would hold up whoever waits for the engine: so
-/// are the sets above trees, no tables.
-#[derive(Debug)]
-struct Steady<T> {
-    /// None is empty.
-    pieces: VecDeque<VecDeque<T>>,
-    len: usize,
-}
-
-impl<T> Default for Steady<T> {
-    fn default() -> Self {
-        Self { pieces: VecDeque::new(), len: 0 }
-    }
-}
-
-impl<T> Steady<T> {
-    const PIECE: usize = 512;
-
-    fn push(&mut self, item: T) {
-        if self.pieces.back().is_none_or(|piece| piece.len() == Self::PIECE) {
-            self.pieces.push_back(VecDeque::with_capacity(Self::PIECE));
-        }
-        self.pieces.back_mut().expect("there is one by now").push_back(item);
-        self.len += 1;
-    }
-
-    fn pop(&mut self) -> Option<T> {
-        let piece = self.pieces.front_mut()?;
-        let item = piece.pop_front();
-        if piece.is_empty() {
-            self.pieces.pop_front();
-        }
-        self.len -= 1;
-        item
-    }
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    blocks: Steady<CachedBlock>,
+    blocks: SteadyList<CachedBlock>,
     /// Blocks that went otherwise are counted until their turn.
     bytes: usize,
 }
@@ -159,7 +124,7 @@ impl Cache {
             if freed >= wanted {
                 break;
             }
-            let from_young = self.young.bytes > budget / YOUNG_SHARE || self.old.blocks.len == 0;
+            let from_young = self.young.bytes > budget / YOUNG_SHARE || self.old.blocks.is_empty();
             let queue = if from_young { &mut self.young } else { &mut self.old };
             let Some(block) = queue.pop() else { break };
             let mut eviction = leave(&block);
@@ -185,7 +150,7 @@ impl Cache {
         if self.remembered.insert(place) {
             self.remembered_order.push(place);
         }
-        while self.remembered_order.len > REMEMBERED_MAX {
+        while self.remembered_order.len() > REMEMBERED_MAX {
             let oldest = self.remembered_order.pop().expect("longer than the limit");
             self.remembered.remove(&oldest);
         }

@@ -3,8 +3,6 @@
 //! A group without any of it behaves as in Redis; one with an item set is *managed*. Must not know
 //! clocks nor words: times are numbers that callers compare. The rules are in `docs/delivery.md`.
 
-use crate::PendingEntry;
-
 /// What becomes of a consumer's pending entries when it is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConsumerDeletion {
@@ -39,16 +37,6 @@ impl GroupPolicy {
         if self.visibility_ms == 0 { u64::MAX } else { self.visibility_ms }
     }
 
-    /// When a pending entry is available to whoever reads; `None`: never by itself.
-    #[must_use]
-    pub fn available_at_ms(&self, entry: &PendingEntry) -> Option<u64> {
-        match entry.owner {
-            None => Some(0),
-            Some(_) if self.visibility_ms == 0 => None,
-            Some(_) => Some(entry.delivered_at_ms.saturating_add(self.visibility_ms)),
-        }
-    }
-
     /// Whether deleting a consumer leaves what it has pending to others.
     #[must_use]
     pub fn releases(&self) -> bool {
@@ -59,24 +47,13 @@ impl GroupPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ConsumerId, EntryId};
 
     #[test]
-    fn an_entry_is_available_when_its_time_is_over_or_it_has_no_owner() {
-        let mut entry = PendingEntry {
-            id: EntryId::new(1, 0),
-            owner: Some(ConsumerId(0)),
-            delivered_at_ms: 1000,
-            delivery_count: 1,
-        };
+    fn without_a_time_nothing_is_idle_for_long_enough() {
         let mut policy = GroupPolicy::default();
-        assert_eq!(policy.available_at_ms(&entry), None);
+        assert_eq!(policy.min_idle_ms(), u64::MAX);
         policy.visibility_ms = 500;
-        assert_eq!(policy.available_at_ms(&entry), Some(1500));
-        entry.delivered_at_ms = u64::MAX - 1;
-        assert_eq!(policy.available_at_ms(&entry), Some(u64::MAX));
-        entry.owner = None;
-        assert_eq!(policy.available_at_ms(&entry), Some(0));
+        assert_eq!(policy.min_idle_ms(), 500);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod group_policy;
 mod idempotence;
 mod pending;
 mod rejection;
+mod steady_list;
 mod stream;
 mod trim;
 
@@ -31,5 +32,6 @@ pub use group_policy::{ConsumerDeletion, GroupPolicy};
 pub use idempotence::{Idempotence, IdempotenceLimits};
 pub use pending::{ConsumerId, PendingEntry, PendingList};
 pub use rejection::Rejection;
+pub use steady_list::SteadyList;
 pub use stream::Stream;
 pub use trim::{References, TrimBy, TrimOptions, TrimPlan};

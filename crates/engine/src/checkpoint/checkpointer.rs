@@ -184,7 +184,10 @@ impl Checkpointer {
     /// # Errors
     /// [`CheckpointError`]: this one is given up, nothing is lost.
     pub fn step(&mut self, now_wanted: bool) -> Result<CheckpointStep, CheckpointError> {
-        self.shared.lock_core().is_checkpointing = true;
+        // It stays so from one step of a checkpoint to the next.
+        if self.work.is_none() {
+            self.shared.lock_core().is_checkpointing = true;
+        }
         let mut is_compacting = false;
         let done = match self.work.take() {
             None if self.is_due(now_wanted) => self.begin(),
@@ -195,7 +198,9 @@ impl Checkpointer {
             Some(Work::Saving(making)) => self.save(making),
             Some(Work::Waiting(making, finished)) => self.publish(making, finished),
         };
-        self.shared.lock_core().is_checkpointing = self.work.is_some();
+        if self.work.is_none() {
+            self.shared.lock_core().is_checkpointing = false;
+        }
         // What could not be removed is no failure of the checkpoint.
         if matches!(done, Err(CheckpointError::Write(_))) && !is_compacting {
             self.shared.counters.checkpoint_failures.fetch_add(1, Ordering::Relaxed);

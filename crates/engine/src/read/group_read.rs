@@ -280,9 +280,7 @@ impl Transaction<'_> {
             changes.push(pending.delivered_again(who.consumer, now_ms));
         }
         if !gone.is_empty() {
-            gone.sort_unstable();
-            let (object, group) = (who.object, who.group);
-            self.change(&Mutation::RemovePending { object, group, ids: &gone });
+            self.remove_pending(who.object, who.group, gone);
         }
         if !changes.is_empty() {
             self.set_pending(who, true, &changes);

@@ -31,7 +31,7 @@ fn just_read(last: u64) -> Engine {
 }
 
 /// Lets time pass in steps of 10 ms; returns when the sink got something, and what.
-fn wait(engine: &Engine, sink: &Sink, from_ms: u64) -> (u64, String) {
+pub(crate) fn wait(engine: &Engine, sink: &Sink, from_ms: u64) -> (u64, String) {
     for ms in (from_ms..from_ms + 10_000).step_by(10) {
         run_due(engine, at(ms));
         if !sink.text().is_empty() {

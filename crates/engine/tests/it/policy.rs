@@ -6,7 +6,8 @@ use millstream_model::{ConsumerDeletion, EntryId, GroupPolicy, Rejection};
 
 use crate::dump::dump;
 use crate::entries::fill;
-use crate::parked::{Sink, park, with_group};
+use crate::parked::{park, with_group};
+use crate::parked_claims::wait;
 use crate::pending::{pending, read_by};
 use crate::reads::read;
 use crate::store::{Store, at, id, now, run, run_due};
@@ -36,17 +37,6 @@ fn managed(last: u64) -> Engine {
     fill(&engine, 1..=last);
     read(&engine, 0, new("a"));
     engine
-}
-
-/// Lets time pass in steps of 10 ms; returns when the sink got something, and what.
-fn wait(engine: &Engine, sink: &Sink, from_ms: u64) -> (u64, String) {
-    for ms in (from_ms..from_ms + 10_000).step_by(10) {
-        run_due(engine, at(ms));
-        if !sink.text().is_empty() {
-            return (ms, sink.text());
-        }
-    }
-    panic!("neither served nor timed out");
 }
 
 #[test]

@@ -37,9 +37,9 @@ impl Reference {
                 let is_new = self.group_mut(db, key, group).create_consumer(consumer, now_ms);
                 Ok(reply::int(u64::from(is_new)))
             }
-            OnGroups::DeleteConsumer(key, group, consumer) => {
-                self.managed(db, key, group)?;
-                let group = self.group_mut(db, key, group);
+            OnGroups::DeleteConsumer(key, name, consumer) => {
+                self.managed(db, key, name)?;
+                let group = self.group_mut(db, key, name);
                 let owned = group.owned(consumer);
                 if group.policy.is_managed() && group.policy.drops != Some(true) && owned > 0 {
                     let own: Vec<Pending> = group.by_id().into_iter().cloned().collect();
@@ -48,8 +48,7 @@ impl Reference {
                     }
                     self.signal(Signal::Released(db, key.clone()));
                 }
-                let OnGroups::DeleteConsumer(_, group, _) = command else { unreachable!() };
-                let group = self.group_mut(db, key, group);
+                let group = self.group_mut(db, key, name);
                 group.consumers.remove(consumer);
                 let is_other = |pending: &Pending| pending.owner.as_ref() != Some(consumer);
                 group.pending.retain(is_other);
