@@ -8,13 +8,13 @@ stream of which 300,000 entries are pending. A time is from when a request was d
 """
 
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
+
+from measured_server import MeasuredServer, command
 
 PENDING = 300_000
 PER_SECOND = 10_000
@@ -24,27 +24,10 @@ ROUNDS = 5
 VALUE = b"v" * 1000
 
 
-def command(*words):
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)
-
-
-class Server:
+class Server(MeasuredServer):
     def __init__(self, binary, options):
         self.directory = tempfile.mkdtemp(prefix="millstream-latency-")
-        arguments = [binary, "serve", "--port", "0", "--dir", self.directory, "--sync", "everysec"]
-        self.process = subprocess.Popen(
-            arguments + options, stderr=subprocess.PIPE, text=True, bufsize=1
-        )
-        for line in self.process.stderr:
-            if "listening on 127.0.0.1:" in line:
-                self.port = int(line.rsplit(":", 1)[1])
-                break
-        threading.Thread(target=self.process.stderr.read, daemon=True).start()
-
-    def connect(self):
-        connection = socket.create_connection(("127.0.0.1", self.port))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
+        super().__init__(binary, self.directory, *options)
 
     def ask(self, *words):
         with self.connect() as connection:

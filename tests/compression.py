@@ -6,18 +6,14 @@
 import json
 import random
 import shutil
-import socket
-import subprocess
+import signal
 import sys
 import tempfile
-import threading
+
+from measured_server import MeasuredServer, command, send
 
 COUNT = 300_000
 STATES = [b"new", b"paid", b"packed", b"sent"]
-
-
-def command(*words):
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)
 
 
 def short_fields(dice, n):
@@ -45,23 +41,12 @@ def noise(dice, n):
 
 def measure(binary, fields):
     directory = tempfile.mkdtemp(prefix="millstream-compression-")
-    arguments = [binary, "serve", "--port", "0", "--dir", directory, "--sync", "everysec"]
-    process = subprocess.Popen(
-        arguments + ["--checkpoint-log-kb", "4096"], stderr=subprocess.PIPE, text=True
-    )
-    for line in process.stderr:
-        if "listening on 127.0.0.1:" in line:
-            port = int(line.rsplit(":", 1)[1])
-            break
-    threading.Thread(target=process.stderr.read, daemon=True).start()
-    connection = socket.create_connection(("127.0.0.1", port))
+    server = MeasuredServer(binary, directory, "--checkpoint-log-kb", "4096")
+    connection = server.connect()
     dice = random.Random(1)
     for first in range(0, COUNT, 1000):
         batch = [command(b"XADD", b"s", b"*", *fields(dice, n)) for n in range(first, first + 1000)]
-        connection.sendall(b"".join(batch))
-        seen = 0
-        while seen < 2000:
-            seen += connection.recv(1 << 16).count(b"\r\n")
+        send(connection, b"".join(batch), 2 * len(batch))
     connection.sendall(command(b"INFO", b"persistence"))
     text = b""
     while b"millstream_write_amplification" not in text:
@@ -69,8 +54,7 @@ def measure(binary, fields):
     facts = dict(line.split(":", 1) for line in text.decode().split("\r\n") if ":" in line)
     raw = int(facts["millstream_block_raw_bytes_written"])
     stored = int(facts["millstream_block_bytes_written"])
-    process.kill()
-    process.wait()
+    server.end(signal.SIGKILL)
     shutil.rmtree(directory)
     return raw, stored
 

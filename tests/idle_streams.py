@@ -3,33 +3,12 @@
     cargo build --release && python3 tests/idle_streams.py target/release/millstream [COUNT]
 """
 
-import os
 import shutil
-import socket
-import subprocess
+import signal
 import sys
 import tempfile
-import threading
-import time
 
-
-def command(*words):
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)
-
-
-def start(binary, directory):
-    begun = time.monotonic()
-    process = subprocess.Popen(
-        [binary, "serve", "--port", "0", "--dir", directory, "--sync", "everysec"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for line in process.stderr:
-        if "listening on 127.0.0.1:" in line:
-            port = int(line.rsplit(":", 1)[1])
-            break
-    threading.Thread(target=process.stderr.read, daemon=True).start()
-    return process, port, time.monotonic() - begun
+from measured_server import MeasuredServer, command, send, sizes
 
 
 def resident(process):
@@ -40,39 +19,31 @@ def resident(process):
     raise OSError("no resident size")
 
 
-def used(directory, folder):
-    path = os.path.join(directory, folder)
-    return sum(os.stat(os.path.join(path, name)).st_blocks * 512 for name in os.listdir(path))
-
-
 def main():
     binary = sys.argv[1]
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
     directory = tempfile.mkdtemp(prefix="millstream-idle-")
-    process, port, _ = start(binary, directory)
-    empty = resident(process)
-    connection = socket.create_connection(("127.0.0.1", port))
+    server = MeasuredServer(binary, directory)
+    empty = resident(server.process)
+    connection = server.connect()
     for first in range(0, count, 1000):
         batch = [
             command(b"XADD", b"stream:%d" % n, b"*", b"order", b"%d" % n, b"state", b"new")
             for n in range(first, first + 1000)
         ]
-        connection.sendall(b"".join(batch))
-        seen = 0
-        while seen < 2000:
-            seen += connection.recv(1 << 16).count(b"\r\n")
-    filled = resident(process)
+        send(connection, b"".join(batch), 2 * len(batch))
+    filled = resident(server.process)
     connection.sendall(command(b"SHUTDOWN"))
-    process.wait()
-    process, port, seconds = start(binary, directory)
-    again = resident(process)
+    server.process.wait()
+    server = MeasuredServer(binary, directory)
+    again = resident(server.process)
     print(f"{count} streams of one entry")
     print(f"memory: {(filled - empty) / count:.0f} bytes each, after a restart {(again - empty) / count:.0f}")
-    print(f"start: {seconds:.2f} s")
+    print(f"start: {server.seconds:.2f} s")
     for folder in ("checkpoints", "blocks"):
-        print(f"{folder}: {used(directory, folder) / count:.0f} bytes each on disk")
-    process.kill()
-    process.wait()
+        used = sum(file.st_blocks * 512 for file in sizes(directory, folder))
+        print(f"{folder}: {used / count:.0f} bytes each on disk")
+    server.end(signal.SIGKILL)
     shutil.rmtree(directory)
 
 

@@ -6,49 +6,29 @@ One stream of so many million entries (10), a tenth of them pending in a group. 
 start of the process to its first answer.
 """
 
-import os
 import shutil
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import threading
 import time
+
+from measured_server import MeasuredServer, command, send, sizes
 
 BATCH = 5000
 
 
-def command(*words):
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)
+class Server(MeasuredServer):
+    """Answered once: `seconds` is the time until then."""
 
-
-class Server:
     def __init__(self, binary, directory):
         begun = time.monotonic()
-        arguments = [binary, "serve", "--port", "0", "--dir", directory, "--sync", "everysec"]
-        self.process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
-        self.said = []
-        for line in self.process.stderr:
-            self.said.append(line.strip())
-            if "listening on 127.0.0.1:" in line:
-                port = int(line.rsplit(":", 1)[1])
-                break
-        threading.Thread(target=self.process.stderr.read, daemon=True).start()
-        self.connection = socket.create_connection(("127.0.0.1", port))
+        super().__init__(binary, directory)
+        self.connection = self.connect()
         self.send(command(b"PING"), 1)
         self.seconds = time.monotonic() - begun
 
     def send(self, request, lines):
-        """Returns once that many line ends came."""
-        self.connection.sendall(request)
-        seen = 0
-        while seen < lines:
-            seen += self.connection.recv(1 << 20).count(b"\r\n")
-
-    def end(self, number):
-        self.process.send_signal(number)
-        self.process.wait()
+        send(self.connection, request, lines)
 
     def replayed(self):
         return next((line for line in self.said if "replayed" in line), "nothing replayed")
@@ -69,11 +49,6 @@ def fill(server, count):
         server.send(command(*read.split()), 5 + BATCH * 12)
 
 
-def used(directory, folder):
-    path = os.path.join(directory, folder)
-    return sum(os.stat(os.path.join(path, name)).st_size for name in os.listdir(path))
-
-
 def main():
     binary = sys.argv[1]
     count = int(float(sys.argv[2]) * 1_000_000) if len(sys.argv) > 2 else 10_000_000
@@ -89,7 +64,7 @@ def main():
     print(f"after a clean stop: {server.seconds:.2f} s; {server.replayed()}")
     server.end(signal.SIGTERM)
     for folder in ("blocks", "checkpoints"):
-        print(f"{folder}: {used(directory, folder) >> 20} MiB")
+        print(f"{folder}: {sum(file.st_size for file in sizes(directory, folder)) >> 20} MiB")
     shutil.rmtree(directory)
 
 
