@@ -9,8 +9,8 @@ use crate::keys::expire::TimeForm;
 use crate::keys::{copy, counters, dump, expire, keyspace, object, scan, strings};
 use crate::refusal::{Halt, Outcome, Refusal};
 use crate::streams::{
-    acknowledge, add, claim, delete, group, group_policy, inspect, pending, range, read, settings,
-    trim,
+    acknowledge, add, claim, dead_letters, delete, group, group_policy, inspect, pending, range,
+    read, settings, trim,
 };
 use crate::table::{CommandId, CommandSpec};
 
@@ -135,6 +135,9 @@ fn runner(id: CommandId) -> Option<Runner> {
         CommandId::Xclaim => runner!(claim::xclaim),
         CommandId::Xdel => runner!(delete::xdel),
         CommandId::Xdelex => runner!(delete::xdelex),
+        CommandId::XdlqList => runner!(dead_letters::list),
+        CommandId::XdlqPurge => runner!(dead_letters::purge),
+        CommandId::XdlqRequeue => runner!(dead_letters::requeue),
         CommandId::XgroupCfgget => runner!(group_policy::get),
         CommandId::XgroupCfgset => runner!(group_policy::set),
         CommandId::XgroupCreate => runner!(group::create),

@@ -143,6 +143,17 @@ impl From<Rejection> for Refusal {
             Rejection::IdempotentIdTaken => {
                 "ERR IID already exists for this producer with a different stream ID"
             }
+            Rejection::GroupNotManaged => {
+                "ERR DELAY and ERROR need a managed group: set a policy with XGROUP CFGSET first"
+            }
+            Rejection::NoAckLimited => {
+                "ERR NOACK is not for a group with MAXINFLIGHT or ORDERBY: it must know what is \
+                 in work"
+            }
+            Rejection::DeadLettersComeBack => {
+                "ERR policy item DEADLETTER: dead letters of this group would come back to its \
+                 own stream, by way of the groups of the streams they go to"
+            }
             Rejection::BlocksNotLoaded => return Self::NeedsBlocks,
             Rejection::BlockUnreadable { reason } => {
                 return Self::Text(format!("MISCONF {reason}").into());

@@ -4,6 +4,7 @@
 pub(crate) mod acknowledge;
 pub(crate) mod add;
 pub(crate) mod claim;
+pub(crate) mod dead_letters;
 pub(crate) mod delete;
 pub(crate) mod group;
 pub(crate) mod group_policy;

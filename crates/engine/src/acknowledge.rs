@@ -4,7 +4,13 @@
 //! nothing ready. No WATCH sees any of it but the deletion of an entry. Tests:
 //! `tests/it/pending.rs`.
 
-use millstream_model::{EntryId, GroupId, PendingEntry, References, Rejection};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use millstream_model::{
+    ConsumerId, EntryId, Failure, GroupId, GroupPolicy, PendingEntry, References, Rejection,
+    Settled,
+};
 
 use crate::entries::Deletion;
 use crate::mutation::Mutation;
@@ -12,29 +18,77 @@ use crate::object::ObjectRef;
 use crate::transaction::Transaction;
 use crate::waiters::Signal;
 
-/// What giving an entry back does to its delivery count.
+/// Why an entry is given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NackCount {
-    /// This delivery does not count.
-    Uncounted,
-    /// It stays.
-    Counted,
-    /// It becomes the largest there is: nobody need try again.
-    Exhausted,
-    /// It becomes this.
-    Exactly(u64),
+pub enum NackMode {
+    /// For no reason of its own: this delivery does not count.
+    Silent,
+    /// It failed, and may succeed another time.
+    Fail,
+    /// It will never succeed: its count becomes the largest there is, or it becomes a dead letter.
+    Fatal,
 }
 
-impl NackCount {
-    fn apply(self, count: u64) -> u64 {
-        match self {
-            Self::Uncounted => count.saturating_sub(1),
-            Self::Counted => count,
-            Self::Exhausted => PendingEntry::DELIVERY_COUNT_MAX,
-            Self::Exactly(count) => count,
+/// How entries are given back.
+#[derive(Clone, Copy, Debug)]
+pub struct Nack<'a> {
+    /// Why.
+    pub mode: NackMode,
+    /// The count that they get, whatever the mode says.
+    pub delivery_count: Option<u64>,
+    /// Entries that are not pending become so.
+    pub force: bool,
+    /// Of a managed group: they are not handed out for so many milliseconds. `None`: as its policy
+    /// says.
+    pub delay_ms: Option<u64>,
+    /// Of a managed group: what went wrong. Kept up to [`ERROR_BYTES_MAX`].
+    pub error: Option<&'a [u8]>,
+}
+
+impl Nack<'_> {
+    /// One with nothing but a reason.
+    #[must_use]
+    pub fn new(mode: NackMode) -> Self {
+        Self { mode, delivery_count: None, force: false, delay_ms: None, error: None }
+    }
+
+    fn count(&self, before: u64) -> u64 {
+        self.delivery_count.unwrap_or(match self.mode {
+            NackMode::Silent => before.saturating_sub(1),
+            NackMode::Fail => before,
+            NackMode::Fatal => PendingEntry::DELIVERY_COUNT_MAX,
+        })
+    }
+
+    /// What a pending entry becomes that was delivered so often.
+    fn record(
+        &self,
+        id: EntryId,
+        before: u64,
+        policy: Option<&GroupPolicy>,
+        now_ms: u64,
+    ) -> PendingEntry {
+        let mut delivery_count = self.count(before);
+        let mut available_at_ms = 0;
+        if let Some(policy) = policy {
+            if self.mode == NackMode::Fatal && policy.dead_letters() {
+                delivery_count = before;
+                available_at_ms = PendingEntry::NEVER;
+            } else {
+                let wait_ms = self.delay_ms.unwrap_or(match self.mode {
+                    NackMode::Fail => policy.backoff_ms(id, delivery_count),
+                    NackMode::Silent | NackMode::Fatal => 0,
+                });
+                let until_ms = now_ms.saturating_add(wait_ms).min(PendingEntry::NEVER - 1);
+                available_at_ms = if wait_ms > 0 { until_ms } else { 0 };
+            }
         }
+        PendingEntry { id, owner: None, delivered_at_ms: 0, available_at_ms, delivery_count }
     }
 }
+
+/// Of what is said about a failure, so much is kept.
+pub const ERROR_BYTES_MAX: usize = 4096;
 
 /// Who a settlement is of: it counts only for what this consumer still has.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +152,7 @@ impl Transaction<'_> {
         let mut found = self.take_ids();
         let pending = self.state().stream(object.slot).group(group).pending();
         found.extend(ids.iter().copied().filter(|&id| pending.contains(id)));
-        Ok(self.remove_pending(object, group, found))
+        Ok(self.remove_pending(object, group, found, Settled::Acked))
     }
 
     /// The same for what the consumer of the fence still has; returns how many those were.
@@ -124,7 +178,7 @@ impl Transaction<'_> {
             record.is_some_and(|record| is_this(record.delivery_count))
         };
         found.extend(ids.iter().copied().filter(is_own));
-        Ok(self.remove_pending(object, group, found))
+        Ok(self.remove_pending(object, group, found, Settled::Acked))
     }
 
     /// Removes records that are there, in any order; returns how many there were.
@@ -133,6 +187,7 @@ impl Transaction<'_> {
         object: ObjectRef,
         group: GroupId,
         mut found: Vec<EntryId>,
+        settled: Settled,
     ) -> usize {
         // Ids nearly always ascend already.
         if !found.is_sorted_by(|a, b| a < b) {
@@ -141,7 +196,7 @@ impl Transaction<'_> {
         }
         let count = found.len();
         if count > 0 {
-            self.change(&Mutation::RemovePending { object, group, ids: &found });
+            self.change(&Mutation::RemovePending { object, group, ids: &found, settled });
         }
         self.keep_ids(found);
         count
@@ -168,7 +223,8 @@ impl Transaction<'_> {
             if !self.state().stream(object.slot).group(group).pending().contains(id) {
                 return Deletion::NotFound;
             }
-            self.change(&Mutation::RemovePending { object, group, ids: &[id] });
+            let settled = Settled::Acked;
+            self.change(&Mutation::RemovePending { object, group, ids: &[id], settled });
             match self.delete_one(object, references, id) {
                 Deletion::Kept => Deletion::Kept,
                 // An entry that was gone already is as good as deleted.
@@ -178,42 +234,90 @@ impl Transaction<'_> {
         Ok(ids.iter().copied().map(one).collect())
     }
 
-    /// Gives entries back: they stay pending without an owner, to be claimed at once. With `force`,
-    /// entries that are not pending become so. Returns how many were processed; an id given twice
-    /// counts twice.
+    /// Gives entries back: they stay pending without an owner, to be claimed at once, or as a
+    /// managed group's policy and the delay say. With `force`, entries that are not pending become
+    /// so. Returns how many were processed; an id given twice counts twice.
     ///
     /// # Errors
-    /// [`Rejection::WrongType`], [`Rejection::NoKeyOrGroup`].
+    /// [`Rejection::WrongType`], [`Rejection::NoKeyOrGroup`], [`Rejection::GroupNotManaged`].
     pub fn nack(
         &mut self,
         db: u8,
         key: &[u8],
         group: &[u8],
-        count: NackCount,
-        force: bool,
+        nack: &Nack<'_>,
         ids: &[EntryId],
     ) -> Result<usize, Rejection> {
         let (object, group) = self.needed_group(db, key, group)?;
-        if force {
+        let policy = self.state().stream(object.slot).group(group).policy().cloned();
+        if policy.is_none() && (nack.delay_ms.is_some() || nack.error.is_some()) {
+            return Err(Rejection::GroupNotManaged);
+        }
+        let letters = policy.as_ref().is_some_and(GroupPolicy::dead_letters);
+        let is_last = nack.mode == NackMode::Fatal && letters;
+        if nack.force || is_last {
             self.need_entries(object, ids.iter().copied())?;
         }
-        let mut processed = 0;
+        let mut processed = Vec::new();
+        let mut owners: BTreeMap<ConsumerId, Vec<EntryId>> = BTreeMap::new();
+        let now_ms = self.steady_ms;
         for &id in ids {
-            let stream = self.state().stream(object.slot);
-            let delivery_count = match stream.group(group).pending().get(id) {
-                Some(record) => count.apply(record.delivery_count),
-                None if force && self.has_entry(object, id) => count.apply(0),
+            let before = self.state().stream(object.slot).group(group).pending().get(id);
+            let count = match before {
+                Some(record) => record.delivery_count,
+                None if nack.force && self.has_entry(object, id) => 0,
                 None => continue,
             };
-            let record = PendingEntry { id, owner: None, delivered_at_ms: 0, delivery_count };
-            let now_ms = self.steady_ms;
-            let entries = &[record];
+            let entries = &[nack.record(id, count, policy.as_ref(), now_ms)];
             self.change(&Mutation::SetPending { object, group, by: None, now_ms, entries });
-            processed += 1;
+            processed.push(id);
+            if let Some(owner) = before.and_then(|record| record.owner) {
+                owners.entry(owner).or_default().push(id);
+            }
         }
-        if processed > 0 {
-            self.signal(db, key, Signal::Released);
+        if processed.is_empty() {
+            return Ok(0);
         }
-        Ok(processed)
+        if policy.is_some() {
+            self.note_failures(object, group, nack, owners, &processed);
+        }
+        if is_last {
+            self.bury(object, group, &processed);
+        }
+        let is_delayed = nack.delay_ms.is_some() || policy.is_some_and(|p| p.backoff.is_some());
+        let signal = if is_delayed { Signal::Rescheduled } else { Signal::Released };
+        self.signal(db, key, signal);
+        Ok(processed.len())
+    }
+
+    /// Notes who had the entries and what they said, for a dead letter.
+    fn note_failures(
+        &mut self,
+        object: ObjectRef,
+        group: GroupId,
+        nack: &Nack<'_>,
+        owners: BTreeMap<ConsumerId, Vec<EntryId>>,
+        all: &[EntryId],
+    ) {
+        if nack.mode == NackMode::Silent && nack.error.is_none() {
+            return;
+        }
+        let error = nack.error.unwrap_or_default();
+        let error: Arc<[u8]> = error[..error.len().min(ERROR_BYTES_MAX)].into();
+        let mut noted = BTreeSet::new();
+        for (owner, ids) in owners {
+            let consumer =
+                Arc::clone(&self.state().stream(object.slot).group(group).consumer(owner).name);
+            let failure = Arc::new(Failure { consumer, error: Arc::clone(&error) });
+            self.change(&Mutation::NoteFailure { object, group, failure, ids: &ids });
+            noted.extend(ids);
+        }
+        if nack.error.is_some() {
+            let ids: Vec<_> = all.iter().copied().filter(|id| !noted.contains(id)).collect();
+            if !ids.is_empty() {
+                let failure = Arc::new(Failure { consumer: [].into(), error });
+                self.change(&Mutation::NoteFailure { object, group, failure, ids: &ids });
+            }
+        }
     }
 }

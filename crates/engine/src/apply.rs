@@ -6,6 +6,8 @@
 //! `record/contradiction.rs` first. Tests: whatever runs in `tests/it`, above all `random.rs`.
 
 use crate::block_totals::BlockBytes;
+use millstream_model::GroupPolicy;
+
 use crate::mutation::Mutation;
 use crate::object::{ObjectRef, ObjectSlot};
 use crate::state::{State, Unit};
@@ -53,6 +55,9 @@ impl State {
                 if removed {
                     self.changed(object);
                 }
+                if with_references {
+                    self.list_work_of(object);
+                }
                 Unit::Object(object.slot)
             }
             Mutation::SetCounters { object, last_id, entries_added, max_deleted_id } => {
@@ -86,6 +91,21 @@ impl State {
     }
 
     fn apply_to_group(&mut self, mutation: &Mutation<'_>) -> Unit {
+        let unit = self.change_group(mutation);
+        match *mutation {
+            Mutation::SetPolicy { object, group, .. }
+            | Mutation::DestroyGroup { object, group } => self.list_managed_work(object, group),
+            Mutation::CreateConsumer { object, group, .. }
+            | Mutation::DeleteConsumer { object, group, .. }
+            | Mutation::SetPending { object, group, .. }
+            | Mutation::RemovePending { object, group, .. }
+            | Mutation::Deliver { object, group, .. } => self.list_group_work(object, group),
+            _ => {}
+        }
+        unit
+    }
+
+    fn change_group(&mut self, mutation: &Mutation<'_>) -> Unit {
         match *mutation {
             Mutation::CreateGroup { object, group, name, position, entries_read } => {
                 let stream = self.stream_mut(object.slot);
@@ -97,8 +117,17 @@ impl State {
                 stream.set_group_position(group, position, entries_read);
                 Unit::Object(object.slot)
             }
-            Mutation::SetPolicy { object, group, policy } => {
+            Mutation::SetPolicy { object, group, ref policy } => {
+                let policy = GroupPolicy::clone(policy);
                 self.stream_mut(object.slot).set_group_policy(group, policy);
+                Unit::Object(object.slot)
+            }
+            Mutation::NoteFailure { object, group, ref failure, ids } => {
+                self.stream_mut(object.slot).set_failure(group, ids, failure);
+                Unit::Object(object.slot)
+            }
+            Mutation::SetGroupCounters { object, group, counters } => {
+                self.stream_mut(object.slot).set_group_counters(group, counters);
                 Unit::Object(object.slot)
             }
             Mutation::DestroyGroup { object, group } => {
@@ -143,10 +172,10 @@ impl State {
                 }
                 Unit::Object(object.slot)
             }
-            Mutation::RemovePending { object, group, ids } => {
+            Mutation::RemovePending { object, group, ids, settled } => {
                 let stream = self.stream_mut(object.slot);
                 for &id in ids {
-                    stream.remove_pending(group, id);
+                    stream.remove_pending(group, id, settled);
                 }
                 Unit::Object(object.slot)
             }

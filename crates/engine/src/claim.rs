@@ -4,7 +4,7 @@
 //! entries are gone are removed on the way. Must not know CLAIM of XREADGROUP: that is
 //! `read/group_read.rs`, where such records stay. Tests: `tests/it/pending.rs`.
 
-use millstream_model::{EntryId, GroupId, PendingEntry, PinnedEntry, Rejection};
+use millstream_model::{EntryId, Group, GroupId, PendingEntry, PinnedEntry, Rejection, Settled};
 
 use crate::mutation::Mutation;
 use crate::object::ObjectRef;
@@ -97,7 +97,8 @@ impl Transaction<'_> {
         for &id in ids {
             let Some(entry) = self.claimable(who, options, id) else { continue };
             let Some(entry) = entry else {
-                self.change(&Mutation::RemovePending { object, group, ids: &[id] });
+                let settled = Settled::Vanished;
+                self.change(&Mutation::RemovePending { object, group, ids: &[id], settled });
                 continue;
             };
             let before = self.state().stream(object.slot).group(group).pending().get(id);
@@ -111,7 +112,7 @@ impl Transaction<'_> {
             self.set_pending(
                 who,
                 true,
-                &[PendingEntry { id, owner, delivered_at_ms, delivery_count }],
+                &[PendingEntry { id, owner, delivered_at_ms, available_at_ms: 0, delivery_count }],
             );
             claimed.push(entry);
         }
@@ -158,6 +159,20 @@ impl Transaction<'_> {
         self.steady_ms.saturating_sub(record.delivered_at_ms) >= min_idle_ms
     }
 
+    /// Whether a scan takes a record. One of a managed group whose time is over is as good as
+    /// idle; what is delayed or used up there is passed over.
+    fn may_scan(&self, group: &Group, record: &PendingEntry, min_idle_ms: u64) -> bool {
+        let is_idle = record.owner.is_none() || self.is_idle(record, min_idle_ms);
+        let Some(policy) = group.policy() else { return is_idle };
+        if group.pending().is_used_up(record.id) || record.available_at_ms > self.steady_ms {
+            return false;
+        }
+        let wait_ms = policy.backoff_ms(record.id, record.delivery_count);
+        let due_ms =
+            record.delivered_at_ms.saturating_add(policy.visibility_ms).saturating_add(wait_ms);
+        is_idle || policy.visibility_ms > 0 && due_ms <= self.steady_ms
+    }
+
     /// Claims up to `count` entries that have been idle for so long, from an id on. Records of
     /// entries that are gone are removed, and count.
     ///
@@ -195,7 +210,7 @@ impl Transaction<'_> {
                 result.deleted.push(record.id);
                 continue;
             };
-            if record.owner.is_some() && !self.is_idle(&record, min_idle_ms) {
+            if !self.may_scan(stream.group(group), &record, min_idle_ms) {
                 continue;
             }
             let mut claimed = record.delivered_again(consumer, now_ms);
@@ -206,7 +221,8 @@ impl Transaction<'_> {
             result.claimed.push(entry);
         }
         if !result.deleted.is_empty() {
-            self.change(&Mutation::RemovePending { object, group, ids: &result.deleted });
+            let (ids, settled) = (&result.deleted, Settled::Vanished);
+            self.change(&Mutation::RemovePending { object, group, ids, settled });
         }
         if changes.is_empty() {
             self.saw(who);
@@ -235,7 +251,7 @@ impl Transaction<'_> {
                 }
                 let is_there = stream.entries().contains(record.id);
                 cold.extend(is_there.err());
-                let may_claim = record.owner.is_none() || self.is_idle(&record, min_idle_ms);
+                let may_claim = self.may_scan(stream.group(group), &record, min_idle_ms);
                 found += usize::from(is_there == Ok(false) || may_claim);
             }
             if cold.is_empty() {

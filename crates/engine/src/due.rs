@@ -37,7 +37,8 @@ impl Core {
         let round_ms = self.forgetting_from.map_or(self.next_forgetting_ms, |_| steady_ms);
         let forgetting = (!self.state.producing.is_empty()).then(|| from_steady(round_ms));
         // What cannot be logged waits for the next look, which its owner takes now and then.
-        let logged = [expiry, claim, forgetting].into_iter().flatten().min();
+        let group_work = self.state.group_work.next_at().map(from_steady);
+        let logged = [expiry, claim, forgetting, group_work].into_iter().flatten().min();
         let logged = logged.filter(|_| !self.is_log_full);
         [logged, self.waiters.next_deadline()].into_iter().flatten().min()
     }
@@ -48,8 +49,20 @@ impl Transaction<'_> {
         self.core.is_log_full = !self.may_log(RECORD_BYTES);
         self.expire_keys(budget);
         self.forget_productions(budget);
+        self.run_due_group_work(budget);
         self.run_due_waiters(budget);
+        self.is_something_due()
+    }
+
+    pub(crate) fn is_something_due(&self) -> bool {
         self.core.next_due(self.now).is_some_and(|at_ms| at_ms <= self.now.monotonic_ms)
+    }
+
+    /// What needs blocks that are on disk is put off: the caller loads them and comes back.
+    pub(crate) fn run_due_group_work(&mut self, budget: usize) {
+        let may_put_off = std::mem::replace(&mut self.may_put_off, true);
+        self.run_group_work(budget);
+        self.may_put_off = may_put_off;
     }
 
     pub(crate) fn take_garbage(&mut self) -> Garbage {

@@ -251,8 +251,22 @@ impl Engine {
     /// time out or claim, productions are forgotten.
     pub fn run_due(&self, now: Now, budget: usize) -> Due {
         let mut transaction = self.lock(now);
-        let has_more = transaction.run_due(budget);
-        Due { has_more, garbage: transaction.take_garbage() }
+        let mut has_more = transaction.run_due(budget);
+        let garbage = transaction.take_garbage();
+        let needed = transaction.take_needed();
+        if !needed.is_empty() {
+            drop(transaction);
+            let loaded = self.load(&needed);
+            let mut transaction = self.lock(now);
+            match loaded {
+                Ok(loaded) => transaction.install(&loaded),
+                // Tried again with the engine held, and found out what it means there.
+                Err(_) => transaction.may_put_off(false),
+            }
+            transaction.run_group_work(1);
+            has_more = transaction.is_something_due();
+        }
+        Due { has_more, garbage }
     }
 
     /// Waits until something is due, until [`Self::wake_timer`], or for `at_most`.

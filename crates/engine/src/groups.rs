@@ -3,7 +3,12 @@
 //! XGROUP, without its grammar. Only the end of a group signals: its readers are refused. No WATCH
 //! sees any of it, but for the stream that a group may create. Tests: `tests/it/groups.rs`.
 
-use millstream_model::{ConsumerId, EntryId, GroupId, GroupPolicy, PendingEntry, Rejection};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use millstream_model::{
+    ConsumerId, EntryId, Failure, GroupId, GroupPolicy, PendingEntry, Rejection,
+};
 
 use crate::mutation::Mutation;
 use crate::object::ObjectRef;
@@ -114,13 +119,14 @@ impl Transaction<'_> {
         name: &[u8],
     ) -> Result<GroupPolicy, Rejection> {
         let (object, group) = self.managed_group(db, key, name)?;
-        Ok(self.state().stream(object.slot).group(group).policy().copied().unwrap_or_default())
+        Ok(self.state().stream(object.slot).group(group).policy().cloned().unwrap_or_default())
     }
 
     /// Sets all of a group's policy. What becomes available by it is served at once.
     ///
     /// # Errors
-    /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`], [`Rejection::NoGroup`].
+    /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`], [`Rejection::NoGroup`],
+    /// [`Rejection::DeadLettersComeBack`].
     pub fn set_group_policy(
         &mut self,
         db: u8,
@@ -129,11 +135,18 @@ impl Transaction<'_> {
         policy: GroupPolicy,
     ) -> Result<(), Rejection> {
         let (object, group) = self.managed_group(db, key, name)?;
-        let before = self.state().stream(object.slot).group(group).policy().copied();
-        if before.unwrap_or_default() != policy {
-            self.change(&Mutation::SetPolicy { object, group, policy });
-            self.signal(db, key, Signal::Rescheduled);
+        let before = self.state().stream(object.slot).group(group).policy();
+        if before.cloned().unwrap_or_default() == policy {
+            return Ok(());
         }
+        if policy.dead_letters() && self.leads_back(db, key, &policy.letters_of(key)) {
+            return Err(Rejection::DeadLettersComeBack);
+        }
+        if !policy.dead_letters() {
+            self.end_delays(object, group, policy.is_managed());
+        }
+        self.change(&Mutation::SetPolicy { object, group, policy: Box::new(policy) });
+        self.signal(db, key, Signal::Rescheduled);
         Ok(())
     }
 
@@ -211,6 +224,54 @@ impl Transaction<'_> {
         let own = pending.range_of(consumer, EntryId::MIN, EntryId::MAX);
         let unowned = |entry| PendingEntry { owner: None, delivered_at_ms: 0, ..entry };
         let entries: Vec<_> = own.map(unowned).collect();
+        let now_ms = self.steady_ms;
+        self.note_owner(object, group, consumer, &entries);
+        for entries in entries.chunks(RELEASED_PER_PART) {
+            self.change(&Mutation::SetPending { object, group, by: None, now_ms, entries });
+        }
+    }
+
+    /// What a dead letter would say of these, when their consumer is gone. What it said stays.
+    fn note_owner(
+        &mut self,
+        object: ObjectRef,
+        group: GroupId,
+        consumer: ConsumerId,
+        entries: &[PendingEntry],
+    ) {
+        let model = self.state().stream(object.slot).group(group);
+        if !model.policy().is_some_and(GroupPolicy::dead_letters) {
+            return;
+        }
+        let name = Arc::clone(&model.consumer(consumer).name);
+        // By what was said: nearly always nothing.
+        let mut noted: BTreeMap<Arc<[u8]>, Vec<EntryId>> = BTreeMap::new();
+        for entry in entries {
+            let before = model.pending().failure(entry.id);
+            let error = before.map_or_else(|| [].into(), |before| Arc::clone(&before.error));
+            noted.entry(error).or_default().push(entry.id);
+        }
+        for (error, ids) in noted {
+            let failure = Arc::new(Failure { consumer: Arc::clone(&name), error });
+            for ids in ids.chunks(RELEASED_PER_PART) {
+                let failure = Arc::clone(&failure);
+                self.change(&Mutation::NoteFailure { object, group, failure, ids });
+            }
+        }
+    }
+
+    /// Ends all delays of a group that is to know none, and with it the waiting for dead letters.
+    fn end_delays(&mut self, object: ObjectRef, group: GroupId, is_managed: bool) {
+        let pending = self.state().stream(object.slot).group(group).pending();
+        if pending.delayed_len() == 0 {
+            return;
+        }
+        let records = pending.range(EntryId::MIN, EntryId::MAX);
+        let is_meant = |entry: &PendingEntry| {
+            entry.available_at_ms == PendingEntry::NEVER || !is_managed && entry.available_at_ms > 0
+        };
+        let available = |entry| PendingEntry { available_at_ms: 0, ..entry };
+        let entries: Vec<_> = records.filter(is_meant).map(available).collect();
         let now_ms = self.steady_ms;
         for entries in entries.chunks(RELEASED_PER_PART) {
             self.change(&Mutation::SetPending { object, group, by: None, now_ms, entries });

@@ -6,6 +6,7 @@
 //! blocks and tombstones are not in it. `docs/format.md` has the bytes. Tests: `image/tests.rs`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use millstream_model::{BlockLimits, ConsumerId, EntryId, GroupId, PendingEntry, Stream};
 
@@ -105,7 +106,8 @@ fn encode_group(
         position: group.last_delivered_id(),
         entries_read: group.entries_read(),
     });
-    if let Some(&policy) = group.policy() {
+    if let Some(policy) = group.policy() {
+        let policy = Box::new(policy.clone());
         put(&Mutation::SetPolicy { object: OBJECT, group: number, policy });
     }
     // By their present numbers, which may have gaps.
@@ -141,6 +143,13 @@ fn encode_group(
     }
     if !entries.is_empty() {
         flush(&mut entries);
+    }
+    for (id, failure) in group.pending().failures() {
+        let failure = Arc::clone(failure);
+        put(&Mutation::NoteFailure { object: OBJECT, group: number, failure, ids: &[id] });
+    }
+    if let Some(&counters) = group.counters() {
+        put(&Mutation::SetGroupCounters { object: OBJECT, group: number, counters });
     }
 }
 

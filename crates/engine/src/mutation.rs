@@ -5,9 +5,12 @@
 //! clocks, settings or other units. Must not know bytes: those are `record/`. Tests:
 //! `record/tests.rs`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use millstream_model::{
-    BlockLimits, ConsumerId, EntryId, GroupId, GroupPolicy, IdempotenceLimits, PendingEntry,
+    BlockLimits, ConsumerId, EntryId, Failure, GroupCounters, GroupId, GroupPolicy,
+    IdempotenceLimits, PendingEntry, Settled,
 };
 
 use crate::object::{ObjectData, ObjectId, ObjectRef};
@@ -106,7 +109,7 @@ pub(crate) enum Mutation<'a> {
     SetPolicy {
         object: ObjectRef,
         group: GroupId,
-        policy: GroupPolicy,
+        policy: Box<GroupPolicy>,
     },
     DestroyGroup {
         object: ObjectRef,
@@ -148,6 +151,20 @@ pub(crate) enum Mutation<'a> {
         object: ObjectRef,
         group: GroupId,
         ids: &'a [EntryId],
+        settled: Settled,
+    },
+    /// How pending entries failed last; what is not pending is passed over.
+    NoteFailure {
+        object: ObjectRef,
+        group: GroupId,
+        failure: Arc<Failure>,
+        ids: &'a [EntryId],
+    },
+    /// What a managed group has counted.
+    SetGroupCounters {
+        object: ObjectRef,
+        group: GroupId,
+        counters: GroupCounters,
     },
     SetIdempotence {
         object: ObjectRef,
@@ -202,6 +219,19 @@ pub(crate) enum Mutation<'a> {
 }
 
 impl Mutation<'_> {
+    /// The stream of which some entries may have no owner any more.
+    pub(crate) fn frees_places(&self) -> Option<ObjectRef> {
+        match *self {
+            Self::SetPending { object, entries, .. } => {
+                entries.iter().any(|entry| entry.owner.is_none()).then_some(object)
+            }
+            Self::RemovePending { object, .. }
+            | Self::DeleteConsumer { object, .. }
+            | Self::RemoveEntries { object, with_references: true, .. } => Some(object),
+            _ => None,
+        }
+    }
+
     /// The stream that a part changes, if it is one of those.
     #[inline]
     pub(crate) fn stream(&self) -> Option<ObjectRef> {
@@ -219,6 +249,8 @@ impl Mutation<'_> {
             | Self::Deliver { object, .. }
             | Self::SetPending { object, .. }
             | Self::RemovePending { object, .. }
+            | Self::NoteFailure { object, .. }
+            | Self::SetGroupCounters { object, .. }
             | Self::SetIdempotence { object, .. }
             | Self::Produced { object, .. }
             | Self::CountDuplicate { object }

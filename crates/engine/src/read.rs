@@ -13,7 +13,7 @@ mod wire_size;
 use bytes::Bytes;
 use millstream_model::{EntryId, EntrySlice, PinnedEntry, Rejection};
 
-pub(crate) use group_read::{Reader, min_idle_ms};
+pub(crate) use group_read::{Reader, TakeOver};
 
 use crate::transaction::Transaction;
 

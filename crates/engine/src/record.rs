@@ -9,6 +9,7 @@
 //! ([`ReplayError`]), never guessed at. Tests: `record/tests.rs`.
 
 mod contradiction;
+pub(crate) mod counters;
 mod decode;
 mod encode;
 mod error;
@@ -18,7 +19,7 @@ pub(crate) mod policy;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decode::{replay_image, replay_with};
+pub(crate) use decode::{pending_entry, replay_image, replay_with};
 pub(crate) use encode::encode;
 pub(crate) use error::ReplayError;
 
@@ -51,6 +52,9 @@ enum Kind {
     SetPending = 38,
     RemovePending = 39,
     SetPolicy = 40,
+    NoteFailure = 41,
+    SettlePending = 42,
+    SetGroupCounters = 43,
     SetIdempotence = 48,
     Produced = 49,
     CountDuplicate = 50,
@@ -59,7 +63,7 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 30] = [
+    const ALL: [Self; 33] = [
         Self::Created,
         Self::CreateStream,
         Self::CreateString,
@@ -85,6 +89,9 @@ impl Kind {
         Self::SetPending,
         Self::RemovePending,
         Self::SetPolicy,
+        Self::NoteFailure,
+        Self::SettlePending,
+        Self::SetGroupCounters,
         Self::SetIdempotence,
         Self::Produced,
         Self::CountDuplicate,
@@ -104,6 +111,8 @@ impl Kind {
                 | Self::CreateConsumer
                 | Self::SetPending
                 | Self::SetPolicy
+                | Self::NoteFailure
+                | Self::SetGroupCounters
                 | Self::Produced
                 | Self::SetProductionCounts
         )
@@ -116,6 +125,11 @@ impl Kind {
 
 /// All databases, in the payload of a flush.
 const ALL_DATABASES: u8 = u8::MAX;
+
+/// Why pending records went that were not acknowledged.
+const DEAD_LETTERED: u8 = 1;
+const VANISHED: u8 = 2;
+const DROPPED: u8 = 3;
 
 const IS_DELETION: u8 = 1;
 const WITH_REFERENCES: u8 = 2;

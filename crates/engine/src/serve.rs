@@ -7,7 +7,8 @@
 //! Invariants:
 //! 1. A read is served in full or left as it was: nothing is delivered to a closed sink.
 //! 2. Tickets keep their place and deadline however often they are tried in vain.
-//! 3. Serving makes no signal, so it ends.
+//! 3. Serving signals only that a record went whose entry is gone (a group with MAXINFLIGHT has a
+//!    place free then), so it ends.
 //!
 //! Tests: `tests/it/parked.rs`, `tests/it/parked_claims.rs`.
 
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use millstream_log::LogPosition;
 use millstream_model::PendingEntry;
 
-use crate::read::{ReadFrom, ReadRequest, min_idle_ms};
+use crate::read::{ReadFrom, ReadRequest, TakeOver};
 use crate::transaction::Transaction;
 use crate::waiters::{ReadSink, Signal, Ticket, WaitResult, Waiter};
 
@@ -197,19 +198,21 @@ impl Transaction<'_> {
             let Ok(Some(stream)) = self.stream(request.db, &position.key) else { continue };
             let Some(group) = stream.find_group(&reader.group) else { continue };
             let group = stream.group(group);
-            let min_idle_ms = min_idle_ms(group, reader, reader.claim_min_idle_ms);
-            let Some(min_idle_ms) = min_idle_ms.filter(|ms| *ms < u64::MAX) else { continue };
+            let Some(take_over) = TakeOver::of(group, reader, reader.claim_min_idle_ms) else {
+                continue;
+            };
             if group.policy().is_some_and(|policy| policy.is_paused) {
                 continue;
             }
-            let mut pending = group.pending().oldest_first();
-            // Records of entries that are gone are never claimed, so nobody waits for them.
+            // Records of entries that are gone are never handed out, so nobody waits for them.
             // What is on disk only counts as there: whoever tries will look.
             let is_there =
                 |record: &PendingEntry| stream.entries().contains(record.id) != Ok(false);
-            // What is delivered from now on is not old enough before this either.
-            let oldest_ms = pending.find(is_there).map_or(now_ms, |oldest| oldest.delivered_at_ms);
-            let at_ms = oldest_ms.min(now_ms).saturating_add(min_idle_ms);
+            let found = take_over.upcoming(group).find(|(record, _)| is_there(record));
+            let found_ms = found.map(|(_, at_ms)| at_ms);
+            // What is delivered from now on is not available before this.
+            let later_ms = take_over.least_wait_ms().map(|ms| now_ms.saturating_add(ms));
+            let Some(at_ms) = found_ms.into_iter().chain(later_ms).min() else { continue };
             first_ms = Some(first_ms.map_or(at_ms, |first_ms| first_ms.min(at_ms)));
         }
         // At the earliest in a millisecond: what is old enough now was just found not to be there.

@@ -19,6 +19,7 @@ use crate::changes::Changes;
 use crate::checkpoint::{LoadedHeader, LoadedObject};
 use crate::directory::{Directory, KeyEntry};
 use crate::garbage::{Garbage, GarbageCount};
+use crate::group_work::GroupWork;
 use crate::mutation::Mutation;
 use crate::object::{Object, ObjectData, ObjectId, ObjectRef, ObjectSlot, StringValue};
 use crate::objects::Objects;
@@ -53,6 +54,8 @@ pub(crate) struct State {
     /// What is to be freed with the lock free.
     pub(crate) garbage: Garbage,
     garbage_count: GarbageCount,
+    /// When managed groups have something to do.
+    pub(crate) group_work: GroupWork,
 }
 
 #[derive(Debug)]
@@ -101,6 +104,7 @@ impl State {
             changes: Changes::default(),
             garbage: garbage_count.place(),
             garbage_count,
+            group_work: GroupWork::new(hash_seed),
         };
         state.set_hash_seed(hash_seed);
         state
@@ -160,6 +164,7 @@ impl State {
         let (key, changed_at) = (Arc::clone(&entry.key), LogPosition::default());
         let object = Object { id, key, epoch: 0, data, changed_at, version: 0, used_at_ms: None };
         let object = self.store_of_mut(db).add(object);
+        self.list_work_of(object);
         self.bind(db, KeyEntry { object, ..entry });
     }
 
@@ -233,6 +238,13 @@ impl State {
     /// The object of that identity, if there is one.
     pub(crate) fn find_object(&self, id: ObjectId) -> Option<ObjectRef> {
         self.objects.iter().filter(|store| store.len() > 0).find_map(|store| store.find(id))
+    }
+
+    /// The database and the key of an object.
+    pub(crate) fn place_of(&self, object: ObjectRef) -> (u8, Arc<[u8]>) {
+        let is_its = |database: &Database| database.store == object.slot.store;
+        let db = self.databases.iter().position(is_its).expect("each store has a database");
+        (db as u8, Arc::clone(&self.object(object.slot).key))
     }
 
     pub(crate) fn next_object_id(&self) -> ObjectId {
@@ -448,7 +460,10 @@ impl State {
                 {
                     self.producing.insert(object);
                 }
-                self.create(object, data.clone(), db, key, expires_at_ms)
+                let unit = self.create(object, data.clone(), db, key, expires_at_ms);
+                let object = self.find_object(object).expect("created just now");
+                self.list_work_of(object);
+                unit
             }
             Mutation::SetString { object, ref value, form } => {
                 self.replace_string(object, StringValue { bytes: Bytes::clone(value), form })
@@ -540,5 +555,6 @@ impl State {
             }
         }
         self.check_changes();
+        self.check_group_work();
     }
 }

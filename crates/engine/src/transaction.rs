@@ -85,9 +85,8 @@ impl<'e> Transaction<'e> {
     /// Returns the position that must be released before the reply leaves.
     pub fn finish(&mut self) -> LogPosition {
         let position = self.finish_record();
-        if !self.core.group.signals.is_empty() {
+        while !self.core.group.signals.is_empty() {
             self.serve_signals();
-            debug_assert!(self.core.group.signals.is_empty(), "serving signals nothing");
         }
         position
     }
@@ -141,6 +140,22 @@ impl<'e> Transaction<'e> {
                 core.group.touched.extend([Unit::Directory(from), Unit::Directory(to)]);
             }
             _ => {}
+        }
+        if core.waiters.len() > 0
+            && let Some(object) = mutation.frees_places()
+        {
+            self.signal_free_places(object);
+        }
+    }
+
+    /// Tells waiters of a stream that some entries have no owner any more, where that matters.
+    fn signal_free_places(&mut self, object: ObjectRef) {
+        let stream = self.state().stream(object.slot);
+        let mut policies = stream.groups().filter_map(|(_, group)| group.policy());
+        if policies.any(|policy| policy.in_flight_max > 0) {
+            drop(policies);
+            let (db, key) = self.state().place_of(object);
+            self.signal(db, &key, Signal::Ready);
         }
     }
 

@@ -9,7 +9,7 @@
 //!
 //! Tests: `tests/it/parked.rs`; random operations call `check` after each step.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
 use foldhash::fast::FixedState;
@@ -191,6 +191,13 @@ impl Waiters {
 
     pub(crate) fn queues(&self, db: u8, key: &[u8]) -> Option<&KeyQueues> {
         self.keys[usize::from(db)].get(key)
+    }
+
+    /// Names of the consumers that wait for a group.
+    pub(crate) fn consumers_waiting(&self, db: u8, key: &[u8], group: &[u8]) -> HashSet<&[u8]> {
+        let queue = self.queues(db, key).and_then(|queues| queues.groups.get(group));
+        let waiting = queue.into_iter().flatten().map(|ticket| &self.waiters[ticket].request);
+        waiting.filter_map(|request| Some(&request.group.as_ref()?.consumer[..])).collect()
     }
 
     pub(crate) fn waited_keys(&self, db: u8) -> Vec<Bytes> {

@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::entries::ensure;
-use crate::{Consumer, ConsumerId, EntryId, GroupPolicy, PendingEntry, PendingList, RestoreError};
+use crate::{
+    Consumer, ConsumerId, EntryId, Failure, GroupCounters, GroupPolicy, PendingEntry, PendingList,
+    RestoreError, Settled,
+};
 
 /// Numbers of groups and consumers that come back from storage are below this: larger ones are no
 /// numbers but would cost all memory. They may be far apart, since those between may be gone.
@@ -29,7 +32,28 @@ pub struct Group {
     consumers: Vec<Option<Consumer>>,
     names: BTreeMap<Arc<[u8]>, ConsumerId>,
     /// `None`: not managed. There may be a million groups without.
-    policy: Option<Box<GroupPolicy>>,
+    managed: Option<Box<Managed>>,
+}
+
+/// What a group has that does something by itself.
+#[derive(Clone, Debug, Default)]
+struct Managed {
+    policy: GroupPolicy,
+    counters: GroupCounters,
+}
+
+impl Managed {
+    /// What a record becomes.
+    fn count(&mut self, before: Option<PendingEntry>, after: PendingEntry) {
+        let Some(before) = before else {
+            self.counters.delivered += u64::from(after.owner.is_some());
+            return;
+        };
+        let is_given_back = before.owner.is_some() && after.owner.is_none();
+        self.counters.nacked += u64::from(is_given_back);
+        let is_again = after.owner.is_some() && after.delivery_count > before.delivery_count;
+        self.counters.redelivered += u64::from(is_again);
+    }
 }
 
 impl Group {
@@ -41,7 +65,7 @@ impl Group {
             pending: PendingList::default(),
             consumers: Vec::new(),
             names: BTreeMap::new(),
-            policy: None,
+            managed: None,
         }
     }
 
@@ -118,12 +142,46 @@ impl Group {
     /// What the group does by itself; `None`: it is not managed.
     #[must_use]
     pub fn policy(&self) -> Option<&GroupPolicy> {
-        self.policy.as_deref()
+        Some(&self.managed.as_ref()?.policy)
+    }
+
+    /// What was counted; of a managed group only.
+    #[must_use]
+    pub fn counters(&self) -> Option<&GroupCounters> {
+        Some(&self.managed.as_ref()?.counters)
+    }
+
+    /// The same, to change.
+    pub fn counters_mut(&mut self) -> Option<&mut GroupCounters> {
+        Some(&mut self.managed.as_mut()?.counters)
     }
 
     /// Sets all of the policy; with nothing set in it the group is managed no more.
     pub fn set_policy(&mut self, policy: GroupPolicy) {
-        self.policy = policy.is_managed().then(|| Box::new(policy));
+        self.pending.set_timing(policy.timing());
+        if policy.is_managed() {
+            self.managed.get_or_insert_default().policy = policy;
+        } else {
+            self.managed = None;
+        }
+    }
+
+    /// Makes [`PendingList::used_up_bound_ms`] exact where it is that early.
+    pub fn settle_used_up(&mut self, until_ms: u64) {
+        self.pending.settle_used_up(until_ms);
+    }
+
+    /// Notes how pending entries failed. What is not pending is passed over.
+    pub fn set_failure(&mut self, ids: &[EntryId], failure: &Arc<Failure>) {
+        for &id in ids {
+            self.pending.set_failure(id, Arc::clone(failure));
+        }
+    }
+
+    fn count(&mut self, settled: Settled, many: usize) {
+        if let Some(counters) = self.counters_mut() {
+            (0..many).for_each(|_| counters.count(settled));
+        }
     }
 
     /// How many consumers there are.
@@ -191,6 +249,7 @@ impl Group {
         let removed = self.pending.remove_owner(id);
         let consumer = self.consumers[id.0 as usize].take().expect("the consumer exists");
         assert_eq!(removed, consumer.pending_count, "records are counted");
+        self.count(Settled::Dropped, removed);
         self.names.remove(&consumer.name);
         while self.consumers.last().is_some_and(Option::is_none) {
             self.consumers.pop();
@@ -210,6 +269,9 @@ impl Group {
     pub(crate) fn set_pending(&mut self, entry: PendingEntry) {
         let before = self.pending.upsert(entry);
         let old_owner = before.and_then(|entry| entry.owner);
+        if let Some(managed) = &mut self.managed {
+            managed.count(before, entry);
+        }
         if old_owner == entry.owner {
             if before.is_some() {
                 return;
@@ -223,8 +285,9 @@ impl Group {
     }
 
     /// Removes a pending record; whether there was one.
-    pub(crate) fn remove_pending(&mut self, id: EntryId) -> bool {
+    pub(crate) fn remove_pending(&mut self, id: EntryId, settled: Settled) -> bool {
         let Some(entry) = self.pending.remove(id) else { return false };
+        self.count(settled, 1);
         if let Some(owner) = entry.owner {
             self.consumer_mut(owner).pending_count -= 1;
         }
@@ -235,8 +298,8 @@ impl Group {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let consumers: usize = self.names.keys().map(|name| name.len() + 120).sum();
-        let policy = self.policy.as_ref().map_or(0, |_| size_of::<GroupPolicy>());
-        self.pending.heap_bytes() + self.name.len() + consumers + policy
+        let managed = self.managed.as_ref().map_or(0, |_| size_of::<Managed>());
+        self.pending.heap_bytes() + self.name.len() + consumers + managed
     }
 
     /// Re-derives what is counted and indexed.

@@ -8,10 +8,12 @@
 //! wrong is a [`Rejection`] of whoever asks. Everything that is counted or indexed can be derived
 //! again by a `check`. Tests: beside the modules, against naive references.
 
+mod backoff;
 mod consumer;
 mod entries;
 mod entry_id;
 mod group;
+mod group_counters;
 mod group_policy;
 mod idempotence;
 mod pending;
@@ -20,6 +22,7 @@ mod steady_list;
 mod stream;
 mod trim;
 
+pub use backoff::Backoff;
 pub use consumer::Consumer;
 pub use entries::{
     BlockError, BlockLimits, BlockPlace, ColdBlock, ColdBlocks, Direction, Entries, EntryRef,
@@ -28,9 +31,10 @@ pub use entries::{
 };
 pub use entry_id::EntryId;
 pub use group::{Group, GroupId};
+pub use group_counters::{GroupCounters, Settled};
 pub use group_policy::{ConsumerDeletion, GroupPolicy};
 pub use idempotence::{Idempotence, IdempotenceLimits};
-pub use pending::{ConsumerId, PendingEntry, PendingList};
+pub use pending::{ConsumerId, Failure, PendingEntry, PendingList, Timing};
 pub use rejection::Rejection;
 pub use steady_list::SteadyList;
 pub use stream::Stream;

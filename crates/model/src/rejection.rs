@@ -54,6 +54,12 @@ pub enum Rejection {
     NoSuchEntry,
     /// The idempotent id belongs to another entry already.
     IdempotentIdTaken,
+    /// Only a managed group knows delays and reasons.
+    GroupNotManaged,
+    /// A group that counts what is in flight hands out nothing without acknowledgement.
+    NoAckLimited,
+    /// A group's dead letters would end in its own stream.
+    DeadLettersComeBack,
     /// Blocks of entries have to be loaded first. Nothing has changed: load them, and try again.
     BlocksNotLoaded,
     /// A block of entries cannot be read back; the text says which file, and why.
@@ -81,6 +87,9 @@ impl fmt::Display for Rejection {
             Self::EntriesAddedBelowLength => "fewer entries added than the stream holds",
             Self::NoSuchEntry => "no such entry",
             Self::IdempotentIdTaken => "the idempotent id belongs to another entry",
+            Self::GroupNotManaged => "the group has no policy",
+            Self::NoAckLimited => "the group hands out nothing without acknowledgement",
+            Self::DeadLettersComeBack => "dead letters would come back to their own stream",
             Self::BlocksNotLoaded => "blocks of entries have to be loaded first",
             Self::BlockUnreadable { reason } => reason,
         };

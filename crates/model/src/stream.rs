@@ -22,8 +22,8 @@ use crate::GroupPolicy;
 use crate::entries::ensure;
 use crate::group::SLOTS_MAX;
 use crate::{
-    BlockLimits, ColdBlock, ConsumerId, Entries, EntryId, Group, GroupId, Idempotence,
-    IdempotenceLimits, PendingEntry, RestoreError,
+    BlockLimits, ColdBlock, ConsumerId, Entries, EntryId, Failure, Group, GroupCounters, GroupId,
+    Idempotence, IdempotenceLimits, PendingEntry, RestoreError, Settled,
 };
 
 /// A stream with its consumer groups.
@@ -229,7 +229,7 @@ impl Stream {
     /// Removes the pending records of an id from all groups.
     pub fn remove_references(&mut self, id: EntryId) {
         for group in self.groups.iter_mut().flatten() {
-            group.remove_pending(id);
+            group.remove_pending(id, Settled::Dropped);
         }
     }
 
@@ -346,6 +346,7 @@ impl Stream {
                 id,
                 owner: Some(consumer),
                 delivered_at_ms: now_ms,
+                available_at_ms: 0,
                 delivery_count: 1,
             });
         }
@@ -357,8 +358,32 @@ impl Stream {
     }
 
     /// Removes a pending record; whether there was one.
-    pub fn remove_pending(&mut self, group: GroupId, id: EntryId) -> bool {
-        self.group_mut(group).remove_pending(id)
+    pub fn remove_pending(&mut self, group: GroupId, id: EntryId, settled: Settled) -> bool {
+        self.group_mut(group).remove_pending(id, settled)
+    }
+
+    /// Notes how pending entries failed; what is not pending is passed over.
+    pub fn set_failure(&mut self, group: GroupId, ids: &[EntryId], failure: &Arc<Failure>) {
+        self.group_mut(group).set_failure(ids, failure);
+    }
+
+    /// The dead-letter stream of a group did not take what was to be moved.
+    pub fn count_refused_letters(&mut self, group: GroupId) {
+        if let Some(counters) = self.group_mut(group).counters_mut() {
+            counters.dead_letter_failed += 1;
+        }
+    }
+
+    /// Sets what a managed group has counted.
+    pub fn set_group_counters(&mut self, group: GroupId, counters: GroupCounters) {
+        if let Some(place) = self.group_mut(group).counters_mut() {
+            *place = counters;
+        }
+    }
+
+    /// Makes the bound of when used-up entries have to go exact: see [`Group::settle_used_up`].
+    pub fn settle_used_up(&mut self, group: GroupId, until_ms: u64) {
+        self.group_mut(group).settle_used_up(until_ms);
     }
 
     /// Re-derives what is counted and indexed, here and below.

@@ -137,7 +137,7 @@ fn of_key(txn: &mut Transaction<'_>, db: u8, key: &[u8], lines: &mut Lines, seen
 fn of_group(stream: &Stream, group: &Group, lines: &mut Lines) {
     let position = id(group.last_delivered_id());
     lines.group(group.name(), position, group.entries_read(), stream.lag(group));
-    let policy = group.policy().copied().unwrap_or_default();
+    let policy = group.policy().cloned().unwrap_or_default();
     let drops = policy.consumer_deletion.map(|deletion| deletion == ConsumerDeletion::Drop);
     lines.policy(policy.visibility_ms, drops, policy.is_paused);
     for (_, consumer) in group.consumers() {

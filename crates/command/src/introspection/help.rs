@@ -72,6 +72,12 @@ pub fn object() -> Reply {
     page("OBJECT", &OBJECT)
 }
 
+/// XDLQ HELP.
+#[must_use]
+pub fn xdlq() -> Reply {
+    page("XDLQ", &XDLQ)
+}
+
 /// XGROUP HELP.
 #[must_use]
 pub fn xgroup() -> Reply {
@@ -280,11 +286,41 @@ const OBJECT: [&str; 8] = [
     "    How many share a value: always 1.",
 ];
 
-const XGROUP: [&str; 20] = [
+const XDLQ: [&str; 17] = [
+    "LIST <key> [filter ...]",
+    "    Dead letters: [letters, skipped, cursor]. Filters are:",
+    "    * IDS numids id [id ...]",
+    "      These letters.",
+    "    * GROUP name, REASON text, CONSUMER name",
+    "      Letters of that group, for that reason, of that consumer.",
+    "    * MINAGE milliseconds",
+    "      Letters that are so old.",
+    "    * COUNT count, CURSOR id",
+    "      So many (100, at most 1000), from where the call before ended.",
+    "PURGE <key> [filter ...] [DRYRUN]",
+    "    Delete them: [deleted, skipped, cursor].",
+    "REQUEUE <key> [filter ...] [DRYRUN] [MKSTREAM]",
+    "    Give entries back to the group that gave them up; what is gone there is added anew,",
+    "    and with MKSTREAM the stream, too: [requeued, skipped, cursor, added anew].",
+    "    DRYRUN: say what would be, and do nothing.",
+    "    The cursor is 0-0 at the end.",
+];
+
+const XGROUP: [&str; 30] = [
     "CFGGET <key> <groupname>",
     "    What a group does by itself.",
     "CFGSET <key> <groupname> <item> <value> [<item> <value> ...]",
-    "    Set it: VISIBILITY milliseconds, DELCONSUMER RELEASE|DROP, PAUSED 0|1; NONE unsets.",
+    "    Set it; NONE unsets. Items are:",
+    "    * VISIBILITY milliseconds",
+    "      After so long what was not settled is handed out again.",
+    "    * MAXDELIVERIES count, DEADLETTER stream",
+    "      So often at most; then it goes to the other stream (<key>:dlq).",
+    "    * BACKOFF base-ms factor max-ms, JITTER percent",
+    "      How long what failed waits.",
+    "    * MAXINFLIGHT count, CONSUMERTTL milliseconds",
+    "      So many have an owner at most; so long an idle consumer is kept.",
+    "    * DELCONSUMER RELEASE|DROP, PAUSED 0|1",
+    "      What becomes of a deleted consumer's entries; nothing is handed out.",
     "CREATE <key> <groupname> <id|$> [option]",
     "    Create a group that starts after an id. Options are:",
     "    * MKSTREAM",

@@ -151,8 +151,9 @@ fn help_lists_every_subcommand_and_no_other() {
         ("slowlog", help::slowlog(), Some(12)),
         ("module", help::module(), None),
         ("object", help::object(), None),
-        // Six are about what Redis does not have.
-        ("xgroup", help::xgroup(), Some(17 + 6)),
+        ("xdlq", help::xdlq(), None),
+        // Some are about what Redis does not have.
+        ("xgroup", help::xgroup(), Some(17 + 16)),
         ("xinfo", help::xinfo(), Some(9)),
     ] {
         let Reply::Array(page) = &reply else { panic!("an array") };

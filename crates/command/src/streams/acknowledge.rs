@@ -1,6 +1,6 @@
 //! XACK and XNACK.
 
-use millstream_engine::{Fence, NackCount, Transaction};
+use millstream_engine::{Fence, Nack, NackMode, Transaction};
 
 use crate::Reply;
 use crate::integer::parse_i64;
@@ -46,15 +46,16 @@ pub(crate) fn xnack(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcom
     txn.check_group(db, args[1], args[2])?;
     let mut options = Options::new(args, 3);
     let mode = if options.take_word("SILENT", 0) {
-        NackCount::Uncounted
+        NackMode::Silent
     } else if options.take_word("FAIL", 0) {
-        NackCount::Counted
+        NackMode::Fail
     } else if options.take_word("FATAL", 0) {
-        NackCount::Exhausted
+        NackMode::Fatal
     } else {
         return Err(Refusal::text("ERR mode must be SILENT, FAIL, or FATAL"));
     };
-    let (mut texts, mut retry_count, mut force) = (None, None, false);
+    let mut texts = None;
+    let mut nack = Nack::new(mode);
     while options.left() > 0 {
         if options.take_word("IDS", 1) {
             let count = parse_i64(options.value()).and_then(|count| i32::try_from(count).ok());
@@ -68,9 +69,21 @@ pub(crate) fn xnack(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcom
         } else if options.take_word("RETRYCOUNT", 1) {
             let text = "ERR Invalid RETRYCOUNT value, must be >= 0";
             let count = options.integer()?;
-            retry_count = Some(u64::try_from(count).map_err(|_| Refusal::text(text))?);
+            let count = u64::try_from(count).map_err(|_| Refusal::text(text))?;
+            nack.delivery_count = Some(count);
         } else if options.take_word("FORCE", 0) {
-            force = true;
+            nack.force = true;
+        } else if options.take_word("DELAY", 1) {
+            let text = "ERR DELAY must be a number of milliseconds, 0 or more";
+            let given = parse_i64(options.value()).and_then(|ms| u64::try_from(ms).ok());
+            let is_first = nack.delay_ms.replace(given.ok_or(Refusal::text(text))?).is_none();
+            if !is_first || mode == NackMode::Fatal {
+                return Err(Refusal::SYNTAX);
+            }
+        } else if options.take_word("ERROR", 1) {
+            if nack.error.replace(options.value()).is_some() {
+                return Err(Refusal::SYNTAX);
+            }
         } else {
             let word = options.value();
             let parts: [&[u8]; 3] = [b"ERR Unrecognized XNACK option '", word, b"'"];
@@ -78,6 +91,5 @@ pub(crate) fn xnack(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcom
         }
     }
     let texts = texts.ok_or(Refusal::text("ERR syntax error, expected IDS keyword"))?;
-    let count = retry_count.map_or(mode, NackCount::Exactly);
-    Ok(Reply::count(txn.nack(db, args[1], args[2], count, force, &ids(texts)?)?))
+    Ok(Reply::count(txn.nack(db, args[1], args[2], &nack, &ids(texts)?)?))
 }

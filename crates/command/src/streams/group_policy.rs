@@ -1,7 +1,10 @@
 //! XGROUP CFGSET and CFGGET: what a group does by itself. `docs/delivery.md` has the items.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use millstream_engine::Transaction;
-use millstream_model::{ConsumerDeletion, GroupPolicy};
+use millstream_model::{Backoff, ConsumerDeletion, GroupPolicy};
 
 use crate::Reply;
 use crate::integer::parse_i64;
@@ -9,14 +12,40 @@ use crate::options::Options;
 use crate::refusal::{Outcome, Refusal};
 
 const VISIBILITY: &str = "VISIBILITY";
+const MAXDELIVERIES: &str = "MAXDELIVERIES";
+const DEADLETTER: &str = "DEADLETTER";
+const BACKOFF: &str = "BACKOFF";
+const JITTER: &str = "JITTER";
+const MAXINFLIGHT: &str = "MAXINFLIGHT";
+const CONSUMERTTL: &str = "CONSUMERTTL";
 const DELCONSUMER: &str = "DELCONSUMER";
 const PAUSED: &str = "PAUSED";
-const ITEMS: [&str; 3] = [VISIBILITY, DELCONSUMER, PAUSED];
+const ITEMS: [&str; 9] = [
+    VISIBILITY,
+    MAXDELIVERIES,
+    DEADLETTER,
+    BACKOFF,
+    JITTER,
+    MAXINFLIGHT,
+    CONSUMERTTL,
+    DELCONSUMER,
+    PAUSED,
+];
+
+/// More deliveries than anybody wants, and a number that every counter here has room for.
+const DELIVERIES_MAX: u64 = 1_000_000_000;
+const FACTOR_MAX: u32 = 1000;
 
 /// Items and their values, checked as a whole before anything changes.
 #[derive(Default)]
 pub(super) struct PolicyChange {
     visibility_ms: Option<u64>,
+    deliveries_max: Option<u32>,
+    dead_letter: Option<Option<Arc<[u8]>>>,
+    backoff: Option<Option<Backoff>>,
+    jitter_percent: Option<u8>,
+    in_flight_max: Option<u64>,
+    consumer_ttl_ms: Option<u64>,
     consumer_deletion: Option<Option<ConsumerDeletion>>,
     is_paused: Option<bool>,
 }
@@ -29,30 +58,59 @@ impl PolicyChange {
             let item = ITEMS.into_iter().find(|item| word.eq_ignore_ascii_case(item.as_bytes()));
             let Some(item) = item else { return Err(unknown_item(word)) };
             let Some(value) = options.next() else { return Err(refusal(item, "needs a value")) };
-            change.set(item, value)?;
+            change.set(item, value, options)?;
         }
         Ok(change)
     }
 
-    fn set(&mut self, item: &'static str, value: &[u8]) -> Result<(), Refusal> {
+    fn set(
+        &mut self,
+        item: &'static str,
+        value: &[u8],
+        options: &mut Options<'_>,
+    ) -> Result<(), Refusal> {
         let is_first = match item {
             VISIBILITY => self.visibility_ms.replace(milliseconds(item, value)?).is_none(),
+            MAXDELIVERIES => {
+                let text = "must be a number of deliveries up to 1000000000, or NONE";
+                let max = number(value, DELIVERIES_MAX).ok_or_else(|| refusal(item, text))?;
+                self.deliveries_max.replace(max as u32).is_none()
+            }
+            DEADLETTER => self.dead_letter.replace(dead_letter(item, value)?).is_none(),
+            BACKOFF => self.backoff.replace(backoff(item, value, options)?).is_none(),
+            JITTER => {
+                let text = "must be a number of percent, 0 to 100";
+                let percent = number(value, 100).ok_or_else(|| refusal(item, text))?;
+                self.jitter_percent.replace(percent as u8).is_none()
+            }
+            MAXINFLIGHT => {
+                let text = "must be a number of entries, or NONE";
+                let max = number(value, i64::MAX as u64).ok_or_else(|| refusal(item, text))?;
+                self.in_flight_max.replace(max).is_none()
+            }
+            CONSUMERTTL => self.consumer_ttl_ms.replace(milliseconds(item, value)?).is_none(),
             PAUSED => self.is_paused.replace(switch(item, value)?).is_none(),
             _ => self.consumer_deletion.replace(consumer_deletion(item, value)?).is_none(),
         };
         if is_first { Ok(()) } else { Err(refusal(item, "is given twice")) }
     }
 
-    pub(super) fn apply(&self, policy: &mut GroupPolicy) {
-        if let Some(visibility_ms) = self.visibility_ms {
-            policy.visibility_ms = visibility_ms;
-        }
-        if let Some(consumer_deletion) = self.consumer_deletion {
-            policy.consumer_deletion = consumer_deletion;
-        }
-        if let Some(is_paused) = self.is_paused {
-            policy.is_paused = is_paused;
-        }
+    pub(super) fn apply(self, policy: &mut GroupPolicy) {
+        put(&mut policy.visibility_ms, self.visibility_ms);
+        put(&mut policy.deliveries_max, self.deliveries_max);
+        put(&mut policy.dead_letter, self.dead_letter);
+        put(&mut policy.backoff, self.backoff);
+        put(&mut policy.jitter_percent, self.jitter_percent);
+        put(&mut policy.in_flight_max, self.in_flight_max);
+        put(&mut policy.consumer_ttl_ms, self.consumer_ttl_ms);
+        put(&mut policy.consumer_deletion, self.consumer_deletion);
+        put(&mut policy.is_paused, self.is_paused);
+    }
+}
+
+fn put<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
     }
 }
 
@@ -72,12 +130,67 @@ fn is_off(value: &[u8]) -> bool {
     value == b"0" || value.eq_ignore_ascii_case(b"NONE")
 }
 
-fn milliseconds(item: &str, value: &[u8]) -> Result<u64, Refusal> {
+/// A number up to `max`; what switches off is 0.
+fn number(value: &[u8], max: u64) -> Option<u64> {
     if is_off(value) {
-        return Ok(0);
+        return Some(0);
     }
-    let given = parse_i64(value).and_then(|ms| u64::try_from(ms).ok());
+    let given = parse_i64(value).and_then(|number| u64::try_from(number).ok());
+    given.filter(|number| *number <= max)
+}
+
+fn milliseconds(item: &str, value: &[u8]) -> Result<u64, Refusal> {
+    let given = number(value, i64::MAX as u64);
     given.ok_or_else(|| refusal(item, "must be a number of milliseconds, or NONE"))
+}
+
+fn dead_letter(item: &str, value: &[u8]) -> Result<Option<Arc<[u8]>>, Refusal> {
+    match value {
+        b"" => Err(refusal(item, "must be the key of a stream, or NONE")),
+        off if is_off(off) => Ok(None),
+        key => Ok(Some(key.into())),
+    }
+}
+
+/// Three values, of which the first was taken; or what switches it off.
+fn backoff(item: &str, base: &[u8], options: &mut Options<'_>) -> Result<Option<Backoff>, Refusal> {
+    if is_off(base) {
+        return Ok(None);
+    }
+    let wrong = || {
+        refusal(
+            item,
+            "must be base-ms factor max-ms, or NONE: milliseconds, 1 or more each, \
+                       max not below base; a factor from 1 to 1000 with up to three decimals",
+        )
+    };
+    let (Some(factor), Some(max)) = (options.next(), options.next()) else { return Err(wrong()) };
+    let milliseconds = |text| number(text, i64::MAX as u64).filter(|ms| *ms > 0);
+    let base_ms = milliseconds(base).ok_or_else(wrong)?;
+    let max_ms = milliseconds(max).filter(|max| *max >= base_ms).ok_or_else(wrong)?;
+    let factor_thousandths = factor_thousandths(factor).ok_or_else(wrong)?;
+    Ok(Some(Backoff { base_ms, factor_thousandths, max_ms }))
+}
+
+fn factor_thousandths(text: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(whole) || !is_number(part) || part.len() > 3 {
+        return None;
+    }
+    let whole: u32 = whole.parse().ok()?;
+    let part: u32 = format!("{part:0<3}").parse().ok()?;
+    let thousandths = whole.checked_mul(1000)?.checked_add(part)?;
+    (1000..=FACTOR_MAX * 1000).contains(&thousandths).then_some(thousandths)
+}
+
+fn backoff_text(backoff: &Backoff) -> String {
+    let Backoff { base_ms, factor_thousandths, max_ms } = backoff;
+    let part = format!("{:03}", factor_thousandths % 1000);
+    let part = part.trim_end_matches('0');
+    let point = if part.is_empty() { "" } else { "." };
+    format!("{base_ms} {}{point}{part} {max_ms}", factor_thousandths / 1000)
 }
 
 fn switch(item: &str, value: &[u8]) -> Result<bool, Refusal> {
@@ -109,8 +222,22 @@ fn deletion_word(deletion: ConsumerDeletion) -> &'static str {
 /// All items with their values, as they can be set again.
 pub(super) fn describe(policy: &GroupPolicy) -> Reply {
     let deletion = policy.consumer_deletion.map_or("NONE", deletion_word);
+    let dead_letter = match &policy.dead_letter {
+        Some(key) => Reply::Bulk(Bytes::copy_from_slice(key)),
+        None => Reply::Text("NONE"),
+    };
+    let backoff = match &policy.backoff {
+        Some(backoff) => Reply::Bulk(backoff_text(backoff).into()),
+        None => Reply::Text("NONE"),
+    };
     Reply::Map(vec![
         (Reply::Text(VISIBILITY), Reply::number(policy.visibility_ms)),
+        (Reply::Text(MAXDELIVERIES), Reply::Int(policy.deliveries_max.into())),
+        (Reply::Text(DEADLETTER), dead_letter),
+        (Reply::Text(BACKOFF), backoff),
+        (Reply::Text(JITTER), Reply::Int(policy.jitter_percent.into())),
+        (Reply::Text(MAXINFLIGHT), Reply::number(policy.in_flight_max)),
+        (Reply::Text(CONSUMERTTL), Reply::number(policy.consumer_ttl_ms)),
         (Reply::Text(DELCONSUMER), Reply::Text(deletion)),
         (Reply::Text(PAUSED), Reply::Int(policy.is_paused.into())),
     ])

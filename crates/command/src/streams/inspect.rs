@@ -41,8 +41,9 @@ pub(crate) fn stream(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
     txn.count_lookups(false);
     let entries = txn.range(db, key, EntryId::MIN, EntryId::MAX, count, Direction::Ascending)?;
     let entries = entries.unwrap_or_default();
+    let clock = Clock::of(txn);
     let stream = txn.stream(db, key)?.ok_or(Refusal::NO_SUCH_KEY)?;
-    let groups = stream.groups().map(|(_, group)| full_group(stream, group, count));
+    let groups = stream.groups().map(|(_, group)| full_group(stream, group, count, &clock));
     fields.push((Reply::Text("entries"), Reply::Entries(entries)));
     fields.push((Reply::Text("groups"), Reply::Array(groups.collect())));
     Ok(Reply::Map(fields))
@@ -84,11 +85,53 @@ fn lag(stream: &Stream, group: &Group) -> Reply {
 }
 
 /// Of a managed group only, and behind all that Redis has: some clients read by position.
-fn policy(group: &Group) -> Option<(Reply, Reply)> {
-    Some((Reply::Text("policy"), group_policy::describe(group.policy()?)))
+fn managed(stream: &Stream, group: &Group, clock: &Clock) -> Vec<(Reply, Reply)> {
+    let (Some(policy), Some(counters)) = (group.policy(), group.counters()) else {
+        return Vec::new();
+    };
+    let pending = group.pending();
+    let in_flight = pending.len() - pending.unowned_len();
+    let age = |now_ms: u64, at_ms: Option<u64>| {
+        at_ms.map_or(Reply::Nil, |at_ms| Reply::number(now_ms.saturating_sub(at_ms)))
+    };
+    let undelivered = stream.first_undelivered(group).map(|id| id.ms);
+    let is_full = policy.in_flight_max > 0 && in_flight as u64 >= policy.in_flight_max;
+    let blocked_by = match (policy.is_paused, is_full) {
+        (true, _) => "paused",
+        (false, true) => "max-in-flight",
+        (false, false) => "",
+    };
+    vec![
+        (Reply::Text("policy"), group_policy::describe(policy)),
+        (Reply::Text("delivered"), Reply::number(counters.delivered)),
+        (Reply::Text("acked"), Reply::number(counters.acked)),
+        (Reply::Text("nacked"), Reply::number(counters.nacked)),
+        (Reply::Text("redelivered"), Reply::number(counters.redelivered)),
+        (Reply::Text("dead-lettered"), Reply::number(counters.dead_lettered)),
+        (Reply::Text("dead-letter-failed"), Reply::number(counters.dead_letter_failed)),
+        (Reply::Text("vanished"), Reply::number(counters.vanished)),
+        (Reply::Text("dropped"), Reply::number(counters.dropped)),
+        (Reply::Text("in-flight"), Reply::count(in_flight)),
+        (Reply::Text("delayed"), Reply::count(pending.delayed_len())),
+        (Reply::Text("oldest-pending-ms"), age(clock.steady_ms, pending.oldest_delivery_ms())),
+        (Reply::Text("oldest-undelivered-ms"), age(clock.wall_ms, undelivered)),
+        (Reply::Text("blocked-by"), Reply::Text(blocked_by)),
+    ]
 }
 
-fn full_group(stream: &Stream, group: &Group, count: usize) -> Reply {
+/// What ages are measured against.
+struct Clock {
+    steady_ms: u64,
+    wall_ms: u64,
+}
+
+impl Clock {
+    fn of(txn: &Transaction<'_>) -> Self {
+        Self { steady_ms: txn.steady_ms(), wall_ms: txn.now().wall_ms }
+    }
+}
+
+fn full_group(stream: &Stream, group: &Group, count: usize, clock: &Clock) -> Reply {
     let pending = group.pending();
     let records = pending.range(EntryId::MIN, EntryId::MAX).take(count).map(|record| {
         let owner = record.owner.map_or(Reply::Text(""), |o| name(&group.consumer(o).name));
@@ -111,7 +154,7 @@ fn full_group(stream: &Stream, group: &Group, count: usize) -> Reply {
         (Reply::Text("pending"), Reply::Array(records.collect())),
         (Reply::Text("consumers"), Reply::Array(consumers.collect())),
     ];
-    fields.extend(policy(group));
+    fields.extend(managed(stream, group, clock));
     Reply::Map(fields)
 }
 
@@ -134,6 +177,7 @@ fn full_consumer(group: &Group, id: ConsumerId, consumer: &Consumer, count: usiz
 }
 
 pub(crate) fn groups(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    let clock = Clock::of(txn);
     let stream = txn.stream(db, args[2])?.ok_or(Refusal::NO_SUCH_KEY)?;
     let groups = stream.groups().map(|(_, group)| {
         let mut fields = vec![
@@ -144,7 +188,7 @@ pub(crate) fn groups(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
             (Reply::Text("entries-read"), entries_read(group)),
             (Reply::Text("lag"), lag(stream, group)),
         ];
-        fields.extend(policy(group));
+        fields.extend(managed(stream, group, &clock));
         Reply::Map(fields)
     });
     Ok(Reply::Array(groups.collect()))

@@ -19,6 +19,16 @@ pub enum CommandId {
     Xdel,
     /// `XDELEX`
     Xdelex,
+    /// `XDLQ`
+    Xdlq,
+    /// `XDLQ HELP`
+    XdlqHelp,
+    /// `XDLQ LIST`
+    XdlqList,
+    /// `XDLQ PURGE`
+    XdlqPurge,
+    /// `XDLQ REQUEUE`
+    XdlqRequeue,
     /// `XGROUP`
     Xgroup,
     /// `XGROUP CFGGET`

@@ -8,7 +8,7 @@ use super::words::Group::Stream;
 use super::words::KeyUse::{Access, Delete, Insert, ReadOnly, ReadWrite, Update};
 use super::words::{Category, Flag};
 
-pub(super) static ROWS: [CommandSpec; 20] = [
+pub(super) static ROWS: [CommandSpec; 21] = [
     CommandSpec::new(Stream, Id::Xack, "xack", -4)
         .flags(&[Flag::Write, Flag::Fast])
         .categories(&[Category::Stream])
@@ -77,6 +77,9 @@ pub(super) static ROWS: [CommandSpec; 20] = [
             "O(1) for each id",
             "Deletes entries of a stream by a policy for groups that need them.",
         ),
+    CommandSpec::new(Stream, Id::Xdlq, "xdlq", -2)
+        .docs("0.1.0", "By subcommand", "Manages dead letters.")
+        .subcommands(&XDLQ),
     CommandSpec::new(Stream, Id::Xgroup, "xgroup", -2)
         .docs("5.0.0", "By subcommand", "Manages the consumer groups of a stream.")
         .subcommands(&XGROUP),
@@ -162,6 +165,31 @@ pub(super) static ROWS: [CommandSpec; 20] = [
             "5.0.0",
             "O(N) for N entries removed",
             "Removes the oldest entries of a stream, down to a length or an id.",
+        ),
+];
+
+/// Subcommands of XDLQ.
+static XDLQ: [CommandSpec; 4] = [
+    CommandSpec::help(Stream, Id::XdlqHelp, "xdlq|help", &[Category::Stream]),
+    CommandSpec::new(Stream, Id::XdlqList, "xdlq|list", -3)
+        .flags(&[Flag::Readonly])
+        .categories(&[Category::Stream])
+        .keys(&[KeySpec::at(2, &[ReadOnly, Access])])
+        .docs("0.1.0", "O(N) for N entries looked at", "Shows dead letters, by a cursor."),
+    CommandSpec::new(Stream, Id::XdlqPurge, "xdlq|purge", -3)
+        .flags(&[Flag::Write])
+        .categories(&[Category::Stream])
+        .keys(&[KeySpec::at(2, &[ReadWrite, Delete])])
+        .docs("0.1.0", "O(N) for N entries looked at", "Deletes dead letters, by a cursor."),
+    CommandSpec::new(Stream, Id::XdlqRequeue, "xdlq|requeue", -3)
+        .flags(&[Flag::Write, Flag::DenyOom])
+        .categories(&[Category::Stream])
+        .keys(&[KeySpec::at(2, &[ReadWrite, Delete])
+            .note("writes to the streams that the letters name, too")])
+        .docs(
+            "0.1.0",
+            "O(N) for N entries looked at",
+            "Gives entries back to the groups that gave them up, by a cursor.",
         ),
 ];
 

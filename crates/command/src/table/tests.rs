@@ -79,6 +79,7 @@ fn the_questions_that_gates_ask_have_the_answers_of_redis() {
         named(CommandSpec::is_denied_without_memory),
         [
             "xadd",
+            "xdlq|requeue",
             "xgroup|cfgset",
             "xgroup|create",
             "xgroup|createconsumer",
@@ -110,8 +111,8 @@ fn the_questions_that_gates_ask_have_the_answers_of_redis() {
     assert_eq!(
         named(CommandSpec::is_container),
         [
-            "xgroup", "xinfo", "client", "acl", "backup", "config", "module", "latency", "memory",
-            "slowlog", "object"
+            "xdlq", "xgroup", "xinfo", "client", "acl", "backup", "config", "module", "latency",
+            "memory", "slowlog", "object"
         ]
     );
     assert!(named(CommandSpec::is_write).contains(&"xreadgroup"));

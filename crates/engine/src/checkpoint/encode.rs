@@ -13,7 +13,7 @@ use super::kind::Kind;
 use crate::changes::{SavedHeader, SavedObject};
 use crate::object::ObjectData;
 use crate::record::fields::FieldWriter;
-use crate::record::policy;
+use crate::record::{counters, policy};
 
 /// A list is continued in another record beyond this.
 const RECORD_BYTES: usize = 32 << 10;
@@ -176,9 +176,20 @@ impl<S: Sink> StreamEncoder<'_, S> {
         })?;
         self.list(Kind::Pending, pending.records(), |fields, _, (entry, order)| {
             fields.id(entry.id).number(entry.owner.map_or(0, |owner| u64::from(owner.0) + 1));
-            fields.number(entry.delivered_at_ms).number(entry.delivery_count).number(order);
+            // One of the two is 0.
+            let at_ms = entry.delivered_at_ms.max(entry.available_at_ms);
+            fields.number(at_ms).number(entry.delivery_count).number(order);
             Ok(())
-        })
+        })?;
+        self.list(Kind::Failures, pending.failures(), |fields, _, (id, failure)| {
+            fields.id(id).bytes(&failure.consumer).bytes(&failure.error);
+            Ok(())
+        })?;
+        if let Some(counted) = group.counters().filter(|counted| **counted != Default::default()) {
+            counters::encode(counted, &mut begin(&mut self.bytes, Kind::Counters));
+            self.sink.record(&self.bytes)?;
+        }
+        Ok(())
     }
 
     fn productions(&mut self, stream: &Stream) -> Result<(), S::Error> {

@@ -30,6 +30,10 @@ pub(super) enum Kind {
     Time = 12,
     /// The policy of the group before.
     Policy = 13,
+    /// How some of its pending entries failed last, in order of their ids.
+    Failures = 16,
+    /// What the group before has counted, behind its pending entries.
+    Counters = 17,
 }
 
 impl Kind {
@@ -42,6 +46,8 @@ impl Kind {
                 | Self::Policy
                 | Self::Consumers
                 | Self::Pending
+                | Self::Failures
+                | Self::Counters
                 | Self::Productions
                 | Self::StreamEnd
         )
@@ -62,6 +68,8 @@ impl Kind {
             Self::StreamEnd,
             Self::Time,
             Self::Policy,
+            Self::Failures,
+            Self::Counters,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

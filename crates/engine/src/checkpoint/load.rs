@@ -13,17 +13,17 @@ use bytes::Bytes;
 use foldhash::fast::FixedState;
 use millstream_log::RecordReader;
 use millstream_model::{
-    BlockError, BlockPlace, ConsumerId, Entries, EntryId, Group, GroupId, Idempotence,
-    IdempotenceLimits, LoadedBlock, PendingEntry, RestoreError, StoredBlock, StoredContents,
-    StoredTombstones, Stream,
+    BlockError, BlockPlace, ConsumerId, Entries, EntryId, Failure, Group, GroupId, Idempotence,
+    IdempotenceLimits, LoadedBlock, RestoreError, StoredBlock, StoredContents, StoredTombstones,
+    Stream,
 };
 
 use super::encode::{HAS_TOMBSTONES, IS_INLINE};
 use super::kind::Kind;
 use crate::object::{ObjectData, ObjectId};
-use crate::record::ReplayError;
 use crate::record::fields::FieldReader;
 use crate::record::policy;
+use crate::record::{ReplayError, counters, pending_entry};
 use crate::salvage::Loss;
 use crate::state::{DATABASE_COUNT, State};
 
@@ -283,6 +283,12 @@ impl StreamLoader {
             self.last_group()?.set_policy(policy);
             return Ok(());
         }
+        if kind == Kind::Counters {
+            let counted = counters::decode(fields)?;
+            let place = self.last_group()?.counters_mut();
+            *place.ok_or(LoadError::Order("counters of a group without a policy"))? = counted;
+            return Ok(());
+        }
         while fields.left() > 0 {
             match kind {
                 Kind::Blocks => self.entries.restore_block(block(fields)?)?,
@@ -295,11 +301,17 @@ impl StreamLoader {
                 Kind::Pending => {
                     let id = fields.id()?;
                     let owner = fields.u32("owner")?.checked_sub(1).map(ConsumerId);
-                    let (delivered_at_ms, delivery_count) = (fields.number()?, fields.number()?);
-                    let entry = PendingEntry { id, owner, delivered_at_ms, delivery_count };
+                    let (at_ms, delivery_count) = (fields.number()?, fields.number()?);
+                    let entry = pending_entry(id, owner, at_ms, delivery_count);
                     let order = fields.number()?;
                     self.last_group()?.restore_pending(entry, order)?;
                     self.pending += 1;
+                }
+                Kind::Failures => {
+                    let id = fields.id()?;
+                    let consumer = fields.bytes()?.into();
+                    let failure = Arc::new(Failure { consumer, error: fields.bytes()?.into() });
+                    self.last_group()?.set_failure(&[id], &failure);
                 }
                 _ => {
                     let (producer, iid, id) = (fields.bytes()?, fields.bytes()?, fields.id()?);

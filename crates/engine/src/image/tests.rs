@@ -36,6 +36,7 @@ fn stream() -> Stream {
                 id: EntryId::new(ms, ms),
                 owner: owner.map(ConsumerId),
                 delivered_at_ms: at_ms,
+                available_at_ms: 0,
                 delivery_count: 1 << (8 * ms.min(6)),
             },
         );
@@ -140,7 +141,13 @@ fn a_delivery_count_that_no_checkpoint_takes_back_is_refused() {
     for (count, is_taken) in [(i64::MAX as u64, true), (1 << 63, false), (u64::MAX, false)] {
         let mut image = image_of_stream();
         let (id, delivered_at_ms) = (EntryId::new(1, 1), 0);
-        let entry = PendingEntry { id, owner: None, delivered_at_ms, delivery_count: count };
+        let entry = PendingEntry {
+            id,
+            owner: None,
+            delivered_at_ms,
+            available_at_ms: 0,
+            delivery_count: count,
+        };
         let (object, group, by) = (OBJECT, GroupId(0), None);
         let part = Mutation::SetPending { object, group, by, now_ms: 0, entries: &[entry] };
         encode_part(&part, &mut image);

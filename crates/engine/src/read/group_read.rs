@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use millstream_model::{
-    ColdBlock, ConsumerId, EntryId, Group, GroupId, GroupPolicy, PendingEntry, Rejection,
+    ColdBlock, ConsumerId, EntryId, Group, GroupId, PendingEntry, Rejection, Settled,
 };
 
 use super::plain_read::slice_within;
@@ -20,11 +20,92 @@ use crate::transaction::Transaction;
 /// Pending entries of one read whose blocks are loaded from disk, at most.
 const PENDING_MAX: usize = 16 << 10;
 
-/// How long an entry must have been pending to be taken over by a read: what CLAIM says, or the
-/// policy of the group. `None`: nothing is taken over.
-pub(crate) fn min_idle_ms(group: &Group, reader: &GroupReader, claim: Option<u64>) -> Option<u64> {
-    let policy = group.policy().filter(|_| !reader.noack);
-    claim.into_iter().chain(policy.map(GroupPolicy::min_idle_ms)).min()
+/// What of a group's pending entries a read may take over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TakeOver {
+    /// What is idle for so long (CLAIM).
+    min_idle_ms: Option<u64>,
+    /// As the group's policy says.
+    policy: Option<PolicyOfRead>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct PolicyOfRead {
+    visibility_ms: u64,
+    /// What has an owner may get another one, but nothing else gets one.
+    is_full: bool,
+}
+
+impl TakeOver {
+    /// `None`: nothing is taken over.
+    pub(crate) fn of(group: &Group, reader: &GroupReader, claim: Option<u64>) -> Option<Self> {
+        let policy = group.policy().filter(|_| !reader.noack).map(|policy| PolicyOfRead {
+            visibility_ms: policy.visibility_ms,
+            is_full: free_places(group) == 0,
+        });
+        (claim.is_some() || policy.is_some()).then_some(Self { min_idle_ms: claim, policy })
+    }
+
+    /// The same without what has no owner.
+    fn of_owned(mut self) -> Self {
+        if let Some(policy) = &mut self.policy {
+            policy.is_full = true;
+        }
+        self
+    }
+
+    /// Earliest first.
+    fn available<'g>(
+        &self,
+        group: &'g Group,
+        now_ms: u64,
+    ) -> Box<dyn Iterator<Item = PendingEntry> + 'g> {
+        let pending = group.pending();
+        match (self.policy, self.min_idle_ms) {
+            (Some(policy), min_idle_ms) => Box::new(pending.available(
+                now_ms,
+                !policy.is_full,
+                policy.visibility_ms,
+                min_idle_ms,
+            )),
+            (None, Some(min_idle_ms)) => {
+                // Nothing owned is old enough where time has not run for so long.
+                let until_ms = now_ms.saturating_sub(min_idle_ms);
+                let is_old = move |entry: &PendingEntry| {
+                    entry.owner.is_none()
+                        || now_ms.saturating_sub(entry.delivered_at_ms) >= min_idle_ms
+                };
+                Box::new(pending.oldest_until(until_ms).take_while(is_old))
+            }
+            (None, None) => Box::new(std::iter::empty()),
+        }
+    }
+
+    /// What is available now or later, and from when on, earliest first.
+    pub(crate) fn upcoming<'g>(
+        &self,
+        group: &'g Group,
+    ) -> impl Iterator<Item = (PendingEntry, u64)> + 'g {
+        let visibility_ms = self.policy.map_or(0, |policy| policy.visibility_ms);
+        let has_unowned = self.policy.is_none_or(|policy| !policy.is_full);
+        group.pending().upcoming(has_unowned, visibility_ms, self.min_idle_ms)
+    }
+
+    /// After the delivery of an entry, the least time until another read may take it over.
+    pub(crate) fn least_wait_ms(&self) -> Option<u64> {
+        let visibility_ms = self.policy.map(|policy| policy.visibility_ms).filter(|ms| *ms > 0);
+        visibility_ms.into_iter().chain(self.min_idle_ms).min()
+    }
+}
+
+/// How many more entries may have an owner.
+pub(crate) fn free_places(group: &Group) -> usize {
+    let max = group.policy().map_or(0, |policy| policy.in_flight_max);
+    if max == 0 {
+        return usize::MAX;
+    }
+    let owned = group.pending().len() - group.pending().unowned_len();
+    usize::try_from(max).unwrap_or(usize::MAX).saturating_sub(owned)
 }
 
 /// Who reads from where.
@@ -54,7 +135,12 @@ impl Transaction<'_> {
     ) -> Result<Vec<StreamRead>, Rejection> {
         let reader = request.group.as_ref().expect("a read for a group");
         for stream in &request.streams {
-            self.find_group_to_read(request.db, &stream.key, &reader.group)?;
+            let (object, group) =
+                self.find_group_to_read(request.db, &stream.key, &reader.group)?;
+            let group = self.state().stream(object.slot).group(group);
+            if reader.noack && group.policy().is_some_and(|policy| policy.in_flight_max > 0) {
+                return Err(Rejection::NoAckLimited);
+            }
         }
         self.need_for_group(request)?;
         let mut budget = Budget::of(request);
@@ -124,9 +210,8 @@ impl Transaction<'_> {
         };
         let mut cold: Vec<ColdBlock> = match from {
             ReadFrom::New => {
-                let until_ms = min_idle_ms(group, reader, reader.claim_min_idle_ms)
-                    .map(|ms| self.steady_ms.saturating_sub(ms));
-                let idle = until_ms.map(|until_ms| group.pending().oldest_until(until_ms));
+                let take_over = TakeOver::of(group, reader, reader.claim_min_idle_ms);
+                let idle = take_over.map(|take_over| take_over.available(group, self.steady_ms));
                 idle.into_iter().flatten().filter_map(look).take(count_max).flatten().collect()
             }
             ReadFrom::After(after) => {
@@ -190,16 +275,17 @@ impl Transaction<'_> {
         if group.policy().is_some_and(|policy| policy.is_paused) {
             return None;
         }
-        let claimed = match min_idle_ms(group, reader, claim) {
-            Some(min_idle_ms) => {
+        let claimed = match TakeOver::of(group, reader, claim) {
+            Some(take_over) => {
                 let bytes = if claim.is_some() { wire_size::CLAIM_BYTES } else { 0 };
-                self.claim_idle(who, min_idle_ms, count, bytes, budget)
+                self.claim_idle(who, take_over, count, bytes, budget)
             }
             None => Vec::new(),
         };
         let stream = self.state().stream(who.object.slot);
         let group = stream.group(who.group);
         let left = if budget.has_room() { count - claimed.len() } else { 0 };
+        let left = left.min(free_places(group));
         let from = group.last_delivered_id().next();
         // No entry is above the largest id, so an empty slice says "nothing" there.
         let new = slice_within(
@@ -244,7 +330,7 @@ impl Transaction<'_> {
     fn claim_idle(
         &mut self,
         who: Reader,
-        min_idle_ms: u64,
+        take_over: TakeOver,
         count: usize,
         more_bytes: u64,
         budget: &mut Budget,
@@ -255,14 +341,19 @@ impl Transaction<'_> {
         let mut claimed = Vec::new();
         let mut changes = Vec::new();
         let mut gone = Vec::new();
-        // Old enough at this time; nothing owned is where time has not run for so long.
-        let until_ms = now_ms.saturating_sub(min_idle_ms);
-        for pending in stream.group(who.group).pending().oldest_until(until_ms) {
-            let idle_ms = now_ms.saturating_sub(pending.delivered_at_ms);
-            let is_young = pending.owner.is_some() && idle_ms < min_idle_ms;
-            if is_young || claimed.len() >= count || !budget.has_room() {
+        let group = stream.group(who.group);
+        let mut free_places = free_places(group);
+        let mut available = take_over.available(group, now_ms);
+        while let Some(pending) = available.next() {
+            if claimed.len() >= count || !budget.has_room() {
                 break;
             }
+            if pending.owner.is_none() && free_places == 0 {
+                // What has an owner stands behind all that has none.
+                available = take_over.of_owned().available(group, now_ms);
+                continue;
+            }
+            let idle_ms = now_ms.saturating_sub(pending.delivered_at_ms);
             let entry = match stream.entries().get(pending.id) {
                 Ok(Some(entry)) => entry,
                 Ok(None) => {
@@ -275,12 +366,14 @@ impl Transaction<'_> {
                 Err(_) => break,
             };
             budget.take(1, wire_size::entry(entry.as_ref()) + more_bytes);
+            free_places -= usize::from(pending.owner.is_none());
             let delivery_count = pending.delivery_count;
             claimed.push(ClaimedEntry { entry, idle_ms, delivery_count });
             changes.push(pending.delivered_again(who.consumer, now_ms));
         }
+        drop(available);
         if !gone.is_empty() {
-            self.remove_pending(who.object, who.group, gone);
+            self.remove_pending(who.object, who.group, gone, Settled::Vanished);
         }
         if !changes.is_empty() {
             self.set_pending(who, true, &changes);

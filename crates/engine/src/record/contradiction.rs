@@ -152,7 +152,9 @@ fn refuse_for_group(state: &State, mutation: &Mutation<'_>) -> Result<(), Replay
         }
         Mutation::SetPolicy { object, group, .. }
         | Mutation::DestroyGroup { object, group }
-        | Mutation::RemovePending { object, group, .. } => {
+        | Mutation::RemovePending { object, group, .. }
+        | Mutation::NoteFailure { object, group, .. }
+        | Mutation::SetGroupCounters { object, group, .. } => {
             group_of(state, object, group).map(|_| ())
         }
         Mutation::CreateConsumer { object, group, consumer, name, .. } => {

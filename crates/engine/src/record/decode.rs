@@ -1,14 +1,19 @@
 //! From bytes to parts, applied one by one. Trusts nothing: the bytes may be another program's.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use millstream_log::RecordReader;
 use millstream_model::{
-    BlockLimits, ConsumerId, EntryId, GroupId, IdempotenceLimits, PendingEntry,
+    BlockLimits, ConsumerId, EntryId, Failure, GroupId, IdempotenceLimits, PendingEntry, Settled,
 };
 
 use super::contradiction::refuse_contradiction;
 use super::fields::FieldReader;
-use super::{ALL_DATABASES, IS_DELETION, Kind, ReplayError, WITH_REFERENCES, policy};
+use super::{
+    ALL_DATABASES, DEAD_LETTERED, DROPPED, IS_DELETION, Kind, ReplayError, VANISHED,
+    WITH_REFERENCES, counters, policy,
+};
 use crate::mutation::Mutation;
 use crate::object::{ObjectId, ObjectRef};
 use crate::state::{DATABASE_COUNT, State};
@@ -221,7 +226,7 @@ impl<'a> Part<'a> {
                 entries_read: self.reader.optional()?,
             },
             Kind::SetPolicy => {
-                let policy = policy::decode(&mut self.reader)?;
+                let policy = Box::new(policy::decode(&mut self.reader)?);
                 Mutation::SetPolicy { object, group, policy }
             }
             Kind::DestroyGroup => Mutation::DestroyGroup { object, group },
@@ -262,11 +267,36 @@ impl<'a> Part<'a> {
             }
             Kind::RemovePending => {
                 ids = self.ids()?;
-                Mutation::RemovePending { object, group, ids: &ids }
+                Mutation::RemovePending { object, group, ids: &ids, settled: Settled::Acked }
+            }
+            Kind::SettlePending => {
+                let settled = self.settled()?;
+                ids = self.ids()?;
+                Mutation::RemovePending { object, group, ids: &ids, settled }
+            }
+            Kind::NoteFailure => {
+                let consumer = self.reader.bytes()?.into();
+                let error = self.reader.bytes()?.into();
+                let failure = Arc::new(Failure { consumer, error });
+                ids = self.ids()?;
+                Mutation::NoteFailure { object, group, failure, ids: &ids }
+            }
+            Kind::SetGroupCounters => {
+                let counters = counters::decode(&mut self.reader)?;
+                Mutation::SetGroupCounters { object, group, counters }
             }
             _ => unreachable!("every other kind was handled"),
         };
         settle(state, &mutation)
+    }
+
+    fn settled(&mut self) -> Result<Settled, ReplayError> {
+        match self.reader.byte()? {
+            DEAD_LETTERED => Ok(Settled::DeadLettered),
+            VANISHED => Ok(Settled::Vanished),
+            DROPPED => Ok(Settled::Dropped),
+            other => Err(ReplayError::OutOfRange { what: "reason", value: other.into() }),
+        }
     }
 
     fn consumer(&mut self) -> Result<ConsumerId, ReplayError> {
@@ -323,10 +353,21 @@ impl<'a> Part<'a> {
             .map(|_| {
                 before = self.reader.id_after(before)?;
                 let owner = self.reader.u32("owner")?.checked_sub(1).map(ConsumerId);
-                let delivered_at_ms = self.reader.number()?;
+                let at_ms = self.reader.number()?;
                 let delivery_count = self.reader.number()?;
-                Ok(PendingEntry { id: before, owner, delivered_at_ms, delivery_count })
+                Ok(pending_entry(before, owner, at_ms, delivery_count))
             })
             .collect()
     }
+}
+
+/// A pending record from its fields: without an owner, the time is that of its delay.
+pub(crate) fn pending_entry(
+    id: EntryId,
+    owner: Option<ConsumerId>,
+    at_ms: u64,
+    delivery_count: u64,
+) -> PendingEntry {
+    let (delivered_at_ms, available_at_ms) = if owner.is_some() { (at_ms, 0) } else { (0, at_ms) };
+    PendingEntry { id, owner, delivered_at_ms, available_at_ms, delivery_count }
 }

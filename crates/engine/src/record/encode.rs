@@ -1,9 +1,12 @@
 //! From a part to bytes.
 
-use millstream_model::{EntryId, GroupId, PendingEntry};
+use millstream_model::{EntryId, GroupId, PendingEntry, Settled};
 
 use super::fields::FieldWriter;
-use super::{ALL_DATABASES, IS_DELETION, Kind, WITH_REFERENCES, policy};
+use super::{
+    ALL_DATABASES, DEAD_LETTERED, DROPPED, IS_DELETION, Kind, VANISHED, WITH_REFERENCES, counters,
+    policy,
+};
 use crate::mutation::Mutation;
 use crate::object::ObjectRef;
 
@@ -117,9 +120,9 @@ impl Encoder<'_> {
                 self.kind(Kind::SetGroupPosition).object(object).group(group);
                 self.number(position.ms).number(position.seq).optional(entries_read)
             }
-            Mutation::SetPolicy { object, group, policy } => {
+            Mutation::SetPolicy { object, group, ref policy } => {
                 self.kind(Kind::SetPolicy).object(object).group(group);
-                policy::encode(&policy, &mut self.fields);
+                policy::encode(policy, &mut self.fields);
                 self
             }
             Mutation::DestroyGroup { object, group } => {
@@ -156,8 +159,25 @@ impl Encoder<'_> {
                 self.optional(consumer).byte(u8::from(became_active)).number(now_ms);
                 self.pending_entries(entries)
             }
-            Mutation::RemovePending { object, group, ids } => {
-                self.kind(Kind::RemovePending).object(object).group(group).ids(ids)
+            Mutation::RemovePending { object, group, ids, settled } => {
+                let reason = match settled {
+                    Settled::Acked => {
+                        return self.kind(Kind::RemovePending).object(object).group(group).ids(ids);
+                    }
+                    Settled::DeadLettered => DEAD_LETTERED,
+                    Settled::Vanished => VANISHED,
+                    Settled::Dropped => DROPPED,
+                };
+                self.kind(Kind::SettlePending).object(object).group(group).byte(reason).ids(ids)
+            }
+            Mutation::NoteFailure { object, group, ref failure, ids } => {
+                self.kind(Kind::NoteFailure).object(object).group(group);
+                self.bytes(&failure.consumer).bytes(&failure.error).ids(ids)
+            }
+            Mutation::SetGroupCounters { object, group, counters } => {
+                self.kind(Kind::SetGroupCounters).object(object).group(group);
+                counters::encode(&counters, &mut self.fields);
+                self
             }
             _ => unreachable!("parts of the directory are encoded elsewhere"),
         }
@@ -211,7 +231,9 @@ impl Encoder<'_> {
         for entry in entries {
             self.fields.id_after(before, entry.id);
             self.number(entry.owner.map_or(0, |owner| u64::from(owner.0) + 1));
-            self.number(entry.delivered_at_ms).number(entry.delivery_count);
+            // One of the two is 0.
+            let at_ms = entry.delivered_at_ms.max(entry.available_at_ms);
+            self.number(at_ms).number(entry.delivery_count);
             before = entry.id;
         }
         self

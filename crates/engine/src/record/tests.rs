@@ -1,10 +1,12 @@
 //! Golden bytes of every kind of part, and bytes that no engine wrote.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use millstream_log::RecordReader;
 use millstream_model::{
-    BlockLimits, ConsumerDeletion, ConsumerId, EntryId, GroupId, GroupPolicy, IdempotenceLimits,
-    PendingEntry,
+    Backoff, BlockLimits, ConsumerDeletion, ConsumerId, EntryId, Failure, GroupCounters, GroupId,
+    GroupPolicy, IdempotenceLimits, PendingEntry, Settled,
 };
 use proptest::prelude::*;
 
@@ -23,7 +25,13 @@ const fn id(ms: u64, seq: u64) -> EntryId {
 
 fn record(entry: EntryId, owner: Option<u32>, at_ms: u64, count: u64) -> PendingEntry {
     let owner = owner.map(ConsumerId);
-    PendingEntry { id: entry, owner, delivered_at_ms: at_ms, delivery_count: count }
+    PendingEntry {
+        id: entry,
+        owner,
+        delivered_at_ms: at_ms,
+        available_at_ms: 0,
+        delivery_count: count,
+    }
 }
 
 /// A stream `s` (object 1) with entries 1-1, 1-2, 3-0, group 0 with consumers 0 and 1, and a string
@@ -58,6 +66,7 @@ fn golden<'a>(state: &State) -> Vec<(Mutation<'a>, &'static [u8])> {
     let mut golden = golden_directory(state);
     golden.extend(golden_entries(object(state, 1)));
     golden.extend(golden_groups(object(state, 1)));
+    golden.extend(golden_managed(object(state, 1)));
     golden
 }
 
@@ -185,6 +194,7 @@ fn golden_groups<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
                 id: EntryId::new(8, 1),
                 owner: Some(ConsumerId(1)),
                 delivered_at_ms: 9,
+                available_at_ms: 0,
                 delivery_count: 2,
             },
             // Below the one before: the difference wraps around.
@@ -192,7 +202,15 @@ fn golden_groups<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
                 id: EntryId::new(7, 3),
                 owner: None,
                 delivered_at_ms: 0,
+                available_at_ms: 0,
                 delivery_count: 1,
+            },
+            PendingEntry {
+                id: EntryId::new(7, 4),
+                owner: None,
+                delivered_at_ms: 0,
+                available_at_ms: 300,
+                delivery_count: 3,
             },
         ]
     };
@@ -237,20 +255,57 @@ fn golden_groups<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
                 now_ms: 9,
                 entries: back,
             },
-            b"\x26\x01\x00\x01\x01\x01\x09\x02\x08\x01\x02\x09\x02\
-              \xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x03\x00\x00\x01",
+            b"\x26\x01\x00\x01\x01\x01\x09\x03\x08\x01\x02\x09\x02\
+              \xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x03\x00\x00\x01\
+              \x00\x01\x00\xac\x02\x03",
         ),
         (
             Mutation::SetPending { object, group, by: None, now_ms: 9, entries: &[] },
             b"\x26\x01\x00\x00\x00\x09\x00",
         ),
         (
-            Mutation::RemovePending { object, group, ids: const { &[id(1, 1)] } },
+            Mutation::RemovePending {
+                object,
+                group,
+                ids: const { &[id(1, 1)] },
+                settled: Settled::Acked,
+            },
             b"\x27\x01\x00\x01\x01\x01",
         ),
+    ]
+}
+
+fn golden_managed<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
+    let group = GroupId(0);
+    let settle =
+        |settled| Mutation::RemovePending { object, group, ids: const { &[id(1, 1)] }, settled };
+    let failure = Arc::new(Failure { consumer: (*b"bob").into(), error: (*b"no").into() });
+    let counters = GroupCounters {
+        delivered: 300,
+        acked: 2,
+        nacked: 3,
+        redelivered: 4,
+        dead_lettered: 5,
+        dead_letter_failed: 6,
+        vanished: 7,
+        dropped: 8,
+    };
+    vec![
         (
-            Mutation::SetPolicy { object, group, policy: policy() },
-            b"\x28\x01\x00\x03\x01\xac\x02\x02\x02\x03",
+            Mutation::SetPolicy { object, group, policy: Box::new(policy()) },
+            b"\x28\x01\x00\x09\x01\xac\x02\x02\x02\x03\x04\x05\x05\x01d\x06\x0a\xdc\x0b\x64\
+              \x07\x14\x08\x07\x09\x0f",
+        ),
+        (
+            Mutation::NoteFailure { object, group, failure, ids: const { &[id(1, 1)] } },
+            b"\x29\x01\x00\x03bob\x02no\x01\x01\x01",
+        ),
+        (settle(Settled::DeadLettered), b"\x2a\x01\x00\x01\x01\x01\x01"),
+        (settle(Settled::Vanished), b"\x2a\x01\x00\x02\x01\x01\x01"),
+        (settle(Settled::Dropped), b"\x2a\x01\x00\x03\x01\x01\x01"),
+        (
+            Mutation::SetGroupCounters { object, group, counters },
+            b"\x2b\x01\x00\x08\xac\x02\x02\x03\x04\x05\x06\x07\x08",
         ),
     ]
 }
@@ -260,6 +315,12 @@ fn policy() -> GroupPolicy {
     policy.visibility_ms = 300;
     policy.consumer_deletion = Some(ConsumerDeletion::Drop);
     policy.is_paused = true;
+    policy.deliveries_max = 5;
+    policy.dead_letter = Some((*b"d").into());
+    policy.backoff = Some(Backoff { base_ms: 10, factor_thousandths: 1500, max_ms: 100 });
+    policy.jitter_percent = 20;
+    policy.in_flight_max = 7;
+    policy.consumer_ttl_ms = 15;
     policy
 }
 

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use millstream_engine::{DATABASE_COUNT, Engine, Now, ObjectKind, Transaction};
-use millstream_model::{Direction, EntryId, Group, Stream};
+use millstream_model::{Direction, EntryId, Group, GroupCounters, Stream};
 
 /// Dumps all databases. As of time 0, so that keys show whose time has come but that are there.
 pub(crate) fn dump(engine: &Engine) -> String {
@@ -103,6 +103,18 @@ fn dump_group(group: &Group, text: &mut String) {
             record.delivered_at_ms,
             record.delivery_count
         );
+        if record.available_at_ms > 0 {
+            line!(text, "      not before {}", record.available_at_ms);
+        }
+    }
+    for (id, failure) in group.pending().failures() {
+        let (who, what) = (failure.consumer.escape_ascii(), failure.error.escape_ascii());
+        line!(text, "    failed {id} at {who}: {what}");
+    }
+    if let (Some(policy), Some(counters)) = (group.policy(), group.counters()) {
+        // The one that is not logged.
+        let counters = GroupCounters { dead_letter_failed: 0, ..*counters };
+        line!(text, "    {policy:?} {counters:?}");
     }
     let order: Vec<_> =
         group.pending().oldest_first().map(|record| record.id.to_string()).collect();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use millstream_engine::{
     AddRequest, CheckpointStep, ClaimOptions, Engine, GroupPosition, GroupReader, LogOptions,
-    LogPosition, NackCount, NewId, Now, OpenError, Opened, Options, Production, ReadFrom,
+    LogPosition, Nack, NackMode, NewId, Now, OpenError, Opened, Options, Production, ReadFrom,
     ReadRequest, Settings, Storage, StreamPosition, StringExpiry,
 };
 use millstream_log::memory_storage::MemoryStorage;
@@ -107,10 +107,8 @@ fn fill(engine: &Engine) {
         txn.create_group(2, b"empty", b"g", start, true, None).expect("creates");
     });
     read(engine, at(60), 4);
-    let count = NackCount::Exactly(7);
-    run(engine, at(60), |txn| txn.nack(0, b"s", b"g", count, false, &[id(2, 0)]))
-        .0
-        .expect("gives back");
+    let nack = Nack { delivery_count: Some(7), ..Nack::new(NackMode::Fail) };
+    run(engine, at(60), |txn| txn.nack(0, b"s", b"g", &nack, &[id(2, 0)])).0.expect("gives back");
     let options = ClaimOptions { delivery_count: Some(300), ..ClaimOptions::default() };
     run(engine, at(61), |txn| txn.claim(0, b"s", b"g", b"c", &options, &[id(3, 0)]))
         .0

@@ -1,9 +1,12 @@
 //! The engine through its public interface: every operation, random runs with restarts and crashes,
 //! expiry, parked reads, and what replies must wait for. No real time passes in any test.
 
+mod backoff;
 mod checkpoint;
+mod consumer_ttl;
 mod copy;
 mod crash;
+mod dead_letters;
 mod depends;
 mod dice;
 mod dump;
@@ -11,6 +14,7 @@ mod entries;
 mod expiry;
 mod golden;
 mod groups;
+mod in_flight;
 mod keys;
 mod operation;
 mod parked;
@@ -20,4 +24,5 @@ mod policy;
 mod random;
 mod reads;
 mod reload;
+mod requeue;
 mod store;

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use millstream_engine::{
     AddRequest, ClaimOptions, CopyError, CounterOptions, DeliveredAt, ExpiryCondition,
-    GroupPosition, GroupReader, NackCount, NewId, Production, ReadFrom, ReadRequest,
+    GroupPosition, GroupReader, Nack, NackMode, NewId, Production, ReadFrom, ReadRequest,
     StreamPosition, StringExpiry, StringForm, Transaction,
 };
-use millstream_model::{EntryId, References, Rejection, TrimBy, TrimOptions};
+use millstream_model::{Backoff, EntryId, GroupPolicy, References, Rejection, TrimBy, TrimOptions};
 
 use crate::dice::Dice;
 use crate::store::id;
@@ -34,9 +34,10 @@ pub(crate) enum Operation {
     DestroyGroup(Place, &'static [u8]),
     CreateConsumer(Place, &'static [u8], &'static [u8]),
     DeleteConsumer(Place, &'static [u8], &'static [u8]),
+    SetPolicy(Place, &'static [u8], GroupPolicy),
     Acknowledge(Place, &'static [u8], Vec<EntryId>),
     AcknowledgeAndDelete(Place, &'static [u8], References, Vec<EntryId>),
-    Nack(Place, &'static [u8], NackCount, bool, Vec<EntryId>),
+    Nack(Place, &'static [u8], Nack<'static>, Vec<EntryId>),
     Claim(Place, &'static [u8], &'static [u8], ClaimOptions, Vec<EntryId>),
     AutoClaim(Place, &'static [u8], &'static [u8], u64, usize, bool),
     Read(ReadRequest),
@@ -183,13 +184,15 @@ impl Roller {
         match self.dice.roll(5) {
             0 => Operation::AcknowledgeAndDelete(place, group, self.references(), self.ids()),
             1 | 2 => {
-                let count = self.dice.pick(&[
-                    NackCount::Uncounted,
-                    NackCount::Counted,
-                    NackCount::Exhausted,
-                    NackCount::Exactly(7),
-                ]);
-                Operation::Nack(place, group, count, self.dice.once_in(2), self.ids())
+                let modes = [NackMode::Silent, NackMode::Fail, NackMode::Fatal];
+                let nack = Nack {
+                    delivery_count: self.dice.once_in(4).then_some(7),
+                    force: self.dice.once_in(2),
+                    delay_ms: if self.dice.once_in(6) { Some(self.dice.roll(30)) } else { None },
+                    error: if self.dice.once_in(4) { Some(b"why") } else { None },
+                    ..Nack::new(self.dice.pick(&modes))
+                };
+                Operation::Nack(place, group, nack, self.ids())
             }
             _ => Operation::Acknowledge(place, group, self.ids()),
         }
@@ -207,9 +210,30 @@ impl Roller {
                 Operation::SetGroupPosition(place, group, self.position(), read)
             }
             7 => Operation::DestroyGroup(place, group),
-            8 | 9 => Operation::CreateConsumer(place, group, self.consumer()),
+            8 => Operation::CreateConsumer(place, group, self.consumer()),
+            9 | 10 => Operation::SetPolicy(place, group, self.policy()),
             _ => Operation::DeleteConsumer(place, group, self.consumer()),
         }
+    }
+
+    fn policy(&mut self) -> GroupPolicy {
+        let mut policy = GroupPolicy::default();
+        if self.dice.once_in(6) {
+            return policy;
+        }
+        policy.visibility_ms = self.dice.roll(3) * 10;
+        policy.deliveries_max = self.dice.roll(4) as u32;
+        policy.dead_letter = self.sometimes(|roller| roller.dice.pick(&KEYS).into());
+        policy.backoff = self.sometimes(|roller| Backoff {
+            base_ms: 1 + roller.dice.roll(9),
+            factor_thousandths: 2000,
+            max_ms: 30,
+        });
+        policy.jitter_percent = self.dice.pick(&[0, 50]);
+        policy.in_flight_max = self.dice.roll(5);
+        policy.consumer_ttl_ms = self.dice.roll(3) * 40;
+        policy.is_paused = self.dice.once_in(8);
+        policy
     }
 
     fn set_counters(&mut self) -> Operation {
@@ -320,6 +344,7 @@ impl Operation {
             | Self::SetGroupPosition(..)
             | Self::DestroyGroup(..)
             | Self::CreateConsumer(..)
+            | Self::SetPolicy(..)
             | Self::DeleteConsumer(..) => self.run_on_groups(txn),
             Self::Acknowledge(..)
             | Self::AcknowledgeAndDelete(..)
@@ -339,6 +364,9 @@ impl Operation {
                 txn.set_group_position(*db, key, group, *position, *read)
             }
             Self::DestroyGroup((db, key), group) => txn.destroy_group(*db, key, group).map(|_| ()),
+            Self::SetPolicy((db, key), group, policy) => {
+                txn.set_group_policy(*db, key, group, policy.clone())
+            }
             Self::CreateConsumer((db, key), group, consumer) => {
                 txn.create_consumer(*db, key, group, consumer).map(|_| ())
             }
@@ -357,8 +385,8 @@ impl Operation {
             Self::AcknowledgeAndDelete((db, key), group, references, ids) => {
                 txn.acknowledge_and_delete(*db, key, group, *references, ids).map(|_| ())
             }
-            Self::Nack((db, key), group, count, force, ids) => {
-                txn.nack(*db, key, group, *count, *force, ids).map(|_| ())
+            Self::Nack((db, key), group, nack, ids) => {
+                txn.nack(*db, key, group, nack, ids).map(|_| ())
             }
             Self::Claim((db, key), group, consumer, options, ids) => {
                 txn.claim(*db, key, group, consumer, options, ids).map(|_| ())

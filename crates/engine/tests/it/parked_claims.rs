@@ -1,7 +1,7 @@
 //! Parked reads with CLAIM: served when an entry has been pending for long enough.
 
 use millstream_engine::{
-    ClaimOptions, DeliveredAt, Engine, NackCount, NewId, ReadFrom, ReadRequest,
+    ClaimOptions, DeliveredAt, Engine, Nack, NackMode, NewId, ReadFrom, ReadRequest,
 };
 use millstream_model::EntryId;
 
@@ -164,7 +164,7 @@ fn an_entry_given_back_is_claimed_at_once() {
     let plain = park(&engine, 0, None, read_by("c", ReadFrom::New)).0;
     let sink = park_claiming(&engine, 0, 5000, 1000);
     run(&engine, at(10), |txn| {
-        txn.nack(0, b"s", b"g", NackCount::Counted, false, &[id(2, 0)]).expect("gives back");
+        txn.nack(0, b"s", b"g", &Nack::new(NackMode::Fail), &[id(2, 0)]).expect("gives back");
     });
     let idle_ms = at(10).wall_ms;
     assert_eq!(sink.text(), format!("s: 2/{idle_ms}/1"), "idle since the epoch, as in Redis");

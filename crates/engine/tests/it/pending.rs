@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use millstream_engine::{
-    ClaimOptions, Deletion, DeliveredAt, Engine, GroupReader, NackCount, ReadFrom, ReadRequest,
-    StreamPosition,
+    ClaimOptions, Deletion, DeliveredAt, Engine, GroupReader, Nack, NackMode, ReadFrom,
+    ReadRequest, StreamPosition,
 };
 use millstream_model::{EntryId, References, Rejection};
 
@@ -104,23 +104,27 @@ fn acknowledging_and_deleting_minds_other_groups() {
 #[test]
 fn entries_given_back_have_no_owner() {
     let engine = three_read();
-    let nack = |count, force, ids: &[EntryId]| {
-        now(&engine, |txn| txn.nack(0, b"s", b"g", count, force, ids)).expect("gives back")
+    let nack = |nack: Nack<'_>, ids: &[EntryId]| {
+        now(&engine, |txn| txn.nack(0, b"s", b"g", &nack, ids)).expect("gives back")
     };
+    let [silent, fail, fatal] = [NackMode::Silent, NackMode::Fail, NackMode::Fatal].map(Nack::new);
     let ids = [id(1, 0), id(9, 9), id(1, 0)];
-    assert_eq!(nack(NackCount::Uncounted, false, &ids), 2, "an id given twice counts twice");
+    assert_eq!(nack(silent, &ids), 2, "an id given twice counts twice");
     assert_eq!(pending(&engine)[0], record(1, "", 0, 0));
-    assert_eq!(nack(NackCount::Counted, false, &[id(2, 0)]), 1);
+    assert_eq!(nack(fail, &[id(2, 0)]), 1);
     assert_eq!(pending(&engine)[1], record(2, "", 0, 1));
-    assert_eq!(nack(NackCount::Exhausted, false, &[id(2, 0)]), 1);
+    assert_eq!(nack(fatal, &[id(2, 0)]), 1);
     assert_eq!(pending(&engine)[1], record(2, "", 0, i64::MAX as u64));
     fill(&engine, [4]);
-    assert_eq!(nack(NackCount::Exactly(42), true, &[id(4, 0), id(5, 0)]), 1);
+    assert_eq!(
+        nack(Nack { delivery_count: Some(42), force: true, ..fail }, &[id(4, 0), id(5, 0)]),
+        1
+    );
     assert_eq!(pending(&engine)[3], record(4, "", 0, 42));
     assert_eq!(now(&engine, |txn| txn.delete_consumer(0, b"s", b"g", b"a")), Ok(1));
     assert_eq!(pending(&engine).len(), 3, "what has no owner stays");
     let reason =
-        refused(&engine, |txn| txn.nack(0, b"s", b"none", NackCount::Counted, false, &[id(1, 0)]));
+        refused(&engine, |txn| txn.nack(0, b"s", b"none", &Nack::new(NackMode::Fail), &[id(1, 0)]));
     assert_eq!(reason, no_key_or_group());
 }
 
@@ -189,7 +193,7 @@ fn an_entry_without_an_owner_is_claimable_however_long_it_must_have_been_idle() 
     let engine = three_read();
     now(&engine, |txn| {
         let ids = [id(1, 0), id(2, 0), id(3, 0)];
-        txn.nack(0, b"s", b"g", NackCount::Counted, false, &ids).expect("gives back");
+        txn.nack(0, b"s", b"g", &Nack::new(NackMode::Fail), &ids).expect("gives back");
     });
     let idle = ClaimOptions { min_idle_ms: u64::MAX, ..ClaimOptions::default() };
     assert_eq!(claim(&engine, 0, idle, &[id(1, 0)]), [1]);

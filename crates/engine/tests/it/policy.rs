@@ -1,6 +1,6 @@
 //! Managed groups: what their policy makes available, to whom, when, and after a restart.
 
-use millstream_engine::{ClaimOptions, DeliveredAt, Engine, NackCount, ReadFrom, ReadRequest};
+use millstream_engine::{ClaimOptions, DeliveredAt, Engine, Nack, NackMode, ReadFrom, ReadRequest};
 use millstream_log::memory_storage::Crash;
 use millstream_model::{ConsumerDeletion, EntryId, GroupPolicy, Rejection};
 
@@ -14,15 +14,15 @@ use crate::store::{Store, at, id, now, run, run_due};
 
 const VISIBILITY_MS: u64 = 300;
 
-fn new(consumer: &'static str) -> ReadRequest {
+pub(crate) fn new(consumer: &'static str) -> ReadRequest {
     read_by(consumer, ReadFrom::New)
 }
 
-fn at_most(count: usize, request: ReadRequest) -> ReadRequest {
+pub(crate) fn at_most(count: usize, request: ReadRequest) -> ReadRequest {
     ReadRequest { count: Some(count), ..request }
 }
 
-fn set(engine: &Engine, ms: u64, change: impl FnOnce(&mut GroupPolicy)) {
+pub(crate) fn set(engine: &Engine, ms: u64, change: impl FnOnce(&mut GroupPolicy)) {
     run(engine, at(ms), |txn| {
         let mut policy = txn.group_policy(0, b"s", b"g").expect("the group is there");
         change(&mut policy);
@@ -87,7 +87,7 @@ fn what_was_given_back_is_handed_out_at_once_in_its_order() {
     let engine = managed(3);
     run(&engine, at(10), |txn| {
         let ids = [id(3, 0), id(1, 0)];
-        txn.nack(0, b"s", b"g", NackCount::Counted, false, &ids).expect("they are pending");
+        txn.nack(0, b"s", b"g", &Nack::new(NackMode::Fail), &ids).expect("they are pending");
     });
     assert_eq!(read(&engine, 11, new("b")), "s: 3 1");
     assert_eq!(read(&engine, 300, new("b")), "s: 2");
@@ -100,7 +100,7 @@ fn a_group_managed_without_a_time_hands_out_what_nobody_has() {
     fill(&engine, 1..=2);
     read(&engine, 0, new("a"));
     run(&engine, at(1), |txn| {
-        txn.nack(0, b"s", b"g", NackCount::Counted, false, &[id(2, 0)]).expect("it is pending");
+        txn.nack(0, b"s", b"g", &Nack::new(NackMode::Fail), &[id(2, 0)]).expect("it is pending");
     });
     assert_eq!(read(&engine, 1_000_000, new("b")), "s: 2");
     let (sink, _) = park(&engine, 1_000_000, Some(500), new("b"));
@@ -176,7 +176,8 @@ fn whatever_makes_an_entry_available_wakes_a_parked_read() {
             }
             "given back" => {
                 run(&engine, at(20), |txn| {
-                    txn.nack(0, b"s", b"g", NackCount::Counted, false, &[id(1, 0)]).expect("nacks");
+                    txn.nack(0, b"s", b"g", &Nack::new(NackMode::Fail), &[id(1, 0)])
+                        .expect("nacks");
                 })
                 .0
             }
@@ -217,7 +218,7 @@ fn a_group_that_is_not_managed_any_more_behaves_as_in_redis() {
 fn a_policy_needs_its_group() {
     let engine = with_group();
     let policy = GroupPolicy::default();
-    let found = now(&engine, |txn| txn.set_group_policy(0, b"s", b"other", policy));
+    let found = now(&engine, |txn| txn.set_group_policy(0, b"s", b"other", policy.clone()));
     assert!(matches!(found, Err(Rejection::NoGroup { .. })));
     let found = now(&engine, |txn| txn.set_group_policy(0, b"none", b"g", policy));
     assert_eq!(found, Err(Rejection::GroupNeedsKey));

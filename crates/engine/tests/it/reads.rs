@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use millstream_engine::{
-    Engine, GroupPosition, NackCount, NewId, ReadEntries, ReadFrom, ReadRequest, StreamPosition,
-    StreamRead,
+    Engine, GroupPosition, Nack, NackMode, NewId, ReadEntries, ReadFrom, ReadRequest,
+    StreamPosition, StreamRead,
 };
 use millstream_model::{EntryId, Rejection};
 
@@ -256,7 +256,7 @@ fn claiming_passes_deleted_entries_over_and_prefers_unowned_ones() {
     now(&engine, |txn| {
         txn.delete(0, b"s", &[id(1, 0)]).expect("deletes");
         let ids = [id(4, 0), id(3, 0)];
-        txn.nack(0, b"s", b"g", NackCount::Counted, false, &ids).expect("gives back");
+        txn.nack(0, b"s", b"g", &Nack::new(NackMode::Fail), &ids).expect("gives back");
     });
     let steady_ms = START_MS + 1;
     let expected = format!("s: 4/{steady_ms}/1 3/{steady_ms}/1");

@@ -338,6 +338,18 @@ impl EntrySlice {
         std::iter::from_fn(move || cursor.advance().map(|(run, ordinal)| run.block().id(ordinal)))
     }
 
+    /// The entries in slice order, each to be kept by itself. All runs are in memory.
+    pub fn pinned(&self) -> impl Iterator<Item = PinnedEntry> + '_ {
+        let mut cursor = self.iter();
+        std::iter::from_fn(move || {
+            let (run, ordinal) = cursor.advance()?;
+            match &run.block {
+                RunBlock::InMemory(block) => Some(PinnedEntry::new(Arc::clone(block), ordinal)),
+                RunBlock::Cold(_) | RunBlock::Forgotten => panic!("the run is in memory"),
+            }
+        })
+    }
+
     /// Roughly the bytes of a reply that holds the slice. Costs the number of blocks, and looks
     /// into none that is not in memory.
     #[must_use]

@@ -2,16 +2,20 @@
 //!
 //! 1. `first` and `len` are those of the records; a chunk in a list is never empty.
 //! 2. `owners` counts the owned records by `owner % 64`; bit n of `owner_mask` is set exactly when
-//!    count n is not 0. `unowned` counts the rest.
-//! 3. `delivered_min` and `queue_min` are at or below the time of every owned and unowned record.
-//!    They are exact while `stale` is 0: removing the minimum would otherwise cost a scan each
-//!    time, and in a list worked off in order every removal is that of the minimum.
+//!    count n is not 0.
+//! 3. `bounds` are at or below the times of the records, as the list's timing says them. They are
+//!    exact while `stale` is 0: removing the minimum would otherwise cost a scan each time, and in
+//!    a list worked off in order every removal is that of the minimum.
+//! 4. `failures` are of records that are there.
 //!
 //! Records sit behind an `Arc`, so a clone of the list costs its chunks and not its records.
 
+use super::bounds::Bounds;
+use super::failure::Failure;
 use super::record::Record;
+use super::timing::Timing;
 use crate::EntryId;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Most records of a chunk: 10 KB, and counts of them fit a byte.
@@ -28,11 +32,9 @@ const OWNER_BUCKETS: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct Chunk {
     first: EntryId,
-    delivered_min: u64,
-    queue_min: u64,
+    bounds: Bounds,
     owner_mask: u64,
     len: u8,
-    unowned: u8,
     stale: u8,
     body: Arc<Body>,
 }
@@ -41,6 +43,8 @@ pub(super) struct Chunk {
 struct Body {
     records: VecDeque<Record>,
     owners: [u8; OWNER_BUCKETS],
+    /// Of few records, most of the time of none.
+    failures: BTreeMap<EntryId, Arc<Failure>>,
 }
 
 /// The emptied storage of a chunk, kept to be used again.
@@ -60,7 +64,11 @@ impl Spare {
 
 impl Body {
     fn new(room: usize) -> Self {
-        Self { records: VecDeque::with_capacity(room), owners: [0; OWNER_BUCKETS] }
+        Self::of(VecDeque::with_capacity(room))
+    }
+
+    fn of(records: VecDeque<Record>) -> Self {
+        Self { records, owners: [0; OWNER_BUCKETS], failures: BTreeMap::new() }
     }
 
     #[inline]
@@ -79,8 +87,12 @@ impl Body {
     }
 
     fn heap_bytes(&self) -> usize {
+        let failures: usize = self.failures.values().map(|failure| failure.heap_bytes()).sum();
         // Two reference counts stand before the value.
-        2 * size_of::<usize>() + size_of::<Self>() + self.records.capacity() * size_of::<Record>()
+        2 * size_of::<usize>()
+            + size_of::<Self>()
+            + self.records.capacity() * size_of::<Record>()
+            + failures
     }
 }
 
@@ -94,7 +106,12 @@ fn bit(bucket: usize) -> u64 {
 
 impl Chunk {
     /// A chunk of one record; `full_size` when more are sure to follow.
-    pub(super) fn open(record: Record, full_size: bool, spare: Option<Spare>) -> Self {
+    pub(super) fn open(
+        record: Record,
+        full_size: bool,
+        spare: Option<Spare>,
+        timing: Option<&Timing>,
+    ) -> Self {
         let room = if full_size { CHUNK_MAX } else { FIRST_ROOM };
         let reusable = spare.filter(|spare| !full_size || spare.room() >= room);
         let mut body = reusable.map_or_else(|| Arc::new(Body::new(room)), |spare| spare.0);
@@ -102,23 +119,15 @@ impl Chunk {
         if Arc::get_mut(&mut body).is_none() {
             body = Arc::new(Body::new(room));
         }
-        let mut chunk = Self::over(body);
-        chunk.push_back(record);
+        let mut chunk = Self::over(body, timing);
+        chunk.push_back(record, timing);
         chunk
     }
 
-    fn over(body: Arc<Body>) -> Self {
-        let mut chunk = Self {
-            first: EntryId::MIN,
-            delivered_min: u64::MAX,
-            queue_min: u64::MAX,
-            owner_mask: 0,
-            len: 0,
-            unowned: 0,
-            stale: 0,
-            body,
-        };
-        chunk.summarize();
+    fn over(body: Arc<Body>, timing: Option<&Timing>) -> Self {
+        let bounds = Bounds::NONE;
+        let mut chunk = Self { first: EntryId::MIN, bounds, owner_mask: 0, len: 0, stale: 0, body };
+        chunk.summarize(timing);
         chunk
     }
 
@@ -127,6 +136,7 @@ impl Chunk {
         let body = Arc::get_mut(&mut self.body)?;
         body.records.clear();
         body.owners = [0; OWNER_BUCKETS];
+        body.failures.clear();
         Some(Spare(self.body))
     }
 
@@ -160,16 +170,24 @@ impl Chunk {
         self.owner_mask & bit(owner as usize % OWNER_BUCKETS) != 0
     }
 
-    /// At or before the queue place of every unowned record; `None` when there is none.
     #[inline]
-    pub(super) fn queue_bound(&self) -> Option<u64> {
-        (self.unowned > 0).then_some(self.queue_min)
+    pub(super) fn bounds(&self) -> &Bounds {
+        &self.bounds
     }
 
-    /// At or before the delivery time of every owned record; `None` when there is none.
-    #[inline]
-    pub(super) fn delivered_bound(&self) -> Option<u64> {
-        (self.unowned < self.len).then_some(self.delivered_min)
+    /// Makes the bounds exact.
+    pub(super) fn refresh_bounds(&mut self, timing: Option<&Timing>) {
+        self.bounds = Bounds::of_all(self.records(), timing);
+        self.stale = 0;
+    }
+
+    pub(super) fn failures(&self) -> &BTreeMap<EntryId, Arc<Failure>> {
+        &self.body.failures
+    }
+
+    /// Notes how the record of that id, which is here, failed last.
+    pub(super) fn set_failure(&mut self, id: EntryId, failure: Arc<Failure>) {
+        Arc::make_mut(&mut self.body).failures.insert(id, failure);
     }
 
     /// Where `id` is, or where it would be.
@@ -181,7 +199,7 @@ impl Chunk {
 
     /// Adds a record above all others; the chunk is not full.
     #[inline]
-    pub(super) fn push_back(&mut self, record: Record) {
+    pub(super) fn push_back(&mut self, record: Record, timing: Option<&Timing>) {
         let body = Arc::make_mut(&mut self.body);
         reserve(&mut body.records);
         body.records.push_back(record);
@@ -189,11 +207,11 @@ impl Chunk {
         if self.len == 0 {
             self.first = record.id;
         }
-        self.note_added(&record);
+        self.note_added(&record, timing);
     }
 
     /// Adds a record at `at`; the chunk is not full.
-    pub(super) fn insert(&mut self, at: usize, record: Record) {
+    pub(super) fn insert(&mut self, at: usize, record: Record, timing: Option<&Timing>) {
         let body = Arc::make_mut(&mut self.body);
         reserve(&mut body.records);
         body.records.insert(at, record);
@@ -201,139 +219,134 @@ impl Chunk {
         if at == 0 {
             self.first = record.id;
         }
-        self.note_added(&record);
+        self.note_added(&record, timing);
     }
 
     /// Replaces the record at `at` by one of the same id.
-    pub(super) fn replace(&mut self, at: usize, record: Record) -> Record {
+    pub(super) fn replace(&mut self, at: usize, record: Record, timing: Option<&Timing>) -> Record {
         let body = Arc::make_mut(&mut self.body);
         let old = std::mem::replace(&mut body.records[at], record);
         let emptied = body.discount_owner(&old);
         body.count_owner(&record);
         // In this order: a full chunk cannot count one more, and the new owner may be the old one.
-        self.note_removed(&old, emptied);
-        self.note_added(&record);
+        self.note_removed(&old, emptied, timing);
+        self.note_added(&record, timing);
         old
     }
 
     /// Takes the record at `at` out.
-    pub(super) fn remove(&mut self, at: usize) -> Record {
+    pub(super) fn remove(&mut self, at: usize, timing: Option<&Timing>) -> Record {
         let body = Arc::make_mut(&mut self.body);
         let record = body.records.remove(at).expect("the caller found it there");
+        if !body.failures.is_empty() {
+            body.failures.remove(&record.id);
+        }
         let emptied = body.discount_owner(&record);
         if let Some(front) = body.records.front() {
             self.first = front.id;
         }
-        self.note_removed(&record, emptied);
+        self.note_removed(&record, emptied, timing);
         record
     }
 
     /// Takes out every record of which `gone` says so; asks about each once. May leave none.
-    pub(super) fn remove_if(&mut self, mut gone: impl FnMut(&Record) -> bool) {
-        let body = Arc::make_mut(&mut self.body);
-        body.records.retain(|record| !gone(record));
-        self.summarize();
+    pub(super) fn remove_if(
+        &mut self,
+        timing: Option<&Timing>,
+        mut gone: impl FnMut(&Record) -> bool,
+    ) {
+        let Body { records, failures, .. } = Arc::make_mut(&mut self.body);
+        records.retain(|record| {
+            let is_gone = gone(record);
+            if is_gone {
+                failures.remove(&record.id);
+            }
+            !is_gone
+        });
+        self.summarize(timing);
     }
 
     /// Moves the upper half to a chunk of its own.
-    pub(super) fn split(&mut self) -> Self {
+    pub(super) fn split(&mut self, timing: Option<&Timing>) -> Self {
         let half = self.len() / 2;
-        let upper = Arc::make_mut(&mut self.body).records.split_off(half);
-        self.summarize();
-        Self::over(Arc::new(Body { records: upper, owners: [0; OWNER_BUCKETS] }))
+        let body = Arc::make_mut(&mut self.body);
+        let mut upper = Body::of(body.records.split_off(half));
+        if !body.failures.is_empty() {
+            let first = upper.records.front().expect("it was full").id;
+            upper.failures = body.failures.split_off(&first);
+        }
+        self.summarize(timing);
+        Self::over(Arc::new(upper), timing)
     }
 
     /// Takes over the records of the chunk that follows; both fit one.
-    pub(super) fn absorb(&mut self, mut next: Self) {
-        let records = &mut Arc::make_mut(&mut self.body).records;
+    pub(super) fn absorb(&mut self, mut next: Self, timing: Option<&Timing>) {
+        let body = Arc::make_mut(&mut self.body);
         match Arc::get_mut(&mut next.body) {
-            Some(body) => records.append(&mut body.records),
-            None => records.extend(&next.body.records),
+            Some(next) => {
+                body.records.append(&mut next.records);
+                body.failures.append(&mut next.failures);
+            }
+            None => {
+                body.records.extend(&next.body.records);
+                let failures = next.body.failures.iter();
+                body.failures.extend(failures.map(|(id, failure)| (*id, Arc::clone(failure))));
+            }
         }
-        self.summarize();
+        self.summarize(timing);
     }
 
     #[inline]
-    fn note_added(&mut self, record: &Record) {
+    fn note_added(&mut self, record: &Record, timing: Option<&Timing>) {
         self.len += 1;
         if let Some(bucket) = bucket(record) {
             self.owner_mask |= bit(bucket);
-            self.delivered_min = self.delivered_min.min(record.time);
-        } else {
-            self.unowned += 1;
-            self.queue_min = self.queue_min.min(record.time);
         }
+        self.bounds = self.bounds.min(Bounds::of(record, timing));
     }
 
     /// `emptied`: the bits of owners that have no record here any more.
     #[inline]
-    fn note_removed(&mut self, record: &Record, emptied: u64) {
+    fn note_removed(&mut self, record: &Record, emptied: u64, timing: Option<&Timing>) {
         self.len -= 1;
         self.owner_mask &= !emptied;
-        let was_minimum = if record.owner.is_some() {
-            record.time <= self.delivered_min
-        } else {
-            self.unowned -= 1;
-            record.time <= self.queue_min
-        };
-        if was_minimum || self.stale > 0 {
+        if self.stale > 0 || self.bounds.may_rise_without(&Bounds::of(record, timing)) {
             self.stale += 1;
             if self.stale >= STALE_MAX {
-                self.refresh_minima();
+                self.refresh_bounds(timing);
             }
         }
     }
 
-    fn refresh_minima(&mut self) {
-        let (delivered, queue) = self.minima();
-        self.delivered_min = delivered.unwrap_or(u64::MAX);
-        self.queue_min = queue.unwrap_or(u64::MAX);
-        self.stale = 0;
-    }
-
-    /// The lowest times of owned and of unowned records.
-    fn minima(&self) -> (Option<u64>, Option<u64>) {
-        let times = |owned: bool| {
-            let kind = self.records().iter().filter(move |record| record.owner.is_some() == owned);
-            kind.map(|record| record.time).min()
-        };
-        (times(true), times(false))
-    }
-
     /// Derives the whole summary from the records.
-    fn summarize(&mut self) {
+    pub(super) fn summarize(&mut self, timing: Option<&Timing>) {
         let body = Arc::make_mut(&mut self.body);
         body.owners = [0; OWNER_BUCKETS];
         self.owner_mask = 0;
-        self.unowned = 0;
         for record in &body.records {
             if let Some(bucket) = bucket(record) {
                 body.owners[bucket] += 1;
                 self.owner_mask |= bit(bucket);
-            } else {
-                self.unowned += 1;
             }
         }
         self.len = u8::try_from(body.records.len()).expect("CHUNK_MAX fits a byte");
         self.first = body.records.front().map_or(EntryId::MIN, |record| record.id);
-        self.refresh_minima();
+        self.refresh_bounds(timing);
     }
 
     /// Panics when the summary differs from the records.
-    pub(super) fn check(&self) {
+    pub(super) fn check(&self, timing: Option<&Timing>) {
         assert!(self.len() <= CHUNK_MAX && self.len > 0, "chunk of {} records", self.len);
         let mut fresh = self.clone();
-        fresh.summarize();
+        fresh.summarize(timing);
         assert_eq!(self.len, fresh.len, "length");
         assert_eq!(self.first, fresh.first, "first id");
-        assert_eq!(self.unowned, fresh.unowned, "unowned records");
         assert_eq!(self.body.owners, fresh.body.owners, "owner counts");
         assert_eq!(self.owner_mask, fresh.owner_mask, "owner mask");
-        let exact = self.stale == 0;
-        assert!(self.delivered_min <= fresh.delivered_min, "bound of delivery times");
-        assert!(self.queue_min <= fresh.queue_min, "bound of queue places");
-        let same = (self.delivered_min, self.queue_min) == (fresh.delivered_min, fresh.queue_min);
-        assert!(!exact || same, "exact minima");
+        assert!(self.bounds.is_below(&fresh.bounds), "bounds of times");
+        assert!(self.stale > 0 || self.bounds == fresh.bounds, "exact bounds");
+        let has_record = |id: &EntryId| self.find(*id).is_ok();
+        assert!(self.body.failures.keys().all(has_record), "failures of records that are gone");
         let ids = self.records().iter().map(|record| record.id);
         assert!(ids.is_sorted_by(|a, b| a < b), "ids ascend");
     }

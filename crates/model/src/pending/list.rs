@@ -1,16 +1,21 @@
 //! All pending entries of one group, by id, by owner and by time.
 //!
 //! 1. Chunks and the records in them ascend by id.
-//! 2. `len` and `unowned` are sums over the chunks.
-//! 3. `oldest_bound` is at or below the delivery time of every owned record: exact while
-//!    `bound_stale` is 0, and derived again after about as many removals as there are chunks.
+//! 2. `len` and `counts` are sums over the records.
+//! 3. `bounds` are at or below those of the chunks' records: as of the chunks while `bounds_stale`
+//!    is 0, and derived again after about as many removals as there are chunks.
 //! 4. `large_counts` has exactly the records whose count does not fit the record.
 
+use super::bounds::Bounds;
 use super::chunk::{CHUNK_MAX, Chunk, Spare};
-use super::oldest_first::OldestFirst;
-use super::record::{ConsumerId, LARGE_COUNT, PendingEntry, Record};
+use super::failure::Failure;
+use super::record::{ConsumerId, DELAYED, Kind, LARGE_COUNT, PendingEntry, Record};
+use super::timing::Timing;
 use crate::EntryId;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+mod time_order;
 
 /// An empty list keeps no more room than this, since there may be a million of them.
 const IDLE_ROOM_MAX: usize = if cfg!(test) { 4 } else { 64 };
@@ -23,13 +28,33 @@ const BOUND_STALE_MIN: usize = if cfg!(test) { 3 } else { 32 };
 pub struct PendingList {
     chunks: VecDeque<Chunk>,
     len: usize,
-    unowned: usize,
+    counts: Counts,
     next_tie: u32,
     next_queue_place: u64,
-    oldest_bound: u64,
-    bound_stale: usize,
+    bounds: Bounds,
+    bounds_stale: usize,
     large_counts: BTreeMap<EntryId, u64>,
     spare: Option<Spare>,
+    timing: Option<Box<Timing>>,
+}
+
+/// How many records have no owner, and where those stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    queued: usize,
+    delayed: usize,
+}
+
+impl Counts {
+    fn add(&mut self, record: &Record) {
+        self.queued += usize::from(record.kind() == Kind::Queued);
+        self.delayed += usize::from(record.kind() == Kind::Delayed);
+    }
+
+    fn take_away(&mut self, record: &Record) {
+        self.queued -= usize::from(record.kind() == Kind::Queued);
+        self.delayed -= usize::from(record.kind() == Kind::Delayed);
+    }
 }
 
 impl Default for PendingList {
@@ -37,25 +62,61 @@ impl Default for PendingList {
         Self {
             chunks: VecDeque::new(),
             len: 0,
-            unowned: 0,
+            counts: Counts::default(),
             next_tie: 0,
             next_queue_place: 0,
-            oldest_bound: u64::MAX,
-            bound_stale: 0,
+            bounds: Bounds::NONE,
+            bounds_stale: 0,
             large_counts: BTreeMap::new(),
             spare: None,
+            timing: None,
         }
     }
 }
 
 impl PendingList {
     /// All records in id order, each with what decides between equal times: its tie where it has an
-    /// owner, its place in the queue where it has none. For storing: see [`Self::restore`].
+    /// owner, its place in the queue where it is there, else 0. For storing: see
+    /// [`Self::restore`].
     pub fn records(&self) -> impl Iterator<Item = (PendingEntry, u64)> + '_ {
         self.chunks.iter().flat_map(Chunk::records).map(|record| {
-            let order = if record.owner.is_some() { record.tie.into() } else { record.time };
+            let order = match record.kind() {
+                Kind::Owned => record.tie.into(),
+                Kind::Queued => record.time,
+                Kind::Delayed => 0,
+            };
             (self.entry(record), order)
         })
+    }
+
+    /// The records that have failed, ascending, and how they did last.
+    pub fn failures(&self) -> impl Iterator<Item = (EntryId, &Arc<Failure>)> {
+        self.chunks.iter().flat_map(|chunk| chunk.failures().iter().map(|(id, it)| (*id, it)))
+    }
+
+    /// How that entry failed last, if it did.
+    #[must_use]
+    pub fn failure(&self, id: EntryId) -> Option<&Arc<Failure>> {
+        self.chunks.get(self.chunk_at(id))?.failures().get(&id)
+    }
+
+    /// Notes how a pending entry failed. Returns whether it is pending.
+    pub fn set_failure(&mut self, id: EntryId, failure: Arc<Failure>) -> bool {
+        let Some((index, _)) = self.find(id) else { return false };
+        self.chunks[index].set_failure(id, failure);
+        true
+    }
+
+    /// What decides when entries are available. Costs the number of entries where it changes.
+    pub fn set_timing(&mut self, timing: Option<Timing>) {
+        if self.timing.as_deref() == timing.as_ref() {
+            return;
+        }
+        self.timing = timing.map(Box::new);
+        for chunk in &mut self.chunks {
+            chunk.refresh_bounds(self.timing.as_deref());
+        }
+        self.refresh_bounds();
     }
 
     /// The counters that [`Self::records`] are ordered by: of ties, and of places in the queue.
@@ -76,17 +137,19 @@ impl PendingList {
     #[must_use]
     pub fn restore_record(&mut self, entry: PendingEntry, order: u64) -> bool {
         let is_above = self.last_id().is_none_or(|last| last < entry.id);
-        let is_known = match entry.owner {
-            Some(_) => u32::try_from(order).is_ok(),
-            None => order < self.next_queue_place && entry.delivered_at_ms == 0,
+        let is_known = match (entry.owner, entry.available_at_ms) {
+            (Some(_), available_at_ms) => u32::try_from(order).is_ok() && available_at_ms == 0,
+            (None, 0) => order < self.next_queue_place && entry.delivered_at_ms == 0,
+            (None, _) => order == 0 && entry.delivered_at_ms == 0,
         };
         if !is_above || !is_known || entry.delivery_count > PendingEntry::DELIVERY_COUNT_MAX {
             return false;
         }
         let count = self.stored_count(entry);
-        let (time, tie) = match entry.owner {
-            Some(_) => (entry.delivered_at_ms, order as u32),
-            None => (order, 0),
+        let (time, tie) = match (entry.owner, entry.available_at_ms) {
+            (Some(_), _) => (entry.delivered_at_ms, order as u32),
+            (None, 0) => (order, 0),
+            (None, until_ms) => (until_ms, DELAYED),
         };
         self.push_record(Record { id: entry.id, time, owner: entry.owner, count, tie });
         true
@@ -107,7 +170,31 @@ impl PendingList {
     /// Number of pending entries without an owner.
     #[must_use]
     pub fn unowned_len(&self) -> usize {
-        self.unowned
+        self.counts.queued + self.counts.delayed
+    }
+
+    /// Number of pending entries without an owner that were given a delay, whether over or not.
+    #[must_use]
+    pub fn delayed_len(&self) -> usize {
+        self.counts.delayed
+    }
+
+    /// At or before the time at which the next entry that is used up has to go; `u64::MAX`: none
+    /// will. See [`Self::settle_used_up`].
+    #[must_use]
+    pub fn used_up_bound_ms(&self) -> u64 {
+        self.bounds.used_up
+    }
+
+    /// Makes [`Self::used_up_bound_ms`] exact where it is that early. Costs the number of chunks,
+    /// and of the records of those with such a bound.
+    pub fn settle_used_up(&mut self, until_ms: u64) {
+        for chunk in &mut self.chunks {
+            if chunk.bounds().used_up <= until_ms {
+                chunk.refresh_bounds(self.timing.as_deref());
+            }
+        }
+        self.refresh_bounds();
     }
 
     /// Bytes on the heap, without what the allocator adds. Costs the number of chunks.
@@ -161,13 +248,11 @@ impl PendingList {
                 let before = self.entry(&self.chunks[index].records()[at]);
                 self.large_counts.remove(&entry.id);
                 let record = self.record(entry);
-                self.chunks[index].replace(at, record);
-                self.unowned += usize::from(entry.owner.is_none());
-                self.unowned -= usize::from(before.owner.is_none());
+                let replaced = self.chunks[index].replace(at, record, self.timing.as_deref());
+                self.counts.add(&record);
+                self.counts.take_away(&replaced);
                 self.note_time_added(&record);
-                if before.owner.is_some() {
-                    self.note_time_removed(before.delivered_at_ms);
-                }
+                self.note_time_removed(&replaced);
                 Some(before)
             }
             Err(at) => {
@@ -185,63 +270,67 @@ impl PendingList {
 
     /// Adds a record above all others.
     fn push_record(&mut self, record: Record) {
+        let timing = self.timing.as_deref();
         match self.chunks.back_mut() {
-            Some(tail) if !tail.is_full() => tail.push_back(record),
+            Some(tail) if !tail.is_full() => tail.push_back(record, timing),
             tail => {
                 let full_size = tail.is_some();
-                self.chunks.push_back(Chunk::open(record, full_size, self.spare.take()));
+                let spare = self.spare.take();
+                self.chunks.push_back(Chunk::open(record, full_size, spare, timing));
             }
         }
         self.note_inserted(&record);
     }
 
     fn insert_record(&mut self, index: usize, at: usize, record: Record) {
+        let timing = self.timing.as_deref();
         let chunk = &mut self.chunks[index];
         if chunk.is_full() {
-            let mut upper = chunk.split();
+            let mut upper = chunk.split(timing);
             match at.checked_sub(chunk.len()) {
-                Some(above) if above > 0 => upper.insert(above, record),
-                _ => chunk.insert(at, record),
+                Some(above) if above > 0 => upper.insert(above, record, timing),
+                _ => chunk.insert(at, record, timing),
             }
             self.chunks.insert(index + 1, upper);
         } else {
-            chunk.insert(at, record);
+            chunk.insert(at, record, timing);
         }
         self.note_inserted(&record);
     }
 
     fn note_inserted(&mut self, record: &Record) {
         self.len += 1;
-        self.unowned += usize::from(record.owner.is_none());
+        self.counts.add(record);
         self.note_time_added(record);
     }
 
+    #[inline]
     fn note_time_added(&mut self, record: &Record) {
-        if record.owner.is_some() {
-            self.oldest_bound = self.oldest_bound.min(record.time);
-        }
+        self.bounds = self.bounds.min(Bounds::of(record, self.timing.as_deref()));
     }
 
-    fn note_time_removed(&mut self, time: u64) {
-        if time <= self.oldest_bound || self.bound_stale > 0 {
-            self.bound_stale += 1;
-            if self.bound_stale > self.chunks.len() + BOUND_STALE_MIN {
-                self.refresh_oldest_bound();
+    #[inline]
+    fn note_time_removed(&mut self, record: &Record) {
+        let gone = Bounds::of(record, self.timing.as_deref());
+        if self.bounds_stale > 0 || self.bounds.may_rise_without(&gone) {
+            self.bounds_stale += 1;
+            if self.bounds_stale > self.chunks.len() + BOUND_STALE_MIN {
+                self.refresh_bounds();
             }
         }
     }
 
-    fn refresh_oldest_bound(&mut self) {
-        let bounds = self.chunks.iter().filter_map(Chunk::delivered_bound);
-        self.oldest_bound = bounds.min().unwrap_or(u64::MAX);
-        self.bound_stale = 0;
+    fn refresh_bounds(&mut self) {
+        let bounds = self.chunks.iter().map(Chunk::bounds);
+        self.bounds = bounds.fold(Bounds::NONE, |all, bounds| all.min(*bounds));
+        self.bounds_stale = 0;
     }
 
     /// Takes an entry out; returns it.
     pub fn remove(&mut self, id: EntryId) -> Option<PendingEntry> {
         let (index, at) = self.find(id)?;
         let chunk = &mut self.chunks[index];
-        let record = chunk.remove(at);
+        let record = chunk.remove(at, self.timing.as_deref());
         let len = chunk.len();
         let entry = self.entry(&record);
         self.note_removed(&record);
@@ -250,15 +339,13 @@ impl PendingList {
         } else if len <= CHUNK_MAX / 2 && self.chunks.len() > 1 {
             self.merge_around(index);
         }
-        if record.owner.is_some() {
-            self.note_time_removed(record.time);
-        }
+        self.note_time_removed(&record);
         Some(entry)
     }
 
     fn note_removed(&mut self, record: &Record) {
         self.len -= 1;
-        self.unowned -= usize::from(record.owner.is_none());
+        self.counts.take_away(record);
         if record.count == LARGE_COUNT {
             self.large_counts.remove(&record.id);
         }
@@ -290,7 +377,7 @@ impl PendingList {
         let fits = self.chunks[index].len() + self.chunks[index + 1].len() <= CHUNK_MAX / 4 * 3;
         if fits {
             let next = self.chunks.remove(index + 1).expect("it was measured just now");
-            self.chunks[index].absorb(next);
+            self.chunks[index].absorb(next, self.timing.as_deref());
         }
         fits
     }
@@ -302,7 +389,7 @@ impl PendingList {
         for chunk in &mut self.chunks {
             if chunk.may_have_owner(owner.0) {
                 self.len -= chunk.len();
-                chunk.remove_if(|record| {
+                chunk.remove_if(self.timing.as_deref(), |record| {
                     let is_gone = record.owner == Some(owner);
                     if is_gone && record.count == LARGE_COUNT {
                         large.push(record.id);
@@ -317,7 +404,7 @@ impl PendingList {
         }
         if self.len < before {
             self.pack();
-            self.refresh_oldest_bound();
+            self.refresh_bounds();
         }
         before - self.len
     }
@@ -328,7 +415,9 @@ impl PendingList {
         for chunk in chunks {
             match self.chunks.back_mut() {
                 _ if chunk.len() == 0 => {}
-                Some(tail) if tail.len() + chunk.len() <= CHUNK_MAX / 4 * 3 => tail.absorb(chunk),
+                Some(tail) if tail.len() + chunk.len() <= CHUNK_MAX / 4 * 3 => {
+                    tail.absorb(chunk, self.timing.as_deref());
+                }
                 _ => self.chunks.push_back(chunk),
             }
         }
@@ -373,31 +462,6 @@ impl PendingList {
             .take_while(move |record| record.id <= to)
     }
 
-    /// All entries in time order: unowned ones in the order they became so, then owned ones by
-    /// delivery time, and within one time in the order of their last `upsert`.
-    ///
-    /// Lazy: costs the number of chunks to start, then little for each entry taken.
-    pub fn oldest_first(&self) -> impl Iterator<Item = PendingEntry> + '_ {
-        OldestFirst::new(self.chunks.iter(), self.next_tie).map(|record| self.entry(record))
-    }
-
-    /// The part of `oldest_first` up to and including delivery time `until_ms`: all unowned
-    /// entries, then those delivered by then.
-    ///
-    /// Costs nothing when there is none and none was removed lately; else as `oldest_first`, and
-    /// only chunks with such entries count.
-    pub fn oldest_until(&self, until_ms: u64) -> impl Iterator<Item = PendingEntry> + '_ {
-        let none = self.unowned == 0 && self.oldest_bound > until_ms;
-        let chunks = self.chunks.range(if none { self.chunks.len().. } else { 0.. });
-        let due = |chunk: &&Chunk| {
-            chunk.queue_bound().is_some()
-                || chunk.delivered_bound().is_some_and(|bound| bound <= until_ms)
-        };
-        OldestFirst::new(chunks.filter(move |chunk| due(chunk)), self.next_tie)
-            .take_while(move |record| record.owner.is_none() || record.time <= until_ms)
-            .map(|record| self.entry(record))
-    }
-
     /// The chunk that has `id` or would have it; 0 when there is none.
     #[inline]
     fn chunk_at(&self, id: EntryId) -> usize {
@@ -421,8 +485,13 @@ impl PendingList {
             LARGE_COUNT => self.large_counts.get(&record.id).copied().unwrap_or(LARGE_COUNT.into()),
             count => u64::from(count),
         };
-        let delivered_at_ms = if record.owner.is_some() { record.time } else { 0 };
-        PendingEntry { id: record.id, owner: record.owner, delivered_at_ms, delivery_count }
+        let (delivered_at_ms, available_at_ms) = match record.kind() {
+            Kind::Owned => (record.time, 0),
+            Kind::Queued => (0, 0),
+            Kind::Delayed => (0, record.time),
+        };
+        let (id, owner) = (record.id, record.owner);
+        PendingEntry { id, owner, delivered_at_ms, available_at_ms, delivery_count }
     }
 
     /// The count as a record has it; one that does not fit goes to the side.
@@ -437,17 +506,19 @@ impl PendingList {
     /// The record to store, with a fresh place among those of its time.
     fn record(&mut self, entry: PendingEntry) -> Record {
         let count = self.stored_count(entry);
-        let mut tie = 0;
-        let time = if entry.owner.is_some() {
-            tie = self.next_tie;
+        let (id, owner) = (entry.id, entry.owner);
+        let (time, tie) = if owner.is_some() {
+            let tie = self.next_tie;
             self.next_tie = self.next_tie.wrapping_add(1);
-            entry.delivered_at_ms
+            (entry.delivered_at_ms, tie)
+        } else if entry.available_at_ms > 0 {
+            (entry.available_at_ms, DELAYED)
         } else {
             let place = self.next_queue_place;
             self.next_queue_place += 1;
-            place
+            (place, 0)
         };
-        Record { id: entry.id, time, owner: entry.owner, count, tie }
+        Record { id, time, owner, count, tie }
     }
 
     /// Derives every count and summary again.
@@ -458,20 +529,20 @@ impl PendingList {
     pub fn check(&self) {
         let mut previous = None;
         for chunk in &self.chunks {
-            chunk.check();
+            chunk.check(self.timing.as_deref());
             assert!(previous < Some(chunk.first_id()), "chunks do not overlap");
             previous = Some(chunk.last_id());
         }
         let records = || self.chunks.iter().flat_map(Chunk::records);
         assert_eq!(self.len, records().count(), "length");
-        let unowned = records().filter(|record| record.owner.is_none()).count();
-        assert_eq!(self.unowned, unowned, "unowned records");
+        let mut counts = Counts::default();
+        records().for_each(|record| counts.add(record));
+        assert_eq!(self.counts, counts, "records without an owner");
         let large = records().filter(|record| record.count == LARGE_COUNT).map(|record| record.id);
         assert!(large.eq(self.large_counts.keys().copied()), "large counts");
         // Not against the chunks' bounds: one may be lower than what its chunk holds now.
-        let owned = records().filter(|record| record.owner.is_some());
-        let oldest = owned.map(|record| record.time).min().unwrap_or(u64::MAX);
-        assert!(self.oldest_bound <= oldest, "bound of the oldest delivery");
+        let exact = Bounds::of_all(records(), self.timing.as_deref());
+        assert!(self.bounds.is_below(&exact), "bounds of times");
         let empty_room = self.spare.as_ref().map_or(0, Spare::room);
         assert!(self.len > 0 || empty_room <= IDLE_ROOM_MAX, "room of an empty list");
     }
@@ -479,7 +550,7 @@ impl PendingList {
     /// To see how closely it follows removals; `None` when nothing is owned.
     #[cfg(test)]
     pub(super) fn oldest_bound_ms(&self) -> Option<u64> {
-        (self.unowned < self.len).then_some(self.oldest_bound)
+        (self.unowned_len() < self.len).then_some(self.bounds.delivery)
     }
 
     /// Starts the tie counter at `tie`, to see it wrap.

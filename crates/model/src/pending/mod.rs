@@ -7,13 +7,18 @@
 //! Must not know: streams, consumers' names, policies, clocks. Fails by panicking, on bugs alone.
 //! Tests: `tests.rs`, against a plain list of records.
 
+mod bounds;
 mod chunk;
+mod failure;
 mod list;
-mod oldest_first;
 mod record;
+mod timing;
+mod walk;
 
+pub use failure::Failure;
 pub use list::PendingList;
 pub use record::{ConsumerId, PendingEntry};
+pub use timing::Timing;
 
 #[cfg(test)]
 mod tests;

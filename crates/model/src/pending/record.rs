@@ -15,6 +15,9 @@ pub struct PendingEntry {
     pub owner: Option<ConsumerId>,
     /// Time of the last delivery; 0 without an owner.
     pub delivered_at_ms: u64,
+    /// Without an owner: not handed out before; 0: at once. [`PendingEntry::NEVER`]: not at all.
+    /// 0 with an owner.
+    pub available_at_ms: u64,
     /// How often it was delivered.
     pub delivery_count: u64,
 }
@@ -22,12 +25,15 @@ pub struct PendingEntry {
 impl PendingEntry {
     /// Redis shows delivery counts as signed numbers; a count stays here once it is reached.
     pub const DELIVERY_COUNT_MAX: u64 = i64::MAX as u64;
+    /// Stands for an entry that failed for good and waits to be moved to the dead letters.
+    pub const NEVER: u64 = u64::MAX;
 
     /// The record after one more delivery of its entry.
     #[must_use]
     pub fn delivered_again(self, to: ConsumerId, now_ms: u64) -> Self {
         let delivery_count = self.delivery_count.saturating_add(1).min(Self::DELIVERY_COUNT_MAX);
-        Self { owner: Some(to), delivered_at_ms: now_ms, delivery_count, ..self }
+        let owner = Some(to);
+        Self { owner, delivered_at_ms: now_ms, available_at_ms: 0, delivery_count, ..self }
     }
 }
 
@@ -38,37 +44,65 @@ pub(super) const LARGE_COUNT: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record {
     pub(super) id: EntryId,
-    /// Time of delivery when owned. Without an owner: the place in the queue of unowned records.
+    /// Time of delivery when owned. Without an owner: the place in the queue, or the end of its
+    /// delay.
     pub(super) time: u64,
     pub(super) owner: Option<ConsumerId>,
     /// `LARGE_COUNT`, or the count itself.
     pub(super) count: u32,
-    /// Taken from a counter that wraps; orders records of one delivery time.
+    /// Taken from a counter that wraps; orders records of one delivery time. Without an owner:
+    /// [`DELAYED`], or 0.
     pub(super) tie: u32,
+}
+
+/// Marks a record without an owner that is not in the queue.
+pub(super) const DELAYED: u32 = 1;
+
+/// Where a record stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Kind {
+    /// Without an owner, available.
+    Queued,
+    /// Without an owner, not before a time.
+    Delayed,
+    Owned,
 }
 
 const _: () = assert!(size_of::<Record>() == 40);
 
-/// Place in time order: unowned records as a queue, then owned ones by delivery time and tie.
+/// Place in time order: the queue, then what is delayed, then owned records by time and tie.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct TimeKey {
-    owned: bool,
-    time: u64,
-    tie_rank: u32,
+    pub(super) kind: Kind,
+    pub(super) time: u64,
+    pub(super) tie_rank: u32,
 }
 
 impl TimeKey {
     /// At or before every record of this kind and time.
-    pub(super) fn lowest(owned: bool, time: u64) -> Self {
-        Self { owned, time, tie_rank: 0 }
+    pub(super) fn lowest(kind: Kind, time: u64) -> Self {
+        Self { kind, time, tie_rank: 0 }
     }
 }
 
 impl Record {
-    /// Its place in time order. `next_tie` is the list's counter: ranks hold across its wrap.
-    pub(super) fn time_key(&self, next_tie: u32) -> TimeKey {
-        let owned = self.owner.is_some();
-        let tie_rank = if owned { self.tie.wrapping_sub(next_tie) } else { 0 };
-        TimeKey { owned, time: self.time, tie_rank }
+    #[inline]
+    pub(super) fn kind(&self) -> Kind {
+        match self.owner {
+            Some(_) => Kind::Owned,
+            None if self.tie == DELAYED => Kind::Delayed,
+            None => Kind::Queued,
+        }
+    }
+
+    /// Whether it failed for good.
+    pub(super) fn is_doomed(&self) -> bool {
+        self.time == PendingEntry::NEVER && self.kind() == Kind::Delayed
+    }
+
+    /// What decides between owned records of one time. `next_tie` is the list's counter: ranks hold
+    /// across its wrap.
+    pub(super) fn tie_rank(&self, next_tie: u32) -> u32 {
+        if self.owner.is_some() { self.tie.wrapping_sub(next_tie) } else { 0 }
     }
 }

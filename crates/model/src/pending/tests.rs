@@ -1,7 +1,10 @@
 //! The pending list against a plain list of records.
 
-use super::{ConsumerId, PendingEntry, PendingList};
-use crate::EntryId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{ConsumerId, Failure, PendingEntry, PendingList, Timing};
+use crate::{Backoff, EntryId};
 use proptest::prelude::*;
 
 /// What `PendingList` does, without any index.
@@ -10,11 +13,13 @@ struct Reference {
     /// With the number of the upsert that set it.
     records: Vec<(PendingEntry, u64)>,
     upserts: u64,
+    failures: BTreeMap<EntryId, Arc<Failure>>,
+    timing: Option<Timing>,
 }
 
 impl Reference {
     fn upsert(&mut self, entry: PendingEntry) -> Option<PendingEntry> {
-        let before = self.remove(entry.id);
+        let before = self.take(entry.id);
         let at = self.records.partition_point(|(other, _)| other.id < entry.id);
         self.records.insert(at, (entry, self.upserts));
         self.upserts += 1;
@@ -22,6 +27,11 @@ impl Reference {
     }
 
     fn remove(&mut self, id: EntryId) -> Option<PendingEntry> {
+        self.failures.remove(&id);
+        self.take(id)
+    }
+
+    fn take(&mut self, id: EntryId) -> Option<PendingEntry> {
         let at = self.records.iter().position(|(entry, _)| entry.id == id)?;
         Some(self.records.remove(at).0)
     }
@@ -29,6 +39,7 @@ impl Reference {
     fn remove_owner(&mut self, owner: ConsumerId) -> usize {
         let before = self.records.len();
         self.records.retain(|(entry, _)| entry.owner != Some(owner));
+        self.failures.retain(|id, _| self.records.iter().any(|(entry, _)| entry.id == *id));
         before - self.records.len()
     }
 
@@ -37,11 +48,61 @@ impl Reference {
         entries.filter(|entry| from <= entry.id && entry.id <= to).collect()
     }
 
-    fn oldest_first(&self) -> Vec<PendingEntry> {
-        let mut sorted = self.records.clone();
-        sorted.sort_by_key(|(e, upsert)| (e.owner.is_some(), e.delivered_at_ms, *upsert));
-        sorted.into_iter().map(|(entry, _)| entry).collect()
+    fn sorted_by<K: Ord>(
+        &self,
+        key: impl Fn(&PendingEntry) -> Option<K>,
+    ) -> impl Iterator<Item = (PendingEntry, K)> {
+        let keyed = self.records.iter().filter_map(|(e, upsert)| Some((key(e)?, *upsert, *e)));
+        let mut sorted: Vec<_> = keyed.collect();
+        // What has a delay has no place in a queue: those of one time are in order of their ids.
+        let order = |e: &PendingEntry, upsert| if is_delayed(e) { 0 } else { upsert };
+        sorted.sort_by(|(a, m, x), (b, n, y)| (a, order(x, *m)).cmp(&(b, order(y, *n))));
+        sorted.into_iter().map(|(key, _, entry)| (entry, key))
     }
+
+    fn oldest_first(&self) -> Vec<PendingEntry> {
+        self.sorted_by(|e| Some((kind(e), e.delivered_at_ms + e.available_at_ms)))
+            .map(|(entry, _)| entry)
+            .collect()
+    }
+
+    fn is_used_up(&self, e: &PendingEntry) -> bool {
+        let is_at = |max: u32| e.delivery_count >= u64::from(max);
+        self.timing.is_some_and(|timing| {
+            timing.deliveries_max.is_some_and(is_at) || e.available_at_ms == PendingEntry::NEVER
+        })
+    }
+
+    /// Without the visibility.
+    fn due(&self, e: &PendingEntry) -> u64 {
+        let backoff = self.timing.and_then(|t| Some((t.backoff?, t.jitter_percent)));
+        let wait = backoff.map_or(0, |(backoff, percent)| {
+            let count = e.delivery_count.min(u64::from(u32::MAX));
+            backoff.after_with_jitter(e.id, count, percent)
+        });
+        e.delivered_at_ms + wait
+    }
+
+    /// When an entry is available that is not used up.
+    fn available_at(&self, e: &PendingEntry, visibility_ms: u64, idle_ms: Option<u64>) -> u64 {
+        if e.owner.is_none() {
+            return e.available_at_ms;
+        }
+        let due = if visibility_ms == 0 { u64::MAX } else { self.due(e) + visibility_ms };
+        due.min(idle_ms.map_or(u64::MAX, |ms| e.delivered_at_ms + ms))
+    }
+}
+
+/// The queue, what is delayed, what is owned.
+fn kind(e: &PendingEntry) -> u8 {
+    match e.owner {
+        Some(_) => 2,
+        None => u8::from(is_delayed(e)),
+    }
+}
+
+fn is_delayed(e: &PendingEntry) -> bool {
+    e.available_at_ms > 0
 }
 
 #[derive(Clone, Debug)]
@@ -52,6 +113,8 @@ enum Step {
     RemoveFirst(usize),
     RemoveOwner(ConsumerId),
     Snapshot,
+    Fail(EntryId),
+    SetTiming(Option<Timing>),
 }
 
 fn id() -> impl Strategy<Value = EntryId> {
@@ -69,12 +132,26 @@ fn entry() -> impl Strategy<Value = PendingEntry> {
         1 => u64::from(u32::MAX) - 1..u64::from(u32::MAX) + 2,
         1 => Just(u64::MAX),
     ];
-    (id(), prop::option::weighted(0.8, consumer()), 0_u64..6, count).prop_map(
-        |(id, owner, at_ms, delivery_count)| PendingEntry {
+    let delay = prop_oneof![3 => Just(0), 3 => 1_u64..6, 1 => Just(PendingEntry::NEVER)];
+    (id(), prop::option::weighted(0.7, consumer()), 0_u64..6, count, delay).prop_map(
+        |(id, owner, at_ms, delivery_count, delay)| PendingEntry {
             id,
             owner,
             delivered_at_ms: if owner.is_some() { at_ms } else { 0 },
+            available_at_ms: if owner.is_some() { 0 } else { delay },
             delivery_count,
+        },
+    )
+}
+
+fn timing() -> impl Strategy<Value = Timing> {
+    let backoff = Backoff { base_ms: 1, factor_thousandths: 2000, max_ms: 5 };
+    (0_u64..3, prop::option::of(Just(backoff)), 0_u8..100, prop::option::of(1_u32..4)).prop_map(
+        |(visibility_ms, backoff, jitter_percent, deliveries_max)| Timing {
+            visibility_ms,
+            backoff,
+            jitter_percent,
+            deliveries_max,
         },
     )
 }
@@ -88,6 +165,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1_usize..25).prop_map(Step::RemoveFirst),
         1 => consumer().prop_map(Step::RemoveOwner),
         1 => Just(Step::Snapshot),
+        2 => id().prop_map(Step::Fail),
+        1 => prop::option::weighted(0.8, timing()).prop_map(Step::SetTiming),
     ]
 }
 
@@ -99,7 +178,9 @@ fn apply(list: &mut PendingList, model: &mut Reference, step: &Step) {
             let delivered_at_ms = if owner.is_some() { at_ms } else { 0 };
             for ms in base + 1..=base + count {
                 let id = EntryId::new(ms, 0);
-                let entry = PendingEntry { id, owner, delivered_at_ms, delivery_count: 1 };
+                let available_at_ms = 0;
+                let entry =
+                    PendingEntry { id, owner, delivered_at_ms, available_at_ms, delivery_count: 1 };
                 list.upsert(entry);
                 model.upsert(entry);
             }
@@ -117,7 +198,69 @@ fn apply(list: &mut PendingList, model: &mut Reference, step: &Step) {
             assert_eq!(list.remove_owner(owner), model.remove_owner(owner));
         }
         Step::Snapshot => {}
+        Step::Fail(id) => {
+            let failure = Arc::new(Failure { consumer: b"c".as_slice().into(), error: [].into() });
+            let is_pending = model.range(id, id).len() == 1;
+            assert_eq!(list.set_failure(id, Arc::clone(&failure)), is_pending);
+            if is_pending {
+                model.failures.insert(id, failure);
+            }
+        }
+        Step::SetTiming(timing) => {
+            list.set_timing(timing);
+            model.timing = timing;
+        }
     }
+}
+
+/// What is handed out when, and what is not any more.
+fn compare_times(list: &PendingList, model: &Reference) {
+    let of_timing = model.timing.map_or(0, |timing| timing.visibility_ms);
+    for (visibility_ms, idle_ms) in [(of_timing, None), (of_timing, Some(3)), (2, Some(1))] {
+        // The list knows the visibility that decides what is used up: that of its timing.
+        let at = |e: &PendingEntry| model.available_at(e, visibility_ms, idle_ms);
+        for has_unowned in [false, true] {
+            let is_meant =
+                |e: &PendingEntry| !model.is_used_up(e) && (has_unowned || e.owner.is_some());
+            for now_ms in [0, 2, 4, 7] {
+                let key = |e: &PendingEntry| {
+                    let by_delivery = e.owner.is_none() || idle_ms.is_some();
+                    let time = if by_delivery { e.delivered_at_ms } else { model.due(e) };
+                    let is_now = is_meant(e) && at(e) <= now_ms;
+                    is_now.then_some((kind(e), time + e.available_at_ms))
+                };
+                let expected = model.sorted_by(key).map(|(entry, _)| entry);
+                let found = list.available(now_ms, has_unowned, visibility_ms, idle_ms);
+                assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+            }
+            // In the order of the times; what has the same may be in any.
+            let mut found: Vec<_> = list.upcoming(has_unowned, visibility_ms, idle_ms).collect();
+            assert!(found.is_sorted_by_key(|(_, at_ms)| *at_ms));
+            found.sort_by_key(|(entry, _)| entry.id);
+            let expected = model.range(EntryId::MIN, EntryId::MAX).into_iter();
+            let expected = expected.filter(|e| is_meant(e) && at(e) < u64::MAX);
+            assert!(found.into_iter().eq(expected.map(|e| (e, at(&e)))));
+        }
+    }
+    let goes_at = |e: &PendingEntry| match e.available_at_ms {
+        PendingEntry::NEVER => 0,
+        _ => model.available_at(e, of_timing, None),
+    };
+    for until_ms in [0, 3, 100] {
+        let is_meant = |e: &PendingEntry| model.is_used_up(e) && goes_at(e) <= until_ms;
+        let mut found: Vec<_> = list.used_up_until(until_ms).collect();
+        assert!(found.is_sorted_by_key(goes_at));
+        assert!(found.iter().all(|entry| list.is_used_up(entry.id)));
+        found.sort_by_key(|entry| entry.id);
+        let expected = model.range(EntryId::MIN, EntryId::MAX).into_iter().filter(is_meant);
+        assert_eq!(found, expected.collect::<Vec<_>>());
+        let mut settled = list.clone();
+        settled.settle_used_up(until_ms);
+        settled.check();
+        let is_exact = settled.used_up_bound_ms() <= until_ms;
+        assert_eq!(is_exact, !found.is_empty(), "the bound is exact once it was settled");
+    }
+    assert!(list.failures().eq(model.failures.iter().map(|(id, failure)| (*id, failure))));
 }
 
 fn compare(list: &PendingList, model: &Reference, from: EntryId, to: EntryId) {
@@ -139,12 +282,16 @@ fn compare(list: &PendingList, model: &Reference, from: EntryId, to: EntryId) {
     assert_eq!(list.contains(from), list.get(from).is_some());
     assert_eq!(list.oldest_first().collect::<Vec<_>>(), model.oldest_first());
     for until_ms in [0, 2, 4, 100] {
-        let due =
-            model.oldest_first().into_iter().filter(|entry| entry.delivered_at_ms <= until_ms);
-        assert!(list.oldest_until(until_ms).eq(due));
+        let is_due = |e: &PendingEntry| e.delivered_at_ms <= until_ms && !is_delayed(e);
+        let expected = model.oldest_first().into_iter().filter(is_due);
+        if model.timing.is_none() {
+            assert!(list.oldest_until(until_ms).eq(expected));
+        }
     }
+    compare_times(list, model);
     let owned = all.iter().filter(|entry| entry.owner.is_some());
     let oldest = owned.map(|entry| entry.delivered_at_ms).min();
+    assert_eq!(list.oldest_delivery_ms(), oldest);
     let bound = list.oldest_bound_ms();
     assert!(bound.is_some() == oldest.is_some() && bound <= oldest);
 }
@@ -178,6 +325,7 @@ fn delivered(ms: u64, owner: u32) -> PendingEntry {
         id: EntryId::new(ms, 0),
         owner: Some(ConsumerId(owner)),
         delivered_at_ms: ms / 10,
+        available_at_ms: 0,
         delivery_count: 1,
     }
 }

@@ -5,7 +5,7 @@
 //! Must not know deliveries or settings. Never fails. Tests: `stream/tests/vectors.rs` (known
 //! answers of Redis) and `stream/tests/reference.rs`.
 
-use crate::{EntryId, Group, Stream};
+use crate::{Direction, EntryId, Group, Stream};
 
 impl Stream {
     fn first_id_or_zero(&self) -> EntryId {
@@ -69,6 +69,17 @@ impl Stream {
             _ => self.estimate_entries_read(position)?,
         };
         Some(self.entries_added.wrapping_sub(read).cast_signed())
+    }
+
+    /// The first entry that the group has still to read; where its block is not in memory, an id
+    /// that is not above it.
+    #[must_use]
+    pub fn first_undelivered(&self, group: &Group) -> Option<EntryId> {
+        let from = group.last_delivered_id().next()?;
+        match self.entries.slice(from, EntryId::MAX, 1, Direction::Ascending) {
+            Ok(slice) => slice.ids().next(),
+            Err(cold) => cold.0.first().map(|cold| cold.first.max(from)),
+        }
     }
 
     /// The group's position and count of entries read after the given new entries were delivered,

@@ -294,7 +294,10 @@ impl World {
                 let pending = &mut self.reference.groups[at].pending;
                 let before = pending.len();
                 pending.retain(|(record, _)| record.id != entry);
-                assert_eq!(self.stream.remove_pending(id, entry), pending.len() < before);
+                assert_eq!(
+                    self.stream.remove_pending(id, entry, crate::Settled::Acked),
+                    pending.len() < before
+                );
             }
             _ => self.apply_to_consumers(step, at, id),
         }
@@ -336,7 +339,13 @@ impl World {
                     Some(None) => return,
                 };
                 let delivered_at_ms = if owner.is_some() { at_ms } else { 0 };
-                let record = PendingEntry { id, owner, delivered_at_ms, delivery_count: count };
+                let record = PendingEntry {
+                    id,
+                    owner,
+                    delivered_at_ms,
+                    available_at_ms: 0,
+                    delivery_count: count,
+                };
                 self.stream.set_pending(group, record);
                 self.reference.set_pending(at, record);
             }

@@ -170,6 +170,7 @@ impl Session {
             C::SlowlogHelp => introspection::help::slowlog(),
             C::LatencyHelp => introspection::help::latency(),
             C::MemoryHelp => introspection::help::memory(),
+            C::XdlqHelp => introspection::help::xdlq(),
             C::XgroupHelp => introspection::help::xgroup(),
             C::XinfoHelp => introspection::help::xinfo(),
             C::ConfigGet => config_command::get(self, args, data),

@@ -247,7 +247,13 @@ impl Reference {
         for &id in &new {
             self.advance(group, id);
             if !noack {
-                let record = PendingEntry { id, owner, delivered_at_ms: now_ms, delivery_count: 1 };
+                let record = PendingEntry {
+                    id,
+                    owner,
+                    delivered_at_ms: now_ms,
+                    available_at_ms: 0,
+                    delivery_count: 1,
+                };
                 self.set_pending(group, record);
             }
         }

@@ -4,7 +4,7 @@ use super::reference::carry_out;
 use crate::entries::test_disk::TestDisk;
 use crate::{
     BlockLimits, ColdBlocks, Direction, EntryId, GroupId, IdempotenceLimits, PendingEntry,
-    References, Stream, TrimBy, TrimOptions, TrimPlan,
+    References, Settled, Stream, TrimBy, TrimOptions, TrimPlan,
 };
 
 const GROUP: GroupId = GroupId(0);
@@ -150,7 +150,7 @@ fn acked_skips_what_is_pending_and_goes_on() {
     let mut stream = with_group(stream(6, 2));
     read(&mut stream, 6);
     for ms in [2, 4, 5] {
-        assert!(stream.remove_pending(GROUP, EntryId::new(ms, 0)));
+        assert!(stream.remove_pending(GROUP, EntryId::new(ms, 0), Settled::Acked));
     }
     let options =
         TrimOptions { references: References::Acked, ..exactly(TrimBy::MinId(EntryId::new(5, 0))) };
@@ -166,7 +166,7 @@ fn whether_an_entry_is_referenced_follows_the_slowest_group_at_once() {
     read(&mut stream, 1);
     let first = EntryId::new(1, 0);
     assert!(stream.is_referenced(first), "pending");
-    stream.remove_pending(GROUP, first);
+    stream.remove_pending(GROUP, first, Settled::Acked);
     assert!(!stream.is_referenced(first));
     let slow = stream.next_group_id();
     stream.create_group(slow, b"slow", EntryId::MIN, None);
@@ -240,8 +240,13 @@ fn lag_by_where_the_group_starts() {
 fn a_deleted_consumer_takes_its_records_and_leaves_unowned_ones() {
     let mut stream = with_group(stream(3, 100));
     read(&mut stream, 3);
-    let back =
-        PendingEntry { id: EntryId::new(2, 0), owner: None, delivered_at_ms: 0, delivery_count: 1 };
+    let back = PendingEntry {
+        id: EntryId::new(2, 0),
+        owner: None,
+        delivered_at_ms: 0,
+        available_at_ms: 0,
+        delivery_count: 1,
+    };
     stream.set_pending(GROUP, back);
     let consumer = stream.group(GROUP).find_consumer(b"c").expect("there is one");
     assert_eq!(stream.delete_consumer(GROUP, consumer), 2);

@@ -1,0 +1,127 @@
+//! Dead letters: what a group gives up on goes to another stream, in the same record group.
+//!
+//! An entry goes when it is used up: FATAL at once, MAXDELIVERIES when it would be handed out
+//! again. Where the other stream does not take it (wrong type, full, or its own letters would come
+//! back here) it stays pending, is not handed out, and is tried again after a second, doubling up
+//! to a minute. `group_work.rs` says when. Tests: `tests/it/dead_letters.rs`.
+
+mod letter;
+mod requeue;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use millstream_model::{EntryId, Failure, GroupId, PendingEntry, Rejection, Settled};
+
+use crate::entries::{AddRequest, NewId};
+use crate::object::ObjectRef;
+use crate::transaction::Transaction;
+use letter::{Circumstances, Reason};
+
+pub use requeue::{LETTERS_MAX, LetterAction, LetterFilter, LettersDone};
+
+/// Streams looked at to see whether letters come back; a longer chain counts as one that does.
+const CHAIN_MAX: usize = 64;
+
+impl Transaction<'_> {
+    /// Whether letters that go to `target` may end in the stream under `key` again, over the
+    /// groups of the streams in between.
+    pub(crate) fn leads_back(&mut self, db: u8, key: &[u8], target: &[u8]) -> bool {
+        let mut seen: Vec<Arc<[u8]>> = vec![target.into()];
+        let mut next = 0;
+        while let Some(target) = seen.get(next).cloned() {
+            if *target == *key || seen.len() > CHAIN_MAX {
+                return true;
+            }
+            next += 1;
+            let Ok(Some(stream)) = self.stream(db, &target) else { continue };
+            let policies = stream.groups().filter_map(|(_, group)| group.policy());
+            for policy in policies.filter(|policy| policy.dead_letters()) {
+                let further = policy.letters_of(&target);
+                if !seen.contains(&further) {
+                    seen.push(further);
+                }
+            }
+        }
+        false
+    }
+
+    /// Moves used-up entries of a group to its dead letters, as far as they are taken; part of the
+    /// record group that was begun. Their blocks are in memory. Records of entries that are gone
+    /// go. Returns whether all went.
+    pub(crate) fn bury(&mut self, object: ObjectRef, group: GroupId, ids: &[EntryId]) -> bool {
+        let (db, key) = self.state().place_of(object);
+        let stream = self.state().stream(object.slot);
+        let Some(policy) = stream.group(group).policy() else { return true };
+        let target = policy.letters_of(&key);
+        let mut result = Ok(());
+        if self.leads_back(db, &key, &target) {
+            result = Err(Rejection::DeadLettersComeBack);
+        }
+        let (mut buried, mut vanished) = (Vec::new(), Vec::new());
+        for &id in ids {
+            let Some(record) = self.state().stream(object.slot).group(group).pending().get(id)
+            else {
+                continue;
+            };
+            let Some(entry) = self.entry(object, id) else {
+                vanished.push(id);
+                continue;
+            };
+            if result.is_ok() {
+                let fields = self.letter(object, group, &key, &record, entry.as_ref());
+                let fields: Vec<&[u8]> = fields.iter().map(Vec::as_slice).collect();
+                result = self.add_letter(db, &target, &fields);
+                if result.is_ok() {
+                    buried.push(id);
+                }
+            }
+        }
+        self.remove_pending(object, group, buried, Settled::DeadLettered);
+        self.remove_pending(object, group, vanished, Settled::Vanished);
+        if result.is_err() {
+            self.core.state.stream_mut(object.slot).count_refused_letters(group);
+            self.core.state.note_refused(object, group, self.steady_ms);
+        } else {
+            self.core.state.note_taken(object, group);
+        }
+        result.is_ok()
+    }
+
+    fn add_letter(&mut self, db: u8, target: &[u8], fields: &[&[u8]]) -> Result<(), Rejection> {
+        let request =
+            AddRequest { id: NewId::Auto, no_create: false, trim: None, production: None };
+        // The last block of the target may have to be loaded, and there is no way back here.
+        let may_put_off = std::mem::replace(&mut self.may_put_off, false);
+        let added = self.add(db, target, &request, fields);
+        self.may_put_off = may_put_off;
+        added.map(|_| ())
+    }
+
+    fn letter(
+        &self,
+        object: ObjectRef,
+        group: GroupId,
+        stream: &[u8],
+        record: &PendingEntry,
+        entry: millstream_model::EntryRef<'_>,
+    ) -> Vec<Vec<u8>> {
+        let model = self.state().stream(object.slot).group(group);
+        let failure = model.pending().failure(record.id).map(|failure| Failure::clone(failure));
+        let failure = failure.unwrap_or(Failure { consumer: [].into(), error: [].into() });
+        let owner = record.owner.map(|owner| Arc::clone(&model.consumer(owner).name));
+        let is_fatal = record.available_at_ms == PendingEntry::NEVER;
+        let about = Circumstances {
+            wall_ms: self.now.wall_ms,
+            consumer: &owner.unwrap_or(failure.consumer),
+            stream,
+            group: model.name(),
+            delivery_count: record.delivery_count,
+            reason: if is_fatal { Reason::Fatal } else { Reason::MaxDeliveries },
+            error: &failure.error,
+        };
+        letter::write(entry, &about)
+    }
+}
