@@ -87,6 +87,18 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// The text for people who sent no command.
+    pub(crate) fn text_without_code(&self) -> String {
+        let text = match self {
+            Self::Text(text) => text.as_ref().into(),
+            Self::Bytes(bytes) => String::from_utf8_lossy(bytes),
+            Self::NeedsBlocks => Cow::Borrowed(NOT_LOADED),
+        };
+        text.strip_prefix("ERR ").unwrap_or(&text).to_owned()
+    }
+}
+
 impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
         match refusal {

@@ -7,6 +7,7 @@ use millstream_log::LogBuffer;
 use millstream_model::{BlockLimits, EntryId, IdempotenceLimits};
 
 use crate::cache::Cache;
+use crate::default_policy::DefaultPolicy;
 use crate::dice::Dice;
 use crate::now::SteadyClock;
 use crate::object::ObjectId;
@@ -21,6 +22,7 @@ pub(crate) struct Core {
     pub(crate) waiters: Waiters,
     pub(crate) clock: SteadyClock,
     pub(crate) settings: Settings,
+    pub(crate) default_policy: DefaultPolicy,
     pub(crate) group: RecordGroup,
     pub(crate) dice: Dice,
     /// Scratch, kept to be filled again without allocating.

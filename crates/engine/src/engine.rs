@@ -22,6 +22,7 @@ use crate::checkpoint::{CheckpointFacts, Checkpointer};
 use crate::commit::Commit;
 use crate::core::{Core, Settings};
 use crate::counters::{CoreGuard, Counters};
+use crate::default_policy::DefaultPolicy;
 use crate::dice::Dice;
 use crate::garbage::Garbage;
 use crate::mutation::Mutation;
@@ -38,6 +39,8 @@ use crate::waiters::Waiters;
 pub struct Options {
     /// What may be changed later, too.
     pub settings: Settings,
+    /// What new groups do by themselves.
+    pub default_policy: DefaultPolicy,
     /// Orders the keys of a new store; an existing one keeps its own. Give each store another one,
     /// unknown to clients.
     pub hash_seed: u64,
@@ -493,6 +496,7 @@ impl Core {
             waiters: Waiters::new(options.hash_seed),
             clock,
             settings: options.settings,
+            default_policy: options.default_policy.clone(),
             group: RecordGroup::default(),
             // Another sequence after each start, from what the owner chooses.
             dice: Dice::new(options.hash_seed ^ now.wall_ms),

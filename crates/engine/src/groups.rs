@@ -67,14 +67,47 @@ impl Transaction<'_> {
         make_stream: bool,
         entries_read: Option<u64>,
     ) -> Result<(), Rejection> {
+        let policy = self.default_policy(key, name);
+        self.create_group_with(db, key, name, position, make_stream, entries_read, policy)
+    }
+
+    /// What a new group does by itself unless somebody says otherwise.
+    #[must_use]
+    pub fn default_policy(&self, key: &[u8], name: &[u8]) -> GroupPolicy {
+        self.core.default_policy.ask(key, name)
+    }
+
+    /// The same with a policy.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`], [`Rejection::GroupExists`],
+    /// [`Rejection::DeadLettersComeBack`].
+    #[expect(clippy::too_many_arguments, reason = "they are XGROUP CREATE's")]
+    pub fn create_group_with(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        name: &[u8],
+        position: GroupPosition,
+        make_stream: bool,
+        entries_read: Option<u64>,
+        policy: GroupPolicy,
+    ) -> Result<(), Rejection> {
+        match self.managed_stream(db, key) {
+            Ok(object) if self.state().stream(object.slot).find_group(name).is_some() => {
+                return Err(Rejection::GroupExists);
+            }
+            Err(Rejection::GroupNeedsKey) if make_stream => {}
+            found => found.map(|_| ())?,
+        }
+        if policy.dead_letters() && self.leads_back(db, key, &policy.letters_of(key)) {
+            return Err(Rejection::DeadLettersComeBack);
+        }
         let object = match self.managed_stream(db, key) {
             Err(Rejection::GroupNeedsKey) if make_stream => self.create_stream(db, key),
             found => found?,
         };
         let stream = self.state().stream(object.slot);
-        if stream.find_group(name).is_some() {
-            return Err(Rejection::GroupExists);
-        }
         let group = stream.next_group_id();
         let position = match position {
             GroupPosition::End => stream.last_id(),
@@ -82,6 +115,9 @@ impl Transaction<'_> {
         };
         let entries_read = entries_read.map(|read| read.min(stream.entries_added()));
         self.change(&Mutation::CreateGroup { object, group, name, position, entries_read });
+        if policy.is_managed() {
+            self.change(&Mutation::SetPolicy { object, group, policy: Box::new(policy) });
+        }
         Ok(())
     }
 

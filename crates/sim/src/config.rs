@@ -51,6 +51,7 @@ pub(crate) fn options(dice: &mut Dice) -> Options {
     };
     let accepts_damaged = false;
     Options {
+        default_policy: millstream_engine::DefaultPolicy::default(),
         settings,
         hash_seed: dice.number(),
         log,

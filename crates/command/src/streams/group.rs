@@ -1,7 +1,6 @@
 //! XGROUP.
 
 use millstream_engine::{GroupPosition, Transaction};
-use millstream_model::GroupPolicy;
 
 use super::group_policy::PolicyChange;
 use crate::Reply;
@@ -64,12 +63,12 @@ pub(crate) fn create(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
         b"$" => GroupPosition::End,
         text => GroupPosition::After(id(text)?),
     };
-    txn.create_group(db, key, group, position, trailing.make_stream, trailing.entries_read)?;
-    if let Some(change) = trailing.policy {
-        let mut policy = GroupPolicy::default();
+    let Trailing { make_stream, entries_read, policy: change, .. } = trailing;
+    let mut policy = txn.default_policy(key, group);
+    if let Some(change) = change {
         change.apply(&mut policy);
-        txn.set_group_policy(db, key, group, policy)?;
     }
+    txn.create_group_with(db, key, group, position, make_stream, entries_read, policy)?;
     Ok(Reply::OK)
 }
 

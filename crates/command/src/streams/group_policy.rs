@@ -38,7 +38,7 @@ const FACTOR_MAX: u32 = 1000;
 
 /// Items and their values, checked as a whole before anything changes.
 #[derive(Default)]
-pub(super) struct PolicyChange {
+pub(crate) struct PolicyChange {
     visibility_ms: Option<u64>,
     deliveries_max: Option<u32>,
     dead_letter: Option<Option<Arc<[u8]>>>,
@@ -52,7 +52,7 @@ pub(super) struct PolicyChange {
 
 impl PolicyChange {
     /// Takes all arguments that are left.
-    pub(super) fn parse(options: &mut Options<'_>) -> Result<Self, Refusal> {
+    pub(crate) fn parse(options: &mut Options<'_>) -> Result<Self, Refusal> {
         let mut change = Self::default();
         while let Some(word) = options.next() {
             let item = ITEMS.into_iter().find(|item| word.eq_ignore_ascii_case(item.as_bytes()));
@@ -95,7 +95,7 @@ impl PolicyChange {
         if is_first { Ok(()) } else { Err(refusal(item, "is given twice")) }
     }
 
-    pub(super) fn apply(self, policy: &mut GroupPolicy) {
+    pub(crate) fn apply(self, policy: &mut GroupPolicy) {
         put(&mut policy.visibility_ms, self.visibility_ms);
         put(&mut policy.deliveries_max, self.deliveries_max);
         put(&mut policy.dead_letter, self.dead_letter);
