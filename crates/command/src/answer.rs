@@ -145,6 +145,7 @@ fn runner(id: CommandId) -> Option<Runner> {
         CommandId::XgroupDelconsumer => runner!(group::delete_consumer),
         CommandId::XgroupDestroy => runner!(group::destroy),
         CommandId::XgroupSetid => runner!(group::set_id),
+        CommandId::XgroupSkip => runner!(group::skip),
         CommandId::Xidmprecord => runner!(settings::xidmprecord),
         CommandId::XinfoConsumers => runner!(inspect::consumers),
         CommandId::XinfoGroups => runner!(inspect::groups),

@@ -158,6 +158,13 @@ impl From<Rejection> for Refusal {
             Rejection::GroupNotManaged => {
                 "ERR DELAY and ERROR need a managed group: set a policy with XGROUP CFGSET first"
             }
+            Rejection::OrderInUse => {
+                "ERR policy item ORDERBY can be changed only while nothing is pending or held"
+            }
+            Rejection::EntryInWork => {
+                "ERR a consumer is at work on this entry: acknowledge it, give it back with XNACK, \
+                 or wait until its time is over"
+            }
             Rejection::NoAckLimited => {
                 "ERR NOACK is not for a group with MAXINFLIGHT or ORDERBY: it must know what is \
                  in work"

@@ -126,6 +126,22 @@ impl State {
                 self.stream_mut(object.slot).set_failure(group, ids, failure);
                 Unit::Object(object.slot)
             }
+            Mutation::Hold { object, group, entries } => {
+                self.stream_mut(object.slot).hold(group, entries);
+                Unit::Object(object.slot)
+            }
+            Mutation::SetValues { object, group, entries } => {
+                self.stream_mut(object.slot).set_values(group, entries);
+                Unit::Object(object.slot)
+            }
+            Mutation::Unhold { object, group, ids, settled } => {
+                self.stream_mut(object.slot).unhold(group, ids, settled);
+                Unit::Object(object.slot)
+            }
+            Mutation::UnholdAll { object, group } => {
+                self.stream_mut(object.slot).unhold_all(group);
+                Unit::Object(object.slot)
+            }
             Mutation::SetGroupCounters { object, group, counters } => {
                 self.stream_mut(object.slot).set_group_counters(group, counters);
                 Unit::Object(object.slot)

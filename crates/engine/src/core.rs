@@ -64,6 +64,8 @@ pub struct Settings {
     pub block_limits: BlockLimits,
     /// What new streams start with. Redis' `stream-idmp-*`.
     pub idempotence: IdempotenceLimits,
+    /// A group with ORDERBY holds so many entries at most; then it reads no further.
+    pub held_max: usize,
 }
 
 impl Default for Settings {
@@ -71,6 +73,7 @@ impl Default for Settings {
         Self {
             block_limits: BlockLimits { bytes_max: 4096, entries_max: 100 },
             idempotence: IdempotenceLimits::default(),
+            held_max: 10_000,
         }
     }
 }

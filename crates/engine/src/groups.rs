@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millstream_model::{
-    ConsumerId, EntryId, Failure, GroupId, GroupPolicy, PendingEntry, Rejection,
+    ConsumerId, EntryId, Failure, GroupId, GroupPolicy, Order, PendingEntry, Rejection, Settled,
 };
 
 use crate::mutation::Mutation;
@@ -140,6 +140,9 @@ impl Transaction<'_> {
             GroupPosition::After(id) => id,
         };
         let entries_read = entries_read.map(|read| read.min(stream.entries_added()));
+        if stream.group(group).order().is_some_and(|order| order.held_len() > 0) {
+            self.change(&Mutation::UnholdAll { object, group });
+        }
         self.change(&Mutation::SetGroupPosition { object, group, position, entries_read });
         Ok(())
     }
@@ -175,6 +178,14 @@ impl Transaction<'_> {
         if before.cloned().unwrap_or_default() == policy {
             return Ok(());
         }
+        let model = self.state().stream(object.slot).group(group);
+        let order_by = |policy: &GroupPolicy| policy.order_by.clone();
+        let held = model.order().map_or(0, Order::held_len);
+        if order_by(&policy) != model.policy().and_then(order_by)
+            && held + model.pending().len() > 0
+        {
+            return Err(Rejection::OrderInUse);
+        }
         if policy.dead_letters() && self.leads_back(db, key, &policy.letters_of(key)) {
             return Err(Rejection::DeadLettersComeBack);
         }
@@ -184,6 +195,37 @@ impl Transaction<'_> {
         self.change(&Mutation::SetPolicy { object, group, policy: Box::new(policy) });
         self.signal(db, key, Signal::Rescheduled);
         Ok(())
+    }
+
+    /// Gives up on an entry that a group holds, or that waits in it without an owner, so that those
+    /// behind it go on. Whether there was such an entry.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`], [`Rejection::NoGroup`],
+    /// [`Rejection::EntryInWork`].
+    pub fn skip(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        name: &[u8],
+        id: EntryId,
+    ) -> Result<bool, Rejection> {
+        let (object, group) = self.managed_group(db, key, name)?;
+        let model = self.state().stream(object.slot).group(group);
+        let settled = Settled::Dropped;
+        if model.order().is_some_and(|order| order.is_held(id)) {
+            self.change(&Mutation::Unhold { object, group, ids: &[id], settled });
+            return Ok(true);
+        }
+        let Some(record) = model.pending().get(id) else { return Ok(false) };
+        let visibility_ms = model.policy().map_or(0, |policy| policy.visibility_ms);
+        let visibility_ms = if visibility_ms == 0 { u64::MAX } else { visibility_ms };
+        let is_over = self.steady_ms.saturating_sub(record.delivered_at_ms) >= visibility_ms;
+        if record.owner.is_some() && !is_over {
+            return Err(Rejection::EntryInWork);
+        }
+        self.change(&Mutation::RemovePending { object, group, ids: &[id], settled });
+        Ok(true)
     }
 
     /// Checks that a group exists, as the other calls here do.

@@ -148,6 +148,13 @@ fn encode_group(
         let failure = Arc::clone(failure);
         put(&Mutation::NoteFailure { object: OBJECT, group: number, failure, ids: &[id] });
     }
+    if let Some(order) = group.order() {
+        let ids = group.pending().range(EntryId::MIN, EntryId::MAX).map(|record| record.id);
+        let values: Vec<_> = ids.filter_map(|id| Some((id, order.value(id)?))).collect();
+        put(&Mutation::SetValues { object: OBJECT, group: number, entries: &values });
+        let held: Vec<_> = order.held().collect();
+        put(&Mutation::Hold { object: OBJECT, group: number, entries: &held });
+    }
     if let Some(&counters) = group.counters() {
         put(&Mutation::SetGroupCounters { object: OBJECT, group: number, counters });
     }

@@ -160,6 +160,30 @@ pub(crate) enum Mutation<'a> {
         failure: Arc<Failure>,
         ids: &'a [EntryId],
     },
+    /// Entries of an ordered group that are not pending are held, each with the hash of its value.
+    Hold {
+        object: ObjectRef,
+        group: GroupId,
+        entries: &'a [(EntryId, u64)],
+    },
+    /// The hashes of the values of pending entries.
+    SetValues {
+        object: ObjectRef,
+        group: GroupId,
+        entries: &'a [(EntryId, u64)],
+    },
+    /// Entries are not held any more, and were never handed out.
+    Unhold {
+        object: ObjectRef,
+        group: GroupId,
+        ids: &'a [EntryId],
+        settled: Settled,
+    },
+    /// Nothing is held any more: what was is new again, or passed over.
+    UnholdAll {
+        object: ObjectRef,
+        group: GroupId,
+    },
     /// What a managed group has counted.
     SetGroupCounters {
         object: ObjectRef,
@@ -227,6 +251,8 @@ impl Mutation<'_> {
             }
             Self::RemovePending { object, .. }
             | Self::DeleteConsumer { object, .. }
+            | Self::Hold { object, .. }
+            | Self::Unhold { object, .. }
             | Self::RemoveEntries { object, with_references: true, .. } => Some(object),
             _ => None,
         }
@@ -251,6 +277,10 @@ impl Mutation<'_> {
             | Self::RemovePending { object, .. }
             | Self::NoteFailure { object, .. }
             | Self::SetGroupCounters { object, .. }
+            | Self::Hold { object, .. }
+            | Self::SetValues { object, .. }
+            | Self::Unhold { object, .. }
+            | Self::UnholdAll { object, .. }
             | Self::SetIdempotence { object, .. }
             | Self::Produced { object, .. }
             | Self::CountDuplicate { object }

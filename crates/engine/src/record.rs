@@ -55,6 +55,10 @@ enum Kind {
     NoteFailure = 41,
     SettlePending = 42,
     SetGroupCounters = 43,
+    Hold = 44,
+    SetValues = 45,
+    Unhold = 46,
+    UnholdAll = 47,
     SetIdempotence = 48,
     Produced = 49,
     CountDuplicate = 50,
@@ -63,7 +67,7 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 33] = [
+    const ALL: [Self; 37] = [
         Self::Created,
         Self::CreateStream,
         Self::CreateString,
@@ -92,6 +96,10 @@ impl Kind {
         Self::NoteFailure,
         Self::SettlePending,
         Self::SetGroupCounters,
+        Self::Hold,
+        Self::SetValues,
+        Self::Unhold,
+        Self::UnholdAll,
         Self::SetIdempotence,
         Self::Produced,
         Self::CountDuplicate,
@@ -113,6 +121,8 @@ impl Kind {
                 | Self::SetPolicy
                 | Self::NoteFailure
                 | Self::SetGroupCounters
+                | Self::Hold
+                | Self::SetValues
                 | Self::Produced
                 | Self::SetProductionCounts
         )

@@ -152,7 +152,7 @@ impl<'e> Transaction<'e> {
     fn signal_free_places(&mut self, object: ObjectRef) {
         let stream = self.state().stream(object.slot);
         let mut policies = stream.groups().filter_map(|(_, group)| group.policy());
-        if policies.any(|policy| policy.in_flight_max > 0) {
+        if policies.any(|policy| policy.in_flight_max > 0 || policy.order_by.is_some()) {
             drop(policies);
             let (db, key) = self.state().place_of(object);
             self.signal(db, &key, Signal::Ready);

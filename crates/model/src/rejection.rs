@@ -56,6 +56,10 @@ pub enum Rejection {
     IdempotentIdTaken,
     /// Only a managed group knows delays and reasons.
     GroupNotManaged,
+    /// What a group orders by changes only while nothing is pending or held.
+    OrderInUse,
+    /// A consumer has the entry and its time is not over.
+    EntryInWork,
     /// A group that counts what is in flight hands out nothing without acknowledgement.
     NoAckLimited,
     /// A group's dead letters would end in its own stream.
@@ -88,6 +92,8 @@ impl fmt::Display for Rejection {
             Self::NoSuchEntry => "no such entry",
             Self::IdempotentIdTaken => "the idempotent id belongs to another entry",
             Self::GroupNotManaged => "the group has no policy",
+            Self::OrderInUse => "something is pending or held in the order there is",
+            Self::EntryInWork => "a consumer is at work on the entry",
             Self::NoAckLimited => "the group hands out nothing without acknowledgement",
             Self::DeadLettersComeBack => "dead letters would come back to their own stream",
             Self::BlocksNotLoaded => "blocks of entries have to be loaded first",

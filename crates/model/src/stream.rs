@@ -131,10 +131,11 @@ impl Stream {
     /// need not exist.
     #[must_use]
     pub fn is_referenced(&self, id: EntryId) -> bool {
-        self.groups
-            .iter()
-            .flatten()
-            .any(|group| group.last_delivered_id < id || group.pending().contains(id))
+        self.groups.iter().flatten().any(|group| {
+            group.last_delivered_id < id
+                || group.pending().contains(id)
+                || group.order().is_some_and(|order| order.is_held(id))
+        })
     }
 
     /// Bytes on the heap, roughly.
@@ -360,6 +361,26 @@ impl Stream {
     /// Removes a pending record; whether there was one.
     pub fn remove_pending(&mut self, group: GroupId, id: EntryId, settled: Settled) -> bool {
         self.group_mut(group).remove_pending(id, settled)
+    }
+
+    /// Holds entries of an ordered group that are not pending, each with the hash of its value.
+    pub fn hold(&mut self, group: GroupId, entries: &[(EntryId, u64)]) {
+        self.group_mut(group).hold(entries);
+    }
+
+    /// Does not hold entries any more.
+    pub fn unhold(&mut self, group: GroupId, ids: &[EntryId], settled: Settled) {
+        self.group_mut(group).unhold(ids, settled);
+    }
+
+    /// Holds nothing any more: the group is about to be moved.
+    pub fn unhold_all(&mut self, group: GroupId) {
+        self.group_mut(group).unhold_all();
+    }
+
+    /// Says which values pending entries of an ordered group have.
+    pub fn set_values(&mut self, group: GroupId, entries: &[(EntryId, u64)]) {
+        self.group_mut(group).set_values(entries);
     }
 
     /// Notes how pending entries failed; what is not pending is passed over.

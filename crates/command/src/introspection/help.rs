@@ -306,7 +306,7 @@ const XDLQ: [&str; 17] = [
     "    The cursor is 0-0 at the end.",
 ];
 
-const XGROUP: [&str; 30] = [
+const XGROUP: [&str; 34] = [
     "CFGGET <key> <groupname>",
     "    What a group does by itself.",
     "CFGSET <key> <groupname> <item> <value> [<item> <value> ...]",
@@ -319,6 +319,8 @@ const XGROUP: [&str; 30] = [
     "      How long what failed waits.",
     "    * MAXINFLIGHT count, CONSUMERTTL milliseconds",
     "      So many have an owner at most; so long an idle consumer is kept.",
+    "    * ORDERBY field",
+    "      Entries of one value are worked off one after the other.",
     "    * DELCONSUMER RELEASE|DROP, PAUSED 0|1",
     "      What becomes of a deleted consumer's entries; nothing is handed out.",
     "CREATE <key> <groupname> <id|$> [option]",
@@ -337,6 +339,8 @@ const XGROUP: [&str; 30] = [
     "    Remove a group with all that is pending in it.",
     "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",
     "    Move the id after which a group delivers.",
+    "SKIP <key> <groupname> <id>",
+    "    Give up on an entry that others of its value wait for.",
 ];
 
 const XINFO: [&str; 6] = [

@@ -50,7 +50,7 @@ fn info_knows_subcommands_by_their_full_names() {
     );
     let Reply::Array(found) = info(&line("COMMAND INFO xgroup")) else { panic!("an array") };
     let Reply::Array(xgroup) = &found[0] else { panic!("an array") };
-    assert!(matches!(&xgroup[9], Reply::Array(subcommands) if subcommands.len() == 8));
+    assert!(matches!(&xgroup[9], Reply::Array(subcommands) if subcommands.len() == 9));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn help_lists_every_subcommand_and_no_other() {
         ("object", help::object(), None),
         ("xdlq", help::xdlq(), None),
         // Some are about what Redis does not have.
-        ("xgroup", help::xgroup(), Some(17 + 16)),
+        ("xgroup", help::xgroup(), Some(17 + 20)),
         ("xinfo", help::xinfo(), Some(9)),
     ] {
         let Reply::Array(page) = &reply else { panic!("an array") };

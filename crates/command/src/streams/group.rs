@@ -98,3 +98,7 @@ pub(crate) fn create_consumer(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>)
 pub(crate) fn delete_consumer(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
     Ok(Reply::count(txn.delete_consumer(db, args[2], args[3], args[4])?))
 }
+
+pub(crate) fn skip(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    Ok(Reply::Int(i64::from(txn.skip(db, args[2], args[3], id(args[4])?)?)))
+}

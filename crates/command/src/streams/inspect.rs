@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use millstream_engine::Transaction;
-use millstream_model::{Consumer, ConsumerId, Direction, EntryId, Group, Stream};
+use millstream_model::{Consumer, ConsumerId, Direction, EntryId, Group, Order, Stream};
 
 use super::group_policy;
 use crate::Reply;
@@ -96,10 +96,15 @@ fn managed(stream: &Stream, group: &Group, clock: &Clock) -> Vec<(Reply, Reply)>
     };
     let undelivered = stream.first_undelivered(group).map(|id| id.ms);
     let is_full = policy.in_flight_max > 0 && in_flight as u64 >= policy.in_flight_max;
-    let blocked_by = match (policy.is_paused, is_full) {
-        (true, _) => "paused",
-        (false, true) => "max-in-flight",
-        (false, false) => "",
+    let held = group.order().map_or(0, Order::held_len);
+    let blocked_by = if policy.is_paused {
+        "paused"
+    } else if is_full {
+        "max-in-flight"
+    } else if held >= clock.held_max {
+        "held"
+    } else {
+        ""
     };
     vec![
         (Reply::Text("policy"), group_policy::describe(policy)),
@@ -112,6 +117,7 @@ fn managed(stream: &Stream, group: &Group, clock: &Clock) -> Vec<(Reply, Reply)>
         (Reply::Text("vanished"), Reply::number(counters.vanished)),
         (Reply::Text("dropped"), Reply::number(counters.dropped)),
         (Reply::Text("in-flight"), Reply::count(in_flight)),
+        (Reply::Text("held"), Reply::count(held)),
         (Reply::Text("delayed"), Reply::count(pending.delayed_len())),
         (Reply::Text("oldest-pending-ms"), age(clock.steady_ms, pending.oldest_delivery_ms())),
         (Reply::Text("oldest-undelivered-ms"), age(clock.wall_ms, undelivered)),
@@ -119,15 +125,18 @@ fn managed(stream: &Stream, group: &Group, clock: &Clock) -> Vec<(Reply, Reply)>
     ]
 }
 
-/// What ages are measured against.
+/// What a group is measured against.
 struct Clock {
     steady_ms: u64,
     wall_ms: u64,
+    /// So many entries a group holds.
+    held_max: usize,
 }
 
 impl Clock {
     fn of(txn: &Transaction<'_>) -> Self {
-        Self { steady_ms: txn.steady_ms(), wall_ms: txn.now().wall_ms }
+        let held_max = txn.settings().held_max;
+        Self { steady_ms: txn.steady_ms(), wall_ms: txn.now().wall_ms, held_max }
     }
 }
 

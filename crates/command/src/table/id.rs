@@ -47,6 +47,8 @@ pub enum CommandId {
     XgroupHelp,
     /// `XGROUP SETID`
     XgroupSetid,
+    /// `XGROUP SKIP`
+    XgroupSkip,
     /// `XIDMPRECORD`
     Xidmprecord,
     /// `XINFO`

@@ -194,7 +194,7 @@ static XDLQ: [CommandSpec; 4] = [
 ];
 
 /// Subcommands of XGROUP.
-static XGROUP: [CommandSpec; 8] = [
+static XGROUP: [CommandSpec; 9] = [
     CommandSpec::new(Stream, Id::XgroupCfgget, "xgroup|cfgget", 4)
         .flags(&[Flag::Readonly])
         .categories(&[Category::Stream])
@@ -243,6 +243,15 @@ static XGROUP: [CommandSpec; 8] = [
         .categories(&[Category::Stream])
         .keys(&[KeySpec::at(2, &[ReadWrite, Update])])
         .docs("5.0.0", "O(1)", "Moves the point after which a group delivers new entries."),
+    CommandSpec::new(Stream, Id::XgroupSkip, "xgroup|skip", 5)
+        .flags(&[Flag::Write])
+        .categories(&[Category::Stream])
+        .keys(&[KeySpec::at(2, &[ReadWrite, Delete])])
+        .docs(
+            "0.1.0",
+            "O(log N) for N entries pending or held",
+            "Gives up on an entry that others of its value wait for.",
+        ),
 ];
 
 /// Subcommands of XINFO.

@@ -6,7 +6,7 @@
 
 use millstream_log::format::RECORD_BYTES_MAX;
 use millstream_model::{
-    BlockPlace, Group, GroupId, LoadedBlock, StoredBlock, StoredContents, Stream,
+    BlockPlace, EntryId, Group, GroupId, LoadedBlock, StoredBlock, StoredContents, Stream,
 };
 
 use super::kind::Kind;
@@ -185,6 +185,16 @@ impl<S: Sink> StreamEncoder<'_, S> {
             fields.id(id).bytes(&failure.consumer).bytes(&failure.error);
             Ok(())
         })?;
+        if let Some(order) = group.order() {
+            let ids = pending.range(EntryId::MIN, EntryId::MAX).map(|record| record.id);
+            let values = ids.filter_map(|id| Some((id, order.value(id)?)));
+            let mut item = |fields: &mut FieldWriter<'_>, _: &mut S, (id, value)| {
+                fields.id(id).number(value);
+                Ok(())
+            };
+            self.list(Kind::Values, values, &mut item)?;
+            self.list(Kind::Held, order.held(), &mut item)?;
+        }
         if let Some(counted) = group.counters().filter(|counted| **counted != Default::default()) {
             counters::encode(counted, &mut begin(&mut self.bytes, Kind::Counters));
             self.sink.record(&self.bytes)?;

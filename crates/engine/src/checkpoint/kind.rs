@@ -34,6 +34,10 @@ pub(super) enum Kind {
     Failures = 16,
     /// What the group before has counted, behind its pending entries.
     Counters = 17,
+    /// Some of the entries that it holds, in order of their ids.
+    Held = 20,
+    /// The values of some of its pending entries.
+    Values = 21,
 }
 
 impl Kind {
@@ -48,6 +52,8 @@ impl Kind {
                 | Self::Pending
                 | Self::Failures
                 | Self::Counters
+                | Self::Held
+                | Self::Values
                 | Self::Productions
                 | Self::StreamEnd
         )
@@ -70,6 +76,8 @@ impl Kind {
             Self::Policy,
             Self::Failures,
             Self::Counters,
+            Self::Held,
+            Self::Values,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

@@ -307,6 +307,14 @@ impl StreamLoader {
                     self.last_group()?.restore_pending(entry, order)?;
                     self.pending += 1;
                 }
+                Kind::Held => {
+                    let entry = (fields.id()?, fields.number()?);
+                    self.last_group()?.hold(&[entry]);
+                }
+                Kind::Values => {
+                    let entry = (fields.id()?, fields.number()?);
+                    self.last_group()?.set_values(&[entry]);
+                }
                 Kind::Failures => {
                     let id = fields.id()?;
                     let consumer = fields.bytes()?.into();

@@ -200,7 +200,13 @@ impl Transaction<'_> {
         {
             let model = self.state().stream(object.slot).group(group);
             let is_new = id > model.last_delivered_id();
-            if !is_dry && !is_new && !model.pending().contains(id) {
+            let value = self.order_value(object, group, id);
+            let is_known = is_new || model.pending().contains(id);
+            if let (false, false, Some(value)) = (is_dry, is_known, value) {
+                // It waits for its turn, which may have come already.
+                self.change(&Mutation::Hold { object, group, entries: &[(id, value)] });
+                self.signal(db, key, Signal::Ready);
+            } else if !is_dry && !is_known {
                 let entry = PendingEntry {
                     id,
                     owner: None,

@@ -154,6 +154,10 @@ fn refuse_for_group(state: &State, mutation: &Mutation<'_>) -> Result<(), Replay
         | Mutation::DestroyGroup { object, group }
         | Mutation::RemovePending { object, group, .. }
         | Mutation::NoteFailure { object, group, .. }
+        | Mutation::Hold { object, group, .. }
+        | Mutation::SetValues { object, group, .. }
+        | Mutation::Unhold { object, group, .. }
+        | Mutation::UnholdAll { object, group }
         | Mutation::SetGroupCounters { object, group, .. } => {
             group_of(state, object, group).map(|_| ())
         }

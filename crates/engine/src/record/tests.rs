@@ -293,8 +293,8 @@ fn golden_managed<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
     vec![
         (
             Mutation::SetPolicy { object, group, policy: Box::new(policy()) },
-            b"\x28\x01\x00\x09\x01\xac\x02\x02\x02\x03\x04\x05\x05\x01d\x06\x0a\xdc\x0b\x64\
-              \x07\x14\x08\x07\x09\x0f",
+            b"\x28\x01\x00\x0a\x01\xac\x02\x02\x02\x03\x04\x05\x05\x01d\x06\x0a\xdc\x0b\x64\
+              \x07\x14\x08\x07\x09\x0f\x0a\x01k",
         ),
         (
             Mutation::NoteFailure { object, group, failure, ids: const { &[id(1, 1)] } },
@@ -303,6 +303,24 @@ fn golden_managed<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
         (settle(Settled::DeadLettered), b"\x2a\x01\x00\x01\x01\x01\x01"),
         (settle(Settled::Vanished), b"\x2a\x01\x00\x02\x01\x01\x01"),
         (settle(Settled::Dropped), b"\x2a\x01\x00\x03\x01\x01\x01"),
+        (
+            Mutation::Hold { object, group, entries: const { &[(id(1, 1), 300), (id(1, 2), 7)] } },
+            b"\x2c\x01\x00\x02\x01\x01\xac\x02\x00\x01\x07",
+        ),
+        (
+            Mutation::SetValues { object, group, entries: const { &[(id(1, 1), 300)] } },
+            b"\x2d\x01\x00\x01\x01\x01\xac\x02",
+        ),
+        (
+            Mutation::Unhold {
+                object,
+                group,
+                ids: const { &[id(1, 1)] },
+                settled: Settled::Dropped,
+            },
+            b"\x2e\x01\x00\x03\x01\x01\x01",
+        ),
+        (Mutation::UnholdAll { object, group }, b"\x2f\x01\x00"),
         (
             Mutation::SetGroupCounters { object, group, counters },
             b"\x2b\x01\x00\x08\xac\x02\x02\x03\x04\x05\x06\x07\x08",
@@ -321,6 +339,7 @@ fn policy() -> GroupPolicy {
     policy.jitter_percent = 20;
     policy.in_flight_max = 7;
     policy.consumer_ttl_ms = 15;
+    policy.order_by = Some((*b"k").into());
     policy
 }
 

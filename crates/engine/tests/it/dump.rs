@@ -111,6 +111,12 @@ fn dump_group(group: &Group, text: &mut String) {
         let (who, what) = (failure.consumer.escape_ascii(), failure.error.escape_ascii());
         line!(text, "    failed {id} at {who}: {what}");
     }
+    if let Some(order) = group.order() {
+        let pending = group.pending().range(EntryId::MIN, EntryId::MAX);
+        let values: Vec<_> = pending.filter_map(|e| Some((e.id, order.value(e.id)?))).collect();
+        let held: Vec<_> = order.held().collect();
+        line!(text, "    values {values:?} held {held:?}");
+    }
     if let (Some(policy), Some(counters)) = (group.policy(), group.counters()) {
         // The one that is not logged.
         let counters = GroupCounters { dead_letter_failed: 0, ..*counters };

@@ -38,6 +38,7 @@ fn options() -> Options {
     let settings = Settings {
         block_limits: BlockLimits { bytes_max: 4096, entries_max: 4 },
         idempotence: IdempotenceLimits { duration_s: 90, per_producer_max: 80 },
+        ..Settings::default()
     };
     let mut log = LogOptions::default();
     log.salt = SALT;

@@ -17,6 +17,7 @@ mod groups;
 mod in_flight;
 mod keys;
 mod operation;
+mod ordered;
 mod parked;
 mod parked_claims;
 mod pending;

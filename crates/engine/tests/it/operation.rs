@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use millstream_engine::{
     AddRequest, ClaimOptions, CopyError, CounterOptions, DeliveredAt, ExpiryCondition,
-    GroupPosition, GroupReader, Nack, NackMode, NewId, Production, ReadFrom, ReadRequest,
-    StreamPosition, StringExpiry, StringForm, Transaction,
+    GroupPosition, GroupReader, LetterAction, LetterFilter, Nack, NackMode, NewId, Production,
+    ReadFrom, ReadRequest, StreamPosition, StringExpiry, StringForm, Transaction,
 };
 use millstream_model::{Backoff, EntryId, GroupPolicy, References, Rejection, TrimBy, TrimOptions};
 
@@ -35,6 +35,8 @@ pub(crate) enum Operation {
     CreateConsumer(Place, &'static [u8], &'static [u8]),
     DeleteConsumer(Place, &'static [u8], &'static [u8]),
     SetPolicy(Place, &'static [u8], GroupPolicy),
+    Skip(Place, &'static [u8], EntryId),
+    DeadLetters(u8, Vec<u8>, LetterAction),
     Acknowledge(Place, &'static [u8], Vec<EntryId>),
     AcknowledgeAndDelete(Place, &'static [u8], References, Vec<EntryId>),
     Nack(Place, &'static [u8], Nack<'static>, Vec<EntryId>),
@@ -200,7 +202,7 @@ impl Roller {
 
     fn manage(&mut self) -> Operation {
         let (place, group) = (self.place(), self.group());
-        match self.dice.roll(12) {
+        match self.dice.roll(15) {
             0..=4 => {
                 let read = self.sometimes(|roller| roller.dice.roll(5));
                 Operation::CreateGroup(place, group, self.position(), read)
@@ -212,6 +214,17 @@ impl Roller {
             7 => Operation::DestroyGroup(place, group),
             8 => Operation::CreateConsumer(place, group, self.consumer()),
             9 | 10 => Operation::SetPolicy(place, group, self.policy()),
+            11 if self.dice.once_in(2) => {
+                let action = self.dice.pick(&[
+                    LetterAction::Requeue { make_stream: true },
+                    LetterAction::Requeue { make_stream: false },
+                    LetterAction::Purge,
+                ]);
+                let plain = self.dice.once_in(3);
+                let suffix: &[u8] = if plain { b"" } else { b":dlq" };
+                Operation::DeadLetters(place.0, [place.1, suffix].concat(), action)
+            }
+            12 => Operation::Skip(place, group, self.id()),
             _ => Operation::DeleteConsumer(place, group, self.consumer()),
         }
     }
@@ -231,6 +244,7 @@ impl Roller {
         });
         policy.jitter_percent = self.dice.pick(&[0, 50]);
         policy.in_flight_max = self.dice.roll(5);
+        policy.order_by = self.sometimes(|_| (*b"field").into());
         policy.consumer_ttl_ms = self.dice.roll(3) * 40;
         policy.is_paused = self.dice.once_in(8);
         policy
@@ -321,7 +335,8 @@ impl Operation {
                 let production = production.map(|(producer, iid)| Production { producer, iid });
                 let request =
                     AddRequest { id: *id, no_create: *no_create, trim: *trim, production };
-                let value = txn.now().monotonic_ms.to_string();
+                // Few, so that some wait for each other.
+                let value = (txn.now().monotonic_ms % 4).to_string();
                 txn.add(*db, key, &request, &[b"field", value.as_bytes()]).map(|_| ())
             }
             Self::Trim((db, key), options) => txn.trim(*db, key, options).map(|_| ()),
@@ -345,6 +360,8 @@ impl Operation {
             | Self::DestroyGroup(..)
             | Self::CreateConsumer(..)
             | Self::SetPolicy(..)
+            | Self::Skip(..)
+            | Self::DeadLetters(..)
             | Self::DeleteConsumer(..) => self.run_on_groups(txn),
             Self::Acknowledge(..)
             | Self::AcknowledgeAndDelete(..)
@@ -366,6 +383,19 @@ impl Operation {
             Self::DestroyGroup((db, key), group) => txn.destroy_group(*db, key, group).map(|_| ()),
             Self::SetPolicy((db, key), group, policy) => {
                 txn.set_group_policy(*db, key, group, policy.clone())
+            }
+            Self::Skip((db, key), group, id) => txn.skip(*db, key, group, *id).map(|_| ()),
+            Self::DeadLetters(db, key, action) => {
+                let filter = LetterFilter {
+                    ids: None,
+                    group: None,
+                    reason: None,
+                    consumer: None,
+                    min_age_ms: 0,
+                    count: 5,
+                    cursor: EntryId::MIN,
+                };
+                txn.dead_letters(*db, key, *action, &filter, false).map(|_| ())
             }
             Self::CreateConsumer((db, key), group, consumer) => {
                 txn.create_consumer(*db, key, group, consumer).map(|_| ())
