@@ -1,4 +1,5 @@
-//! What happens because time passes: expiry, timeouts of parked reads, forgetting of productions.
+//! What happens because time passes: expiry, timeouts of parked reads, forgetting of productions,
+//! delayed entries (`schedule/fire.rs`).
 //!
 //! All of it is logged as effects, so recovery never looks at a clock. Nobody admits this work
 //! before the lock, so it asks for log space itself: where there is none, expired keys stay (absent
@@ -39,7 +40,9 @@ impl Core {
         // What cannot be logged waits for the next look, which its owner takes now and then.
         let logged = [expiry, claim, forgetting].into_iter().flatten().min();
         let logged = logged.filter(|_| !self.is_log_full);
-        [logged, self.waiters.next_deadline()].into_iter().flatten().min()
+        let schedule = self.state.next_due_stream().map(|(at_ms, _)| from_wall(at_ms));
+        let schedule = schedule.map(|at_ms| at_ms.max(self.schedule_pause.until_ms));
+        [logged, schedule, self.waiters.next_deadline()].into_iter().flatten().min()
     }
 }
 
@@ -49,6 +52,7 @@ impl Transaction<'_> {
         self.expire_keys(budget);
         self.forget_productions(budget);
         self.run_due_waiters(budget);
+        self.fire_due(budget, false);
         self.core.next_due(self.now).is_some_and(|at_ms| at_ms <= self.now.monotonic_ms)
     }
 

@@ -248,11 +248,18 @@ impl Engine {
     }
 
     /// Does what time demands, at most about `budget` pieces of it: expired keys go, parked reads
-    /// time out or claim, productions are forgotten.
+    /// time out or claim, productions are forgotten, delayed entries are appended. Blocks that this
+    /// takes are read with the engine free.
     pub fn run_due(&self, now: Now, budget: usize) -> Due {
         let mut transaction = self.lock(now);
         let has_more = transaction.run_due(budget);
-        Due { has_more, garbage: transaction.take_garbage() }
+        let garbage = transaction.take_garbage();
+        let needed = transaction.take_needed();
+        drop(transaction);
+        if !needed.is_empty() {
+            self.fire_after_loading(now, &needed, budget);
+        }
+        Due { has_more, garbage }
     }
 
     /// Waits until something is due, until [`Self::wake_timer`], or for `at_most`.
@@ -423,6 +430,10 @@ impl Shared {
         LogPosition::new(self.durable.load(Ordering::Acquire))
     }
 
+    pub(crate) fn written(&self) -> LogPosition {
+        LogPosition::new(self.written.load(Ordering::Acquire))
+    }
+
     pub(crate) fn room(&self) -> Option<&Room> {
         self.room.as_ref()
     }
@@ -491,6 +502,7 @@ impl Core {
             keyspace_hits: 0,
             keyspace_misses: 0,
             expired_keys: 0,
+            schedule_pause: crate::schedule::Pause::default(),
             is_log_full: false,
             is_broken: false,
             cache: Cache::default(),

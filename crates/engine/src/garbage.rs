@@ -111,7 +111,7 @@ impl GarbageCount {
     /// An object goes: nothing refers to its blocks any more.
     pub(crate) fn free_places(&self, data: &ObjectData) {
         if let Some(stream) = data.as_stream() {
-            self.1.lock().extend(stream.entries().places());
+            self.1.lock().extend(stream.places());
         }
     }
 }

@@ -14,6 +14,7 @@ mod encode;
 mod error;
 pub(crate) mod fields;
 pub(crate) mod policy;
+mod schedule;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ mod tests;
 pub(crate) use decode::{replay_image, replay_with};
 pub(crate) use encode::encode;
 pub(crate) use error::ReplayError;
+pub(crate) use schedule::encode_token;
 
 /// The kind byte of each part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +58,13 @@ enum Kind {
     CountDuplicate = 50,
     ForgetProductions = 51,
     SetProductionCounts = 52,
+    Schedule = 57,
+    Unschedule = 58,
+    CountScheduleFailures = 59,
 }
 
 impl Kind {
-    const ALL: [Self; 30] = [
+    const ALL: [Self; 33] = [
         Self::Created,
         Self::CreateStream,
         Self::CreateString,
@@ -90,6 +95,9 @@ impl Kind {
         Self::CountDuplicate,
         Self::ForgetProductions,
         Self::SetProductionCounts,
+        Self::Schedule,
+        Self::Unschedule,
+        Self::CountScheduleFailures,
     ];
 
     /// Whether an image may have it: those that build one object from nothing.

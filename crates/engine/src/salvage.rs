@@ -395,7 +395,7 @@ impl State {
     fn give_up_block(&mut self, object: ObjectRef, cold: ColdBlock) {
         self.before_change(object);
         let stream = self.stream_mut(object.slot);
-        let before = BlockBytes::of(stream.entries());
+        let before = BlockBytes::of(stream);
         stream.give_up_block(cold);
         self.note_blocks(object, before);
     }

@@ -30,6 +30,10 @@ pub(super) enum Kind {
     Time = 12,
     /// The policy of the group before.
     Policy = 13,
+    /// Delayed entries of the stream begin: counts; then blocks with their fields, as `Blocks`.
+    Schedule = 18,
+    /// Some of their tokens, in order.
+    Tokens = 19,
 }
 
 impl Kind {
@@ -43,6 +47,8 @@ impl Kind {
                 | Self::Consumers
                 | Self::Pending
                 | Self::Productions
+                | Self::Schedule
+                | Self::Tokens
                 | Self::StreamEnd
         )
     }
@@ -62,6 +68,8 @@ impl Kind {
             Self::StreamEnd,
             Self::Time,
             Self::Policy,
+            Self::Schedule,
+            Self::Tokens,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

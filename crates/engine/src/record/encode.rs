@@ -3,7 +3,7 @@
 use millstream_model::{EntryId, GroupId, PendingEntry};
 
 use super::fields::FieldWriter;
-use super::{ALL_DATABASES, IS_DELETION, Kind, WITH_REFERENCES, policy};
+use super::{ALL_DATABASES, IS_DELETION, Kind, WITH_REFERENCES, policy, schedule};
 use crate::mutation::Mutation;
 use crate::object::ObjectRef;
 
@@ -102,6 +102,12 @@ impl Encoder<'_> {
             Mutation::SetProductionCounts { object, added, duplicates } => {
                 self.kind(Kind::SetProductionCounts).object(object);
                 self.number(added).number(duplicates)
+            }
+            Mutation::Schedule { .. }
+            | Mutation::Unschedule { .. }
+            | Mutation::CountScheduleFailures { .. } => {
+                schedule::encode(mutation, &mut self.fields);
+                self
             }
             _ => self.group_part(mutation),
         }
