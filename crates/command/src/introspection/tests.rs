@@ -105,6 +105,10 @@ fn list_filters_names() {
 fn keys_are_found_or_the_reason_is_given() {
     for (command, expected) in [
         ("xadd k * a b", "[k]"),
+        ("xschedule add k DELAY 5 f v", "[[k ~[+RW +insert]]]"),
+        ("xschedule list k COUNT 5", "[[k ~[+RO +access]]]"),
+        ("xschedule cancel k 5-1 6-2", "[[k ~[+RW +delete]]]"),
+        ("xschedule run k 5-1 6-2", "[[k ~[+RW +update]]]"),
         ("rename a b", "[a b]"),
         ("del a b c", "[a b c]"),
         ("xgroup create k g 0", "[k]"),
@@ -154,6 +158,7 @@ fn help_lists_every_subcommand_and_no_other() {
         // Six are about what Redis does not have.
         ("xgroup", help::xgroup(), Some(17 + 6)),
         ("xinfo", help::xinfo(), Some(9)),
+        ("xschedule", help::xschedule(), None),
     ] {
         let Reply::Array(page) = &reply else { panic!("an array") };
         assert!(

@@ -83,6 +83,8 @@ fn the_questions_that_gates_ask_have_the_answers_of_redis() {
             "xgroup|create",
             "xgroup|createconsumer",
             "xidmprecord",
+            "xschedule|add",
+            "xschedule|run",
             "xsetid",
             "copy",
             "restore",

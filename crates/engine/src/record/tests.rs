@@ -4,7 +4,7 @@ use bytes::Bytes;
 use millstream_log::RecordReader;
 use millstream_model::{
     BlockLimits, ConsumerDeletion, ConsumerId, EntryId, GroupId, GroupPolicy, IdempotenceLimits,
-    PendingEntry,
+    PendingEntry, ScheduleToken,
 };
 use proptest::prelude::*;
 
@@ -58,6 +58,7 @@ fn golden<'a>(state: &State) -> Vec<(Mutation<'a>, &'static [u8])> {
     let mut golden = golden_directory(state);
     golden.extend(golden_entries(object(state, 1)));
     golden.extend(golden_groups(object(state, 1)));
+    golden.extend(golden_schedule(object(state, 1)));
     golden
 }
 
@@ -255,6 +256,29 @@ fn golden_groups<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
     ]
 }
 
+const fn token(due_ms: u64, sequence: u64) -> ScheduleToken {
+    ScheduleToken { due_ms, sequence }
+}
+
+fn golden_schedule<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
+    const FIELDS: &[&[u8]] = &[b"f", b"v"];
+    let (token_of_new, fields) = (token(300, 3), FIELDS);
+    vec![
+        (
+            Mutation::Schedule { object, token: token_of_new, fields },
+            b"\x39\x01\xac\x02\x03\x02\x01f\x01v",
+        ),
+        (
+            Mutation::Unschedule {
+                object,
+                tokens: const { &[token(300, 3), token(300, 5), token(302, 4)] },
+            },
+            b"\x3a\x01\x03\xac\x02\x03\x00\x02\x02\x04",
+        ),
+        (Mutation::CountScheduleFailures { object, failures: 300 }, b"\x3b\x01\xac\x02"),
+    ]
+}
+
 fn policy() -> GroupPolicy {
     let mut policy = GroupPolicy::default();
     policy.visibility_ms = 300;
@@ -391,6 +415,26 @@ fn contradictions_are_refused_with_their_reason() {
                 entries: &owned,
             },
             unknown("consumer", 9),
+        ),
+        (
+            Mutation::Schedule { object: string, token: token(5, 1), fields: &[b"f", b"v"] },
+            ReplayError::OtherType { object: 2 },
+        ),
+        (
+            Mutation::Schedule { object: stream, token: token(5, 0), fields: &[b"f", b"v"] },
+            taken("delayed entry", 0),
+        ),
+        (
+            Mutation::Schedule { object: stream, token: token(5, 1), fields: &[b"f"] },
+            ReplayError::OutOfRange { what: "count of fields", value: 1 },
+        ),
+        (
+            Mutation::Schedule { object: stream, token: token(u64::MAX, 1), fields: &[b"f", b"v"] },
+            ReplayError::OutOfRange { what: "delayed entry", value: u64::MAX },
+        ),
+        (
+            Mutation::Unschedule { object: stream, tokens: const { &[token(5, 1)] } },
+            unknown("delayed entry", 1),
         ),
     ];
     for (mutation, expected) in &table {

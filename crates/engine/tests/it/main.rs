@@ -20,4 +20,5 @@ mod policy;
 mod random;
 mod reads;
 mod reload;
+mod schedule;
 mod store;
