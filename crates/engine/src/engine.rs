@@ -255,6 +255,9 @@ impl Engine {
         let has_more = transaction.run_due(budget);
         let garbage = transaction.take_garbage();
         let needed = transaction.take_needed();
+        if has_more {
+            transaction.give_way();
+        }
         drop(transaction);
         if !needed.is_empty() {
             self.fire_after_loading(now, &needed, budget);

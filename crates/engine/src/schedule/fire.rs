@@ -4,7 +4,7 @@
 //! in both. They fire in order: while the first one of a stream cannot, those behind it wait. What
 //! cannot be done now is put off and never lost:
 //! * the stream refuses: counted, and asked again after 1 s, doubling up to a minute;
-//! * there is no room in the log or in memory, or writes are not committed fast enough: after 5 ms,
+//! * there is no room in the log or in memory, or writes are not committed fast enough: after 2 ms,
 //!   doubling up to half a second, for all streams;
 //! * blocks are on disk only: they are read with the engine free, and then it goes on.
 //!
@@ -29,8 +29,8 @@ use crate::waiters::Signal;
 const HOLD_BYTES_MAX: usize = 128 << 10;
 /// Blocks of the next entries that are read along with that of the first.
 const READ_AHEAD: usize = 64;
-/// Nothing is fired while so much of the log waits to be written.
-const UNWRITTEN_BYTES_MAX: u64 = 8 << 20;
+/// Nothing is fired while so much of the log waits to be written: replies of others wait behind it.
+const UNWRITTEN_BYTES_MAX: u64 = 1 << 20;
 /// As many times as much log as makes a checkpoint due, while none can be made.
 const OVERDUE_MAX: u64 = 4;
 
@@ -43,7 +43,7 @@ pub(crate) struct Pause {
 }
 
 impl Pause {
-    const MIN_MS: u64 = 5;
+    const MIN_MS: u64 = 2;
     const MAX_MS: u64 = 500;
 
     fn begin(&mut self, now_ms: u64) {
