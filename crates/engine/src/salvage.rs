@@ -159,6 +159,8 @@ pub struct StoreCounts {
     pub entries: u64,
     /// Pending entries of all groups.
     pub pending: u64,
+    /// Delayed entries.
+    pub scheduled: u64,
     /// Blocks on disk.
     pub blocks: u64,
     /// Their bytes there.
@@ -359,6 +361,7 @@ fn count(state: &State) -> StoreCounts {
         counts.streams += 1;
         counts.groups += stream.group_count() as u64;
         counts.entries += stream.entries().len();
+        counts.scheduled += stream.schedule().map_or(0, |schedule| schedule.len() as u64);
         counts.pending +=
             stream.groups().map(|(_, group)| group.pending().len() as u64).sum::<u64>();
     }

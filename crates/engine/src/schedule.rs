@@ -10,6 +10,7 @@ mod fire;
 pub(crate) use apply::cold_for;
 pub(crate) use fire::Pause;
 
+use std::collections::HashSet;
 use std::fmt;
 
 use millstream_model::{ColdBlock, EntryId, PinnedEntry, Rejection, Schedule, ScheduleToken};
@@ -119,16 +120,18 @@ impl Transaction<'_> {
         after: Option<ScheduleToken>,
         count: usize,
     ) -> Result<ScheduleListing, Rejection> {
-        let Some(object) = self.find_stream(db, key)? else { return Ok(ScheduleListing::default()) };
+        let Some(object) = self.find_stream(db, key)? else {
+            return Ok(ScheduleListing::default());
+        };
         let Some(schedule) = self.state().stream(object.slot).schedule() else {
             return Ok(ScheduleListing::default());
         };
         let mut listed = Vec::new();
-        let mut cold: Vec<ColdBlock> = Vec::new();
+        let (mut cold, mut seen) = (Vec::new(), HashSet::new());
         let mut loaded_bytes = 0;
         for token in schedule.after(after).take(count.clamp(1, LISTED_MAX)) {
             if let Err(block) = schedule.payload(token)
-                && !cold.contains(&block)
+                && seen.insert(block.first)
             {
                 loaded_bytes += u64::from(block.place.bytes);
                 if loaded_bytes > LOADED_BYTES_MAX && !cold.is_empty() {
@@ -221,7 +224,7 @@ impl Transaction<'_> {
         let Some(schedule) = self.state().stream(object.slot).schedule() else {
             return Vec::new();
         };
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         let known = tokens.iter().copied().filter(|token| schedule.contains(*token));
         known.filter(|token| seen.insert(*token)).collect()
     }

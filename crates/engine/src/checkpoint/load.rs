@@ -14,8 +14,8 @@ use foldhash::fast::FixedState;
 use millstream_log::RecordReader;
 use millstream_model::{
     BlockError, BlockPlace, ConsumerId, Entries, EntryId, Group, GroupId, Idempotence,
-    IdempotenceLimits, LoadedBlock, PendingEntry, RestoreError, Schedule, ScheduleToken, StoredBlock,
-    StoredContents, StoredTombstones, Stream,
+    IdempotenceLimits, LoadedBlock, PendingEntry, RestoreError, Schedule, ScheduleToken,
+    StoredBlock, StoredContents, StoredTombstones, Stream,
 };
 
 use super::encode::{HAS_TOMBSTONES, IS_INLINE};

@@ -325,7 +325,9 @@ impl Operation {
                 let value = txn.now().monotonic_ms.to_string();
                 txn.schedule(*db, key, *due_ms, &[b"delayed", value.as_bytes()]).map(|_| ())
             }
-            Self::Unschedule((db, key), which, is_run) => unschedule(txn, (*db, key), *which, *is_run),
+            Self::Unschedule((db, key), which, is_run) => {
+                unschedule(txn, (*db, key), *which, *is_run)
+            }
             Self::CreateGroup(..)
             | Self::SetGroupPosition(..)
             | Self::DestroyGroup(..)

@@ -38,7 +38,9 @@ fn values(engine: &Engine) -> String {
 }
 
 fn scheduled(engine: &Engine) -> usize {
-    now(engine, |txn| txn.stream(0, b"s").expect("a stream").and_then(|s| s.schedule()).map_or(0, |s| s.len()))
+    now(engine, |txn| {
+        txn.stream(0, b"s").expect("a stream").and_then(|s| s.schedule()).map_or(0, |s| s.len())
+    })
 }
 
 #[test]
@@ -117,7 +119,12 @@ fn the_list_goes_on_where_it_was_whatever_went_meanwhile() {
     let large = "x".repeat(700 << 10);
     (0..3).for_each(|_| _ = add(&engine, 0, 5, &large));
     assert_eq!(list(None, 100).expect("lists").entries.len(), 2, "a reply has a bounded size");
-    assert!(list(Some(ScheduleToken { due_ms: u64::MAX, sequence: 0 }), 9).expect("lists").entries.is_empty());
+    assert!(
+        list(Some(ScheduleToken { due_ms: u64::MAX, sequence: 0 }), 9)
+            .expect("lists")
+            .entries
+            .is_empty()
+    );
 }
 
 #[test]
@@ -245,7 +252,9 @@ fn what_a_stream_refuses_stays_and_is_tried_later_and_later() {
     };
     assert_eq!(failures(9), 0);
     // After 1 s, 2 s, 4 s, ...
-    for (ms, expected) in [(10, 1), (1009, 1), (1010, 2), (3009, 2), (3010, 3), (7009, 3), (7010, 4)] {
+    for (ms, expected) in
+        [(10, 1), (1009, 1), (1010, 2), (3009, 2), (3010, 3), (7009, 3), (7010, 4)]
+    {
         assert_eq!(failures(ms), expected, "at {ms}");
     }
     assert_eq!(scheduled(&engine), 1);
@@ -307,6 +316,32 @@ fn a_schedule_on_disk_survives_restarts_and_fires_in_order() {
 }
 
 #[test]
+fn what_cannot_be_read_back_stays_and_is_counted() {
+    let (store, _) = spilled();
+    let disk = store.disk.crash(Crash::LoseAll);
+    let names: Vec<_> = disk.names().into_iter().filter(|name| name.ends_with(".blk")).collect();
+    let whole: Vec<_> = names.iter().map(|name| disk.contents(name).expect("listed")).collect();
+    for (name, bytes) in names.iter().zip(&whole) {
+        let damaged =
+            bytes.iter().enumerate().map(|(at, byte)| if at < 64 { *byte } else { !byte });
+        disk.set_contents(name, damaged.collect());
+    }
+    let mut store = Store::open(disk, at(2));
+    run_due(store.engine(), at(5000));
+    let failures = now(store.engine(), |txn| {
+        let stream = txn.stream(0, b"s").expect("a stream").expect("there");
+        stream.schedule().expect("there").failures()
+    });
+    assert_eq!((scheduled(store.engine()), failures), (180, 1));
+    store.sync();
+    let disk = store.disk.crash(Crash::LoseAll);
+    names.iter().zip(whole).for_each(|(name, bytes)| disk.set_contents(name, bytes));
+    let mut store = Store::open(disk, at(5000));
+    drain(&mut store, 5000);
+    assert_eq!(values(store.engine()).split_whitespace().count(), 180);
+}
+
+#[test]
 fn after_a_crash_each_entry_is_in_one_of_both() {
     let disk = MemoryStorage::new();
     let mut store = Store::open(disk.clone(), at(0));
@@ -363,9 +398,10 @@ fn on_a_full_disk_they_wait_for_room() {
     }
     assert!(room.limit() >= store.engine().written(), "nothing goes beyond prepared space");
     assert!(scheduled(store.engine()) > count / 2, "they wait");
-    let failures = store.engine().lock(at(0)).stream(0, b"s").map(|s| {
-        s.and_then(|stream| stream.schedule()).map(millstream_model::Schedule::failures)
-    });
+    let failures =
+        store.engine().lock(at(0)).stream(0, b"s").map(|s| {
+            s.and_then(|stream| stream.schedule()).map(millstream_model::Schedule::failures)
+        });
     assert_eq!(failures, Ok(Some(0)), "the stream refused nothing");
     store.disk.set_capacity_bytes(None);
     drain(&mut store, 20_000);
@@ -377,7 +413,9 @@ fn the_timer_knows_the_next_time_over_all_streams() {
     let engine = in_memory();
     fill(&engine, [1]);
     for (ms, key) in [(30_u64, b"a"), (20, b"b"), (40, b"c")] {
-        run(&engine, at(0), |txn| txn.schedule(0, key, START_MS + ms, &[b"f", b"v"])).0.expect("adds");
+        run(&engine, at(0), |txn| txn.schedule(0, key, START_MS + ms, &[b"f", b"v"]))
+            .0
+            .expect("adds");
     }
     let has_more = |ms| engine.run_due(at(ms), 1).has_more;
     assert!(!has_more(19) && !has_more(20) && !has_more(29));

@@ -157,9 +157,9 @@ impl DueIndex {
     ) -> impl Iterator<Item = ScheduleToken> + '_ {
         let index = token.map_or(0, |token| self.chunk_at(token));
         let here = self.chunks.get(index);
-        let start = here.zip(token).map_or(0, |(chunk, token)| {
-            chunk.tokens.partition_point(|other| *other <= token)
-        });
+        let start = here
+            .zip(token)
+            .map_or(0, |(chunk, token)| chunk.tokens.partition_point(|other| *other <= token));
         let here = here.into_iter().flat_map(move |chunk| chunk.tokens.range(start..));
         let behind = self.chunks.range(self.chunks.len().min(index + 1)..);
         here.chain(behind.flat_map(|chunk| chunk.tokens.iter())).copied()
