@@ -1,9 +1,10 @@
 //! A fingerprint of what is stored, for tests: DEBUG DIGEST.
 //!
 //! Equal content has equal digests, whatever the order in which it came to be: entries, groups with
-//! their pending entries, delayed entries (by their tokens), strings, and whether keys expire. How it lies in memory does not count,
-//! nor does when a consumer was last seen, or which productions are still recognised. The digests
-//! mean nothing to other servers. 40 hexadecimal digits, as people know them.
+//! their pending entries, delayed entries (by their tokens), strings, and whether keys expire. How
+//! it lies in memory does not count, nor does when a consumer was last seen, or which productions
+//! are still recognised. The digests mean nothing to other servers. 40 hexadecimal digits, as
+//! people know them.
 
 use std::fmt::Write as _;
 

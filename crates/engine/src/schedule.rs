@@ -1,8 +1,8 @@
 //! Entries that are appended later: XSCHEDULE without its grammar.
 //!
 //! The schedule belongs to the stream object and goes where that goes. Adding creates the stream;
-//! nothing here changes the version that WATCH compares, but for that. Firing is `schedule/fire.rs`:
-//! at its time by the timer, or at once by RUN. Tests: `tests/it/schedule.rs`.
+//! nothing here changes the version that WATCH compares, but for that. Firing is in
+//! `schedule/fire.rs`: at its time by the timer, or at once by RUN. Tests: `tests/it/schedule.rs`.
 
 mod apply;
 mod fire;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use millstream_log::RecordReader;
 use millstream_model::{
     BlockLimits, ConsumerDeletion, ConsumerId, EntryId, GroupId, GroupPolicy, IdempotenceLimits,
-    PendingEntry, ScheduleToken,
+    PendingEntry,
 };
 use proptest::prelude::*;
 
@@ -14,6 +14,9 @@ use crate::mutation::Mutation;
 use crate::object::{ObjectData, ObjectId, ObjectRef};
 use crate::state::State;
 use crate::strings::StringForm;
+
+mod schedule;
+use schedule::{golden_schedule, token};
 
 const LIMITS: IdempotenceLimits = IdempotenceLimits { duration_s: 100, per_producer_max: 300 };
 
@@ -253,29 +256,6 @@ fn golden_groups<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
             Mutation::SetPolicy { object, group, policy: policy() },
             b"\x28\x01\x00\x03\x01\xac\x02\x02\x02\x03",
         ),
-    ]
-}
-
-const fn token(due_ms: u64, sequence: u64) -> ScheduleToken {
-    ScheduleToken { due_ms, sequence }
-}
-
-fn golden_schedule<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
-    const FIELDS: &[&[u8]] = &[b"f", b"v"];
-    let (token_of_new, fields) = (token(300, 3), FIELDS);
-    vec![
-        (
-            Mutation::Schedule { object, token: token_of_new, fields },
-            b"\x39\x01\xac\x02\x03\x02\x01f\x01v",
-        ),
-        (
-            Mutation::Unschedule {
-                object,
-                tokens: const { &[token(300, 3), token(300, 5), token(302, 4)] },
-            },
-            b"\x3a\x01\x03\xac\x02\x03\x00\x02\x02\x04",
-        ),
-        (Mutation::CountScheduleFailures { object, failures: 300 }, b"\x3b\x01\xac\x02"),
     ]
 }
 

@@ -9,7 +9,7 @@
 //! * blocks are on disk only: they are read with the engine free, and then it goes on.
 //!
 //! A hold of the engine fires at most its budget of entries, and ends early behind large ones.
-//! Tests: `tests/it/schedule.rs`, `tests/it/schedule_crash.rs`.
+//! Tests: `tests/it/schedule.rs`; random operations in `tests/it/random.rs`, `tests/it/crash.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
