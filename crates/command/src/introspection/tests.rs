@@ -105,10 +105,6 @@ fn list_filters_names() {
 fn keys_are_found_or_the_reason_is_given() {
     for (command, expected) in [
         ("xadd k * a b", "[k]"),
-        ("xschedule add k DELAY 5 f v", "[[k ~[+RW +insert]]]"),
-        ("xschedule list k COUNT 5", "[[k ~[+RO +access]]]"),
-        ("xschedule cancel k 5-1 6-2", "[[k ~[+RW +delete]]]"),
-        ("xschedule run k 5-1 6-2", "[[k ~[+RW +update]]]"),
         ("rename a b", "[a b]"),
         ("del a b c", "[a b c]"),
         ("xgroup create k g 0", "[k]"),
@@ -132,6 +128,10 @@ fn keys_are_found_or_the_reason_is_given() {
 fn keys_come_with_what_happens_to_them() {
     for (command, expected) in [
         ("xadd k * a b", "[[k ~[+RW +update]]]"),
+        ("xschedule add k DELAY 5 f v", "[[k ~[+RW +insert]]]"),
+        ("xschedule list k COUNT 5", "[[k ~[+RO +access]]]"),
+        ("xschedule cancel k 5-1 6-2", "[[k ~[+RW +delete]]]"),
+        ("xschedule run k 5-1 6-2", "[[k ~[+RW +update]]]"),
         ("rename a b", "[[a ~[+RW +access +delete]] [b ~[+OW +update]]]"),
         ("set k v", "[[k ~[+OW +update]]]"),
         ("set k v EX 1 get", "[[k ~[+RW +access +update]]]"),

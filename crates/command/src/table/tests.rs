@@ -112,8 +112,18 @@ fn the_questions_that_gates_ask_have_the_answers_of_redis() {
     assert_eq!(
         named(CommandSpec::is_container),
         [
-            "xgroup", "xinfo", "client", "acl", "backup", "config", "module", "latency", "memory",
-            "slowlog", "object"
+            "xgroup",
+            "xinfo",
+            "xschedule",
+            "client",
+            "acl",
+            "backup",
+            "config",
+            "module",
+            "latency",
+            "memory",
+            "slowlog",
+            "object"
         ]
     );
     assert!(named(CommandSpec::is_write).contains(&"xreadgroup"));

@@ -1,8 +1,10 @@
 //! Delayed entries: when they fire, in which order, what carries them, and what puts them off.
 
+use std::sync::Arc;
+
 use millstream_engine::{
-    Engine, ExpiryCondition, KeyVersion, NewId, Prepared, ReadFrom, RunError, StringExpiry,
-    Transaction,
+    Engine, ExpiryCondition, KeyVersion, Loss, NewId, Prepared, ReadFrom, RunError, Storage,
+    StringExpiry, Transaction, salvage,
 };
 use millstream_log::memory_storage::{Crash, MemoryStorage};
 use millstream_model::{Direction, EntryId, Rejection, ScheduleToken};
@@ -12,7 +14,7 @@ use crate::entries::{fill, request};
 use crate::parked::{park, with_group};
 use crate::pending::read_by;
 use crate::reads::plain;
-use crate::store::{START_MS, Store, at, id, in_memory, now, refused, run, run_due};
+use crate::store::{START_MS, Store, at, id, in_memory, now, refused, run, run_due, small};
 
 /// Adds an entry with a value, due at that time; at time `ms`.
 fn add(engine: &Engine, ms: u64, due_ms: u64, value: &str) -> ScheduleToken {
@@ -339,6 +341,37 @@ fn what_cannot_be_read_back_stays_and_is_counted() {
     let mut store = Store::open(disk, at(5000));
     drain(&mut store, 5000);
     assert_eq!(values(store.engine()).split_whitespace().count(), 180);
+}
+
+#[test]
+fn what_is_damaged_is_given_up_by_repair_and_the_rest_fires() {
+    let (store, _) = spilled();
+    let disk = store.disk.crash(Crash::LoseAll);
+    let mut names = disk.names();
+    names.retain(|name| name.ends_with(".blk"));
+    let mut bytes = disk.contents(&names[0]).expect("listed");
+    bytes[100..200].fill(0xff);
+    disk.set_contents(&names[0], bytes);
+    let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+    let salvaged = salvage(&storage, &small(), at(3), &mut |_| ()).expect("opens");
+    let lost: u64 = salvaged
+        .losses
+        .iter()
+        .map(|loss| match loss {
+            Loss::Scheduled { key, count, .. } => {
+                assert_eq!(key, b"s");
+                *count
+            }
+            other => panic!("{other}"),
+        })
+        .sum();
+    assert!(lost > 0 && lost < 180, "{lost} are lost");
+    assert_eq!(salvaged.counts.scheduled, 180);
+    salvaged.finish().expect("repairs");
+    let mut store = Store::open(disk, at(3));
+    assert_eq!(scheduled(store.engine()) as u64, 180 - lost);
+    drain(&mut store, 5000);
+    assert_eq!(values(store.engine()).split_whitespace().count() as u64, 180 - lost);
 }
 
 #[test]
