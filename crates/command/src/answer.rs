@@ -10,7 +10,7 @@ use crate::keys::{copy, counters, dump, expire, keyspace, object, scan, strings}
 use crate::refusal::{Halt, Outcome, Refusal};
 use crate::streams::{
     acknowledge, add, claim, dead_letters, delete, group, group_policy, inspect, pending, range,
-    read, settings, trim,
+    read, schedule, settings, trim,
 };
 use crate::table::{CommandId, CommandSpec};
 
@@ -155,6 +155,10 @@ fn runner(id: CommandId) -> Option<Runner> {
         CommandId::Xpending => runner!(pending::xpending),
         CommandId::Xrange => runner!(range::xrange),
         CommandId::Xrevrange => runner!(range::xrevrange),
+        CommandId::XscheduleAdd => runner!(schedule::add),
+        CommandId::XscheduleCancel => runner!(schedule::cancel),
+        CommandId::XscheduleList => runner!(schedule::list),
+        CommandId::XscheduleRun => runner!(with_room schedule::run),
         CommandId::Xsetid => runner!(settings::xsetid),
         CommandId::Xtrim => runner!(trim::xtrim),
         _ => return key_runner(id).or_else(|| string_runner(id)),

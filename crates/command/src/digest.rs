@@ -1,9 +1,10 @@
 //! A fingerprint of what is stored, for tests: DEBUG DIGEST.
 //!
 //! Equal content has equal digests, whatever the order in which it came to be: entries, groups with
-//! their pending entries, strings, and whether keys expire. How it lies in memory does not count,
-//! nor does when a consumer was last seen, or which productions are still recognised. The digests
-//! mean nothing to other servers. 40 hexadecimal digits, as people know them.
+//! their pending entries, delayed entries (by their tokens), strings, and whether keys expire. How
+//! it lies in memory does not count, nor does when a consumer was last seen, or which productions
+//! are still recognised. The digests mean nothing to other servers. 40 hexadecimal digits, as
+//! people know them.
 
 use std::fmt::Write as _;
 
@@ -115,6 +116,13 @@ impl Hash {
         let limits = stream.idempotence().limits();
         self.number(limits.duration_s.into());
         self.number(limits.per_producer_max.into());
+        if let Some(schedule) = stream.schedule().filter(|schedule| !schedule.is_empty()) {
+            self.bytes(b"schedule");
+            for token in schedule.after(None) {
+                self.number(token.due_ms);
+                self.number(token.sequence);
+            }
+        }
         let mut groups: Vec<&Group> = stream.groups().map(|(_, group)| group).collect();
         groups.sort_by(|a, b| a.name().cmp(b.name()));
         groups.into_iter().for_each(|group| self.group(group));

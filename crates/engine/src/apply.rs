@@ -27,7 +27,7 @@ impl State {
     pub(crate) fn apply_to_stream(&mut self, mutation: &Mutation<'_>) -> Unit {
         let object = mutation.stream().expect("parts of the directory are applied elsewhere");
         self.before_change(object);
-        let before = BlockBytes::of(self.stream(object.slot).entries());
+        let before = BlockBytes::of(self.stream(object.slot));
         let unit = self.change_stream(mutation);
         self.note_blocks(object, before);
         unit
@@ -86,6 +86,9 @@ impl State {
                 self.stream_mut(object.slot).idempotence_mut().set_counts(added, duplicates);
                 Unit::Object(object.slot)
             }
+            Mutation::Schedule { .. }
+            | Mutation::Unschedule { .. }
+            | Mutation::CountScheduleFailures { .. } => self.apply_to_schedule(mutation),
             _ => self.apply_to_group(mutation),
         }
     }

@@ -11,6 +11,7 @@ use crate::default_policy::DefaultPolicy;
 use crate::dice::Dice;
 use crate::now::SteadyClock;
 use crate::object::ObjectId;
+use crate::schedule::Pause;
 use crate::state::State;
 use crate::transaction::RecordGroup;
 use crate::waiters::Waiters;
@@ -42,6 +43,8 @@ pub(crate) struct Core {
     pub(crate) keyspace_misses: u64,
     /// Keys removed because their time had come, since the start or RESETSTAT.
     pub(crate) expired_keys: u64,
+    /// Delayed entries of no stream are fired meanwhile.
+    pub(crate) schedule_pause: Pause,
     /// At the last look there was no log space for what time demands.
     pub(crate) is_log_full: bool,
     /// A holder of the lock panicked in the middle of a change.

@@ -1,4 +1,5 @@
-//! What happens because time passes: expiry, timeouts of parked reads, forgetting of productions.
+//! What happens because time passes: expiry, timeouts of parked reads, forgetting of productions,
+//! delayed entries (`schedule/fire.rs`).
 //!
 //! All of it is logged as effects, so recovery never looks at a clock. Nobody admits this work
 //! before the lock, so it asks for log space itself: where there is none, expired keys stay (absent
@@ -40,7 +41,9 @@ impl Core {
         let group_work = self.state.group_work.next_at().map(from_steady);
         let logged = [expiry, claim, forgetting, group_work].into_iter().flatten().min();
         let logged = logged.filter(|_| !self.is_log_full);
-        [logged, self.waiters.next_deadline()].into_iter().flatten().min()
+        let schedule = self.state.next_due_stream().map(|(at_ms, _)| from_wall(at_ms));
+        let schedule = schedule.map(|at_ms| at_ms.max(self.schedule_pause.until_ms));
+        [logged, schedule, self.waiters.next_deadline()].into_iter().flatten().min()
     }
 }
 
@@ -51,6 +54,7 @@ impl Transaction<'_> {
         self.forget_productions(budget);
         self.run_due_group_work(budget);
         self.run_due_waiters(budget);
+        self.fire_due(budget, false);
         self.is_something_due()
     }
 

@@ -251,23 +251,19 @@ impl Engine {
     }
 
     /// Does what time demands, at most about `budget` pieces of it: expired keys go, parked reads
-    /// time out or claim, productions are forgotten.
+    /// time out or claim, productions are forgotten, delayed entries are appended. Blocks that this
+    /// takes are read with the engine free.
     pub fn run_due(&self, now: Now, budget: usize) -> Due {
         let mut transaction = self.lock(now);
         let mut has_more = transaction.run_due(budget);
         let garbage = transaction.take_garbage();
         let needed = transaction.take_needed();
+        if has_more {
+            transaction.give_way();
+        }
+        drop(transaction);
         if !needed.is_empty() {
-            drop(transaction);
-            let loaded = self.load(&needed);
-            let mut transaction = self.lock(now);
-            match loaded {
-                Ok(loaded) => transaction.install(&loaded),
-                // Tried again with the engine held, and found out what it means there.
-                Err(_) => transaction.may_put_off(false),
-            }
-            transaction.run_group_work(1);
-            has_more = transaction.is_something_due();
+            has_more = self.go_on_after_loading(now, &needed, budget);
         }
         Due { has_more, garbage }
     }
@@ -440,6 +436,10 @@ impl Shared {
         LogPosition::new(self.durable.load(Ordering::Acquire))
     }
 
+    pub(crate) fn written(&self) -> LogPosition {
+        LogPosition::new(self.written.load(Ordering::Acquire))
+    }
+
     pub(crate) fn room(&self) -> Option<&Room> {
         self.room.as_ref()
     }
@@ -509,6 +509,7 @@ impl Core {
             keyspace_hits: 0,
             keyspace_misses: 0,
             expired_keys: 0,
+            schedule_pause: crate::schedule::Pause::default(),
             is_log_full: false,
             is_broken: false,
             cache: Cache::default(),

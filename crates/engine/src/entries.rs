@@ -138,7 +138,7 @@ impl Transaction<'_> {
         Some(id)
     }
 
-    fn new_id(&self, wanted: NewId, last_id: EntryId) -> Result<EntryId, Rejection> {
+    pub(crate) fn new_id(&self, wanted: NewId, last_id: EntryId) -> Result<EntryId, Rejection> {
         let next = last_id.next().ok_or(Rejection::StreamExhausted)?;
         match wanted {
             NewId::Auto => {
@@ -217,7 +217,7 @@ impl Transaction<'_> {
         }
     }
 
-    fn need_for_append(
+    pub(crate) fn need_for_append(
         &mut self,
         object: ObjectRef,
         id: EntryId,

@@ -226,7 +226,7 @@ impl Transaction<'_> {
             }
         }
         // Where the log has no room for all, there may be some for a few.
-        while !self.may_log(bytes) {
+        while !self.has_room_to_fire(bytes as usize) {
             bytes /= 2;
             ids = &ids[..ids.len() / 2];
             if ids.is_empty() {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use millstream_model::{
     BlockLimits, ConsumerId, EntryId, Failure, GroupCounters, GroupId, GroupPolicy,
-    IdempotenceLimits, PendingEntry, Settled,
+    IdempotenceLimits, PendingEntry, ScheduleToken, Settled,
 };
 
 use crate::object::{ObjectData, ObjectId, ObjectRef};
@@ -240,6 +240,23 @@ pub(crate) enum Mutation<'a> {
         a: u8,
         b: u8,
     },
+    /// An entry that is to be appended later.
+    Schedule {
+        object: ObjectRef,
+        token: ScheduleToken,
+        fields: &'a [&'a [u8]],
+    },
+    /// Delayed entries go: fired, in the same record as their append, or cancelled.
+    Unschedule {
+        object: ObjectRef,
+        /// Ascending.
+        tokens: &'a [ScheduleToken],
+    },
+    /// How often the stream refused an entry that was due, in all.
+    CountScheduleFailures {
+        object: ObjectRef,
+        failures: u64,
+    },
 }
 
 impl Mutation<'_> {
@@ -285,7 +302,10 @@ impl Mutation<'_> {
             | Self::Produced { object, .. }
             | Self::CountDuplicate { object }
             | Self::ForgetProductions { object, .. }
-            | Self::SetProductionCounts { object, .. } => Some(object),
+            | Self::SetProductionCounts { object, .. }
+            | Self::Schedule { object, .. }
+            | Self::Unschedule { object, .. }
+            | Self::CountScheduleFailures { object, .. } => Some(object),
             Self::Created { .. }
             | Self::CreateStream { .. }
             | Self::CreateString { .. }

@@ -15,6 +15,7 @@ mod encode;
 mod error;
 pub(crate) mod fields;
 pub(crate) mod policy;
+mod schedule;
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ mod tests;
 pub(crate) use decode::{pending_entry, replay_image, replay_with};
 pub(crate) use encode::encode;
 pub(crate) use error::ReplayError;
+pub(crate) use schedule::encode_token;
 
 /// The kind byte of each part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,10 +66,13 @@ enum Kind {
     CountDuplicate = 50,
     ForgetProductions = 51,
     SetProductionCounts = 52,
+    Schedule = 57,
+    Unschedule = 58,
+    CountScheduleFailures = 59,
 }
 
 impl Kind {
-    const ALL: [Self; 37] = [
+    const ALL: [Self; 40] = [
         Self::Created,
         Self::CreateStream,
         Self::CreateString,
@@ -105,6 +110,9 @@ impl Kind {
         Self::CountDuplicate,
         Self::ForgetProductions,
         Self::SetProductionCounts,
+        Self::Schedule,
+        Self::Unschedule,
+        Self::CountScheduleFailures,
     ];
 
     /// Whether an image may have it: those that build one object from nothing.

@@ -338,7 +338,7 @@ impl State {
         let data = self.note_removed(removed, entry.object.slot, entry.expires_at_ms);
         match data {
             Some(data) if data.is_slow_to_free() => self.garbage.add_value(data),
-            Some(ObjectData::Stream(stream)) => self.freed.extend(stream.entries().places()),
+            Some(ObjectData::Stream(stream)) => self.freed.extend(stream.places()),
             Some(ObjectData::String(_)) | None => {}
         }
     }

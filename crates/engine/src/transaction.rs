@@ -360,6 +360,13 @@ impl<'e> Transaction<'e> {
         }
     }
 
+    /// Lets others go first who wait for the engine: whoever takes it again and again would leave
+    /// them little. Between two record groups only, and only the end of this transaction follows.
+    pub(crate) fn give_way(&mut self) {
+        self.shared.end_of_transaction(&mut self.core, self.now);
+        MutexGuard::bump(&mut self.core);
+    }
+
     /// Re-derives everything that is counted, cached or indexed.
     ///
     /// # Panics

@@ -10,6 +10,7 @@
 //! 3. what [`Group::check`], [`Entries::check`] and [`Idempotence::check`] say.
 
 mod lag;
+mod scheduled;
 mod trim_plan;
 
 #[cfg(test)]
@@ -23,7 +24,7 @@ use crate::entries::ensure;
 use crate::group::SLOTS_MAX;
 use crate::{
     BlockLimits, ColdBlock, ConsumerId, Entries, EntryId, Failure, Group, GroupCounters, GroupId,
-    Idempotence, IdempotenceLimits, PendingEntry, RestoreError, Settled,
+    Idempotence, IdempotenceLimits, PendingEntry, RestoreError, Schedule, Settled,
 };
 
 /// A stream with its consumer groups.
@@ -36,6 +37,8 @@ pub struct Stream {
     groups: Vec<Option<Group>>,
     group_names: BTreeMap<Arc<[u8]>, GroupId>,
     idempotence: Idempotence,
+    /// Most streams never have one.
+    schedule: Option<Box<Schedule>>,
 }
 
 /// Reading.
@@ -51,6 +54,7 @@ impl Stream {
             groups: Vec::new(),
             group_names: BTreeMap::new(),
             idempotence: Idempotence::new(idempotence),
+            schedule: None,
         }
     }
 
@@ -143,7 +147,8 @@ impl Stream {
     pub fn heap_bytes(&self) -> usize {
         let groups: usize =
             self.groups.iter().flatten().map(|group| group.heap_bytes() + size_of::<Group>()).sum();
-        self.entries.heap_bytes() + groups + self.idempotence.heap_bytes()
+        let schedule = self.schedule().map_or(0, Schedule::heap_bytes);
+        self.entries.heap_bytes() + groups + self.idempotence.heap_bytes() + schedule
     }
 }
 
@@ -170,6 +175,7 @@ impl Stream {
             groups: Vec::new(),
             group_names: BTreeMap::new(),
             idempotence,
+            schedule: None,
         };
         for (id, group) in groups {
             let is_free = !stream.has_group(id) && stream.find_group(group.name()).is_none();
@@ -183,11 +189,6 @@ impl Stream {
             stream.groups[slot] = Some(group);
         }
         Ok(stream)
-    }
-
-    /// The entries, to let blocks come and go; what is stored stays the same.
-    pub fn entries_in_storage(&mut self) -> &mut Entries {
-        &mut self.entries
     }
 }
 
@@ -414,6 +415,9 @@ impl Stream {
     pub fn check(&self) {
         self.entries.check();
         self.idempotence.check();
+        if let Some(schedule) = self.schedule() {
+            schedule.check();
+        }
         assert!(self.entries.last_id().is_none_or(|id| id <= self.last_id));
         assert_eq!(self.group_names.len(), self.groups.iter().flatten().count());
         for (name, &id) in &self.group_names {

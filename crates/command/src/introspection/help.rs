@@ -90,6 +90,12 @@ pub fn xinfo() -> Reply {
     page("XINFO", &XINFO)
 }
 
+/// XSCHEDULE HELP.
+#[must_use]
+pub fn xschedule() -> Reply {
+    page("XSCHEDULE", &XSCHEDULE)
+}
+
 fn page(command: &str, lines: &'static [&'static str]) -> Reply {
     let title = format!("{command} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
     let lines = lines.iter().chain(&["HELP", "    Print this help."]);
@@ -350,4 +356,17 @@ const XINFO: [&str; 6] = [
     "    The groups of a stream.",
     "STREAM <key> [FULL [COUNT <count>]",
     "    A stream, and with FULL its entries and groups.",
+];
+
+const XSCHEDULE: [&str; 10] = [
+    "ADD <key> DELAY <ms>|AT <unix-ms> <field> <value> [<field> <value> ...]",
+    "    Append an entry then; return a token. Creates the stream now.",
+    "CANCEL <key> <token> [<token> ...]",
+    "    Remove delayed entries; return how many there were.",
+    "LIST <key> [CURSOR <cursor>] [COUNT <count>]",
+    "    Delayed entries in the order of their times: where to go on (0: nowhere),",
+    "    and of each its token, its time and its fields.",
+    "RUN <key> <token> [<token> ...]",
+    "    Append delayed entries now; return how many. What is unknown is passed over;",
+    "    what the stream refuses stays.",
 ];

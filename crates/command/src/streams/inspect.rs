@@ -23,6 +23,8 @@ pub(crate) fn stream(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
         let (first, last) = txn.edges(db, key)?.unwrap_or_default();
         fields.push((Reply::Text("first-entry"), first.map_or(Reply::Nil, Reply::Entry)));
         fields.push((Reply::Text("last-entry"), last.map_or(Reply::Nil, Reply::Entry)));
+        let stream = txn.stream(db, key)?.ok_or(Refusal::NO_SUCH_KEY)?;
+        fields.extend(schedule(stream));
         return Ok(Reply::Map(fields));
     }
     if !options.take_word("FULL", 0) {
@@ -46,7 +48,19 @@ pub(crate) fn stream(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
     let groups = stream.groups().map(|(_, group)| full_group(stream, group, count, &clock));
     fields.push((Reply::Text("entries"), Reply::Entries(entries)));
     fields.push((Reply::Text("groups"), Reply::Array(groups.collect())));
+    fields.extend(schedule(stream));
     Ok(Reply::Map(fields))
+}
+
+/// Of a stream that has or had delayed entries only, and behind all that Redis has.
+fn schedule(stream: &Stream) -> Vec<(Reply, Reply)> {
+    let Some(schedule) = stream.schedule() else { return Vec::new() };
+    let next = schedule.first().map_or(Reply::Nil, |token| Reply::number(token.due_ms));
+    vec![
+        (Reply::Text("scheduled"), Reply::count(schedule.len())),
+        (Reply::Text("next-due-ms"), next),
+        (Reply::Text("schedule-failures"), Reply::number(schedule.failures())),
+    ]
 }
 
 fn counters(stream: &Stream) -> Vec<(Reply, Reply)> {

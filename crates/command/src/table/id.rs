@@ -75,6 +75,18 @@ pub enum CommandId {
     Xreadgroup,
     /// `XREVRANGE`
     Xrevrange,
+    /// `XSCHEDULE`
+    Xschedule,
+    /// `XSCHEDULE ADD`
+    XscheduleAdd,
+    /// `XSCHEDULE CANCEL`
+    XscheduleCancel,
+    /// `XSCHEDULE HELP`
+    XscheduleHelp,
+    /// `XSCHEDULE LIST`
+    XscheduleList,
+    /// `XSCHEDULE RUN`
+    XscheduleRun,
     /// `XSETID`
     Xsetid,
     /// `XTRIM`

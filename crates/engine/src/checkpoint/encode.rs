@@ -6,14 +6,15 @@
 
 use millstream_log::format::RECORD_BYTES_MAX;
 use millstream_model::{
-    BlockPlace, EntryId, Group, GroupId, LoadedBlock, StoredBlock, StoredContents, Stream,
+    BlockPlace, Entries, EntryId, Group, GroupId, LoadedBlock, Schedule, StoredBlock,
+    StoredContents, Stream,
 };
 
 use super::kind::Kind;
 use crate::changes::{SavedHeader, SavedObject};
 use crate::object::ObjectData;
 use crate::record::fields::FieldWriter;
-use crate::record::{counters, policy};
+use crate::record::{counters, encode_token, policy};
 
 /// A list is continued in another record beyond this.
 const RECORD_BYTES: usize = 32 << 10;
@@ -112,13 +113,16 @@ impl<S: Sink> StreamEncoder<'_, S> {
             .number(productions.added())
             .number(productions.duplicates());
         self.sink.record(&self.bytes)?;
-        self.blocks(stream)?;
+        self.blocks(stream.entries())?;
         let mut pending = 0;
         for (id, group) in stream.groups() {
             self.group(id, group)?;
             pending += group.pending().len();
         }
         self.productions(stream)?;
+        if let Some(schedule) = stream.schedule() {
+            self.schedule(schedule)?;
+        }
         begin(&mut self.bytes, Kind::StreamEnd)
             .number(stream.entries().block_count() as u64)
             .number(stream.group_count() as u64)
@@ -145,10 +149,10 @@ impl<S: Sink> StreamEncoder<'_, S> {
         if self.bytes.len() > 1 { self.sink.record(&self.bytes) } else { Ok(()) }
     }
 
-    fn blocks(&mut self, stream: &Stream) -> Result<(), S::Error> {
+    fn blocks(&mut self, entries: &Entries) -> Result<(), S::Error> {
         let object = self.saved.id.0;
-        let last = stream.entries().block_count();
-        let blocks = (1..).zip(stream.entries().blocks());
+        let last = entries.block_count();
+        let blocks = (1..).zip(entries.blocks());
         self.list(Kind::Blocks, blocks, |fields, sink, (number, block)| {
             encode_block(fields, sink, object, number == last, &block)
         })
@@ -200,6 +204,21 @@ impl<S: Sink> StreamEncoder<'_, S> {
             self.sink.record(&self.bytes)?;
         }
         Ok(())
+    }
+
+    fn schedule(&mut self, schedule: &Schedule) -> Result<(), S::Error> {
+        begin(&mut self.bytes, Kind::Schedule)
+            .number(schedule.next_sequence())
+            .number(schedule.failures())
+            .number(schedule.payloads().block_count() as u64)
+            .number(schedule.len() as u64);
+        self.sink.record(&self.bytes)?;
+        self.blocks(schedule.payloads())?;
+        let mut before = EntryId::MIN;
+        self.list(Kind::Tokens, schedule.after(None), |fields, _, token| {
+            before = encode_token(before, token, fields);
+            Ok(())
+        })
     }
 
     fn productions(&mut self, stream: &Stream) -> Result<(), S::Error> {

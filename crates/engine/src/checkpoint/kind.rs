@@ -38,6 +38,10 @@ pub(super) enum Kind {
     Held = 20,
     /// The values of some of its pending entries.
     Values = 21,
+    /// Delayed entries of the stream begin: counts; then blocks with their fields, as `Blocks`.
+    Schedule = 18,
+    /// Some of their tokens, in order.
+    Tokens = 19,
 }
 
 impl Kind {
@@ -55,6 +59,8 @@ impl Kind {
                 | Self::Held
                 | Self::Values
                 | Self::Productions
+                | Self::Schedule
+                | Self::Tokens
                 | Self::StreamEnd
         )
     }
@@ -78,6 +84,8 @@ impl Kind {
             Self::Counters,
             Self::Held,
             Self::Values,
+            Self::Schedule,
+            Self::Tokens,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

@@ -12,7 +12,7 @@ use super::contradiction::refuse_contradiction;
 use super::fields::FieldReader;
 use super::{
     ALL_DATABASES, DEAD_LETTERED, DROPPED, IS_DELETION, Kind, ReplayError, VANISHED,
-    WITH_REFERENCES, counters, policy,
+    WITH_REFERENCES, counters, policy, schedule,
 };
 use crate::mutation::Mutation;
 use crate::object::{ObjectId, ObjectRef};
@@ -197,6 +197,11 @@ impl<'a> Part<'a> {
                 added: self.reader.number()?,
                 duplicates: self.reader.number()?,
             },
+            Kind::Schedule | Kind::Unschedule | Kind::CountScheduleFailures => {
+                return schedule::decode(kind, object, &mut self.reader, &mut |mutation| {
+                    settle(state, mutation)
+                });
+            }
             _ => return self.settle_group(kind, object, state, settle),
         };
         settle(state, &mutation)

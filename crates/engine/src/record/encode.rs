@@ -5,7 +5,7 @@ use millstream_model::{EntryId, GroupId, PendingEntry, Settled};
 use super::fields::FieldWriter;
 use super::{
     ALL_DATABASES, DEAD_LETTERED, DROPPED, IS_DELETION, Kind, VANISHED, WITH_REFERENCES, counters,
-    policy,
+    policy, schedule,
 };
 use crate::mutation::Mutation;
 use crate::object::ObjectRef;
@@ -105,6 +105,12 @@ impl Encoder<'_> {
             Mutation::SetProductionCounts { object, added, duplicates } => {
                 self.kind(Kind::SetProductionCounts).object(object);
                 self.number(added).number(duplicates)
+            }
+            Mutation::Schedule { .. }
+            | Mutation::Unschedule { .. }
+            | Mutation::CountScheduleFailures { .. } => {
+                schedule::encode(mutation, &mut self.fields);
+                self
             }
             _ => self.group_part(mutation),
         }

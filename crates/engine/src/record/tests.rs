@@ -17,6 +17,9 @@ use crate::object::{ObjectData, ObjectId, ObjectRef};
 use crate::state::State;
 use crate::strings::StringForm;
 
+mod schedule;
+use schedule::{golden_schedule, token};
+
 const LIMITS: IdempotenceLimits = IdempotenceLimits { duration_s: 100, per_producer_max: 300 };
 
 const fn id(ms: u64, seq: u64) -> EntryId {
@@ -67,6 +70,7 @@ fn golden<'a>(state: &State) -> Vec<(Mutation<'a>, &'static [u8])> {
     golden.extend(golden_entries(object(state, 1)));
     golden.extend(golden_groups(object(state, 1)));
     golden.extend(golden_managed(object(state, 1)));
+    golden.extend(golden_schedule(object(state, 1)));
     golden
 }
 
@@ -471,6 +475,26 @@ fn contradictions_are_refused_with_their_reason() {
                 entries: &owned,
             },
             unknown("consumer", 9),
+        ),
+        (
+            Mutation::Schedule { object: string, token: token(5, 1), fields: &[b"f", b"v"] },
+            ReplayError::OtherType { object: 2 },
+        ),
+        (
+            Mutation::Schedule { object: stream, token: token(5, 0), fields: &[b"f", b"v"] },
+            taken("delayed entry", 0),
+        ),
+        (
+            Mutation::Schedule { object: stream, token: token(5, 1), fields: &[b"f"] },
+            ReplayError::OutOfRange { what: "count of fields", value: 1 },
+        ),
+        (
+            Mutation::Schedule { object: stream, token: token(u64::MAX, 1), fields: &[b"f", b"v"] },
+            ReplayError::OutOfRange { what: "delayed entry", value: u64::MAX },
+        ),
+        (
+            Mutation::Unschedule { object: stream, tokens: const { &[token(5, 1)] } },
+            unknown("delayed entry", 1),
         ),
     ];
     for (mutation, expected) in &table {

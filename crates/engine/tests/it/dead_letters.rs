@@ -42,6 +42,7 @@ pub(crate) fn with_max_deliveries(engine: &Engine, max: u32) {
 /// Each letter of a stream: original id, consumer, count, reason, error.
 fn letters_in(engine: &Engine, key: &[u8]) -> Vec<String> {
     now(engine, |txn| {
+        txn.load_value(0, key).expect("blocks are intact");
         let range = txn.range(0, key, EntryId::MIN, EntryId::MAX, 1000, Direction::Ascending);
         let mut letters = Vec::new();
         if let Some(entries) = range.expect("a stream") {
@@ -317,12 +318,15 @@ fn what_is_on_disk_only_is_loaded_and_moved() {
     assert_eq!(pending(store.engine()), []);
 }
 
-/// The timer, with the log's space made and given out as it needs it.
+/// The timer, with space in the log and in memory made as it needs it.
 pub(crate) fn run_all_due(store: &mut Store, ms: u64) {
     for _ in 0..50 {
         store.opened.preparer.step().expect("prepares");
         run_due(store.engine(), at(ms));
         store.sync();
+        if store.engine().is_memory_full() {
+            store.checkpoint();
+        }
     }
 }
 

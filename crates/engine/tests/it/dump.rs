@@ -40,7 +40,24 @@ fn dump_key(transaction: &mut Transaction<'_>, db: u8, key: &[u8], text: &mut St
         ObjectKind::Stream => {
             transaction.load_value(db, key).expect("blocks are intact");
             dump_stream(transaction.stream(db, key).expect("a stream").expect("listed"), text);
+            dump_schedule(transaction, db, key, text);
         }
+    }
+}
+
+fn dump_schedule(transaction: &mut Transaction<'_>, db: u8, key: &[u8], text: &mut String) {
+    let stream = transaction.stream(db, key).expect("a stream").expect("listed");
+    let Some(schedule) = stream.schedule() else { return };
+    line!(text, "  schedule {} failures {}", schedule.next_sequence(), schedule.failures());
+    let listing = transaction.list_schedule(db, key, None, 1000).expect("blocks are intact");
+    assert_eq!(listing.next, None, "small");
+    for (token, entry) in listing.entries {
+        write!(text, "    {token}").expect("strings grow");
+        for (name, value) in entry.as_ref().pairs() {
+            write!(text, " {}={}", name.escape_ascii(), value.escape_ascii())
+                .expect("strings grow");
+        }
+        text.push('\n');
     }
 }
 

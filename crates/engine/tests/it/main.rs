@@ -26,4 +26,5 @@ mod random;
 mod reads;
 mod reload;
 mod requeue;
+mod schedule;
 mod store;

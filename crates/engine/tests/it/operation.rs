@@ -4,7 +4,7 @@ use bytes::Bytes;
 use millstream_engine::{
     AddRequest, ClaimOptions, CopyError, CounterOptions, DeliveredAt, ExpiryCondition,
     GroupPosition, GroupReader, LetterAction, LetterFilter, Nack, NackMode, NewId, Production,
-    ReadFrom, ReadRequest, StreamPosition, StringExpiry, StringForm, Transaction,
+    ReadFrom, ReadRequest, RunError, StreamPosition, StringExpiry, StringForm, Transaction,
 };
 use millstream_model::{Backoff, EntryId, GroupPolicy, References, Rejection, TrimBy, TrimOptions};
 
@@ -55,6 +55,9 @@ pub(crate) enum Operation {
     DumpAndRestore(Place, Place, Option<u64>, bool),
     Flush(Option<u8>),
     Swap,
+    Schedule(Place, u64),
+    /// Of so many entries, those whose number has a bit; to be fired, else cancelled.
+    Unschedule(Place, u64, bool),
 }
 
 const KEYS: [&[u8]; 3] = [b"a", b"b", b"c"];
@@ -300,7 +303,9 @@ impl Roller {
     }
 
     pub(crate) fn operation(&mut self, wall_ms: u64) -> Operation {
-        match self.dice.roll(40) {
+        match self.dice.roll(45) {
+            40..=42 => Operation::Schedule(self.place(), wall_ms + self.dice.roll(60)),
+            43 => Operation::Unschedule(self.place(), self.dice.roll(256), self.dice.once_in(2)),
             0..=11 => self.add(),
             12..=18 => self.read(),
             19..=21 => self.claim(),
@@ -355,6 +360,13 @@ impl Operation {
                 txn.record_production(*db, key, production, *id)
             }
             Self::Read(request) => txn.read(&mut request.clone()).map(|_| ()),
+            Self::Schedule((db, key), due_ms) => {
+                let value = txn.now().monotonic_ms.to_string();
+                txn.schedule(*db, key, *due_ms, &[b"delayed", value.as_bytes()]).map(|_| ())
+            }
+            Self::Unschedule((db, key), which, is_run) => {
+                unschedule(txn, (*db, key), *which, *is_run)
+            }
             Self::CreateGroup(..)
             | Self::SetGroupPosition(..)
             | Self::DestroyGroup(..)
@@ -474,5 +486,24 @@ impl Operation {
             _ => unreachable!("not an operation on keys"),
         }
         Ok(())
+    }
+}
+
+fn unschedule(
+    txn: &mut Transaction<'_>,
+    (db, key): Place,
+    which: u64,
+    is_run: bool,
+) -> Result<(), Rejection> {
+    let schedule = txn.stream(db, key)?.and_then(|stream| stream.schedule());
+    let tokens = schedule.into_iter().flat_map(|schedule| schedule.after(None));
+    let chosen = (0..64).zip(tokens).filter(|(at, _)| which >> (at % 8) & 1 == 1);
+    let tokens: Vec<_> = chosen.map(|(_, token)| token).collect();
+    if !is_run {
+        return txn.cancel_scheduled(db, key, &tokens).map(|_| ());
+    }
+    match txn.run_scheduled(db, key, &tokens) {
+        Ok(_) | Err(RunError::NoRoom { .. }) => Ok(()),
+        Err(RunError::Rejected(rejection)) => Err(rejection),
     }
 }
