@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use millstream_engine::{DATABASE_COUNT, Lifetime, Transaction};
-use millstream_model::{Direction, EntryId, EntrySlice, Group, Stream};
+use millstream_model::{Direction, EntryId, EntrySlice, Group, Overflow, Retain, Stream};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 const BYTES: usize = 20;
@@ -115,6 +115,12 @@ impl Hash {
         let limits = stream.idempotence().limits();
         self.number(limits.duration_s.into());
         self.number(limits.per_producer_max.into());
+        if let Some(kept) = stream.retention() {
+            self.bytes(b"retention");
+            [kept.max_len, kept.max_age_ms, kept.max_bytes].map(|limit| self.number(limit));
+            self.number((kept.retain == Retain::Unacked).into());
+            self.number((kept.overflow() == Overflow::Reject).into());
+        }
         let mut groups: Vec<&Group> = stream.groups().map(|(_, group)| group).collect();
         groups.sort_by(|a, b| a.name().cmp(b.name()));
         groups.into_iter().for_each(|group| self.group(group));

@@ -11,6 +11,7 @@ pub(crate) mod inspect;
 pub(crate) mod pending;
 pub(crate) mod range;
 pub(crate) mod read;
+pub(crate) mod retention;
 pub(crate) mod settings;
 pub(crate) mod trim;
 mod trim_grammar;

@@ -28,6 +28,10 @@ impl State {
         let before = BlockBytes::of(self.stream(object.slot).entries());
         let unit = self.change_stream(mutation);
         self.note_blocks(object, before);
+        let is_unset = matches!(mutation, Mutation::SetRetention { .. });
+        if is_unset || self.stream(object.slot).retention().is_some() {
+            self.note_retention(object, mutation);
+        }
         unit
     }
 
@@ -79,6 +83,17 @@ impl State {
             }
             Mutation::SetProductionCounts { object, added, duplicates } => {
                 self.stream_mut(object.slot).idempotence_mut().set_counts(added, duplicates);
+                Unit::Object(object.slot)
+            }
+            Mutation::SetRetention { object, retention } => {
+                self.stream_mut(object.slot).set_retention(retention);
+                Unit::Object(object.slot)
+            }
+            Mutation::DropEntries { object, before } => {
+                let dropped = self.stream_mut(object.slot).drop_before(before);
+                if dropped.entries > 0 {
+                    self.changed(object);
+                }
                 Unit::Object(object.slot)
             }
             _ => self.apply_to_group(mutation),

@@ -1,4 +1,5 @@
-//! What happens because time passes: expiry, timeouts of parked reads, forgetting of productions.
+//! What happens because time passes: expiry, timeouts of parked reads, forgetting of productions,
+//! retention (`retention.rs`).
 //!
 //! All of it is logged as effects, so recovery never looks at a clock. Nobody admits this work
 //! before the lock, so it asks for log space itself: where there is none, expired keys stay (absent
@@ -37,7 +38,9 @@ impl Core {
         let round_ms = self.forgetting_from.map_or(self.next_forgetting_ms, |_| steady_ms);
         let forgetting = (!self.state.producing.is_empty()).then(|| from_steady(round_ms));
         // What cannot be logged waits for the next look, which its owner takes now and then.
-        let logged = [expiry, claim, forgetting].into_iter().flatten().min();
+        let aging = self.state.next_aging().map(|(at_ms, _)| from_wall(at_ms));
+        let round = self.next_retention_round(steady_ms).map(from_steady);
+        let logged = [expiry, claim, forgetting, aging, round].into_iter().flatten().min();
         let logged = logged.filter(|_| !self.is_log_full);
         [logged, self.waiters.next_deadline()].into_iter().flatten().min()
     }
@@ -48,6 +51,7 @@ impl Transaction<'_> {
         self.core.is_log_full = !self.may_log(RECORD_BYTES);
         self.expire_keys(budget);
         self.forget_productions(budget);
+        self.keep_retention(budget);
         self.run_due_waiters(budget);
         self.core.next_due(self.now).is_some_and(|at_ms| at_ms <= self.now.monotonic_ms)
     }

@@ -248,11 +248,18 @@ impl Engine {
     }
 
     /// Does what time demands, at most about `budget` pieces of it: expired keys go, parked reads
-    /// time out or claim, productions are forgotten.
+    /// time out or claim, productions are forgotten, retention drops entries. May read blocks from
+    /// disk, with the engine free.
     pub fn run_due(&self, now: Now, budget: usize) -> Due {
         let mut transaction = self.lock(now);
         let has_more = transaction.run_due(budget);
-        Due { has_more, garbage: transaction.take_garbage() }
+        let garbage = transaction.take_garbage();
+        let needed = transaction.take_needed();
+        drop(transaction);
+        if !needed.is_empty() {
+            self.load_for_retention(now, &needed);
+        }
+        Due { has_more, garbage }
     }
 
     /// Waits until something is due, until [`Self::wake_timer`], or for `at_most`.
@@ -485,6 +492,7 @@ impl Core {
             ids: Vec::new(),
             next_forgetting_ms: 0,
             forgetting_from: None,
+            next_retention_ms: 0,
             committer_sleeps: false,
             timer_wakes_at_ms: 0,
             opened_at_ms,

@@ -40,6 +40,8 @@ mod read;
 mod record;
 mod recovery;
 mod reload;
+mod retention;
+mod retention_schedule;
 mod salvage;
 mod serve;
 mod state;

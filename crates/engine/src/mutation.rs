@@ -8,6 +8,7 @@
 use bytes::Bytes;
 use millstream_model::{
     BlockLimits, ConsumerId, EntryId, GroupId, GroupPolicy, IdempotenceLimits, PendingEntry,
+    Retention,
 };
 
 use crate::object::{ObjectData, ObjectId, ObjectRef};
@@ -199,6 +200,16 @@ pub(crate) enum Mutation<'a> {
         a: u8,
         b: u8,
     },
+    /// All of a stream's retention.
+    SetRetention {
+        object: ObjectRef,
+        retention: Retention,
+    },
+    /// Retention drops every entry below an id, with the pending records of all groups below it.
+    DropEntries {
+        object: ObjectRef,
+        before: EntryId,
+    },
 }
 
 impl Mutation<'_> {
@@ -223,7 +234,9 @@ impl Mutation<'_> {
             | Self::Produced { object, .. }
             | Self::CountDuplicate { object }
             | Self::ForgetProductions { object, .. }
-            | Self::SetProductionCounts { object, .. } => Some(object),
+            | Self::SetProductionCounts { object, .. }
+            | Self::SetRetention { object, .. }
+            | Self::DropEntries { object, .. } => Some(object),
             Self::Created { .. }
             | Self::CreateStream { .. }
             | Self::CreateString { .. }

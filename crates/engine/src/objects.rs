@@ -12,6 +12,7 @@ use millstream_model::Entries;
 
 use crate::block_totals::{BlockBytes, BlockTotals};
 use crate::object::{Object, ObjectData, ObjectId, ObjectRef, ObjectSlot};
+use crate::retention_schedule::RetentionSchedule;
 
 #[derive(Debug)]
 pub(crate) struct Objects {
@@ -21,6 +22,7 @@ pub(crate) struct Objects {
     slots: HashMap<ObjectId, u32, FixedState>,
     string_bytes: usize,
     blocks: BlockTotals,
+    retention: RetentionSchedule,
 }
 
 impl Objects {
@@ -32,6 +34,7 @@ impl Objects {
             slots: HashMap::with_hasher(FixedState::with_seed(hash_seed)),
             string_bytes: 0,
             blocks: BlockTotals::default(),
+            retention: RetentionSchedule::default(),
         }
     }
 
@@ -57,6 +60,22 @@ impl Objects {
     /// Blocks of all streams.
     pub(crate) fn blocks(&self) -> &BlockTotals {
         &self.blocks
+    }
+
+    /// When retention has to look at which streams.
+    pub(crate) fn retention(&self) -> &RetentionSchedule {
+        &self.retention
+    }
+
+    pub(crate) fn retention_mut(&mut self) -> &mut RetentionSchedule {
+        &mut self.retention
+    }
+
+    /// A stream with a retention changed; `is_marked`: others of its entries may go now.
+    pub(crate) fn note_retention(&mut self, object: ObjectRef, is_marked: bool) {
+        let known = self.objects[object.slot.index as usize].as_ref();
+        let stream = known.and_then(|known| known.data.as_stream()).expect("it is a stream");
+        self.retention.note(object.id, stream, is_marked);
     }
 
     /// Counts what a change did to the blocks of a stream. Returns its entries.
@@ -106,6 +125,7 @@ impl Objects {
         self.string_bytes += object.data.string_bytes();
         if let Some(stream) = object.data.as_stream() {
             self.blocks.add(stream.entries());
+            self.retention.note(id, stream, true);
         }
         let index = self.free.pop().unwrap_or_else(|| {
             self.objects.push(None);
@@ -124,6 +144,7 @@ impl Objects {
         self.string_bytes -= taken.data.string_bytes();
         if let Some(stream) = taken.data.as_stream() {
             self.blocks.subtract(stream.entries());
+            self.retention.forget(object.id);
         }
         taken
     }
@@ -154,6 +175,8 @@ impl Objects {
         }
         assert_eq!(self.slots.len(), self.iter().count());
         assert_eq!(self.string_bytes, string_bytes);
+        self.retention
+            .check(self.iter().filter_map(|object| Some((object.id, object.data.as_stream()?))));
         self.blocks.check(self.iter().filter_map(|object| object.data.as_stream()));
         assert!(self.free.iter().all(|&index| self.objects[index as usize].is_none()));
     }

@@ -14,6 +14,7 @@ mod encode;
 mod error;
 pub(crate) mod fields;
 pub(crate) mod policy;
+pub(crate) mod retention;
 
 #[cfg(test)]
 mod tests;
@@ -56,10 +57,12 @@ enum Kind {
     CountDuplicate = 50,
     ForgetProductions = 51,
     SetProductionCounts = 52,
+    SetRetention = 53,
+    DropEntries = 54,
 }
 
 impl Kind {
-    const ALL: [Self; 30] = [
+    const ALL: [Self; 32] = [
         Self::Created,
         Self::CreateStream,
         Self::CreateString,
@@ -90,6 +93,8 @@ impl Kind {
         Self::CountDuplicate,
         Self::ForgetProductions,
         Self::SetProductionCounts,
+        Self::SetRetention,
+        Self::DropEntries,
     ];
 
     /// Whether an image may have it: those that build one object from nothing.
@@ -106,6 +111,7 @@ impl Kind {
                 | Self::SetPolicy
                 | Self::Produced
                 | Self::SetProductionCounts
+                | Self::SetRetention
         )
     }
 

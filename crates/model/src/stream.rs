@@ -10,6 +10,7 @@
 //! 3. what [`Group::check`], [`Entries::check`] and [`Idempotence::check`] say.
 
 mod lag;
+mod retention_plan;
 mod trim_plan;
 
 #[cfg(test)]
@@ -23,8 +24,10 @@ use crate::entries::ensure;
 use crate::group::SLOTS_MAX;
 use crate::{
     BlockLimits, ColdBlock, ConsumerId, Entries, EntryId, Group, GroupId, Idempotence,
-    IdempotenceLimits, PendingEntry, RestoreError,
+    IdempotenceLimits, PendingEntry, RestoreError, Retention,
 };
+
+pub use retention_plan::{DropPlan, Dropped};
 
 /// A stream with its consumer groups.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ pub struct Stream {
     groups: Vec<Option<Group>>,
     group_names: BTreeMap<Arc<[u8]>, GroupId>,
     idempotence: Idempotence,
+    /// `None`: nothing is set.
+    retention: Option<Box<Retention>>,
 }
 
 /// Reading.
@@ -51,6 +56,7 @@ impl Stream {
             groups: Vec::new(),
             group_names: BTreeMap::new(),
             idempotence: Idempotence::new(idempotence),
+            retention: None,
         }
     }
 
@@ -142,7 +148,8 @@ impl Stream {
     pub fn heap_bytes(&self) -> usize {
         let groups: usize =
             self.groups.iter().flatten().map(|group| group.heap_bytes() + size_of::<Group>()).sum();
-        self.entries.heap_bytes() + groups + self.idempotence.heap_bytes()
+        let retention = self.retention.as_ref().map_or(0, |_| size_of::<Retention>());
+        self.entries.heap_bytes() + groups + self.idempotence.heap_bytes() + retention
     }
 }
 
@@ -169,6 +176,7 @@ impl Stream {
             groups: Vec::new(),
             group_names: BTreeMap::new(),
             idempotence,
+            retention: None,
         };
         for (id, group) in groups {
             let is_free = !stream.has_group(id) && stream.find_group(group.name()).is_none();

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use millstream_engine::Transaction;
 use millstream_model::{Consumer, ConsumerId, Direction, EntryId, Group, Stream};
 
-use super::group_policy;
+use super::{group_policy, retention};
 use crate::Reply;
 use crate::options::Options;
 use crate::refusal::{Outcome, Refusal};
@@ -17,12 +17,14 @@ pub(crate) fn stream(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
     let wrong_form = || Refusal::unknown_subcommand_form(args[1], "XINFO");
     let mut options = Options::new(args, 3);
     let mut fields = counters(stream);
+    let kept = kept(stream);
     if options.left() == 0 {
         fields.push((Reply::Text("groups"), Reply::count(stream.group_count())));
         txn.count_lookups(false);
         let (first, last) = txn.edges(db, key)?.unwrap_or_default();
         fields.push((Reply::Text("first-entry"), first.map_or(Reply::Nil, Reply::Entry)));
         fields.push((Reply::Text("last-entry"), last.map_or(Reply::Nil, Reply::Entry)));
+        fields.extend(kept);
         return Ok(Reply::Map(fields));
     }
     if !options.take_word("FULL", 0) {
@@ -45,7 +47,17 @@ pub(crate) fn stream(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
     let groups = stream.groups().map(|(_, group)| full_group(stream, group, count));
     fields.push((Reply::Text("entries"), Reply::Entries(entries)));
     fields.push((Reply::Text("groups"), Reply::Array(groups.collect())));
+    fields.extend(kept);
     Ok(Reply::Map(fields))
+}
+
+/// Of a stream with a retention only, and behind all that Redis has.
+fn kept(stream: &Stream) -> Vec<(Reply, Reply)> {
+    let Some(kept) = stream.retention() else { return Vec::new() };
+    let bytes = stream.entries().payload_bytes().filter(|_| kept.max_bytes > 0);
+    let bytes = bytes.map(|bytes| (Reply::Text("bytes"), Reply::number(bytes)));
+    let items = (Reply::Text("retention"), retention::describe(kept));
+    bytes.into_iter().chain([items]).collect()
 }
 
 fn counters(stream: &Stream) -> Vec<(Reply, Reply)> {

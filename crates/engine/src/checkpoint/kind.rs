@@ -30,6 +30,10 @@ pub(super) enum Kind {
     Time = 12,
     /// The policy of the group before.
     Policy = 13,
+    /// The retention of the stream.
+    Retention = 14,
+    /// Bytes of names and values of its blocks, in order.
+    Payloads = 15,
 }
 
 impl Kind {
@@ -40,6 +44,8 @@ impl Kind {
             Self::Blocks
                 | Self::Group
                 | Self::Policy
+                | Self::Retention
+                | Self::Payloads
                 | Self::Consumers
                 | Self::Pending
                 | Self::Productions
@@ -62,6 +68,8 @@ impl Kind {
             Self::StreamEnd,
             Self::Time,
             Self::Policy,
+            Self::Retention,
+            Self::Payloads,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

@@ -14,8 +14,8 @@ use foldhash::fast::FixedState;
 use millstream_log::RecordReader;
 use millstream_model::{
     BlockError, BlockPlace, ConsumerId, Entries, EntryId, Group, GroupId, Idempotence,
-    IdempotenceLimits, LoadedBlock, PendingEntry, RestoreError, StoredBlock, StoredContents,
-    StoredTombstones, Stream,
+    IdempotenceLimits, LoadedBlock, PendingEntry, RestoreError, Retention, StoredBlock,
+    StoredContents, StoredTombstones, Stream,
 };
 
 use super::encode::{HAS_TOMBSTONES, IS_INLINE};
@@ -23,7 +23,7 @@ use super::kind::Kind;
 use crate::object::{ObjectData, ObjectId};
 use crate::record::ReplayError;
 use crate::record::fields::FieldReader;
-use crate::record::policy;
+use crate::record::{policy, retention};
 use crate::salvage::Loss;
 use crate::state::{DATABASE_COUNT, State};
 
@@ -114,6 +114,8 @@ struct StreamLoader {
     production_counts: (u64, u64),
     groups: Vec<(GroupId, Group)>,
     pending: u64,
+    retention: Retention,
+    payloads: Vec<Option<u64>>,
 }
 
 impl Loader {
@@ -271,6 +273,8 @@ impl StreamLoader {
             production_counts: (fields.number()?, fields.number()?),
             groups: Vec::new(),
             pending: 0,
+            retention: Retention::default(),
+            payloads: Vec::new(),
         })
     }
 
@@ -283,9 +287,14 @@ impl StreamLoader {
             self.last_group()?.set_policy(policy);
             return Ok(());
         }
+        if kind == Kind::Retention {
+            self.retention = retention::decode(fields)?;
+            return Ok(());
+        }
         while fields.left() > 0 {
             match kind {
                 Kind::Blocks => self.entries.restore_block(block(fields)?)?,
+                Kind::Payloads => self.payloads.push(fields.number()?.checked_sub(1)),
                 Kind::Consumers => {
                     let id = ConsumerId(fields.u32("consumer")?);
                     let (name, seen_ms) = (fields.bytes()?, fields.number()?);
@@ -340,13 +349,17 @@ impl StreamLoader {
         }
         let (added, duplicates) = self.production_counts;
         self.idempotence.set_counts(added, duplicates);
-        let stream = Stream::restore(
+        if !self.payloads.is_empty() {
+            self.entries.restore_payloads(self.payloads.into_iter())?;
+        }
+        let mut stream = Stream::restore(
             self.entries,
             (self.last_id, self.max_deleted_id),
             self.entries_added,
             self.groups,
             self.idempotence,
         )?;
+        stream.set_retention(self.retention);
         let (store, key, expires_at_ms) = self.place;
         let data = ObjectData::Stream(Box::new(stream));
         Ok((self.id, LoadedObject { store, key, expires_at_ms, data }))

@@ -118,6 +118,8 @@ fn refuse_for_stream(state: &State, mutation: &Mutation<'_>) -> Result<(), Repla
         Mutation::TrimBefore { object, .. }
         | Mutation::RemoveEntries { object, .. }
         | Mutation::CountDuplicate { object }
+        | Mutation::SetRetention { object, .. }
+        | Mutation::DropEntries { object, .. }
         | Mutation::ForgetProductions { object, .. } => stream_of(state, object).map(|_| ()),
         _ => refuse_for_group(state, mutation),
     }

@@ -8,7 +8,7 @@ use millstream_model::{
 
 use super::contradiction::refuse_contradiction;
 use super::fields::FieldReader;
-use super::{ALL_DATABASES, IS_DELETION, Kind, ReplayError, WITH_REFERENCES, policy};
+use super::{ALL_DATABASES, IS_DELETION, Kind, ReplayError, WITH_REFERENCES, policy, retention};
 use crate::mutation::Mutation;
 use crate::object::{ObjectId, ObjectRef};
 use crate::state::{DATABASE_COUNT, State};
@@ -192,6 +192,11 @@ impl<'a> Part<'a> {
                 added: self.reader.number()?,
                 duplicates: self.reader.number()?,
             },
+            Kind::SetRetention => {
+                let retention = retention::decode(&mut self.reader)?;
+                Mutation::SetRetention { object, retention }
+            }
+            Kind::DropEntries => Mutation::DropEntries { object, before: self.reader.id()? },
             _ => return self.settle_group(kind, object, state, settle),
         };
         settle(state, &mutation)

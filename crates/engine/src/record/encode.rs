@@ -3,7 +3,7 @@
 use millstream_model::{EntryId, GroupId, PendingEntry};
 
 use super::fields::FieldWriter;
-use super::{ALL_DATABASES, IS_DELETION, Kind, WITH_REFERENCES, policy};
+use super::{ALL_DATABASES, IS_DELETION, Kind, WITH_REFERENCES, policy, retention};
 use crate::mutation::Mutation;
 use crate::object::ObjectRef;
 
@@ -102,6 +102,14 @@ impl Encoder<'_> {
             Mutation::SetProductionCounts { object, added, duplicates } => {
                 self.kind(Kind::SetProductionCounts).object(object);
                 self.number(added).number(duplicates)
+            }
+            Mutation::SetRetention { object, retention } => {
+                self.kind(Kind::SetRetention).object(object);
+                retention::encode(&retention, &mut self.fields);
+                self
+            }
+            Mutation::DropEntries { object, before } => {
+                self.kind(Kind::DropEntries).object(object).number(before.ms).number(before.seq)
             }
             _ => self.group_part(mutation),
         }
