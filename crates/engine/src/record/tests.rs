@@ -4,7 +4,7 @@ use bytes::Bytes;
 use millstream_log::RecordReader;
 use millstream_model::{
     BlockLimits, ConsumerDeletion, ConsumerId, EntryId, GroupId, GroupPolicy, IdempotenceLimits,
-    PendingEntry,
+    Overflow, PendingEntry, Retain, Retention,
 };
 use proptest::prelude::*;
 
@@ -174,6 +174,12 @@ fn golden_entries<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
             Mutation::SetProductionCounts { object, added: 128, duplicates: 3 },
             b"\x34\x01\x80\x01\x03",
         ),
+        (
+            Mutation::SetRetention { object, retention: retention() },
+            b"\x35\x01\x04\x01\x05\x02\xac\x02\x03\x09\x05\x01",
+        ),
+        (Mutation::SetRetention { object, retention: work_queue() }, b"\x35\x01\x01\x04"),
+        (Mutation::DropEntries { object, before: id(5, 6) }, b"\x36\x01\x05\x06"),
     ]
 }
 
@@ -261,6 +267,19 @@ fn policy() -> GroupPolicy {
     policy.consumer_deletion = Some(ConsumerDeletion::Drop);
     policy.is_paused = true;
     policy
+}
+
+fn retention() -> Retention {
+    let mut retention = Retention::default();
+    (retention.max_len, retention.max_age_ms, retention.max_bytes) = (5, 300, 9);
+    retention.overflow = Some(Overflow::Reject);
+    retention
+}
+
+fn work_queue() -> Retention {
+    let mut retention = Retention::default();
+    retention.retain = Retain::Unacked;
+    retention
 }
 
 fn bytes(mutation: &Mutation<'_>) -> Vec<u8> {

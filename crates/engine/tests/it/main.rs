@@ -20,4 +20,5 @@ mod policy;
 mod random;
 mod reads;
 mod reload;
+mod retention;
 mod store;
