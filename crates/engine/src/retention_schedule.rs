@@ -69,6 +69,10 @@ impl RetentionSchedule {
         if let Some(at_ms) = watched.at_ms {
             self.aging.remove(&(at_ms, id));
         }
+        self.unmark(id);
+    }
+
+    fn unmark(&mut self, id: ObjectId) {
         self.marked.remove(&id);
         self.round.remove(&id);
     }
@@ -76,7 +80,7 @@ impl RetentionSchedule {
     /// It was looked at, and nothing more may go now. What is too old all the same has to wait for
     /// a group: that marks it.
     pub(crate) fn settle(&mut self, id: ObjectId, now_ms: u64) {
-        self.round.remove(&id);
+        self.unmark(id);
         let Some(watched) = self.watched.get(&id).copied() else { return };
         let at_ms = watched.oldest.filter(|_| watched.max_age_ms > 0);
         let at_ms = at_ms.map(|id| id.ms.saturating_add(watched.max_age_ms));
@@ -85,7 +89,7 @@ impl RetentionSchedule {
 
     /// It cannot be looked at before a time, Unix milliseconds.
     pub(crate) fn postpone(&mut self, id: ObjectId, at_ms: u64) {
-        self.round.remove(&id);
+        self.unmark(id);
         if let Some(watched) = self.watched.get(&id).copied() {
             self.watch(id, Watched { at_ms: Some(at_ms), ..watched });
         }
