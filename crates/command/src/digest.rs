@@ -117,7 +117,9 @@ impl Hash {
         self.number(limits.per_producer_max.into());
         if let Some(kept) = stream.retention() {
             self.bytes(b"retention");
-            [kept.max_len, kept.max_age_ms, kept.max_bytes].map(|limit| self.number(limit));
+            for limit in [kept.max_len, kept.max_age_ms, kept.max_bytes] {
+                self.number(limit);
+            }
             self.number((kept.retain == Retain::Unacked).into());
             self.number((kept.overflow() == Overflow::Reject).into());
         }
