@@ -9,6 +9,7 @@ import sys
 
 import operations
 import policies
+import retention
 import sessions
 import streams
 import strings
@@ -31,7 +32,7 @@ async def one(variant, check):
 
 def main():
     checks = streams.CHECKS + sessions.CHECKS + waits.CHECKS + strings.CHECKS
-    checks += operations.CHECKS + policies.CHECKS
+    checks += operations.CHECKS + policies.CHECKS + retention.CHECKS
     if PASSWORD is not None:
         checks = [sessions.password]
     if SOCKET is not None:
