@@ -27,6 +27,8 @@ const ROUND_INTERVAL_MS: u64 = 100;
 const UNREADABLE_RETRY_MS: u64 = 60_000;
 /// Blocks whose bytes are counted at once.
 const COUNTED_MAX: usize = 64;
+/// So many blocks, pending records and groups are one piece of the timer's work.
+const COST_PER_PIECE: usize = 16;
 /// What a drop logs.
 const RECORD_BYTES: u64 = 128;
 
@@ -133,16 +135,15 @@ impl Transaction<'_> {
         }
     }
 
-    /// Looks at streams whose time has come, at most so many.
+    /// Looks at streams whose time has come, for at most about so many pieces of work.
     pub(crate) fn keep_retention(&mut self, budget: usize) {
-        for _ in 0..budget {
-            if self.core.is_log_full {
-                return;
-            }
+        let mut left = budget;
+        while left > 0 && !self.core.is_log_full {
             let Some(object) = self.next_retained() else { return };
             let could_put_off = std::mem::replace(&mut self.may_put_off, true);
-            let look = self.look_at_retained(object);
+            let (look, cost) = self.look_at_retained(object);
             self.may_put_off = could_put_off;
+            left = left.saturating_sub(1 + cost / COST_PER_PIECE);
             match look {
                 Look::Settled | Look::NeedsBlocks => {
                     let now_ms = self.now.wall_ms;
@@ -167,9 +168,15 @@ impl Transaction<'_> {
         core.state.next_of_round()
     }
 
-    fn look_at_retained(&mut self, object: ObjectRef) -> Look {
-        let DropPlan { before, missing, is_whole, .. } =
-            self.state().stream(object.slot).plan_drop(self.now.wall_ms, None);
+    /// Drops what may go at once. Returns what that cost, too.
+    fn look_at_retained(&mut self, object: ObjectRef) -> (Look, usize) {
+        let plan = self.state().stream(object.slot).plan_drop(self.now.wall_ms, None);
+        let cost = plan.cost;
+        (self.carry_out(object, plan), cost)
+    }
+
+    fn carry_out(&mut self, object: ObjectRef, plan: DropPlan) -> Look {
+        let DropPlan { before, missing, .. } = plan;
         if before == EntryId::MIN {
             let Some(cold) = missing else { return Look::Settled };
             let needed = self.need(object, cold.0);
@@ -182,7 +189,8 @@ impl Transaction<'_> {
         self.begin();
         self.change(&Mutation::DropEntries { object, before });
         self.finish();
-        if is_whole { Look::Settled } else { Look::Unfinished }
+        // Whether anything is left shows the next look: what went may have kept more.
+        Look::Unfinished
     }
 
     /// Goes on with streams whose blocks were loaded just now.
@@ -191,7 +199,7 @@ impl Transaction<'_> {
             if let Some(object) = self.state().find_stream_object(id) {
                 // One piece, and the rest with the next round.
                 self.may_put_off(true);
-                let look = self.look_at_retained(object);
+                let (look, _) = self.look_at_retained(object);
                 self.may_put_off(false);
                 if look != Look::Settled {
                     self.core.state.mark_retained(object);

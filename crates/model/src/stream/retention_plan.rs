@@ -33,6 +33,8 @@ pub struct DropPlan {
     pub bytes: u64,
     /// It was not cut short.
     pub is_whole: bool,
+    /// Blocks, pending records and groups that are touched, roughly.
+    pub cost: usize,
     /// To go on, these have to be in memory.
     pub missing: Option<ColdBlocks>,
 }
@@ -130,8 +132,14 @@ impl Stream {
     /// many bytes of names and values finds room.
     #[must_use]
     pub fn plan_drop(&self, now_ms: u64, added_bytes: Option<u64>) -> DropPlan {
-        let mut plan =
-            DropPlan { before: EntryId::MIN, entries: 0, bytes: 0, is_whole: true, missing: None };
+        let mut plan = DropPlan {
+            before: EntryId::MIN,
+            entries: 0,
+            bytes: 0,
+            is_whole: true,
+            cost: self.groups.len(),
+            missing: None,
+        };
         let Some(retention) = self.retention() else { return plan };
         if retention.max_bytes > 0 && self.entries.payload_bytes().is_none() {
             let uncounted = self.entries.cold_uncounted(COUNTED_MAX);
@@ -178,6 +186,7 @@ impl Stream {
 
     fn plan_surplus(&self, surplus: &Surplus, plan: &mut DropPlan) {
         for (at, node) in self.entries.nodes().enumerate() {
+            plan.cost += 1;
             if !surplus.has(plan, node.first_live_id()) {
                 return;
             }
@@ -211,14 +220,16 @@ impl Stream {
         let count = concerned().count();
         let Some(share) = PENDING_MAX.checked_div(count) else { return };
         for group in concerned() {
-            let pending = group.pending();
-            if pending.len() <= share.max(1) {
-                continue;
-            }
-            let beyond = pending.range(EntryId::MIN, before).nth(share.max(1));
-            if let Some(record) = beyond.filter(|record| record.id < plan.before) {
-                plan.before = record.id;
-                plan.is_whole = false;
+            for (record, at) in group.pending().range(EntryId::MIN, before).zip(0..) {
+                if record.id >= plan.before {
+                    break;
+                }
+                if at == share.max(1) {
+                    plan.before = record.id;
+                    plan.is_whole = false;
+                    break;
+                }
+                plan.cost += 1;
             }
         }
         if plan.before < before {
