@@ -445,6 +445,30 @@ fn a_block_on_disk_that_is_cut_is_read_with_the_engine_free() {
 }
 
 #[test]
+fn a_block_that_cannot_be_read_is_left_until_all_of_it_may_go() {
+    let mut store = Store::new();
+    fill(store.engine(), 1..=40);
+    store.checkpoint();
+    set(store.engine(), |it| it.max_age_ms = START_MS);
+    prepare(&mut store);
+    let names = store.disk.names().into_iter().filter(|name| name.ends_with(".blk"));
+    for name in names.collect::<Vec<_>>() {
+        for byte in (64..1024).step_by(60) {
+            store.disk.flip_bit(&name, byte, 3);
+        }
+    }
+    run_due_with_room(&mut store, 10);
+    assert_eq!(length(store.engine()), 32, "8 went with their blocks");
+    let before = store.engine().storage_statistics().blocks_read;
+    for ms in 11..500 {
+        assert!(!store.engine().run_due(at(ms), 64).has_more);
+    }
+    assert_eq!(store.engine().storage_statistics().blocks_read, before, "not again so soon");
+    run_due_with_room(&mut store, 60_011);
+    assert_eq!(length(store.engine()), 0, "it takes no look into any of them");
+}
+
+#[test]
 fn bytes_are_known_without_reading_after_a_restart() {
     let mut store = Store::new();
     for ms in 1..=50 {
