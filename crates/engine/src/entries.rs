@@ -82,8 +82,9 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// [`Rejection::IdIsZero`], [`Rejection::WrongType`], [`Rejection::StreamExhausted`],
-    /// [`Rejection::IdNotAboveLast`], [`Rejection::EntryTooLarge`], and where the stream's retention
-    /// leaves no room [`Rejection::StreamFull`], [`Rejection::EntryAboveMaxBytes`], in this order.
+    /// [`Rejection::IdNotAboveLast`], [`Rejection::EntryTooLarge`], and where the stream's
+    /// retention leaves no room [`Rejection::StreamFull`], [`Rejection::EntryAboveMaxBytes`], in
+    /// this order.
     pub fn add(
         &mut self,
         db: u8,

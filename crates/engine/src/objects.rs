@@ -22,7 +22,8 @@ pub(crate) struct Objects {
     slots: HashMap<ObjectId, u32, FixedState>,
     string_bytes: usize,
     blocks: BlockTotals,
-    retention: RetentionSchedule,
+    /// Apart, since most stores have none.
+    retention: Box<RetentionSchedule>,
 }
 
 impl Objects {
@@ -34,7 +35,7 @@ impl Objects {
             slots: HashMap::with_hasher(FixedState::with_seed(hash_seed)),
             string_bytes: 0,
             blocks: BlockTotals::default(),
-            retention: RetentionSchedule::default(),
+            retention: Box::default(),
         }
     }
 

@@ -6,7 +6,8 @@
 //! [`Mutation::DropEntries`], so recovery looks at no clock.
 //!
 //! The timer needs the block that is cut in memory; [`Engine::run_due`] reads it with the engine
-//! free. Tests: `tests/it/retention.rs`.
+//! free. Tests: `tests/it/retention.rs`,
+//! `tests/it/retention_stored.rs`.
 //!
 //! [`RetentionSchedule`]: crate::retention_schedule::RetentionSchedule
 //! [`Stream::plan_drop`]: millstream_model::Stream::plan_drop
@@ -118,12 +119,13 @@ impl Transaction<'_> {
                 Some(cold) => self.need(object, cold.0)?,
             }
         };
-        if let Some(limit) = self.state().stream(object.slot).limit_exceeded(&plan, added_bytes) {
-            if retention.overflow() == Overflow::Reject {
-                // It may be only that so much cannot go at once.
-                self.core.state.mark_retained(object);
-                return Err(Rejection::StreamFull(limit));
-            }
+        let exceeded = self.state().stream(object.slot).limit_exceeded(&plan, added_bytes);
+        if let Some(limit) = exceeded
+            && retention.overflow() == Overflow::Reject
+        {
+            // It may be only that so much cannot go at once.
+            self.core.state.mark_retained(object);
+            return Err(Rejection::StreamFull(limit));
         }
         Ok((plan.before > EntryId::MIN).then_some(plan.before))
     }

@@ -4,8 +4,8 @@
 //! becomes too old, and soon after something happened by which others may go. Those come in rounds:
 //! all that were marked when a round began are looked at once, however often they are marked again.
 //!
-//! Must not know what is dropped. Invariants (see [`RetentionSchedule::check`]): `watched` has every
-//! stream with a retention and no other; `aging` has exactly the times in it. Tests:
+//! Must not know what is dropped. Invariants (see [`RetentionSchedule::check`]): `watched` has
+//! every stream with a retention and no other; `aging` has exactly the times in it. Tests:
 //! `tests/it/retention.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -57,7 +57,7 @@ pub(super) static ROWS: [CommandSpec; 21] = [
         .flags(&[Flag::Write, Flag::Fast])
         .categories(&[Category::Stream])
         .keys(&[KeySpec::at(1, &[ReadWrite, Update])])
-        .docs("8.6.0", "O(1)", "Sets for how long and how many idempotent ids a stream remembers."),
+        .docs("8.6.0", "O(1)", "Sets how a stream remembers idempotent ids, and what it keeps."),
     CommandSpec::new(Stream, Id::Xclaim, "xclaim", -6)
         .flags(&[Flag::Write, Flag::Fast])
         .categories(&[Category::Stream])

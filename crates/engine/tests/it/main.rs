@@ -21,4 +21,5 @@ mod random;
 mod reads;
 mod reload;
 mod retention;
+mod retention_stored;
 mod store;

@@ -43,7 +43,7 @@ pub(super) struct BlockSlot {
     /// What Redis would need for this node, without its two counts.
     pub(super) listpack_bytes: u32,
     place: BlockPlace,
-    payload: Payload,
+    pub(super) payload: Payload,
     /// Looked at since it was last asked to leave memory.
     is_used: AtomicBool,
     pub(super) dead: Option<Arc<Dead>>,
@@ -150,35 +150,6 @@ impl BlockSlot {
                 Some(ColdBlock { first, place, stored })
             }
         }
-    }
-
-    /// Bytes of names and values of its live entries, if they were counted.
-    #[inline]
-    pub(super) fn payload(&self) -> Option<u64> {
-        self.payload.get()
-    }
-
-    /// Takes a count that was stored. Returns whether it can be true, as far as that can be told.
-    pub(super) fn restore_payload(&mut self, bytes: u64) -> bool {
-        let Some(payload) = Payload::checked(bytes) else { return false };
-        if self.payload == Payload::UNKNOWN {
-            self.payload = payload;
-        }
-        self.payload == payload
-    }
-
-    /// Counts for the first time, where the contents are in memory.
-    fn count_payload(&mut self) {
-        if self.payload == Payload::UNKNOWN && self.block.is_some() {
-            self.payload = Payload::new(self.payload_between(0, self.stored));
-        }
-    }
-
-    /// Of the live entries among those, whose block is in memory.
-    fn payload_between(&self, from: u32, to: u32) -> u64 {
-        let block = self.block.as_ref().expect("what is counted is in memory");
-        let live = (from..to).filter(|&ordinal| !self.is_dead(ordinal));
-        live.map(|ordinal| block.entry(ordinal).payload_bytes()).sum()
     }
 
     /// Whether it is in memory only.
@@ -308,11 +279,11 @@ impl BlockSlot {
         self.dead.as_ref().map_or(self.last, |dead| dead.last_live_id)
     }
 
-    fn first_live(&self) -> u32 {
+    pub(super) fn first_live(&self) -> u32 {
         self.dead.as_ref().map_or(0, |dead| dead.first_live)
     }
 
-    fn last_live(&self) -> u32 {
+    pub(super) fn last_live(&self) -> u32 {
         self.dead.as_ref().map_or(self.stored - 1, |dead| dead.last_live)
     }
 
@@ -321,7 +292,7 @@ impl BlockSlot {
         self.block().find(id).filter(|&ordinal| !self.is_dead(ordinal))
     }
 
-    fn is_dead(&self, ordinal: u32) -> bool {
+    pub(super) fn is_dead(&self, ordinal: u32) -> bool {
         self.dead.as_ref().is_some_and(|dead| dead.tombstones.is_dead(ordinal))
     }
 
@@ -431,16 +402,6 @@ impl BlockSlot {
         (self.first_live()..=self.last_live())
             .filter(|&ordinal| !self.is_dead(ordinal))
             .map(|ordinal| block.id(ordinal))
-    }
-
-    /// The live entries from the first one, each with its bytes of names and values.
-    pub(super) fn live_payloads(&self) -> impl Iterator<Item = (EntryId, u64)> + use<'_> {
-        let block = self.block();
-        let live = self.first_live()..=self.last_live();
-        live.filter(|&ordinal| !self.is_dead(ordinal)).map(|ordinal| {
-            let entry = block.entry(ordinal);
-            (entry.id(), entry.payload_bytes())
-        })
     }
 
     /// Heap bytes of the contents in memory.

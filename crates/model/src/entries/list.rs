@@ -1,8 +1,8 @@
 //! All entries of one stream: an index of blocks in id order.
 //!
 //! 1. Blocks and the entries in them ascend; every block has a live entry.
-//! 2. `live`, `blocks`, `cold`, `block_bytes`, `clean_bytes`, `payload` and `uncounted` are sums over
-//!    the blocks.
+//! 2. `live`, `blocks`, `cold`, `block_bytes`, `clean_bytes`, `payload` and `uncounted` are sums
+//!    over the blocks.
 //! 3. The last block is open: it may grow.
 //!
 //! Blocks that are not in memory are a matter of `storage.rs`. What needs their contents says so

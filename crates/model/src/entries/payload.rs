@@ -1,4 +1,9 @@
-//! Bytes of names and values: of one block's live entries, in a line of the index.
+//! Bytes of names and values: of one block's live entries, in its line of the index.
+//!
+//! Tests: beside, and in `tests.rs` by what `check` derives again.
+
+use super::block_slot::BlockSlot;
+use crate::EntryId;
 
 /// 56 bits, so that they fit where the line has room anyway. One entry has less than 2^32, and a
 /// block with 2^24 of that size would be larger than any memory.
@@ -38,6 +43,47 @@ impl std::fmt::Debug for Payload {
 /// Bytes of names and values that alternate.
 pub(super) fn of_fields(fields: &[&[u8]]) -> u64 {
     fields.iter().map(|part| part.len() as u64).sum()
+}
+
+impl BlockSlot {
+    /// Bytes of names and values of its live entries, if they were counted.
+    #[inline]
+    pub(super) fn payload(&self) -> Option<u64> {
+        self.payload.get()
+    }
+
+    /// Takes a count that was stored. Returns whether it can be true, as far as that can be told.
+    pub(super) fn restore_payload(&mut self, bytes: u64) -> bool {
+        let Some(payload) = Payload::checked(bytes) else { return false };
+        if self.payload == Payload::UNKNOWN {
+            self.payload = payload;
+        }
+        self.payload == payload
+    }
+
+    /// Counts for the first time, where the contents are in memory.
+    pub(super) fn count_payload(&mut self) {
+        if self.payload == Payload::UNKNOWN && self.in_memory().is_some() {
+            self.payload = Payload::new(self.payload_between(0, self.stored));
+        }
+    }
+
+    /// Of the live entries among those, whose block is in memory.
+    pub(super) fn payload_between(&self, from: u32, to: u32) -> u64 {
+        let block = self.in_memory().expect("what is counted is in memory");
+        let live = (from..to).filter(|&ordinal| !self.is_dead(ordinal));
+        live.map(|ordinal| block.entry(ordinal).payload_bytes()).sum()
+    }
+
+    /// The live entries from the first one, each with its bytes of names and values.
+    pub(super) fn live_payloads(&self) -> impl Iterator<Item = (EntryId, u64)> + use<'_> {
+        let block = self.block();
+        let live = self.first_live()..=self.last_live();
+        live.filter(|&ordinal| !self.is_dead(ordinal)).map(|ordinal| {
+            let entry = block.entry(ordinal);
+            (entry.id(), entry.payload_bytes())
+        })
+    }
 }
 
 #[cfg(test)]

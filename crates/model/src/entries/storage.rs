@@ -146,8 +146,8 @@ impl Entries {
         Some((last, live))
     }
 
-    /// Blocks whose bytes of names and values nobody counted, at most so many: they are counted when
-    /// they are in memory. Costs the number of blocks if there is one.
+    /// Blocks whose bytes of names and values nobody counted, at most so many: they are counted
+    /// when they are in memory. Costs the number of blocks if there is one.
     #[must_use]
     pub fn cold_uncounted(&self, count_max: usize) -> Vec<ColdBlock> {
         if self.uncounted == 0 {
