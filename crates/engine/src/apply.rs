@@ -90,6 +90,7 @@ impl State {
                 Unit::Object(object.slot)
             }
             Mutation::DropEntries { object, before } => {
+                // Says how many pending records went, too, of each group.
                 let dropped = self.stream_mut(object.slot).drop_before(before);
                 if dropped.entries > 0 {
                     self.changed(object);

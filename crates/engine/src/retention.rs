@@ -323,7 +323,9 @@ fn lets_go(mutation: &Mutation<'_>, stream: &Stream) -> bool {
         Mutation::Append { .. } => stream.has_surplus(),
         Mutation::RemovePending { .. }
         | Mutation::Deliver { pending: [], .. }
-        | Mutation::RemoveEntries { with_references: true, .. }
+        // A record of an entry that is gone keeps nothing.
+        | Mutation::RemoveEntries { .. }
+        | Mutation::TrimBefore { .. }
         | Mutation::CreateGroup { .. }
         | Mutation::SetGroupPosition { .. }
         | Mutation::DestroyGroup { .. }

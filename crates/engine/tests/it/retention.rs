@@ -2,7 +2,9 @@
 //! `retention_stored.rs` has what is on disk.
 
 use millstream_engine::{Engine, NewId, Transaction};
-use millstream_model::{Overflow, Rejection, Retain, Retention, StreamLimit};
+use millstream_model::{
+    Overflow, References, Rejection, Retain, Retention, StreamLimit, TrimBy, TrimOptions,
+};
 
 use crate::entries::{FIELDS, fill, length, request};
 use crate::groups::{START, create};
@@ -196,12 +198,12 @@ fn whatever_settles_entries_lets_them_go() {
         ("another consumer's end", |txn| txn.delete_consumer(0, b"s", b"g", b"a").map(|_| ())),
         ("deletion with references", |txn| {
             let ids = [id(1, 0), id(2, 0)];
-            let references = millstream_model::References::Delete;
+            let references = References::Delete;
             txn.delete_with_references(0, b"s", references, &ids).map(|_| ())
         }),
         ("XACKDEL", |txn| {
             let ids = [id(1, 0), id(2, 0)];
-            let references = millstream_model::References::Keep;
+            let references = References::Keep;
             txn.acknowledge_and_delete(0, b"s", b"g", references, &ids).map(|_| ())
         }),
         ("a record whose entry is gone", |txn| {
@@ -225,6 +227,31 @@ fn whatever_settles_entries_lets_them_go() {
         now(&engine, settle).expect("settles");
         run_due(&engine, at(400));
         assert_eq!(ids(&engine), [3], "{name}");
+    }
+}
+
+#[test]
+fn what_was_kept_goes_when_what_kept_it_is_deleted_or_trimmed() {
+    for deletes in [true, false] {
+        let engine = with_group();
+        set(&engine, |it| it.retain = Retain::Unacked);
+        fill(&engine, 1..=3);
+        read_all(&engine, "a", 0);
+        ack(&engine, [2]);
+        run_due(&engine, at(200));
+        assert_eq!(ids(&engine), [1, 2, 3]);
+        now(&engine, |txn| {
+            let trim = TrimOptions {
+                by: TrimBy::MinId(id(2, 0)),
+                approximate: false,
+                limit: None,
+                references: References::Keep,
+            };
+            if deletes { txn.delete(0, b"s", &[id(1, 0)]) } else { txn.trim(0, b"s", &trim) }
+        })
+        .expect("removes");
+        run_due(&engine, at(400));
+        assert_eq!(ids(&engine), [3]);
     }
 }
 
@@ -347,7 +374,6 @@ fn what_time_drops_is_seen_by_whoever_watches() {
 
 #[test]
 fn a_trim_of_the_client_comes_after_the_check() {
-    use millstream_model::{References, TrimBy, TrimOptions};
     let engine = in_memory();
     fill(&engine, 1..=3);
     let trim = TrimOptions {
