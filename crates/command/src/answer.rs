@@ -10,7 +10,7 @@ use crate::keys::{copy, counters, dump, expire, keyspace, object, scan, strings}
 use crate::refusal::{Halt, Outcome, Refusal};
 use crate::streams::{
     acknowledge, add, claim, dead_letters, delete, group, group_policy, inspect, pending, range,
-    read, schedule, settings, trim,
+    read, retention, schedule, settings, trim,
 };
 use crate::table::{CommandId, CommandSpec};
 
@@ -131,6 +131,7 @@ fn runner(id: CommandId) -> Option<Runner> {
         CommandId::Xack => runner!(acknowledge::xack),
         CommandId::Xackdel => runner!(delete::xackdel),
         CommandId::Xautoclaim => runner!(claim::xautoclaim),
+        CommandId::Xcfgget => runner!(retention::xcfgget),
         CommandId::Xcfgset => runner!(settings::xcfgset),
         CommandId::Xclaim => runner!(claim::xclaim),
         CommandId::Xdel => runner!(delete::xdel),

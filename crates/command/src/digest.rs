@@ -9,7 +9,7 @@
 use std::fmt::Write as _;
 
 use millstream_engine::{DATABASE_COUNT, Lifetime, Transaction};
-use millstream_model::{Direction, EntryId, EntrySlice, Group, Stream};
+use millstream_model::{Direction, EntryId, EntrySlice, Group, Overflow, Retain, Stream};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 const BYTES: usize = 20;
@@ -116,6 +116,14 @@ impl Hash {
         let limits = stream.idempotence().limits();
         self.number(limits.duration_s.into());
         self.number(limits.per_producer_max.into());
+        if let Some(kept) = stream.retention() {
+            self.bytes(b"retention");
+            for limit in [kept.max_len, kept.max_age_ms, kept.max_bytes] {
+                self.number(limit);
+            }
+            self.number((kept.retain == Retain::Unacked).into());
+            self.number((kept.overflow() == Overflow::Reject).into());
+        }
         if let Some(schedule) = stream.schedule().filter(|schedule| !schedule.is_empty()) {
             self.bytes(b"schedule");
             for token in schedule.after(None) {

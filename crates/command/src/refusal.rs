@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use millstream_engine::CopyError;
-use millstream_model::Rejection;
+use millstream_model::{Rejection, StreamLimit};
 
 use crate::Reply;
 use crate::id::{INVALID_ID, RangeError};
@@ -142,6 +142,18 @@ impl From<Rejection> for Refusal {
                 "ERR The stream has exhausted the last possible ID, unable to add more items"
             }
             Rejection::EntryTooLarge => "ERR Elements are too large to be stored",
+            Rejection::StreamFull(StreamLimit::Length) => {
+                "STREAMFULL the stream has as many entries as its MAXLEN allows, and keeps them: \
+                 acknowledge or delete some, or raise MAXLEN with XCFGSET"
+            }
+            Rejection::StreamFull(StreamLimit::Bytes) => {
+                "STREAMFULL the stream has as many bytes as its MAXBYTES allows, and keeps them: \
+                 acknowledge or delete entries, or raise MAXBYTES with XCFGSET"
+            }
+            Rejection::EntryAboveMaxBytes => {
+                "STREAMFULL the entry alone has more bytes than the stream's MAXBYTES: make it \
+                 smaller, or raise MAXBYTES with XCFGSET"
+            }
             Rejection::LastIdBelowMaxDeleted => {
                 "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"
             }

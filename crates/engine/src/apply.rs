@@ -30,6 +30,10 @@ impl State {
         let before = BlockBytes::of(self.stream(object.slot));
         let unit = self.change_stream(mutation);
         self.note_blocks(object, before);
+        let is_unset = matches!(mutation, Mutation::SetRetention { .. });
+        if is_unset || self.stream(object.slot).retention().is_some() {
+            self.note_retention(object, mutation);
+        }
         unit
     }
 
@@ -89,6 +93,21 @@ impl State {
             Mutation::Schedule { .. }
             | Mutation::Unschedule { .. }
             | Mutation::CountScheduleFailures { .. } => self.apply_to_schedule(mutation),
+            Mutation::SetRetention { object, retention } => {
+                self.stream_mut(object.slot).set_retention(retention);
+                Unit::Object(object.slot)
+            }
+            Mutation::DropEntries { object, before } => {
+                // Says how many pending records went, too, of each group.
+                let dropped = self.stream_mut(object.slot).drop_before(before);
+                if dropped.entries > 0 {
+                    self.changed(object);
+                }
+                if !dropped.pending.is_empty() {
+                    self.list_work_of(object);
+                }
+                Unit::Object(object.slot)
+            }
             _ => self.apply_to_group(mutation),
         }
     }

@@ -60,6 +60,13 @@ impl NeededBlocks {
             }
         }
     }
+
+    /// Whose they are.
+    pub(crate) fn objects(&self) -> Vec<ObjectId> {
+        let mut objects: Vec<_> = self.blocks.iter().map(|(object, _)| *object).collect();
+        objects.dedup();
+        objects
+    }
 }
 
 /// Blocks that were loaded for an operation.
@@ -367,7 +374,9 @@ impl State {
                 let payload = fields.iter().map(|field| field.len() as u64).sum();
                 entries.cold_for_append(id, payload, limits).into_iter().collect()
             }
-            Mutation::TrimBefore { id, .. } => entries.cold_before(id).into_iter().collect(),
+            Mutation::TrimBefore { id, .. } | Mutation::DropEntries { before: id, .. } => {
+                entries.cold_before(id).into_iter().collect()
+            }
             Mutation::RemoveEntries { ids, .. } => {
                 let mut cold: Vec<_> =
                     ids.iter().filter_map(|id| entries.contains(*id).err()).collect();

@@ -32,6 +32,8 @@ pub(crate) struct Core {
     pub(crate) next_forgetting_ms: u64,
     /// The stream with which a round that ran out of budget or of log space goes on.
     pub(crate) forgetting_from: Option<ObjectId>,
+    /// When the next round of retention may begin, in steady milliseconds.
+    pub(crate) next_retention_ms: u64,
     /// The commit thread sleeps and wants to be woken at the next record.
     pub(crate) committer_sleeps: bool,
     /// When the timer thread wakes by itself, in monotonic milliseconds; 0 while it works.

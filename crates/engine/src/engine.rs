@@ -251,7 +251,8 @@ impl Engine {
     }
 
     /// Does what time demands, at most about `budget` pieces of it: expired keys go, parked reads
-    /// time out or claim, productions are forgotten, delayed entries are appended. Blocks that this
+    /// time out or claim, productions are forgotten, retention drops entries,
+    /// delayed entries are appended, groups do what they do by themselves. Blocks that this
     /// takes are read with the engine free.
     pub fn run_due(&self, now: Now, budget: usize) -> Due {
         let mut transaction = self.lock(now);
@@ -503,6 +504,7 @@ impl Core {
             ids: Vec::new(),
             next_forgetting_ms: 0,
             forgetting_from: None,
+            next_retention_ms: 0,
             committer_sleeps: false,
             timer_wakes_at_ms: 0,
             opened_at_ms,

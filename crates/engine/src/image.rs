@@ -84,6 +84,9 @@ fn encode_stream(stream: &Stream, to: &mut Vec<u8>) {
         entries_added: Some(stream.entries_added()),
         max_deleted_id: Some(stream.max_deleted_id()),
     });
+    if let Some(&retention) = stream.retention() {
+        put(&Mutation::SetRetention { object: OBJECT, retention });
+    }
     for (number, (_, group)) in (0..).zip(stream.groups()) {
         encode_group(GroupId(number), group, &mut put);
     }

@@ -44,6 +44,8 @@ mod read;
 mod record;
 mod recovery;
 mod reload;
+mod retention;
+mod retention_schedule;
 mod salvage;
 mod schedule;
 mod serve;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use millstream_model::{
     BlockLimits, ConsumerId, EntryId, Failure, GroupCounters, GroupId, GroupPolicy,
-    IdempotenceLimits, PendingEntry, ScheduleToken, Settled,
+    IdempotenceLimits, PendingEntry, Retention, ScheduleToken, Settled,
 };
 
 use crate::object::{ObjectData, ObjectId, ObjectRef};
@@ -240,6 +240,16 @@ pub(crate) enum Mutation<'a> {
         a: u8,
         b: u8,
     },
+    /// All of a stream's retention.
+    SetRetention {
+        object: ObjectRef,
+        retention: Retention,
+    },
+    /// Retention drops every entry below an id, with the pending records of all groups below it.
+    DropEntries {
+        object: ObjectRef,
+        before: EntryId,
+    },
     /// An entry that is to be appended later.
     Schedule {
         object: ObjectRef,
@@ -270,6 +280,7 @@ impl Mutation<'_> {
             | Self::DeleteConsumer { object, .. }
             | Self::Hold { object, .. }
             | Self::Unhold { object, .. }
+            | Self::DropEntries { object, .. }
             | Self::RemoveEntries { object, with_references: true, .. } => Some(object),
             _ => None,
         }
@@ -303,6 +314,8 @@ impl Mutation<'_> {
             | Self::CountDuplicate { object }
             | Self::ForgetProductions { object, .. }
             | Self::SetProductionCounts { object, .. }
+            | Self::SetRetention { object, .. }
+            | Self::DropEntries { object, .. }
             | Self::Schedule { object, .. }
             | Self::Unschedule { object, .. }
             | Self::CountScheduleFailures { object, .. } => Some(object),

@@ -13,6 +13,7 @@ use millstream_model::Stream;
 use crate::block_totals::{BlockBytes, BlockTotals};
 use crate::due_streams::DueStreams;
 use crate::object::{Object, ObjectData, ObjectId, ObjectRef, ObjectSlot};
+use crate::retention_schedule::RetentionSchedule;
 
 #[derive(Debug)]
 pub(crate) struct Objects {
@@ -24,6 +25,8 @@ pub(crate) struct Objects {
     blocks: BlockTotals,
     /// Its streams with delayed entries.
     pub(crate) due: DueStreams,
+    /// Apart, since most stores have none.
+    retention: Box<RetentionSchedule>,
 }
 
 impl Objects {
@@ -36,6 +39,7 @@ impl Objects {
             string_bytes: 0,
             blocks: BlockTotals::default(),
             due: DueStreams::default(),
+            retention: Box::default(),
         }
     }
 
@@ -61,6 +65,22 @@ impl Objects {
     /// Blocks of all streams.
     pub(crate) fn blocks(&self) -> &BlockTotals {
         &self.blocks
+    }
+
+    /// When retention has to look at which streams.
+    pub(crate) fn retention(&self) -> &RetentionSchedule {
+        &self.retention
+    }
+
+    pub(crate) fn retention_mut(&mut self) -> &mut RetentionSchedule {
+        &mut self.retention
+    }
+
+    /// A stream with a retention changed; `is_marked`: others of its entries may go now.
+    pub(crate) fn note_retention(&mut self, object: ObjectRef, is_marked: bool) {
+        let known = self.objects[object.slot.index as usize].as_ref();
+        let stream = known.and_then(|known| known.data.as_stream()).expect("it is a stream");
+        self.retention.note(object.id, stream, is_marked);
     }
 
     /// Counts what a change did to the blocks of a stream. Returns it.
@@ -110,6 +130,7 @@ impl Objects {
         if let Some(stream) = object.data.as_stream() {
             self.blocks.add(stream);
             self.due.add(id, stream);
+            self.retention.note(id, stream, true);
         }
         let index = self.free.pop().unwrap_or_else(|| {
             self.objects.push(None);
@@ -129,6 +150,7 @@ impl Objects {
         if let Some(stream) = taken.data.as_stream() {
             self.blocks.subtract(stream);
             self.due.remove(object.id, stream);
+            self.retention.forget(object.id);
         }
         taken
     }
@@ -160,6 +182,8 @@ impl Objects {
         assert_eq!(self.slots.len(), self.iter().count());
         assert_eq!(self.string_bytes, string_bytes);
         self.due.check(self.iter());
+        self.retention
+            .check(self.iter().filter_map(|object| Some((object.id, object.data.as_stream()?))));
         self.blocks.check(self.iter().filter_map(|object| object.data.as_stream()));
         assert!(self.free.iter().all(|&index| self.objects[index as usize].is_none()));
     }

@@ -15,6 +15,7 @@ mod encode;
 mod error;
 pub(crate) mod fields;
 pub(crate) mod policy;
+pub(crate) mod retention;
 mod schedule;
 
 #[cfg(test)]
@@ -66,13 +67,15 @@ enum Kind {
     CountDuplicate = 50,
     ForgetProductions = 51,
     SetProductionCounts = 52,
+    SetRetention = 53,
+    DropEntries = 54,
     Schedule = 57,
     Unschedule = 58,
     CountScheduleFailures = 59,
 }
 
 impl Kind {
-    const ALL: [Self; 40] = [
+    const ALL: [Self; 42] = [
         Self::Created,
         Self::CreateStream,
         Self::CreateString,
@@ -110,6 +113,8 @@ impl Kind {
         Self::CountDuplicate,
         Self::ForgetProductions,
         Self::SetProductionCounts,
+        Self::SetRetention,
+        Self::DropEntries,
         Self::Schedule,
         Self::Unschedule,
         Self::CountScheduleFailures,
@@ -133,6 +138,7 @@ impl Kind {
                 | Self::SetValues
                 | Self::Produced
                 | Self::SetProductionCounts
+                | Self::SetRetention
         )
     }
 

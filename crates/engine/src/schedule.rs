@@ -254,13 +254,6 @@ impl Transaction<'_> {
         cold
     }
 
-    /// Whether the stream takes an entry now: asked before each one that comes from the schedule,
-    /// in the place where XADD asks the same. What refuses, leaves the entry waiting.
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the place of that question")]
-    fn may_append(&mut self, _object: ObjectRef, _fields: &[&[u8]]) -> Result<(), Rejection> {
-        Ok(())
-    }
-
     /// Appends a delayed entry, and takes it out of the schedule in the same record. Its payload is
     /// that of the token.
     fn append_scheduled(
@@ -276,8 +269,11 @@ impl Transaction<'_> {
         if entry_bytes(&fields) + self.record_bytes() > ENTRY_BYTES_MAX {
             return Err(Rejection::EntryTooLarge);
         }
-        self.may_append(object, &fields)?;
+        // As for an XADD: what refuses leaves the entry waiting.
+        let bytes = fields.iter().map(|field| field.len() as u64).sum();
+        let before = self.room_for_entry(object, bytes)?;
         self.need_for_append(object, id, &fields)?;
+        self.drop_entries(object, before);
         self.append_now(object, token, id, &fields);
         Ok(())
     }

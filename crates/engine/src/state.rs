@@ -23,6 +23,7 @@ use crate::group_work::GroupWork;
 use crate::mutation::Mutation;
 use crate::object::{Object, ObjectData, ObjectId, ObjectRef, ObjectSlot, StringValue};
 use crate::objects::Objects;
+use crate::retention_schedule::RetentionSchedule;
 use crate::statistics::TableBytes;
 use crate::strings::StringForm;
 
@@ -39,6 +40,9 @@ pub(crate) struct State {
     objects: Vec<Objects>,
     /// Which databases have keys that expire, one bit for each: asked after every command.
     expiring: u16,
+    /// Which stores may have streams with a retention, one bit for each: asked after every command.
+    /// A hint: emptied lazily.
+    pub(crate) retaining: u16,
     next_object_id: u64,
     hash_seed: u64,
     /// The latest delivery or creation time seen: the steady clock starts behind it.
@@ -95,6 +99,7 @@ impl State {
             databases: Vec::new(),
             objects: Vec::new(),
             expiring: 0,
+            retaining: 0,
             next_object_id: 1,
             hash_seed,
             time_max_ms: 0,
@@ -165,6 +170,7 @@ impl State {
         let object = Object { id, key, epoch: 0, data, changed_at, version: 0, used_at_ms: None };
         let object = self.store_of_mut(db).add(object);
         self.list_work_of(object);
+        self.note_retaining(object);
         self.bind(db, KeyEntry { object, ..entry });
     }
 
@@ -202,6 +208,10 @@ impl State {
 
     pub(crate) fn store_mut(&mut self, slot: ObjectSlot) -> &mut Objects {
         &mut self.objects[usize::from(slot.store)]
+    }
+
+    pub(crate) fn retention_of_store(&mut self, store: u8) -> &mut RetentionSchedule {
+        self.objects[usize::from(store)].retention_mut()
     }
 
     pub(crate) fn try_object(&self, slot: ObjectSlot) -> Option<&Object> {
@@ -322,6 +332,7 @@ impl State {
         let epoch = self.changes.epoch();
         let object = Object { id, key, epoch, data, changed_at, version: 0, used_at_ms: None };
         let object = self.store_of_mut(db).add(object);
+        self.note_retaining(object);
         self.changes.note_changed(object);
         object
     }
@@ -513,6 +524,7 @@ impl State {
         let mut object = self.store_of_mut(from).take(entry.object);
         object.version += 1;
         let object = self.store_of_mut(to).add(object);
+        self.note_retaining(object);
         self.changes.note_moved(object);
         self.bind(to, KeyEntry { object, ..entry });
         Unit::Object(object.slot)

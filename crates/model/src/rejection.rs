@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::StreamLimit;
+
 /// A request that was understood and is refused. Nothing has changed when one is returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejection {
@@ -44,6 +46,10 @@ pub enum Rejection {
     StreamExhausted,
     /// Fields and values of an entry are too large together.
     EntryTooLarge,
+    /// The stream is full, and its retention lets nothing go that would make room.
+    StreamFull(StreamLimit),
+    /// One entry is larger than all that the stream may hold.
+    EntryAboveMaxBytes,
     /// XSETID below the stream's largest deleted id.
     LastIdBelowMaxDeleted,
     /// XSETID below an existing entry.
@@ -86,6 +92,11 @@ impl fmt::Display for Rejection {
             Self::IdNotAboveLast => "the id is not above the last one of the stream",
             Self::StreamExhausted => "the stream has used up its ids",
             Self::EntryTooLarge => "the entry is too large",
+            Self::StreamFull(StreamLimit::Length) => {
+                "the stream has as many entries as it may have"
+            }
+            Self::StreamFull(StreamLimit::Bytes) => "the stream has as many bytes as it may have",
+            Self::EntryAboveMaxBytes => "the entry is larger than what the stream may hold",
             Self::LastIdBelowMaxDeleted => "the id is below the largest deleted one",
             Self::LastIdBelowEntries => "the id is below an existing entry",
             Self::EntriesAddedBelowLength => "fewer entries added than the stream holds",

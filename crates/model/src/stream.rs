@@ -10,6 +10,7 @@
 //! 3. what [`Group::check`], [`Entries::check`] and [`Idempotence::check`] say.
 
 mod lag;
+mod retention_plan;
 mod scheduled;
 mod trim_plan;
 
@@ -24,8 +25,10 @@ use crate::entries::ensure;
 use crate::group::SLOTS_MAX;
 use crate::{
     BlockLimits, ColdBlock, ConsumerId, Entries, EntryId, Failure, Group, GroupCounters, GroupId,
-    Idempotence, IdempotenceLimits, PendingEntry, RestoreError, Schedule, Settled,
+    Idempotence, IdempotenceLimits, PendingEntry, RestoreError, Retention, Schedule, Settled,
 };
+
+pub use retention_plan::{DropPlan, Dropped};
 
 /// A stream with its consumer groups.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub struct Stream {
     idempotence: Idempotence,
     /// Most streams never have one.
     schedule: Option<Box<Schedule>>,
+    /// `None`: nothing is set.
+    retention: Option<Box<Retention>>,
 }
 
 /// Reading.
@@ -55,6 +60,7 @@ impl Stream {
             group_names: BTreeMap::new(),
             idempotence: Idempotence::new(idempotence),
             schedule: None,
+            retention: None,
         }
     }
 
@@ -148,7 +154,8 @@ impl Stream {
         let groups: usize =
             self.groups.iter().flatten().map(|group| group.heap_bytes() + size_of::<Group>()).sum();
         let schedule = self.schedule().map_or(0, Schedule::heap_bytes);
-        self.entries.heap_bytes() + groups + self.idempotence.heap_bytes() + schedule
+        let retention = self.retention.as_ref().map_or(0, |_| size_of::<Retention>());
+        self.entries.heap_bytes() + groups + self.idempotence.heap_bytes() + schedule + retention
     }
 }
 
@@ -176,6 +183,7 @@ impl Stream {
             group_names: BTreeMap::new(),
             idempotence,
             schedule: None,
+            retention: None,
         };
         for (id, group) in groups {
             let is_free = !stream.has_group(id) && stream.find_group(group.name()).is_none();

@@ -10,6 +10,7 @@ import sys
 import operations
 import policies
 import schedules
+import retention
 import sessions
 import streams
 import strings
@@ -32,7 +33,7 @@ async def one(variant, check):
 
 def main():
     checks = streams.CHECKS + sessions.CHECKS + waits.CHECKS + strings.CHECKS
-    checks += operations.CHECKS + policies.CHECKS + schedules.CHECKS
+    checks += operations.CHECKS + policies.CHECKS + retention.CHECKS + schedules.CHECKS
     if PASSWORD is not None:
         checks = [sessions.password]
     if SOCKET is not None:

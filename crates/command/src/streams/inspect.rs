@@ -4,7 +4,7 @@ use bytes::Bytes;
 use millstream_engine::Transaction;
 use millstream_model::{Consumer, ConsumerId, Direction, EntryId, Group, Order, Stream};
 
-use super::group_policy;
+use super::{group_policy, retention};
 use crate::Reply;
 use crate::options::Options;
 use crate::refusal::{Outcome, Refusal};
@@ -25,6 +25,7 @@ pub(crate) fn stream(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
         fields.push((Reply::Text("last-entry"), last.map_or(Reply::Nil, Reply::Entry)));
         let stream = txn.stream(db, key)?.ok_or(Refusal::NO_SUCH_KEY)?;
         fields.extend(schedule(stream));
+        fields.extend(kept(stream));
         return Ok(Reply::Map(fields));
     }
     if !options.take_word("FULL", 0) {
@@ -49,6 +50,7 @@ pub(crate) fn stream(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
     fields.push((Reply::Text("entries"), Reply::Entries(entries)));
     fields.push((Reply::Text("groups"), Reply::Array(groups.collect())));
     fields.extend(schedule(stream));
+    fields.extend(kept(stream));
     Ok(Reply::Map(fields))
 }
 
@@ -61,6 +63,15 @@ fn schedule(stream: &Stream) -> Vec<(Reply, Reply)> {
         (Reply::Text("next-due-ms"), next),
         (Reply::Text("schedule-failures"), Reply::number(schedule.failures())),
     ]
+}
+
+/// Of a stream with a retention only, and behind all that Redis has.
+fn kept(stream: &Stream) -> Vec<(Reply, Reply)> {
+    let Some(kept) = stream.retention() else { return Vec::new() };
+    let bytes = stream.entries().payload_bytes().filter(|_| kept.max_bytes > 0);
+    let bytes = bytes.map(|bytes| (Reply::Text("bytes"), Reply::number(bytes)));
+    let items = (Reply::Text("retention"), retention::describe(kept));
+    bytes.into_iter().chain([items]).collect()
 }
 
 fn counters(stream: &Stream) -> Vec<(Reply, Reply)> {

@@ -11,6 +11,8 @@ pub enum CommandId {
     Xadd,
     /// `XAUTOCLAIM`
     Xautoclaim,
+    /// `XCFGGET`
+    Xcfgget,
     /// `XCFGSET`
     Xcfgset,
     /// `XCLAIM`

@@ -8,7 +8,7 @@ use super::words::Group::Stream;
 use super::words::KeyUse::{Access, Delete, Insert, ReadOnly, ReadWrite, Update};
 use super::words::{Category, Flag};
 
-pub(super) static ROWS: [CommandSpec; 22] = [
+pub(super) static ROWS: [CommandSpec; 23] = [
     CommandSpec::new(Stream, Id::Xack, "xack", -4)
         .flags(&[Flag::Write, Flag::Fast])
         .categories(&[Category::Stream])
@@ -48,11 +48,16 @@ pub(super) static ROWS: [CommandSpec; 22] = [
             "O(N) for N pending entries looked at",
             "Hands long idle pending entries to a consumer, by a cursor.",
         ),
+    CommandSpec::new(Stream, Id::Xcfgget, "xcfgget", 2)
+        .flags(&[Flag::Readonly, Flag::Fast])
+        .categories(&[Category::Stream])
+        .keys(&[KeySpec::at(1, &[ReadOnly, Access])])
+        .docs("0.1.0", "O(1)", "Shows what a stream keeps, and how it remembers idempotent ids."),
     CommandSpec::new(Stream, Id::Xcfgset, "xcfgset", -2)
         .flags(&[Flag::Write, Flag::Fast])
         .categories(&[Category::Stream])
         .keys(&[KeySpec::at(1, &[ReadWrite, Update])])
-        .docs("8.6.0", "O(1)", "Sets for how long and how many idempotent ids a stream remembers."),
+        .docs("8.6.0", "O(1)", "Sets how a stream remembers idempotent ids, and what it keeps."),
     CommandSpec::new(Stream, Id::Xclaim, "xclaim", -6)
         .flags(&[Flag::Write, Flag::Fast])
         .categories(&[Category::Stream])

@@ -14,10 +14,12 @@ use super::kind::Kind;
 use crate::changes::{SavedHeader, SavedObject};
 use crate::object::ObjectData;
 use crate::record::fields::FieldWriter;
-use crate::record::{counters, encode_token, policy};
+use crate::record::{counters, encode_token, policy, retention};
 
 /// A list is continued in another record beyond this.
 const RECORD_BYTES: usize = 32 << 10;
+/// Counting the bytes of so many blocks means reading a few MiB.
+const COUNTED_BLOCKS_MAX: usize = 256;
 /// Blocks up to this stand in the checkpoint itself while they are the last of their stream.
 const INLINE_BYTES_MAX: usize = 1 << 10;
 
@@ -114,6 +116,7 @@ impl<S: Sink> StreamEncoder<'_, S> {
             .number(productions.duplicates());
         self.sink.record(&self.bytes)?;
         self.blocks(stream.entries())?;
+        self.retention(stream)?;
         let mut pending = 0;
         for (id, group) in stream.groups() {
             self.group(id, group)?;
@@ -156,6 +159,23 @@ impl<S: Sink> StreamEncoder<'_, S> {
         self.list(Kind::Blocks, blocks, |fields, sink, (number, block)| {
             encode_block(fields, sink, object, number == last, &block)
         })
+    }
+
+    /// What retention needs. Of a stream without a limit on bytes they are kept where it would take
+    /// long to count them, should one be set.
+    fn retention(&mut self, stream: &Stream) -> Result<(), S::Error> {
+        if let Some(kept) = stream.retention() {
+            retention::encode(kept, &mut begin(&mut self.bytes, Kind::Retention));
+            self.sink.record(&self.bytes)?;
+        }
+        let has_limit = stream.retention().is_some_and(|kept| kept.max_bytes > 0);
+        if has_limit || stream.entries().block_count() > COUNTED_BLOCKS_MAX {
+            self.list(Kind::Payloads, stream.entries().payloads(), |fields, _, payload| {
+                fields.number(payload.map_or(0, |payload| payload + 1));
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     fn group(&mut self, id: GroupId, group: &Group) -> Result<(), S::Error> {

@@ -42,6 +42,10 @@ pub(super) enum Kind {
     Schedule = 18,
     /// Some of their tokens, in order.
     Tokens = 19,
+    /// The retention of the stream.
+    Retention = 14,
+    /// Bytes of names and values of its blocks, in order.
+    Payloads = 15,
 }
 
 impl Kind {
@@ -52,6 +56,8 @@ impl Kind {
             Self::Blocks
                 | Self::Group
                 | Self::Policy
+                | Self::Retention
+                | Self::Payloads
                 | Self::Consumers
                 | Self::Pending
                 | Self::Failures
@@ -86,6 +92,8 @@ impl Kind {
             Self::Values,
             Self::Schedule,
             Self::Tokens,
+            Self::Retention,
+            Self::Payloads,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

@@ -14,7 +14,7 @@ use foldhash::fast::FixedState;
 use millstream_log::RecordReader;
 use millstream_model::{
     BlockError, BlockPlace, ConsumerId, Entries, EntryId, Failure, Group, GroupId, Idempotence,
-    IdempotenceLimits, LoadedBlock, RestoreError, Schedule, ScheduleToken, StoredBlock,
+    IdempotenceLimits, LoadedBlock, RestoreError, Retention, Schedule, ScheduleToken, StoredBlock,
     StoredContents, StoredTombstones, Stream,
 };
 
@@ -22,8 +22,7 @@ use super::encode::{HAS_TOMBSTONES, IS_INLINE};
 use super::kind::Kind;
 use crate::object::{ObjectData, ObjectId};
 use crate::record::fields::FieldReader;
-use crate::record::policy;
-use crate::record::{ReplayError, counters, pending_entry};
+use crate::record::{ReplayError, counters, pending_entry, policy, retention};
 use crate::salvage::Loss;
 use crate::state::{DATABASE_COUNT, State};
 
@@ -114,6 +113,8 @@ struct StreamLoader {
     production_counts: (u64, u64),
     groups: Vec<(GroupId, Group)>,
     pending: u64,
+    retention: Retention,
+    payloads: Vec<Option<u64>>,
     schedule: Option<ScheduleLoader>,
 }
 
@@ -281,6 +282,8 @@ impl StreamLoader {
             groups: Vec::new(),
             pending: 0,
             schedule: None,
+            retention: Retention::default(),
+            payloads: Vec::new(),
         })
     }
 
@@ -291,6 +294,10 @@ impl StreamLoader {
         if kind == Kind::Policy {
             let policy = policy::decode(fields)?;
             self.last_group()?.set_policy(policy);
+            return Ok(());
+        }
+        if kind == Kind::Retention {
+            self.retention = retention::decode(fields)?;
             return Ok(());
         }
         if kind == Kind::Counters {
@@ -308,6 +315,7 @@ impl StreamLoader {
                     None => self.entries.restore_block(block(fields)?)?,
                     Some(loader) => loader.schedule.restore_block(block(fields)?)?,
                 },
+                Kind::Payloads => self.payloads.push(fields.number()?.checked_sub(1)),
                 Kind::Tokens => self.token(fields)?,
                 Kind::Consumers => {
                     let id = ConsumerId(fields.u32("consumer")?);
@@ -401,6 +409,9 @@ impl StreamLoader {
         }
         let (added, duplicates) = self.production_counts;
         self.idempotence.set_counts(added, duplicates);
+        if !self.payloads.is_empty() {
+            self.entries.restore_payloads(self.payloads.into_iter())?;
+        }
         let mut stream = Stream::restore(
             self.entries,
             (self.last_id, self.max_deleted_id),
@@ -411,6 +422,7 @@ impl StreamLoader {
         if let Some(loader) = self.schedule {
             stream.restore_schedule(loader.end()?);
         }
+        stream.set_retention(self.retention);
         let (store, key, expires_at_ms) = self.place;
         let data = ObjectData::Stream(Box::new(stream));
         Ok((self.id, LoadedObject { store, key, expires_at_ms, data }))

@@ -120,6 +120,8 @@ fn refuse_for_stream(state: &State, mutation: &Mutation<'_>) -> Result<(), Repla
         Mutation::TrimBefore { object, .. }
         | Mutation::RemoveEntries { object, .. }
         | Mutation::CountDuplicate { object }
+        | Mutation::SetRetention { object, .. }
+        | Mutation::DropEntries { object, .. }
         | Mutation::ForgetProductions { object, .. } => stream_of(state, object).map(|_| ()),
         Mutation::Schedule { .. }
         | Mutation::Unschedule { .. }

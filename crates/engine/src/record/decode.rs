@@ -12,7 +12,7 @@ use super::contradiction::refuse_contradiction;
 use super::fields::FieldReader;
 use super::{
     ALL_DATABASES, DEAD_LETTERED, DROPPED, IS_DELETION, Kind, ReplayError, VANISHED,
-    WITH_REFERENCES, counters, policy, schedule,
+    WITH_REFERENCES, counters, policy, retention, schedule,
 };
 use crate::mutation::Mutation;
 use crate::object::{ObjectId, ObjectRef};
@@ -202,6 +202,11 @@ impl<'a> Part<'a> {
                     settle(state, mutation)
                 });
             }
+            Kind::SetRetention => {
+                let retention = retention::decode(&mut self.reader)?;
+                Mutation::SetRetention { object, retention }
+            }
+            Kind::DropEntries => Mutation::DropEntries { object, before: self.reader.id()? },
             _ => return self.settle_group(kind, object, state, settle),
         };
         settle(state, &mutation)

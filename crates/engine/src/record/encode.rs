@@ -5,7 +5,7 @@ use millstream_model::{EntryId, GroupId, PendingEntry, Settled};
 use super::fields::FieldWriter;
 use super::{
     ALL_DATABASES, DEAD_LETTERED, DROPPED, IS_DELETION, Kind, VANISHED, WITH_REFERENCES, counters,
-    policy, schedule,
+    policy, retention, schedule,
 };
 use crate::mutation::Mutation;
 use crate::object::ObjectRef;
@@ -111,6 +111,14 @@ impl Encoder<'_> {
             | Mutation::CountScheduleFailures { .. } => {
                 schedule::encode(mutation, &mut self.fields);
                 self
+            }
+            Mutation::SetRetention { object, retention } => {
+                self.kind(Kind::SetRetention).object(object);
+                retention::encode(&retention, &mut self.fields);
+                self
+            }
+            Mutation::DropEntries { object, before } => {
+                self.kind(Kind::DropEntries).object(object).number(before.ms).number(before.seq)
             }
             _ => self.group_part(mutation),
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use millstream_log::RecordReader;
 use millstream_model::{
     Backoff, BlockLimits, ConsumerDeletion, ConsumerId, EntryId, Failure, GroupCounters, GroupId,
-    GroupPolicy, IdempotenceLimits, PendingEntry, Settled,
+    GroupPolicy, IdempotenceLimits, Overflow, PendingEntry, Retain, Retention, Settled,
 };
 use proptest::prelude::*;
 
@@ -187,6 +187,12 @@ fn golden_entries<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
             Mutation::SetProductionCounts { object, added: 128, duplicates: 3 },
             b"\x34\x01\x80\x01\x03",
         ),
+        (
+            Mutation::SetRetention { object, retention: retention() },
+            b"\x35\x01\x04\x01\x05\x02\xac\x02\x03\x09\x05\x01",
+        ),
+        (Mutation::SetRetention { object, retention: work_queue() }, b"\x35\x01\x01\x04"),
+        (Mutation::DropEntries { object, before: id(5, 6) }, b"\x36\x01\x05\x06"),
     ]
 }
 
@@ -345,6 +351,19 @@ fn policy() -> GroupPolicy {
     policy.consumer_ttl_ms = 15;
     policy.order_by = Some((*b"k").into());
     policy
+}
+
+fn retention() -> Retention {
+    let mut retention = Retention::default();
+    (retention.max_len, retention.max_age_ms, retention.max_bytes) = (5, 300, 9);
+    retention.overflow = Some(Overflow::Reject);
+    retention
+}
+
+fn work_queue() -> Retention {
+    let mut retention = Retention::default();
+    retention.retain = Retain::Unacked;
+    retention
 }
 
 fn bytes(mutation: &Mutation<'_>) -> Vec<u8> {

@@ -73,9 +73,12 @@ impl Engine {
         budget: usize,
     ) -> bool {
         // What cannot be read is tried again below, and refused there.
-        let loaded = self.load(needed).unwrap_or_default();
+        let loaded = self.load(needed);
         let mut transaction = self.lock(now);
-        transaction.install(&loaded);
+        if let Ok(loaded) = &loaded {
+            transaction.install(loaded);
+        }
+        transaction.keep_loaded(&needed.objects(), loaded.is_ok());
         transaction.run_group_work(1);
         transaction.fire_due(budget, true);
         let _ = transaction.take_needed();

@@ -94,6 +94,9 @@ fn dump_stream(stream: &Stream, text: &mut String) {
             line!(text, "    {producer}/{iid} made {id}");
         }
     }
+    if let Some(retention) = stream.retention() {
+        line!(text, "  {retention:?} of {:?} bytes", stream.entries().payload_bytes());
+    }
     for (id, group) in stream.groups() {
         line!(text, "  group {} {id:?} lag {:?}", group.name().escape_ascii(), stream.lag(group));
         dump_group(group, text);

@@ -401,7 +401,7 @@ fn records_that_do_not_belong_in_a_checkpoint_are_refused_in_words() {
     let cases: [(&[&[u8]], &str); 19] = [
         (&[], "there is no header"),
         (&[&[12, 1]], "there is no header"),
-        (&[HEADER, &[14]], "unknown kind of part: 14"),
+        (&[HEADER, &[90]], "unknown kind of part: 90"),
         (&[HEADER, STREAM, &[13, 0]], "there is no group"),
         (&[HEADER, &[0]], "unknown kind of part: 0"),
         (&[HEADER, &[]], "record ends early"),

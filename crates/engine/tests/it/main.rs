@@ -26,5 +26,7 @@ mod random;
 mod reads;
 mod reload;
 mod requeue;
+mod retention;
+mod retention_stored;
 mod schedule;
 mod store;

@@ -6,10 +6,13 @@ use millstream_engine::{
     GroupPosition, GroupReader, LetterAction, LetterFilter, Nack, NackMode, NewId, Production,
     ReadFrom, ReadRequest, RunError, StreamPosition, StringExpiry, StringForm, Transaction,
 };
-use millstream_model::{Backoff, EntryId, GroupPolicy, References, Rejection, TrimBy, TrimOptions};
+use millstream_model::{
+    Backoff, EntryId, GroupPolicy, Overflow, References, Rejection, Retain, Retention, TrimBy,
+    TrimOptions,
+};
 
 use crate::dice::Dice;
-use crate::store::id;
+use crate::store::{START_MS, id};
 
 /// A key in a database.
 type Place = (u8, &'static [u8]);
@@ -29,6 +32,7 @@ pub(crate) enum Operation {
     SetCounters(Place, EntryId, CounterOptions),
     SetIdempotence(Place, Option<u32>, Option<u32>),
     RecordProduction(Place, &'static [u8], EntryId),
+    SetRetention(Place, Retention),
     CreateGroup(Place, &'static [u8], GroupPosition, Option<u64>),
     SetGroupPosition(Place, &'static [u8], GroupPosition, Option<u64>),
     DestroyGroup(Place, &'static [u8]),
@@ -262,6 +266,20 @@ impl Roller {
         Operation::SetCounters(self.place(), last_id, options)
     }
 
+    /// Mostly of the first key, and so that entries become too old now and then.
+    fn set_retention(&mut self) -> Operation {
+        let retain = self.dice.pick(&[Retain::All, Retain::Unacked]);
+        let overflow = self.dice.pick(&[None, Some(Overflow::Reject), Some(Overflow::Drop)]);
+        let retention = crate::retention::retention(|it| {
+            it.max_len = self.sometimes(|roller| 1 + roller.dice.roll(12)).unwrap_or(0);
+            it.max_age_ms = self.sometimes(|roller| START_MS + roller.dice.roll(900)).unwrap_or(0);
+            it.max_bytes = self.sometimes(|roller| 20 + roller.dice.roll(100)).unwrap_or(0);
+            it.retain = retain;
+            it.overflow = overflow.filter(|_| retain == Retain::All);
+        });
+        Operation::SetRetention(self.place(), retention)
+    }
+
     /// Strings and whole keys.
     fn keyspace(&mut self, wall_ms: u64) -> Operation {
         let place = self.place();
@@ -303,8 +321,8 @@ impl Roller {
     }
 
     pub(crate) fn operation(&mut self, wall_ms: u64) -> Operation {
-        match self.dice.roll(45) {
-            40..=42 => Operation::Schedule(self.place(), wall_ms + self.dice.roll(60)),
+        match self.dice.roll(47) {
+            44..=46 => Operation::Schedule(self.place(), wall_ms + self.dice.roll(60)),
             43 => Operation::Unschedule(self.place(), self.dice.roll(256), self.dice.once_in(2)),
             0..=11 => self.add(),
             12..=18 => self.read(),
@@ -320,6 +338,7 @@ impl Roller {
                 let per_producer_max = self.sometimes(|roller| 1 + roller.dice.roll(3) as u32);
                 Operation::SetIdempotence(self.place(), duration_s, per_producer_max)
             }
+            38 | 39 => self.set_retention(),
             35 => Operation::RecordProduction(self.place(), self.dice.pick(&IIDS), self.id()),
             36 | 37 => {
                 let (min_idle_ms, count) = (self.dice.roll(20), 1 + self.dice.roll(3) as usize);
@@ -359,6 +378,7 @@ impl Operation {
                 let production = Production { producer: b"p", iid };
                 txn.record_production(*db, key, production, *id)
             }
+            Self::SetRetention((db, key), retention) => txn.set_retention(*db, key, *retention),
             Self::Read(request) => txn.read(&mut request.clone()).map(|_| ()),
             Self::Schedule((db, key), due_ms) => {
                 let value = txn.now().monotonic_ms.to_string();
