@@ -106,6 +106,9 @@ pub(crate) struct ServeOptions {
     /// Most commands kept for SLOWLOG [default: 128]
     #[arg(long, env = "MILLSTREAM_SLOWLOG_MAX_LEN", value_name = "COUNT")]
     slowlog_max_len: Option<Setting>,
+    /// Most entries that a group with ORDERBY holds back [default: 10000]
+    #[arg(long, env = "MILLSTREAM_GROUP_HELD_MAX", value_name = "COUNT")]
+    group_held_max: Option<Setting>,
     /// How long new streams recognise a repeated production [default: 100]
     #[arg(long, env = "MILLSTREAM_STREAM_IDMP_DURATION", value_name = "SECONDS")]
     stream_idmp_duration: Option<Setting>,
@@ -371,6 +374,7 @@ impl ServeOptions {
             proto_max_bulk_len: self.proto_max_bulk_len.or(other.proto_max_bulk_len),
             slowlog_log_slower_than: self.slowlog_log_slower_than.or(other.slowlog_log_slower_than),
             slowlog_max_len: self.slowlog_max_len.or(other.slowlog_max_len),
+            group_held_max: self.group_held_max.or(other.group_held_max),
             stream_idmp_duration: self.stream_idmp_duration.or(other.stream_idmp_duration),
             stream_idmp_maxsize: self.stream_idmp_maxsize.or(other.stream_idmp_maxsize),
             stream_node_max_bytes: self.stream_node_max_bytes.or(other.stream_node_max_bytes),
@@ -404,6 +408,7 @@ impl ServeOptions {
             ("proto-max-bulk-len", &self.proto_max_bulk_len),
             ("slowlog-log-slower-than", &self.slowlog_log_slower_than),
             ("slowlog-max-len", &self.slowlog_max_len),
+            ("group-held-max", &self.group_held_max),
             ("stream-idmp-duration", &self.stream_idmp_duration),
             ("stream-idmp-maxsize", &self.stream_idmp_maxsize),
             ("stream-node-max-bytes", &self.stream_node_max_bytes),
