@@ -24,6 +24,8 @@ const RETRY_MIN_MS: u64 = 1000;
 const RETRY_MAX_MS: u64 = 60_000;
 /// Consumers looked at in one step.
 const CONSUMERS_PER_STEP: usize = 1000;
+/// Consumers may go so much later than their time, and at most a twentieth of it.
+const CONSUMERS_LATE_MAX_MS: u64 = 1000;
 /// A letter is longer than its entry by about so much.
 const LETTER_BYTES: u64 = 256;
 
@@ -274,8 +276,8 @@ impl Transaction<'_> {
         let stream = self.state().stream(object.slot);
         let is_left = stream.group(group).consumer_count() > 0;
         let place = (object.id, group, Task::ExpireConsumers);
-        // Not twice in one millisecond, whatever the policy says.
-        let next_ms = next_ms.max(steady_ms + 1);
+        // A look costs the number of consumers, so it waits for some of them together.
+        let next_ms = next_ms.max(steady_ms + (ttl_ms / 20).clamp(1, CONSUMERS_LATE_MAX_MS));
         self.core.state.group_work.set(place, is_left.then_some(next_ms));
     }
 }

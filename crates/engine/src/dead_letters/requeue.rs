@@ -15,6 +15,8 @@ use crate::waiters::Signal;
 
 /// Letters that one call deals with at most.
 pub const LETTERS_MAX: usize = 1000;
+/// A call does not go on beyond so many bytes of letters, nor of changes.
+const BYTES_MAX: usize = 1 << 20;
 /// A call looks at so many entries for each letter it may deal with.
 const LOOKS_PER_LETTER: usize = 10;
 
@@ -104,7 +106,13 @@ impl Transaction<'_> {
             self.need_originals(db, &meant)?;
         }
         let mut gone = Vec::new();
+        let mut bytes = 0;
         for (entry, letter) in meant {
+            if bytes + self.record_bytes() > BYTES_MAX {
+                result.cursor = entry.id();
+                break;
+            }
+            bytes += letter.original_data.len();
             let is_done = match action {
                 LetterAction::List | LetterAction::Purge => true,
                 LetterAction::Requeue { make_stream } => {
