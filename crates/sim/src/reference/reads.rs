@@ -2,7 +2,9 @@
 
 use millstream_resp::Value;
 
-use super::stream::{Entry, Pending};
+use super::group::Pending;
+use super::policy::Settled;
+use super::stream::Entry;
 use super::{Reference, reply};
 use crate::command::{From, Read, Reader};
 use crate::id::Id;
@@ -186,7 +188,9 @@ impl Reference {
             }
             match entry_of(pending.id) {
                 Some(entry) => claimed.push((pending, entry)),
-                None if group.policy.is_managed() => group.remove(pending.id),
+                None if group.policy.is_managed() => {
+                    group.remove(pending.id, Settled::Vanished);
+                }
                 None => {}
             }
         }
