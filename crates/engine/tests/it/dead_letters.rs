@@ -318,6 +318,35 @@ fn what_is_on_disk_only_is_loaded_and_moved() {
     assert_eq!(pending(store.engine()), []);
 }
 
+#[test]
+fn the_age_of_what_is_undelivered_shows_where_its_block_is_on_disk_only() {
+    let mut store = Store::new();
+    let engine = store.engine();
+    with_max_deliveries(engine, 1);
+    fill(engine, 1..=40);
+    store.sync();
+    store.checkpoint();
+    let engine = store.engine();
+    assert!(engine_statistics(engine).1 > 0, "some blocks are on disk only");
+    let undelivered = || {
+        now(engine, |txn| {
+            let stream = txn.stream(0, b"s").expect("a stream").expect("it is there");
+            let group = stream.group(stream.find_group(b"g").expect("it is there"));
+            stream.first_undelivered(group)
+        })
+    };
+    assert_eq!(undelivered(), Some(id(1, 0)), "a block that is undelivered as a whole");
+    let go_to = |position| {
+        let to = GroupPosition::After(position);
+        now(engine, |txn| txn.set_group_position(0, b"s", b"g", to, None)).expect("moves");
+    };
+    go_to(id(1, 0));
+    assert_eq!(undelivered(), Some(id(1, 1)), "one that is cut: not above it");
+    now(engine, |txn| txn.delete(0, b"s", &[id(40, 0)])).expect("deletes");
+    go_to(id(39, 0));
+    assert_eq!(undelivered(), None, "what was deleted is not waited for");
+}
+
 /// The timer, with space in the log and in memory made as it needs it.
 pub(crate) fn run_all_due(store: &mut Store, ms: u64) {
     for _ in 0..50 {

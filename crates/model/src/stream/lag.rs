@@ -80,8 +80,14 @@ impl Stream {
             return Some(id);
         }
         let from = group.last_delivered_id().next()?;
+        if self.entries.last_id()? < from {
+            return None;
+        }
         match self.entries.slice(from, EntryId::MAX, 1, Direction::Ascending) {
-            Ok(slice) => slice.ids().next(),
+            Ok(slice) => match slice.cold_of_run(0) {
+                Some(cold) => Some(cold.first.max(from)),
+                None => slice.ids().next(),
+            },
             Err(cold) => cold.0.first().map(|cold| cold.first.max(from)),
         }
     }

@@ -1,6 +1,8 @@
 //! Commands that manage groups and consumers.
 
-use super::stream::{Group, Pending, Stream};
+use super::group::{Group, Pending};
+use super::policy::Settled;
+use super::stream::Stream;
 use super::waiters::Signal;
 use super::{Answer, Object, Reference, reply};
 use crate::command::OnGroups;
@@ -50,18 +52,21 @@ impl Reference {
                 }
                 let group = self.group_mut(db, key, name);
                 group.consumers.remove(consumer);
-                let is_other = |pending: &Pending| pending.owner.as_ref() != Some(consumer);
-                group.pending.retain(is_other);
+                for id in group.ids_of(consumer) {
+                    group.remove(id, Settled::Dropped);
+                }
                 Ok(reply::int(owned as u64))
             }
             OnGroups::SetPolicy(key, group, change) => {
                 self.managed(db, key, group)?;
-                let policy = &mut self.group_mut(db, key, group).policy;
-                let before = *policy;
+                let group = self.group_mut(db, key, group);
+                let before = group.policy.clone();
+                let mut policy = before.clone();
                 policy.visibility_ms = change.visibility_ms.unwrap_or(before.visibility_ms);
                 policy.drops = change.drops.unwrap_or(before.drops);
                 policy.is_paused = change.is_paused.unwrap_or(before.is_paused);
-                if *policy != before {
+                if policy != before {
+                    group.set_policy(policy);
                     self.signal(Signal::Rescheduled(db, key.clone()));
                 }
                 Ok(reply::ok())

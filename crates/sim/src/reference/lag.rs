@@ -1,6 +1,7 @@
 //! How many entries a group has read, and has still to read: Redis' rules, with its "unknown".
 
-use super::stream::{Group, Stream};
+use super::group::Group;
+use super::stream::Stream;
 use crate::id::Id;
 
 impl Stream {

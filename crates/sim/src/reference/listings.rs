@@ -2,13 +2,15 @@
 
 use millstream_resp::Value;
 
-use super::stream::{Group, Pending};
-use super::{Answer, Reference, reply};
+use super::group::{Group, Pending};
+use super::stream::Stream;
+use super::{Answer, Moment, Reference, reply};
 use crate::command::{OnGroups, PendingList};
 
 impl Reference {
     pub(super) fn listing(&mut self, command: &OnGroups, db: u8) -> Answer {
-        let now_ms = self.now.steady_ms;
+        let now = self.now;
+        let now_ms = now.steady_ms;
         match command {
             OnGroups::Pending(key, group, list) => {
                 self.needs_group(db, key, group)?;
@@ -30,7 +32,7 @@ impl Reference {
                         ("entries-read", group.read.map_or(Value::NilBulk, reply::int)),
                         ("lag", lag),
                     ];
-                    facts.extend(policy(group).map(|policy| ("policy", policy)));
+                    facts.extend(managed(stream, group, now));
                     reply::named(facts)
                 });
                 Ok(Value::Array(groups.collect()))
@@ -56,15 +58,42 @@ impl Reference {
     }
 }
 
-fn policy(group: &Group) -> Option<Value> {
-    let policy = group.policy;
-    let drops = policy.drops.map_or("NONE", |drops| if drops { "DROP" } else { "RELEASE" });
-    let facts = vec![
-        ("VISIBILITY", reply::int(policy.visibility_ms)),
-        ("DELCONSUMER", reply::bulk(drops.as_bytes())),
-        ("PAUSED", reply::int(u64::from(policy.is_paused))),
-    ];
-    policy.is_managed().then(|| reply::named(facts))
+/// Of a managed group, behind all that Redis has.
+fn managed(stream: &Stream, group: &Group, now: Moment) -> Vec<(&'static str, Value)> {
+    if !group.policy.is_managed() {
+        return Vec::new();
+    }
+    let counted = &group.counters;
+    let in_flight = group.pending.iter().filter(|pending| pending.owner.is_some());
+    let oldest_ms = in_flight.clone().map(|pending| pending.at_ms).min();
+    let next = stream.entries.iter().find(|entry| entry.id > group.position);
+    let age = |now_ms: u64, at_ms: Option<u64>| {
+        at_ms.map_or(Value::NilBulk, |at_ms| reply::int(now_ms.saturating_sub(at_ms)))
+    };
+    let in_flight = in_flight.count() as u64;
+    let limit = group.policy.in_flight_max;
+    let blocked_by = match group.policy.is_paused {
+        true => "paused",
+        false if limit > 0 && in_flight >= limit => "max-in-flight",
+        false => "",
+    };
+    vec![
+        ("policy", group.policy.shown()),
+        ("delivered", reply::int(counted.delivered)),
+        ("acked", reply::int(counted.acked)),
+        ("nacked", reply::int(counted.nacked)),
+        ("redelivered", reply::int(counted.redelivered)),
+        ("dead-lettered", reply::int(counted.dead_lettered)),
+        ("dead-letter-failed", reply::int(counted.dead_letter_failed)),
+        ("vanished", reply::int(counted.vanished)),
+        ("dropped", reply::int(counted.dropped)),
+        ("in-flight", reply::int(in_flight)),
+        ("held", reply::int(0)),
+        ("delayed", reply::int(0)),
+        ("oldest-pending-ms", age(now.steady_ms, oldest_ms)),
+        ("oldest-undelivered-ms", age(now.wall_ms, next.map(|entry| entry.id.0))),
+        ("blocked-by", reply::bulk(blocked_by.as_bytes())),
+    ]
 }
 
 fn summary(group: &Group) -> Value {

@@ -3,7 +3,8 @@
 use millstream_resp::Value;
 
 use super::entries::delete_one;
-use super::stream::{DELIVERIES_MAX, Pending};
+use super::group::{DELIVERIES_MAX, Group, Pending};
+use super::policy::Settled;
 use super::waiters::Signal;
 use super::{Answer, Reference, reply};
 use crate::command::{AutoClaim, Claim, DeliveredAt, NackMode, OnGroups, References, Text};
@@ -20,9 +21,8 @@ impl Reference {
                     return Ok(reply::int(0));
                 }
                 let group = self.group_mut(db, key, group);
-                let before = group.pending.len();
-                ids.iter().for_each(|&id| group.remove(id));
-                Ok(reply::int((before - group.pending.len()) as u64))
+                let acked = ids.iter().filter(|&&id| group.remove(id, Settled::Acked)).count();
+                Ok(reply::int(acked as u64))
             }
             OnGroups::AckDelete(key, group, references, ids) => {
                 if !self.has_group(db, key, group)? {
@@ -62,10 +62,9 @@ impl Reference {
 
     fn ack_delete(&mut self, db: u8, key: &[u8], group: &[u8], how: References, id: Id) -> i64 {
         let group = self.group_mut(db, key, group);
-        if group.get(id).is_none() {
+        if !group.remove(id, Settled::Acked) {
             return -1;
         }
-        group.remove(id);
         match delete_one(self.stream_mut(db, key), how, id) {
             2 => 2,
             // One that was gone already is as good as deleted.
@@ -113,7 +112,7 @@ impl Reference {
         for &id in &claim.ids {
             let before = group.get(id).cloned();
             let Some(entry) = entries.iter().find(|entry| entry.id == id) else {
-                group.remove(id);
+                group.remove(id, Settled::Vanished);
                 continue;
             };
             let may_claim = before.as_ref().map_or(claim.force, |pending| {
@@ -159,11 +158,11 @@ impl Reference {
                 break;
             }
             let Some(entry) = entries.iter().find(|entry| entry.id == pending.id) else {
-                group.remove(pending.id);
+                group.remove(pending.id, Settled::Vanished);
                 deleted.push(reply::id(pending.id));
                 continue;
             };
-            if pending.owner.is_some() && !is_idle(&pending, now_ms, claim.min_idle_ms) {
+            if !may_scan(group, &pending, now_ms, claim.min_idle_ms) {
                 continue;
             }
             let mut again = pending.again(to, now_ms);
@@ -180,6 +179,14 @@ impl Reference {
         }
         Ok(Value::Array(vec![reply::id(cursor), Value::Array(claimed), Value::Array(deleted)]))
     }
+}
+
+/// Whether XAUTOCLAIM takes it: in a managed group, what is past its deadline is as good as idle.
+fn may_scan(group: &Group, pending: &Pending, now_ms: u64, min_idle_ms: u64) -> bool {
+    let visibility_ms = group.policy.visibility_ms;
+    pending.owner.is_none()
+        || is_idle(pending, now_ms, min_idle_ms)
+        || visibility_ms > 0 && is_idle(pending, now_ms, visibility_ms)
 }
 
 fn is_idle(pending: &Pending, now_ms: u64, min_idle_ms: u64) -> bool {

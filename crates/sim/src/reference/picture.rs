@@ -31,7 +31,7 @@ fn of_stream(stream: &Stream, lines: &mut Lines) {
     }
     for (name, group) in &stream.groups {
         lines.group(name, group.position, group.read, stream.lag(group));
-        let policy = group.policy;
+        let policy = &group.policy;
         lines.policy(policy.visibility_ms, policy.drops, policy.is_paused);
         for (name, consumer) in &group.consumers {
             lines.consumer(name, consumer.active_ms, group.owned(name));

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::command::{Reader, Text};
+use super::group::Group;
+use super::policy::Settled;
+use crate::command::Text;
 use crate::id::Id;
-
-/// As large as a delivery count gets.
-pub(super) const DELIVERIES_MAX: u64 = i64::MAX as u64;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
@@ -26,55 +25,6 @@ pub(crate) struct Stream {
     /// COPY or RESTORE brought it, with times that need not be in the log otherwise: where time
     /// begins after a crash does not depend on them.
     pub(crate) has_foreign_times: bool,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Group {
-    pub(crate) position: Id,
-    pub(crate) read: Option<u64>,
-    pub(crate) consumers: BTreeMap<Text, Consumer>,
-    /// In the order in which they were set last.
-    pub(crate) pending: Vec<Pending>,
-    pub(crate) policy: Policy,
-}
-
-/// What a managed group does by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Policy {
-    /// 0: never.
-    pub(crate) visibility_ms: u64,
-    pub(crate) drops: Option<bool>,
-    pub(crate) is_paused: bool,
-}
-
-impl Policy {
-    pub(super) fn is_managed(self) -> bool {
-        self != Self::default()
-    }
-}
-
-/// Equal if what is durable of it is.
-#[derive(Clone, Debug)]
-pub(crate) struct Consumer {
-    pub(crate) seen_ms: u64,
-    /// The last time that a record says.
-    pub(crate) seen_logged_ms: u64,
-    pub(crate) active_ms: Option<u64>,
-}
-
-impl PartialEq for Consumer {
-    fn eq(&self, other: &Self) -> bool {
-        (self.seen_logged_ms, self.active_ms) == (other.seen_logged_ms, other.active_ms)
-    }
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Pending {
-    pub(crate) id: Id,
-    pub(crate) owner: Option<Text>,
-    /// 0 without an owner.
-    pub(crate) at_ms: u64,
-    pub(crate) deliveries: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -168,97 +118,8 @@ impl Stream {
     }
 
     pub(super) fn remove_references(&mut self, id: Id) {
-        self.groups.values_mut().for_each(|group| group.remove(id));
-    }
-}
-
-impl Group {
-    pub(super) fn new(position: Id, read: Option<u64>) -> Self {
-        Self {
-            position,
-            read,
-            consumers: BTreeMap::new(),
-            pending: Vec::new(),
-            policy: Policy::default(),
+        for group in self.groups.values_mut() {
+            group.remove(id, Settled::Dropped);
         }
-    }
-
-    /// How long something must have been pending for a read to take it over; nothing: it never is.
-    pub(super) fn min_idle_ms(&self, reader: &Reader) -> Option<u64> {
-        let is_managed = self.policy.is_managed() && !reader.noack;
-        let own = match self.policy.visibility_ms {
-            _ if !is_managed => None,
-            0 => Some(u64::MAX),
-            visibility_ms => Some(visibility_ms),
-        };
-        reader.claim_min_idle_ms.into_iter().chain(own).min()
-    }
-
-    pub(super) fn get(&self, id: Id) -> Option<&Pending> {
-        self.pending.iter().find(|pending| pending.id == id)
-    }
-
-    pub(super) fn remove(&mut self, id: Id) {
-        self.pending.retain(|pending| pending.id != id);
-    }
-
-    /// Sets a record: it stands behind all others now.
-    pub(super) fn set(&mut self, pending: Pending) {
-        self.remove(pending.id);
-        self.pending.push(pending);
-    }
-
-    pub(crate) fn by_id(&self) -> Vec<&Pending> {
-        let mut pending: Vec<_> = self.pending.iter().collect();
-        pending.sort_by_key(|pending| pending.id);
-        pending
-    }
-
-    /// Those without an owner first, then by time; within one time as they were set.
-    pub(crate) fn oldest_first(&self) -> Vec<&Pending> {
-        let mut pending: Vec<_> = self.pending.iter().collect();
-        pending.sort_by_key(|pending| (pending.owner.is_some(), pending.at_ms));
-        pending
-    }
-
-    pub(super) fn owned(&self, consumer: &[u8]) -> usize {
-        let is_owner = |pending: &&Pending| pending.owner.as_deref() == Some(consumer);
-        self.pending.iter().filter(is_owner).count()
-    }
-
-    pub(super) fn create_consumer(&mut self, name: &[u8], now_ms: u64) -> bool {
-        let is_new = !self.consumers.contains_key(name);
-        if is_new {
-            let consumer = Consumer { seen_ms: now_ms, seen_logged_ms: now_ms, active_ms: None };
-            self.consumers.insert(name.to_vec(), consumer);
-        }
-        is_new
-    }
-
-    fn consumer_mut(&mut self, name: &[u8]) -> &mut Consumer {
-        self.consumers.get_mut(name).expect("the consumer was created")
-    }
-
-    /// It tried and got nothing: no record says so.
-    pub(super) fn saw(&mut self, name: &[u8], now_ms: u64) {
-        self.consumer_mut(name).seen_ms = now_ms;
-    }
-
-    /// It got something, and a record says so.
-    pub(super) fn touch(&mut self, name: &[u8], now_ms: u64, became_active: bool) {
-        let consumer = self.consumer_mut(name);
-        consumer.seen_ms = now_ms;
-        consumer.seen_logged_ms = now_ms;
-        if became_active {
-            consumer.active_ms = Some(now_ms);
-        }
-    }
-}
-
-impl Pending {
-    /// Delivered once more.
-    pub(super) fn again(&self, to: &[u8], now_ms: u64) -> Self {
-        let deliveries = self.deliveries.saturating_add(1).min(DELIVERIES_MAX);
-        Self { id: self.id, owner: Some(to.to_vec()), at_ms: now_ms, deliveries }
     }
 }
