@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use millstream_model::GroupPolicy;
 
-/// From the key of a stream and the name of a new group to its policy. It is asked once, and what it
-/// says is logged: another answer later changes no group that is there.
+/// From the key of a stream and the name of a new group to its policy. It is asked once, and what
+/// it says is logged: another answer later changes no group that is there.
 #[derive(Clone)]
 pub struct DefaultPolicy(Arc<Ask>);
 

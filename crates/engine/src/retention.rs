@@ -5,10 +5,10 @@
 //! [`RetentionSchedule`] for when, [`Stream::plan_drop`] for what. All of it is one part,
 //! [`Mutation::DropEntries`], so recovery looks at no clock.
 //!
-//! The timer needs the block that is cut in memory;
-//! [`Engine::run_due`](crate::Engine::run_due) reads it with the engine free. Tests: `tests/it/retention.rs`,
-//! `tests/it/retention_stored.rs`.
+//! The timer needs the block that is cut in memory; [`Engine::run_due`] reads it with the engine
+//! free. Tests: `tests/it/retention.rs`, `tests/it/retention_stored.rs`.
 //!
+//! [`Engine::run_due`]: crate::Engine::run_due
 //! [`RetentionSchedule`]: crate::retention_schedule::RetentionSchedule
 //! [`Stream::plan_drop`]: millstream_model::Stream::plan_drop
 

@@ -29,4 +29,5 @@ mod requeue;
 mod retention;
 mod retention_stored;
 mod schedule;
+mod states;
 mod store;
