@@ -1,4 +1,4 @@
-"""Policies that new groups get from the configuration: programs that know nothing of them have them."""
+"""Policies that new groups get from the configuration: plain programs have them, too."""
 
 import pathlib
 import tempfile

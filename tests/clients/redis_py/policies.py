@@ -1,4 +1,4 @@
-"""Managed groups: their items, what comes again to a loop that only reads and acks, FENCE, PAUSED."""
+"""Managed groups: their items, what comes again to a loop that only reads and acks, FENCE, PAUSE."""
 
 import asyncio
 
