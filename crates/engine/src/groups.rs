@@ -192,8 +192,13 @@ impl Transaction<'_> {
         if !policy.dead_letters() {
             self.end_delays(object, group, policy.is_managed());
         }
+        let is_managed = policy.is_managed();
         self.change(&Mutation::SetPolicy { object, group, policy: Box::new(policy) });
         self.signal(db, key, Signal::Rescheduled);
+        if !is_managed {
+            // Its readers may wait because of the policy; from now on they are those of a plain group.
+            self.signal(db, key, Signal::Ready);
+        }
         Ok(())
     }
 

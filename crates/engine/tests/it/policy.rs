@@ -137,6 +137,22 @@ fn a_parked_read_is_served_when_the_time_is_over() {
 }
 
 #[test]
+fn whoever_waits_because_of_a_policy_is_served_when_its_last_item_goes() {
+    for switched in [
+        (|policy, is_on| policy.is_paused = is_on) as fn(&mut GroupPolicy, bool),
+        |policy, is_on| policy.in_flight_max = is_on.into(),
+    ] {
+        let engine = with_group();
+        set(&engine, 0, |policy| switched(policy, true));
+        fill(&engine, 1..=2);
+        read(&engine, 0, new("a"));
+        let (sink, _) = park(&engine, 0, None, new("b"));
+        set(&engine, 1, |policy| switched(policy, false));
+        assert!(sink.text().ends_with(" 2"), "{}", sink.text());
+    }
+}
+
+#[test]
 fn what_is_delivered_while_a_read_is_parked_is_waited_for_too() {
     let engine = managed(0);
     let (first, _) = park(&engine, 0, Some(2500), new("a"));
