@@ -85,6 +85,39 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// The same with a policy, both or nothing.
+    ///
+    /// # Errors
+    /// As [`Self::create_group`], and [`Rejection::DeadLettersComeBack`].
+    #[expect(clippy::too_many_arguments, reason = "they are XGROUP CREATE's")]
+    pub fn create_managed_group(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        name: &[u8],
+        position: GroupPosition,
+        make_stream: bool,
+        entries_read: Option<u64>,
+        policy: GroupPolicy,
+    ) -> Result<(), Rejection> {
+        // Before anything is made: there is no way back.
+        self.refuse_circle(db, key, &policy)?;
+        self.create_group(db, key, name, position, make_stream, entries_read)?;
+        self.set_group_policy(db, key, name, policy)
+    }
+
+    fn refuse_circle(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        policy: &GroupPolicy,
+    ) -> Result<(), Rejection> {
+        if policy.dead_letters() && self.leads_back(db, key, &policy.letters_of(key)) {
+            return Err(Rejection::DeadLettersComeBack);
+        }
+        Ok(())
+    }
+
     /// Moves a group. Pending records stay; parked reads are not woken.
     ///
     /// # Errors
@@ -139,13 +172,16 @@ impl Transaction<'_> {
         if before.cloned().unwrap_or_default() == policy {
             return Ok(());
         }
-        if policy.dead_letters() && self.leads_back(db, key, &policy.letters_of(key)) {
-            return Err(Rejection::DeadLettersComeBack);
-        }
+        self.refuse_circle(db, key, &policy)?;
         if !policy.dead_letters() {
             self.end_delays(object, group, policy.is_managed());
         }
+        let is_managed = policy.is_managed();
         self.change(&Mutation::SetPolicy { object, group, policy: Box::new(policy) });
+        if !is_managed {
+            // What was paused or full hands out new entries again.
+            self.signal(db, key, Signal::Ready);
+        }
         self.signal(db, key, Signal::Rescheduled);
         Ok(())
     }

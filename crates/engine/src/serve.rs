@@ -109,6 +109,8 @@ impl Transaction<'_> {
         tickets.sort_unstable();
         for ticket in tickets {
             self.attempt(ticket);
+            // What is there now has times of its own.
+            self.set_claim_time(ticket);
         }
     }
 

@@ -64,11 +64,14 @@ pub(crate) fn create(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
         b"$" => GroupPosition::End,
         text => GroupPosition::After(id(text)?),
     };
-    txn.create_group(db, key, group, position, trailing.make_stream, trailing.entries_read)?;
-    if let Some(change) = trailing.policy {
-        let mut policy = GroupPolicy::default();
-        change.apply(&mut policy);
-        txn.set_group_policy(db, key, group, policy)?;
+    let (make_stream, read) = (trailing.make_stream, trailing.entries_read);
+    match trailing.policy {
+        None => txn.create_group(db, key, group, position, make_stream, read)?,
+        Some(change) => {
+            let mut policy = GroupPolicy::default();
+            change.apply(&mut policy);
+            txn.create_managed_group(db, key, group, position, make_stream, read, policy)?;
+        }
     }
     Ok(Reply::OK)
 }

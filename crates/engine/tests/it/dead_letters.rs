@@ -2,7 +2,7 @@
 
 use millstream_engine::{Engine, GroupPosition, Nack, NackMode, StringExpiry};
 use millstream_log::memory_storage::Crash;
-use millstream_model::{Backoff, Direction, EntryId, GroupCounters, Rejection};
+use millstream_model::{Backoff, Direction, EntryId, GroupCounters, GroupPolicy, Rejection};
 
 use crate::backoff::nack;
 use crate::entries::fill;
@@ -11,7 +11,7 @@ use crate::parked_claims::wait;
 use crate::pending::pending;
 use crate::policy::{new, set};
 use crate::reads::{plain, read};
-use crate::store::{Store, at, id, now, refused, run, run_due};
+use crate::store::{Store, at, id, in_memory, now, refused, run, run_due};
 
 const VISIBILITY_MS: u64 = 100;
 
@@ -271,6 +271,20 @@ fn letters_that_would_come_back_are_refused() {
     nack(&engine, 5, &Nack::new(NackMode::Fatal), &[1]);
     assert_eq!(letters_in(&engine, b"z").len(), 0);
     assert_eq!(counters(&engine).dead_letter_failed, 1);
+}
+
+#[test]
+fn a_group_whose_letters_would_come_back_is_not_made_at_all() {
+    let engine = in_memory();
+    let refusal = refused(&engine, |txn| {
+        let start = GroupPosition::After(EntryId::MIN);
+        let mut policy = GroupPolicy::default();
+        policy.dead_letter = Some((*b"s").into());
+        txn.create_managed_group(0, b"s", b"g", start, true, None, policy)
+    });
+    assert_eq!(refusal, Rejection::DeadLettersComeBack);
+    let stream = now(&engine, |txn| txn.stream(0, b"s").expect("no wrong type").is_some());
+    assert!(!stream, "nor is its stream");
 }
 
 #[test]
