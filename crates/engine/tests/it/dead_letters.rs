@@ -143,6 +143,13 @@ fn fatal_goes_at_once_with_the_count_before_and_who_had_it() {
 }
 
 #[test]
+fn an_entry_that_is_named_twice_leaves_one_letter() {
+    let engine = twice(2);
+    nack(&engine, 5, &Nack::new(NackMode::Fatal), &[1, 2, 1]);
+    assert_eq!(letters(&engine), ["1-0 a 1 fatal", "2-0 a 1 fatal"]);
+}
+
+#[test]
 fn fatal_is_redis_where_there_are_no_dead_letters() {
     let engine = with_group();
     set(&engine, 0, |policy| policy.visibility_ms = VISIBILITY_MS);
