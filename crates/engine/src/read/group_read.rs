@@ -39,8 +39,10 @@ struct PolicyOfRead {
 impl TakeOver {
     /// `None`: nothing is taken over.
     pub(crate) fn of(group: &Group, reader: &GroupReader, claim: Option<u64>) -> Option<Self> {
-        let policy = group.policy().filter(|_| !reader.noack).map(|policy| PolicyOfRead {
-            visibility_ms: policy.visibility_ms,
+        // With NOACK and CLAIM what is idle is taken over, but nothing that waits for its time.
+        let is_meant = !reader.noack || claim.is_some();
+        let policy = group.policy().filter(|_| is_meant).map(|policy| PolicyOfRead {
+            visibility_ms: if reader.noack { 0 } else { policy.visibility_ms },
             is_full: free_places(group) == 0,
         });
         (claim.is_some() || policy.is_some()).then_some(Self { min_idle_ms: claim, policy })

@@ -100,7 +100,9 @@ fn reads_pass_over_what_is_used_up() {
     assert_eq!(read(&engine, 500, new("c")), "");
     let mut idle = new("c");
     idle.group.as_mut().expect("for a group").claim_min_idle_ms = Some(0);
-    assert_eq!(read(&engine, 500, idle), "");
+    assert_eq!(read(&engine, 500, idle.clone()), "");
+    idle.group.as_mut().expect("for a group").noack = true;
+    assert_eq!(read(&engine, 500, idle), "", "nor does a read without acknowledgement take it");
     let scanned = run(&engine, at(500), |txn| {
         txn.autoclaim(0, b"s", b"g", b"c", 0, EntryId::MIN, 10, true).expect("scans")
     });
