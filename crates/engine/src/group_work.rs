@@ -118,6 +118,15 @@ impl State {
         }
     }
 
+    /// The same for a group whose policy is another one: what was planned by the old one is not.
+    pub(crate) fn list_work_anew(&mut self, object: ObjectRef, group: GroupId) {
+        self.list_managed_work(object, group);
+        let expire = (object.id, group, Task::ExpireConsumers);
+        if self.group_work.is_listed(expire) {
+            self.group_work.set(expire, Some(0));
+        }
+    }
+
     /// Lists what all groups of a stream have to do that came as a whole.
     pub(crate) fn list_work_of(&mut self, object: ObjectRef) {
         let Some(stream) = self.object(object.slot).data.as_stream() else { return };
