@@ -106,12 +106,7 @@ impl Transaction<'_> {
         self.set_group_policy(db, key, name, policy)
     }
 
-    fn refuse_circle(
-        &mut self,
-        db: u8,
-        key: &[u8],
-        policy: &GroupPolicy,
-    ) -> Result<(), Rejection> {
+    fn refuse_circle(&mut self, db: u8, key: &[u8], policy: &GroupPolicy) -> Result<(), Rejection> {
         if policy.dead_letters() && self.leads_back(db, key, &policy.letters_of(key)) {
             return Err(Rejection::DeadLettersComeBack);
         }
