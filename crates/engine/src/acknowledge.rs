@@ -282,7 +282,10 @@ impl Transaction<'_> {
             self.note_failures(object, group, nack, owners, &processed);
         }
         if is_last {
-            self.bury(object, group, &processed);
+            // An entry that is named twice dies once.
+            let mut named = BTreeSet::new();
+            let ids: Vec<_> = processed.iter().copied().filter(|&id| named.insert(id)).collect();
+            self.bury(object, group, &ids);
         }
         let is_delayed = nack.delay_ms.is_some() || policy.is_some_and(|p| p.backoff.is_some());
         let signal = if is_delayed { Signal::Rescheduled } else { Signal::Released };

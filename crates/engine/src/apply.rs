@@ -115,8 +115,8 @@ impl State {
     fn apply_to_group(&mut self, mutation: &Mutation<'_>) -> Unit {
         let unit = self.change_group(mutation);
         match *mutation {
-            Mutation::SetPolicy { object, group, .. }
-            | Mutation::DestroyGroup { object, group } => self.list_managed_work(object, group),
+            Mutation::SetPolicy { object, group, .. } => self.list_work_anew(object, group),
+            Mutation::DestroyGroup { object, group } => self.list_managed_work(object, group),
             Mutation::CreateConsumer { object, group, .. }
             | Mutation::DeleteConsumer { object, group, .. }
             | Mutation::SetPending { object, group, .. }

@@ -100,9 +100,7 @@ impl Transaction<'_> {
             Err(Rejection::GroupNeedsKey) if make_stream => {}
             found => found.map(|_| ())?,
         }
-        if policy.dead_letters() && self.leads_back(db, key, &policy.letters_of(key)) {
-            return Err(Rejection::DeadLettersComeBack);
-        }
+        self.refuse_circle(db, key, &policy)?;
         let object = match self.managed_stream(db, key) {
             Err(Rejection::GroupNeedsKey) if make_stream => self.create_stream(db, key),
             found => found?,
@@ -117,6 +115,13 @@ impl Transaction<'_> {
         self.change(&Mutation::CreateGroup { object, group, name, position, entries_read });
         if policy.is_managed() {
             self.change(&Mutation::SetPolicy { object, group, policy: Box::new(policy) });
+        }
+        Ok(())
+    }
+
+    fn refuse_circle(&mut self, db: u8, key: &[u8], policy: &GroupPolicy) -> Result<(), Rejection> {
+        if policy.dead_letters() && self.leads_back(db, key, &policy.letters_of(key)) {
+            return Err(Rejection::DeadLettersComeBack);
         }
         Ok(())
     }
@@ -186,19 +191,17 @@ impl Transaction<'_> {
         {
             return Err(Rejection::OrderInUse);
         }
-        if policy.dead_letters() && self.leads_back(db, key, &policy.letters_of(key)) {
-            return Err(Rejection::DeadLettersComeBack);
-        }
+        self.refuse_circle(db, key, &policy)?;
         if !policy.dead_letters() {
             self.end_delays(object, group, policy.is_managed());
         }
         let is_managed = policy.is_managed();
         self.change(&Mutation::SetPolicy { object, group, policy: Box::new(policy) });
-        self.signal(db, key, Signal::Rescheduled);
         if !is_managed {
-            // Its readers may wait because of the policy; from now on they are those of a plain group.
+            // What was paused or full hands out new entries again.
             self.signal(db, key, Signal::Ready);
         }
+        self.signal(db, key, Signal::Rescheduled);
         Ok(())
     }
 

@@ -50,7 +50,14 @@ impl Transaction<'_> {
         self.core.waiters.remove(ticket).is_some()
     }
 
-    pub(crate) fn serve_signals(&mut self) {
+    /// Serves waiters until nothing is ready for any of them.
+    pub(crate) fn serve_all_signals(&mut self) {
+        while !self.core.group.signals.is_empty() {
+            self.serve_signals();
+        }
+    }
+
+    fn serve_signals(&mut self) {
         for signal in std::mem::take(&mut self.core.group.signals) {
             match signal {
                 Signal::Ready(db, key) => {
@@ -109,6 +116,8 @@ impl Transaction<'_> {
         tickets.sort_unstable();
         for ticket in tickets {
             self.attempt(ticket);
+            // What is there now has times of its own.
+            self.set_claim_time(ticket);
         }
     }
 
@@ -163,6 +172,8 @@ impl Transaction<'_> {
         for ticket in self.core.waiters.claims_due(self.steady_ms).into_iter().take(budget) {
             self.attempt(ticket);
             self.set_claim_time(ticket);
+            // A record that went may have freed a place.
+            self.serve_all_signals();
         }
     }
 
@@ -208,7 +219,7 @@ impl Transaction<'_> {
             // What is on disk only counts as there: whoever tries will look.
             let is_there =
                 |record: &PendingEntry| stream.entries().contains(record.id) != Ok(false);
-            let found = take_over.upcoming(group).find(|(record, _)| is_there(record));
+            let found = take_over.upcoming(group, now_ms).find(|(record, _)| is_there(record));
             let found_ms = found.map(|(_, at_ms)| at_ms);
             // What is delivered from now on is not available before this.
             let later_ms = take_over.least_wait_ms().map(|ms| now_ms.saturating_add(ms));

@@ -85,9 +85,7 @@ impl<'e> Transaction<'e> {
     /// Returns the position that must be released before the reply leaves.
     pub fn finish(&mut self) -> LogPosition {
         let position = self.finish_record();
-        while !self.core.group.signals.is_empty() {
-            self.serve_signals();
-        }
+        self.serve_all_signals();
         position
     }
 

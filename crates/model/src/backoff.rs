@@ -35,6 +35,8 @@ impl Backoff {
         if percent == 0 {
             return ms;
         }
+        // Pending records know larger counts only as this one.
+        let deliveries = deliveries.min(u32::MAX.into());
         let part = u128::from(ms) * u128::from(percent) / 100;
         let dice = mix(id.ms ^ mix(id.seq ^ mix(deliveries)));
         ms - ((part * u128::from(dice)) >> 64) as u64

@@ -7,6 +7,7 @@
 mod entries;
 mod groups;
 mod keys;
+mod policies;
 mod roller;
 
 use std::collections::VecDeque;

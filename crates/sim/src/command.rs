@@ -4,6 +4,10 @@
 //! the program.
 
 mod arguments;
+mod group_arguments;
+mod managed;
+
+pub(crate) use managed::{Fence, LetterAction, OnLetters, PolicyChange};
 
 use crate::id::Id;
 
@@ -102,6 +106,7 @@ pub(crate) struct Claim {
     pub(crate) retry_count: Option<u64>,
     pub(crate) force: bool,
     pub(crate) just_ids: bool,
+    pub(crate) is_fenced: bool,
     pub(crate) last_id: Option<Id>,
 }
 
@@ -167,16 +172,6 @@ pub(crate) enum OnEntries {
 }
 
 /// On groups, consumers and pending entries.
-/// Items of XGROUP CFGSET.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct PolicyChange {
-    /// 0: off.
-    pub(crate) visibility_ms: Option<u64>,
-    /// Whether a deleted consumer's entries go with it; `Some(None)`: unset.
-    pub(crate) drops: Option<Option<bool>>,
-    pub(crate) is_paused: Option<bool>,
-}
-
 #[derive(Clone, Debug)]
 pub(crate) enum OnGroups {
     /// Without a position: `$`.
@@ -186,6 +181,7 @@ pub(crate) enum OnGroups {
         at: Option<Id>,
         make_stream: bool,
         read: Option<u64>,
+        policy: Option<PolicyChange>,
     },
     SetPosition {
         key: Text,
@@ -197,7 +193,13 @@ pub(crate) enum OnGroups {
     CreateConsumer(Text, Text, Text),
     DeleteConsumer(Text, Text, Text),
     SetPolicy(Text, Text, PolicyChange),
-    Ack(Text, Text, Vec<Id>),
+    Policy(Text, Text),
+    Ack {
+        key: Text,
+        group: Text,
+        fence: Option<Fence>,
+        ids: Vec<Id>,
+    },
     AckDelete(Text, Text, References, Vec<Id>),
     Nack {
         key: Text,
@@ -205,6 +207,8 @@ pub(crate) enum OnGroups {
         mode: NackMode,
         count: Option<u64>,
         force: bool,
+        delay_ms: Option<u64>,
+        error: Option<Text>,
         ids: Vec<Id>,
     },
     Claim(Claim),
@@ -262,6 +266,7 @@ pub(crate) enum Command {
     Entries(OnEntries),
     Groups(OnGroups),
     Keys(OnKeys),
+    Letters(OnLetters),
     Read(Read),
 }
 
@@ -272,7 +277,7 @@ impl Command {
             self,
             Self::Entries(OnEntries::Trim(..) | OnEntries::Delete(..) | OnEntries::DeleteEx(..))
                 | Self::Groups(
-                    OnGroups::Ack(..)
+                    OnGroups::Ack { .. }
                         | OnGroups::AckDelete(..)
                         | OnGroups::Destroy(..)
                         | OnGroups::DeleteConsumer(..)

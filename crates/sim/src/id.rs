@@ -24,3 +24,11 @@ impl fmt::Display for Id {
         write!(f, "{}-{}", self.0, self.1)
     }
 }
+
+impl Id {
+    /// As [`fmt::Display`] writes it.
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        let (ms, seq) = std::str::from_utf8(text).ok()?.split_once('-')?;
+        Some(Self(ms.parse().ok()?, seq.parse().ok()?))
+    }
+}

@@ -4,15 +4,18 @@
 //! at anything that no client can see, but for the order of pending entries, which shows only in
 //! who is claimed first. Tests: all runs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use millstream_engine::{DATABASE_COUNT, Lifetime, ObjectKind, Transaction};
-use millstream_model::{ConsumerDeletion, ConsumerId, EntryId, Group, Stream};
+use millstream_model::{ConsumerId, EntryId, Group, Stream};
 use millstream_resp::Value;
 
 use crate::command::Text;
 use crate::id::Id;
+use crate::reference::{Found, Looks};
 use crate::store;
+use crate::trace::shown;
 
 /// One line for everything that can differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,8 +67,9 @@ impl Lines {
         self.push(format!("  group {} at {at} read {read:?} lag {lag:?}", name.escape_ascii()));
     }
 
-    pub(crate) fn policy(&mut self, visibility_ms: u64, drops: Option<bool>, is_paused: bool) {
-        self.push(format!("    visible {visibility_ms} drops {drops:?} paused {is_paused}"));
+    /// Of a managed group: CFGGET's answer, and what was counted.
+    pub(crate) fn policy(&mut self, policy: &Value, counted: [u64; 7]) {
+        self.push(format!("    policy {} counted {counted:?}", shown(policy)));
     }
 
     pub(crate) fn consumer(&mut self, name: &[u8], active_ms: Option<u64>, owned: usize) {
@@ -73,9 +77,21 @@ impl Lines {
         self.push(format!("    consumer {name} active {active_ms:?} owns {owned}"));
     }
 
-    pub(crate) fn pending(&mut self, id: Id, owner: Option<&[u8]>, at_ms: u64, deliveries: u64) {
+    pub(crate) fn pending(
+        &mut self,
+        id: Id,
+        owner: Option<&[u8]>,
+        (at_ms, available_at_ms): (u64, u64),
+        deliveries: u64,
+    ) {
         let owner = owner.map_or("nobody".into(), |owner| owner.escape_ascii().to_string());
-        self.push(format!("    pending {id} of {owner} since {at_ms} count {deliveries}"));
+        let times = format!("since {at_ms} not before {available_at_ms}");
+        self.push(format!("    pending {id} of {owner} {times} count {deliveries}"));
+    }
+
+    pub(crate) fn failure(&mut self, consumer: &[u8], error: &[u8]) {
+        let (consumer, error) = (consumer.escape_ascii(), error.escape_ascii());
+        self.push(format!("      failed with {consumer}: {error}"));
     }
 
     pub(crate) fn order(&mut self, ids: impl Iterator<Item = Id>) {
@@ -115,6 +131,7 @@ fn of_key(txn: &mut Transaction<'_>, db: u8, key: &[u8], lines: &mut Lines, seen
         return lines.text(text.as_deref().unwrap_or_default());
     }
     let entries = entries(txn, db, key);
+    let policies = policies(txn, db, key);
     let Ok(Some(stream)) = txn.stream(db, key) else { return };
     lines.counters(id(stream.last_id()), stream.entries_added(), id(stream.max_deleted_id()));
     lines.0.extend(entries.0);
@@ -126,7 +143,7 @@ fn of_key(txn: &mut Transaction<'_>, db: u8, key: &[u8], lines: &mut Lines, seen
         lines.production(producer, iid, id(entry));
     });
     for (_, group) in stream.groups() {
-        of_group(stream, group, lines);
+        of_group(stream, group, policies.get(&group.name()[..]), lines);
         let name = |name: &[u8]| name.to_vec();
         seen.extend(group.consumers().map(|(_, consumer)| {
             (db, name(key), name(group.name()), name(&consumer.name), consumer.seen_ms)
@@ -134,21 +151,75 @@ fn of_key(txn: &mut Transaction<'_>, db: u8, key: &[u8], lines: &mut Lines, seen
     }
 }
 
-fn of_group(stream: &Stream, group: &Group, lines: &mut Lines) {
+/// What CFGGET says of the managed groups of a stream.
+fn policies(txn: &mut Transaction<'_>, db: u8, key: &[u8]) -> BTreeMap<Text, Value> {
+    let mut policies = BTreeMap::new();
+    let Ok(Some(stream)) = txn.stream(db, key) else { return policies };
+    let managed = stream.groups().filter(|(_, group)| group.policy().is_some());
+    let names: Vec<Text> = managed.map(|(_, group)| group.name().to_vec()).collect();
+    for name in names {
+        let arguments = [&b"XGROUP"[..], b"CFGGET", key, &name].map(<[u8]>::to_vec);
+        policies.extend(store::reply(txn, &arguments, db).map(|policy| (name, policy)));
+    }
+    policies
+}
+
+fn of_group(stream: &Stream, group: &Group, policy: Option<&Value>, lines: &mut Lines) {
     let position = id(group.last_delivered_id());
     lines.group(group.name(), position, group.entries_read(), stream.lag(group));
-    let policy = group.policy().cloned().unwrap_or_default();
-    let drops = policy.consumer_deletion.map(|deletion| deletion == ConsumerDeletion::Drop);
-    lines.policy(policy.visibility_ms, drops, policy.is_paused);
+    if let (Some(policy), Some(counted)) = (policy, group.counters()) {
+        lines.policy(
+            policy,
+            [
+                counted.delivered,
+                counted.acked,
+                counted.nacked,
+                counted.redelivered,
+                counted.dead_lettered,
+                counted.vanished,
+                counted.dropped,
+            ],
+        );
+    }
     for (_, consumer) in group.consumers() {
         lines.consumer(&consumer.name, consumer.active_ms, consumer.pending_count);
     }
     let name = |owner: ConsumerId| -> &[u8] { &group.consumer(owner).name };
     for record in group.pending().range(EntryId::MIN, EntryId::MAX) {
         let owner = record.owner.map(name);
-        lines.pending(id(record.id), owner, record.delivered_at_ms, record.delivery_count);
+        let times = (record.delivered_at_ms, record.available_at_ms);
+        lines.pending(id(record.id), owner, times, record.delivery_count);
+        if let Some(failure) = group.pending().failure(record.id) {
+            lines.failure(&failure.consumer, &failure.error);
+        }
     }
     lines.order(group.pending().oldest_first().map(|record| id(record.id)));
+}
+
+/// What a step of group work can be told by, of all managed groups. As of wall time 0, as
+/// [`picture`] is.
+pub(crate) fn looks(txn: &mut Transaction<'_>) -> Looks {
+    let mut looks = Looks::new();
+    for db in 0..DATABASE_COUNT {
+        let listing = txn.list_keys(db);
+        let pieces = (0..listing.piece_count()).flat_map(|index| listing.piece(index));
+        let keys: Vec<Text> = pieces.map(<[u8]>::to_vec).collect();
+        for key in keys {
+            let Ok(Some(stream)) = txn.stream(db, &key) else { continue };
+            for (_, group) in stream.groups() {
+                let Some(counted) = group.counters() else { continue };
+                let pending = group.pending().range(EntryId::MIN, EntryId::MAX);
+                let found = Found {
+                    dead_lettered: counted.dead_lettered,
+                    dead_letter_failed: counted.dead_letter_failed,
+                    pending: pending.map(|record| id(record.id)).collect(),
+                    consumers: group.consumers().map(|(_, c)| c.name.to_vec()).collect(),
+                };
+                looks.insert((db, key.clone(), group.name().to_vec()), found);
+            }
+        }
+    }
+    looks
 }
 
 /// Lines of the entries, as XRANGE shows them.

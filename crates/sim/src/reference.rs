@@ -7,29 +7,37 @@
 //!
 //! Not in it: WATCH, MAXSIZE, IDMPAUTO, KEYS and SCAN, what OBJECT and MEMORY show.
 
+mod available;
+mod claims;
+mod dead_letters;
 mod entries;
 mod group;
+mod group_work;
 mod groups;
+mod json;
 mod keys;
 mod lag;
+mod letter_commands;
 mod listings;
-mod pending;
 mod picture;
-#[expect(dead_code, reason = "clients do not roll all items yet")]
 mod policy;
 mod reads;
 mod reply;
+mod settle;
 mod state;
 mod stream;
 mod strings;
 mod trims;
 mod waiters;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use millstream_resp::Value;
 
+pub(crate) use group_work::{Found, Looks};
 pub(crate) use picture::picture;
+pub(crate) use policy::factor;
 pub(crate) use state::{Object, State};
 pub(crate) use stream::Stream;
 pub(crate) use waiters::{Attempt, Waiter};
@@ -77,13 +85,19 @@ pub(crate) struct Reference {
     pub(crate) complaint: Option<String>,
     /// What DUMP gave, and what it stands for. The latest last.
     payloads: Vec<(Text, Rc<Object>)>,
+    /// When the store was opened, in steady milliseconds.
+    opened_at_ms: u64,
+    /// Consumers that should be gone, and since when.
+    lingering: group_work::Lingering,
+    /// Groups that were moved by hand.
+    set_back: BTreeSet<group_work::GroupName>,
 }
 
 /// Payloads that clients keep. More are known: a transaction may add some before it uses one.
 const PAYLOADS_MAX: usize = 4;
 
 impl Reference {
-    pub(crate) fn new(state: State) -> Self {
+    pub(crate) fn new(state: State, opened_at_ms: u64) -> Self {
         Self {
             state,
             waiters: Vec::new(),
@@ -92,12 +106,18 @@ impl Reference {
             now: Moment::default(),
             complaint: None,
             payloads: Vec::new(),
+            opened_at_ms,
+            lingering: group_work::Lingering::new(),
+            set_back: BTreeSet::new(),
         }
     }
 
     /// The store was opened again and is in this state: nobody waits any more.
-    pub(crate) fn reopened(&mut self, state: State) {
+    pub(crate) fn reopened(&mut self, state: State, opened_at_ms: u64) {
         self.state = state;
+        self.opened_at_ms = opened_at_ms;
+        self.lingering.clear();
+        self.set_back.clear();
         self.waiters.clear();
         self.signals.clear();
     }
@@ -121,6 +141,11 @@ impl Reference {
         self.payloads.drain(..surplus);
     }
 
+    /// Starts another record group of the same transaction.
+    pub(crate) fn begin_work(&mut self) {
+        self.begin(self.now);
+    }
+
     /// Runs a command within the record group.
     pub(crate) fn run(
         &mut self,
@@ -138,6 +163,7 @@ impl Reference {
                 Ok(self.restore(db, key, object.as_ref(), *ttl, *replaces))
             }
             Command::Keys(command) => self.on_keys(command, db),
+            Command::Letters(command) => self.on_letters(command, db),
             Command::Read(read) => {
                 let mut read = read.clone();
                 match self.read(&mut read, db) {

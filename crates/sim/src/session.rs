@@ -7,7 +7,7 @@ use millstream_engine::{ReadRequest, Transaction, WaitResult};
 use millstream_resp::Value;
 
 use crate::clients::parked::{Mailbox, Parked, Sink};
-use crate::command::{Command, OnGroups, OnKeys, Read, Text};
+use crate::command::{Command, LetterAction, NackMode, OnGroups, OnKeys, Read, Text};
 use crate::failure::{Checked, Failure, ensure};
 use crate::id::Id;
 use crate::picture;
@@ -95,6 +95,13 @@ impl Simulation {
     fn copied_bytes(&self, db: u8, command: &Command) -> u64 {
         match command {
             Command::Keys(OnKeys::Copy { from, .. }) => self.reference.state.bytes(db, from),
+            // Entries become dead letters, or the other way round.
+            Command::Groups(OnGroups::Nack { key, mode: NackMode::Fatal, .. }) => {
+                2 * self.reference.state.bytes(db, key)
+            }
+            Command::Letters(letters) if letters.action != LetterAction::List => {
+                self.reference.state.bytes(db, &letters.key)
+            }
             _ => 0,
         }
     }

@@ -50,6 +50,10 @@ pub struct Counters {
     pub flips_refused: u64,
     /// Flipped bits that changed nothing, or only what may go.
     pub flips_harmless: u64,
+    /// Steps in which the timer moved dead letters or removed consumers.
+    pub group_steps: u64,
+    /// Times that the timer found nothing due, and that was right.
+    pub catch_ups: u64,
 }
 
 /// A run in progress.
@@ -97,7 +101,7 @@ impl Simulation {
             config,
             step: 0,
             history: History::new(),
-            reference: Reference::new(State::default()),
+            reference: Reference::new(State::default(), clock.wall_ms),
             store,
             clients: clients::all(),
             clock,
@@ -167,5 +171,7 @@ impl Counters {
         self.checkpoint_failures += other.checkpoint_failures;
         self.flips_refused += other.flips_refused;
         self.flips_harmless += other.flips_harmless;
+        self.group_steps += other.group_steps;
+        self.catch_ups += other.catch_ups;
     }
 }

@@ -41,8 +41,10 @@ struct PolicyOfRead {
 impl TakeOver {
     /// `None`: nothing is taken over.
     pub(crate) fn of(group: &Group, reader: &GroupReader, claim: Option<u64>) -> Option<Self> {
-        let policy = group.policy().filter(|_| !reader.noack).map(|policy| PolicyOfRead {
-            visibility_ms: policy.visibility_ms,
+        // With NOACK and CLAIM what is idle is taken over, but nothing that waits for its time.
+        let is_meant = !reader.noack || claim.is_some();
+        let policy = group.policy().filter(|_| is_meant).map(|policy| PolicyOfRead {
+            visibility_ms: if reader.noack { 0 } else { policy.visibility_ms },
             is_full: free_places(group) == 0,
         });
         (claim.is_some() || policy.is_some()).then_some(Self { min_idle_ms: claim, policy })
@@ -83,14 +85,17 @@ impl TakeOver {
         }
     }
 
-    /// What is available now or later, and from when on, earliest first.
+    /// What is available now or later, and from when on, earliest first. Of what has no owner, in a
+    /// group that is full, what is not available yet: who waits is told of a free place.
     pub(crate) fn upcoming<'g>(
         &self,
         group: &'g Group,
+        now_ms: u64,
     ) -> impl Iterator<Item = (PendingEntry, u64)> + 'g {
         let visibility_ms = self.policy.map_or(0, |policy| policy.visibility_ms);
-        let has_unowned = self.policy.is_none_or(|policy| !policy.is_full);
-        group.pending().upcoming(has_unowned, visibility_ms, self.min_idle_ms)
+        let is_full = self.policy.is_some_and(|policy| policy.is_full);
+        let unowned_after_ms = is_full.then_some(now_ms);
+        group.pending().upcoming(unowned_after_ms, visibility_ms, self.min_idle_ms)
     }
 
     /// After the delivery of an entry, the least time until another read may take it over.

@@ -134,6 +134,31 @@ fn a_scan_takes_what_is_past_its_deadline_whatever_its_idle_time() {
 }
 
 #[test]
+fn a_read_and_a_scan_agree_on_when_an_entry_with_a_very_large_count_is_due() {
+    let engine = backing_off(20, 50);
+    set(&engine, 0, |policy| policy.jitter_percent = 100);
+    let ids: Vec<_> = (1..=20).map(|entry| id(entry, 0)).collect();
+    let claim = |ms, min_idle_ms, count| {
+        let options =
+            ClaimOptions { min_idle_ms, delivery_count: count, ..ClaimOptions::default() };
+        run(&engine, at(ms), |txn| txn.claim(0, b"s", b"g", b"a", &options, &ids)).0
+    };
+    assert_eq!(claim(0, 0, Some(1 << 40)).expect("claims").len(), 20);
+    for ms in 50..400 {
+        let due = run(&engine, at(ms), |txn| {
+            txn.autoclaim(0, b"s", b"g", b"c", 10_000, EntryId::MIN, 20, true).expect("scans")
+        });
+        // What the scan took has a new time.
+        assert_eq!(
+            read(&engine, ms, new("b")),
+            "",
+            "{ms}: left behind by {:?}",
+            due.0.claimed.len()
+        );
+    }
+}
+
+#[test]
 fn a_parked_read_wakes_when_the_delay_is_over() {
     let engine = backing_off(1, 0);
     let (sink, _) = park(&engine, 0, Some(5000), new("b"));

@@ -40,6 +40,19 @@ fn a_consumer_that_was_not_seen_for_so_long_goes() {
 }
 
 #[test]
+fn a_shorter_time_counts_at_once() {
+    let engine = with_ttl();
+    set(&engine, 0, |policy| policy.consumer_ttl_ms = 3_600_000);
+    read(&engine, 0, new("a"));
+    run_due(&engine, at(1));
+    set(&engine, 10, |policy| policy.consumer_ttl_ms = 100);
+    run_due(&engine, at(99));
+    assert_eq!(consumers(&engine), ["a"]);
+    run_due(&engine, at(100));
+    assert_eq!(consumers(&engine), [""; 0]);
+}
+
+#[test]
 fn trying_to_read_is_being_seen() {
     let engine = with_ttl();
     for ms in (0..5000).step_by(500) {

@@ -2,7 +2,7 @@
 
 use millstream_engine::{Engine, GroupPosition, Nack, NackMode, StringExpiry};
 use millstream_log::memory_storage::Crash;
-use millstream_model::{Backoff, Direction, EntryId, GroupCounters, Rejection};
+use millstream_model::{Backoff, Direction, EntryId, GroupCounters, GroupPolicy, Rejection};
 
 use crate::backoff::nack;
 use crate::entries::fill;
@@ -11,7 +11,7 @@ use crate::parked_claims::wait;
 use crate::pending::pending;
 use crate::policy::{new, set};
 use crate::reads::{plain, read};
-use crate::store::{Store, at, id, now, refused, run, run_due};
+use crate::store::{Store, at, id, in_memory, now, refused, run, run_due};
 
 const VISIBILITY_MS: u64 = 100;
 
@@ -101,7 +101,9 @@ fn reads_pass_over_what_is_used_up() {
     assert_eq!(read(&engine, 500, new("c")), "");
     let mut idle = new("c");
     idle.group.as_mut().expect("for a group").claim_min_idle_ms = Some(0);
-    assert_eq!(read(&engine, 500, idle), "");
+    assert_eq!(read(&engine, 500, idle.clone()), "");
+    idle.group.as_mut().expect("for a group").noack = true;
+    assert_eq!(read(&engine, 500, idle), "", "nor does a read without acknowledgement take it");
     let scanned = run(&engine, at(500), |txn| {
         txn.autoclaim(0, b"s", b"g", b"c", 0, EntryId::MIN, 10, true).expect("scans")
     });
@@ -141,6 +143,13 @@ fn fatal_goes_at_once_with_the_count_before_and_who_had_it() {
     nack(&engine, 5, &Nack { error: Some(b"bad"), ..Nack::new(NackMode::Fatal) }, &[1, 2]);
     assert_eq!(letters(&engine), ["1-0 a 1 fatal bad", "2-0 a 1 fatal bad"]);
     assert_eq!(pending(&engine), []);
+}
+
+#[test]
+fn an_entry_that_is_named_twice_leaves_one_letter() {
+    let engine = twice(2);
+    nack(&engine, 5, &Nack::new(NackMode::Fatal), &[1, 2, 1]);
+    assert_eq!(letters(&engine), ["1-0 a 1 fatal", "2-0 a 1 fatal"]);
 }
 
 #[test]
@@ -272,6 +281,20 @@ fn letters_that_would_come_back_are_refused() {
     nack(&engine, 5, &Nack::new(NackMode::Fatal), &[1]);
     assert_eq!(letters_in(&engine, b"z").len(), 0);
     assert_eq!(counters(&engine).dead_letter_failed, 1);
+}
+
+#[test]
+fn a_group_whose_letters_would_come_back_is_not_made_at_all() {
+    let engine = in_memory();
+    let refusal = refused(&engine, |txn| {
+        let start = GroupPosition::After(EntryId::MIN);
+        let mut policy = GroupPolicy::default();
+        policy.dead_letter = Some((*b"s").into());
+        txn.create_group_with(0, b"s", b"g", start, true, None, policy)
+    });
+    assert_eq!(refusal, Rejection::DeadLettersComeBack);
+    let stream = now(&engine, |txn| txn.stream(0, b"s").expect("no wrong type").is_some());
+    assert!(!stream, "nor is its stream");
 }
 
 #[test]

@@ -116,3 +116,35 @@ fn without_acknowledgement_nothing_can_be_counted() {
     let reason = refused(&engine, |txn| txn.read(&mut request).map(|_| ()));
     assert_eq!(reason, Rejection::NoAckLimited);
 }
+
+#[test]
+fn a_read_that_waits_in_a_full_group_wakes_when_a_delay_ends_after_it_has_places() {
+    let engine = limited(2);
+    set(&engine, 0, |policy| policy.visibility_ms = 0);
+    read(&engine, 0, new("a"));
+    let rest: Vec<_> = (3..=9).map(|entry| id(entry, 0)).collect();
+    run(&engine, at(0), |txn| txn.delete(0, b"s", &rest)).0.expect("deletes");
+    let delayed = Nack { delay_ms: Some(500), ..Nack::new(NackMode::Fail) };
+    nack(&engine, 0, &delayed, &[2]);
+    set(&engine, 0, |policy| policy.in_flight_max = 1);
+    let (sink, _) = park(&engine, 0, Some(9000), new("b"));
+    acknowledge(&engine, 10, 1);
+    run_due(&engine, at(499));
+    assert_eq!(sink.text(), "");
+    run_due(&engine, at(500));
+    assert_eq!(sink.text(), "s: 2");
+}
+
+#[test]
+fn a_place_that_the_timer_frees_is_for_whoever_waits() {
+    let engine = limited(1);
+    set(&engine, 0, |policy| policy.visibility_ms = 100);
+    read(&engine, 0, new("a"));
+    let (first, _) = park(&engine, 0, Some(9000), at_most(1, new("b")));
+    let (second, _) = park(&engine, 0, Some(9000), at_most(1, new("c")));
+    run(&engine, at(10), |txn| txn.delete(0, b"s", &[id(1, 0)])).0.expect("deletes");
+    let (last, _) = park(&engine, 10, Some(9000), at_most(1, new("d")));
+    run_due(&engine, at(100));
+    // The record of what is gone goes when the first looks for what is due.
+    assert_eq!((first.text(), second.text(), last.text()), ("s: 2".into(), "".into(), "".into()));
+}

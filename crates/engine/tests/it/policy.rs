@@ -1,6 +1,8 @@
 //! Managed groups: what their policy makes available, to whom, when, and after a restart.
 
-use millstream_engine::{ClaimOptions, DeliveredAt, Engine, Nack, NackMode, ReadFrom, ReadRequest};
+use millstream_engine::{
+    ClaimOptions, DeliveredAt, Engine, GroupPosition, Nack, NackMode, ReadFrom, ReadRequest,
+};
 use millstream_log::memory_storage::Crash;
 use millstream_model::{ConsumerDeletion, EntryId, GroupPolicy, Rejection};
 
@@ -228,6 +230,34 @@ fn a_group_that_is_not_managed_any_more_behaves_as_in_redis() {
     assert_eq!(read(&engine, 5000, new("b")), "");
     assert_eq!(run(&engine, at(5000), |txn| txn.delete_consumer(0, b"s", b"g", b"a")).0, Ok(1));
     assert_eq!(pending(&engine), []);
+}
+
+#[test]
+fn a_parked_read_wakes_when_its_group_is_not_managed_any_more() {
+    for held_back_by in ["a pause", "a limit"] {
+        let engine = with_group();
+        fill(&engine, [1]);
+        set(&engine, 0, |policy| policy.in_flight_max = 1);
+        read(&engine, 0, new("a"));
+        set(&engine, 0, |policy| policy.is_paused = held_back_by == "a pause");
+        fill(&engine, [2]);
+        let (sink, _) = park(&engine, 0, Some(5000), new("b"));
+        set(&engine, 10, |policy| *policy = GroupPolicy::default());
+        assert_eq!(sink.text(), "s: 2", "{held_back_by}");
+    }
+}
+
+#[test]
+fn a_parked_read_learns_the_times_of_a_stream_that_comes_to_its_key() {
+    let engine = managed(1);
+    run(&engine, at(0), |txn| {
+        txn.rename(0, b"s", b"other", false).expect("renames");
+        let start = GroupPosition::After(EntryId::MIN);
+        txn.create_group(0, b"s", b"g", start, true, None).expect("creates");
+    });
+    let (sink, _) = park(&engine, 0, Some(5000), new("b"));
+    run(&engine, at(10), |txn| txn.rename(0, b"other", b"s", false)).0.expect("renames");
+    assert_eq!(wait(&engine, &sink, 10), (VISIBILITY_MS, "s: 1".into()));
 }
 
 #[test]

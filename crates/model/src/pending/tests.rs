@@ -233,12 +233,18 @@ fn compare_times(list: &PendingList, model: &Reference) {
                 let found = list.available(now_ms, has_unowned, visibility_ms, idle_ms);
                 assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
             }
+        }
+        for unowned_after_ms in [None, Some(0), Some(3), Some(7)] {
             // In the order of the times; what has the same may be in any.
-            let mut found: Vec<_> = list.upcoming(has_unowned, visibility_ms, idle_ms).collect();
+            let found = list.upcoming(unowned_after_ms, visibility_ms, idle_ms);
+            let mut found: Vec<_> = found.collect();
             assert!(found.is_sorted_by_key(|(_, at_ms)| *at_ms));
             found.sort_by_key(|(entry, _)| entry.id);
-            let expected = model.range(EntryId::MIN, EntryId::MAX).into_iter();
-            let expected = expected.filter(|e| is_meant(e) && at(e) < u64::MAX);
+            let is_meant = |e: &PendingEntry| {
+                let is_left_out = e.owner.is_none() && Some(at(e)) <= unowned_after_ms;
+                !model.is_used_up(e) && !is_left_out && at(e) < u64::MAX
+            };
+            let expected = model.range(EntryId::MIN, EntryId::MAX).into_iter().filter(is_meant);
             assert!(found.into_iter().eq(expected.map(|e| (e, at(&e)))));
         }
     }

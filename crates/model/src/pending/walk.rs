@@ -21,7 +21,7 @@ pub(super) enum Selection {
     /// What may be handed out: the queue, ended delays, then owned ones.
     Available(Available),
     /// The same that may be handed out now or ever, by the time from which on.
-    Upcoming { has_unowned: bool, visibility_ms: u64, min_idle_ms: u64 },
+    Upcoming { unowned_after_ms: Option<u64>, visibility_ms: u64, min_idle_ms: u64 },
     /// Owned ones by time of delivery.
     Owned,
     /// What is used up and has to go until then, by that time.
@@ -75,10 +75,10 @@ impl Selection {
                 let by_delivery = kind != Kind::Owned || available.is_by_delivery;
                 is_meant.then(|| at(kind, if by_delivery { record.time } else { due() }))?
             }
-            Self::Upcoming { has_unowned, visibility_ms, min_idle_ms } => {
+            Self::Upcoming { unowned_after_ms, visibility_ms, min_idle_ms } => {
                 let at_ms = match kind {
-                    Kind::Queued if has_unowned => 0,
-                    Kind::Delayed if has_unowned => record.time,
+                    Kind::Queued if unowned_after_ms.is_none() => 0,
+                    Kind::Delayed if unowned_after_ms < Some(record.time) => record.time,
                     Kind::Owned => owned_at(due(), record.time, visibility_ms, min_idle_ms),
                     _ => return None,
                 };
@@ -118,13 +118,10 @@ impl Selection {
                     None
                 }
             }
-            Self::Upcoming { has_unowned, visibility_ms, min_idle_ms } => {
+            Self::Upcoming { unowned_after_ms, visibility_ms, min_idle_ms } => {
                 let owned = owned_at(due, bounds.delivery, visibility_ms, min_idle_ms);
-                let at_ms = match has_unowned {
-                    true if bounds.queue < u64::MAX => 0,
-                    true => bounds.delay.min(owned),
-                    false => owned,
-                };
+                let has_queue = unowned_after_ms.is_none() && bounds.queue < u64::MAX;
+                let at_ms = if has_queue { 0 } else { bounds.delay.min(owned) };
                 (at_ms < u64::MAX).then(|| least(Kind::Queued, at_ms))?
             }
         }

@@ -1,7 +1,7 @@
 //! Compares everything that is visible, in the middle of a run and after each start.
 
 use crate::failure::{Checked, Failure, ensure};
-use crate::picture::{Seen, picture};
+use crate::picture::{Seen, looks, picture};
 use crate::reference;
 use crate::reference::{Object, State};
 use crate::simulation::Simulation;
@@ -20,6 +20,7 @@ impl Simulation {
         txn.check();
         txn.begin();
         let (found, seen) = picture(&mut txn);
+        let looks = looks(&mut txn);
         txn.finish();
         drop(txn);
         let expected = reference::picture(&self.reference.state);
@@ -29,19 +30,20 @@ impl Simulation {
         }
         let expected = when_seen(&self.reference.state);
         ensure(seen == expected, || format!("consumers seen {seen:?}, not {expected:?}"))?;
+        self.reference.state.check_refused(&looks).map_err(Failure::Broken)?;
         let (durable, written) = (self.store.durable(), self.store.written());
         let in_order = durable <= written && written <= self.history.end();
         ensure(in_order, || format!("durable {durable}, written {written}"))
     }
 
     /// A store that was just opened must be in one of the states it was in, at or behind
-    /// `at_least`; returns that state, with the times at which consumers were seen as they are now.
+    /// `at_least`; returns that state, with what is not durable of it as it is now, and the time.
     pub(crate) fn recognise(
         &self,
         store: &Store,
         at_least: u64,
         what: &str,
-    ) -> Result<State, Failure> {
+    ) -> Result<(State, u64), Failure> {
         let end = store.recovered;
         ensure(end >= at_least, || format!("{what}: {at_least} was durable, {end} is left"))?;
         ensure(store.durable() == end, || format!("{what}: durable is {}", store.durable()))?;
@@ -50,6 +52,7 @@ impl Simulation {
         let steady_ms = txn.steady_ms();
         txn.begin();
         let (found, seen) = picture(&mut txn);
+        let looks = looks(&mut txn);
         txn.finish();
         drop(txn);
         let candidates = self.history.candidates(end);
@@ -60,7 +63,8 @@ impl Simulation {
         };
         let mut state = candidates[place].clone();
         adopt(&mut state, &seen, steady_ms)?;
-        Ok(state)
+        state.adopt_refused(&looks);
+        Ok((state, steady_ms))
     }
 }
 

@@ -49,7 +49,7 @@ impl Simulation {
         }
         let now = self.clock.now();
         let store = Store::open(disk, config::options(dice), now).map_err(refused("a crash"))?;
-        let state = self.recognise(&store, at_least, &format!("after {crash:?}"))?;
+        let (state, opened_ms) = self.recognise(&store, at_least, &format!("after {crash:?}"))?;
         let end = store.recovered;
         for (number, client) in self.clients.iter().enumerate() {
             ensure(client.acknowledged <= end, || {
@@ -57,7 +57,7 @@ impl Simulation {
             })?;
         }
         self.history.reopened(end, state.clone());
-        self.reference.reopened(state);
+        self.reference.reopened(state, opened_ms);
         self.clients.iter_mut().for_each(crate::clients::Client::reset);
         self.store = store;
         self.note(&format!("open again, recovered up to {end}"));

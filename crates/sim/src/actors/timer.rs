@@ -1,13 +1,14 @@
 //! The clock, and the timer thread: expiry, timeouts, claims of parked reads, forgetting of
-//! productions.
+//! productions, what managed groups do by themselves.
 
 use std::collections::BTreeMap;
 
 use crate::command::Text;
 use crate::dice::Dice;
-use crate::failure::{Checked, ensure};
+use crate::failure::{Checked, Failure, ensure};
 use crate::id::Id;
-use crate::reference::State;
+use crate::picture::looks;
+use crate::reference::{Looks, State};
 use crate::simulation::Simulation;
 use millstream_engine::Transaction;
 use millstream_resp::Value;
@@ -16,6 +17,25 @@ use millstream_resp::Value;
 const PIECE_BYTES: u64 = 128;
 /// More than anything that one turn of the timer logs.
 const ROOM_BYTES: u64 = 2 << 10;
+
+/// A timer that is behind has so many turns in a row, and should come to an end.
+const CATCH_UP_TURNS_MAX: usize = 500;
+
+/// Log space for dead letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Enough,
+    /// The program says for how many.
+    ForSome,
+}
+
+enum Turn {
+    /// It was not had, or had to stop somewhere.
+    None,
+    Done {
+        has_more: bool,
+    },
+}
 
 /// Of each stream, what its producers made: producer, its id for it, the entry.
 type Productions = BTreeMap<(u8, Text), Vec<(Text, Text, Id)>>;
@@ -39,23 +59,32 @@ impl Simulation {
         Ok(())
     }
 
-    /// One turn of the timer thread, one piece of each kind of work.
-    pub(crate) fn timer(&mut self, _: &mut Dice) -> Checked {
-        let end_before = self.history.end();
-        let may_log = self.store.poison().is_none();
-        let has_room = may_log && self.store.admits(end_before, ROOM_BYTES, false);
-        let is_full = !may_log || !self.store.admits(end_before, PIECE_BYTES, false);
-        // In between it depends on sizes that only the engine knows.
-        if has_room == is_full {
-            return Ok(());
+    /// Some turns of the timer thread, often until nothing is due.
+    pub(crate) fn timer(&mut self, dice: &mut Dice) -> Checked {
+        let turns = if dice.once_in(3) { CATCH_UP_TURNS_MAX } else { 1 };
+        for _ in 0..turns {
+            match self.turn()? {
+                Turn::None => return Ok(()),
+                Turn::Done { has_more: true } => {}
+                Turn::Done { has_more: false } => return self.caught_up(),
+            }
         }
+        ensure(turns == 1, || "the timer does not come to an end".into())
+    }
+
+    /// One piece of each kind of work.
+    fn turn(&mut self) -> Result<Turn, Failure> {
+        let Some(has_room) = self.has_room_for_timer() else { return Ok(Turn::None) };
+        let end_before = self.history.end();
         let now = self.clock.now();
         let (steady_ms, expired_before) = {
             let txn = self.store.engine.lock(now);
             (txn.steady_ms(), txn.statistics().expired_keys)
         };
+        let loaded_before = self.store.loaded_blocks();
         // What it left to be freed is freed here.
-        drop(self.store.engine.run_due(now, 1));
+        let has_more = self.store.engine.run_due(now, 1).has_more;
+        let has_loaded = self.store.loaded_blocks() > loaded_before;
         let txn = self.store.engine.lock(now);
         let expired = txn.statistics().expired_keys - expired_before;
         let end = self.store.end(&txn);
@@ -65,7 +94,7 @@ impl Simulation {
         let moment = self.moment(steady_ms);
         self.reference.begin(moment);
         // Without log space an expired key stays, absent for everybody all the same.
-        let due = if has_room { self.reference.expire_first() } else { None };
+        let due = if has_room.is_some() { self.reference.expire_first() } else { None };
         ensure(expired == u64::from(due.is_some()), || {
             format!("{expired} keys expired, {due:?} should have")
         })?;
@@ -77,17 +106,75 @@ impl Simulation {
         }
         let mut txn = self.store.engine.lock(self.timeless());
         let productions = productions(&mut txn, &self.reference.state);
+        let looks = looks(&mut txn);
         drop(txn);
         self.forget_productions(&productions)?;
+        // What has to be loaded first comes last.
+        if !has_loaded {
+            self.group_work(&looks, has_room)?;
+        }
         if let Some(client) = self.reference.time_out(moment) {
             self.complete(client, Value::NilArray)?;
         }
-        if has_room {
+        if has_room.is_some() {
             let attempts = self.reference.claim_due(moment);
             self.take_attempts(attempts)?;
         }
-        ensure(has_room || end == end_before, || "logged without room".into())?;
-        self.end_of_log(end)
+        if has_loaded {
+            self.group_work(&looks, has_room)?;
+        }
+        ensure(has_room.is_some() || end == end_before, || "logged without room".into())?;
+        self.end_of_log(end)?;
+        // Nothing is due to an engine that has no room for it.
+        Ok(if has_room == Some(Room::Enough) { Turn::Done { has_more } } else { Turn::None })
+    }
+
+    /// How much log space there is for what time demands; `Some(None)`: none at all. Nothing: what
+    /// comes of a turn depends on sizes that only the engine knows.
+    #[expect(clippy::option_option, reason = "three answers, used in one place")]
+    fn has_room_for_timer(&mut self) -> Option<Option<Room>> {
+        let end = self.history.end();
+        if self.store.poison().is_some() || !self.store.admits(end, PIECE_BYTES, false) {
+            return Some(None);
+        }
+        let steady_ms = self.store.engine.lock(self.clock.now()).steady_ms();
+        self.reference.begin(self.moment(steady_ms));
+        let letter_bytes = self.reference.letter_bytes();
+        if self.store.admits(end, ROOM_BYTES + letter_bytes, false) {
+            return Some(Some(Room::Enough));
+        }
+        if self.store.admits(end, ROOM_BYTES, false) && !self.reference.is_claim_due() {
+            return Some(Some(Room::ForSome));
+        }
+        if let Some(room) = self.store.engine.room() {
+            room.want(ROOM_BYTES + letter_bytes);
+        }
+        None
+    }
+
+    /// Dead letters and consumers: what the program did must have been due.
+    fn group_work(&mut self, looks: &Looks, room: Option<Room>) -> Checked {
+        let is_enough = room == Some(Room::Enough);
+        let work = self.reference.recognise_work(looks, is_enough).map_err(Failure::Broken)?;
+        let Some(work) = work else { return Ok(()) };
+        ensure(room.is_some(), || format!("without room: {work:?}"))?;
+        self.note(&format!("timer: {work:?}"));
+        self.counters.group_steps += 1;
+        self.reference.begin_work();
+        self.reference.do_work(&work);
+        let state = self.reference.state.clone();
+        if !state.changes_since(self.history.last()).is_empty() {
+            self.history.push(None, &state);
+        }
+        let attempts = self.reference.serve();
+        self.take_attempts(attempts)
+    }
+
+    /// Nothing is due, says the program.
+    fn caught_up(&mut self) -> Checked {
+        self.note("timer: nothing is due");
+        self.counters.catch_ups += 1;
+        self.reference.check_caught_up().map_err(Failure::Broken)
     }
 
     /// What was forgotten must have been due; when a round comes is the engine's choice.

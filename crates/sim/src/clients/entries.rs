@@ -59,7 +59,12 @@ impl Roller<'_> {
         // Streams stay short: comparing takes time.
         let is_trimmed = self.dice.once_in(if length > 30 { 2 } else { 8 });
         let trim = is_trimmed.then(|| self.trim(&key));
-        let fields = (0..1 + self.dice.roll(3)).map(|at| (field(at), self.value())).collect();
+        let fields = match self.dice.roll(30) {
+            0 => self.imitated_letter(),
+            // A name that is there twice.
+            1 => vec![(field(0), self.value()), (field(0), self.value())],
+            _ => (0..1 + self.dice.roll(3)).map(|at| (field(at), self.value())).collect(),
+        };
         let no_create = self.dice.once_in(12);
         OnEntries::Add(Add { key, id, no_create, trim, production, fields })
     }

@@ -2,8 +2,8 @@
 
 use super::Roller;
 use crate::command::{
-    AutoClaim, Claim, Command, DeliveredAt, From, NackMode, OnGroups, PendingList, PolicyChange,
-    Read, Reader, Text,
+    AutoClaim, Claim, Command, DeliveredAt, Fence, From, NackMode, OnGroups, PendingList, Read,
+    Reader, Text,
 };
 use crate::id::Id;
 
@@ -15,15 +15,18 @@ impl Roller<'_> {
         // Without a group most of what follows finds nothing to do.
         if !has_group && !self.is_misplaced(&key) && self.dice.once_in(2) {
             let at = Some(if self.dice.once_in(3) { self.id_near(&key) } else { Id::MIN });
-            let create = OnGroups::Create { key, group, at, make_stream: true, read: None };
-            return Command::Groups(create);
+            return Command::Groups(self.create(key, group, at, true, None));
         }
         let command = match self.dice.roll(40) {
             0..=14 => return Command::Read(self.read_for_group(key, group, consumer)),
             15 | 16 => return Command::Read(self.read_plain(key)),
             17..=24 => {
                 let ids = self.pending_ids(&key, &group, Some(&consumer));
-                OnGroups::Ack(key, group, ids)
+                let fence = self.dice.once_in(4).then(|| Fence {
+                    consumer,
+                    attempt: self.dice.sometimes(2, |dice| 1 + dice.roll(3)),
+                });
+                OnGroups::Ack { key, group, fence, ids }
             }
             25..=27 => {
                 let ids = self.pending_ids(&key, &group, Some(&consumer));
@@ -96,8 +99,27 @@ impl Roller<'_> {
     fn nack(&mut self, key: Text, group: Text, consumer: &[u8]) -> OnGroups {
         let ids = self.pending_ids(&key, &group, Some(consumer));
         let mode = self.dice.pick(&[NackMode::Silent, NackMode::Fail, NackMode::Fatal]);
-        let count = self.dice.sometimes(4, |dice| dice.roll(6_000_000_000));
-        OnGroups::Nack { key, group, mode, count, force: self.dice.once_in(4), ids }
+        let count = self.dice.sometimes(6, |dice| dice.pick(&[0, 1, 2, 3, 5_000_000_000]));
+        let force = self.dice.once_in(4);
+        let is_managed = self.stream(&key).is_some_and(|stream| stream.is_managed(&group));
+        let says_more = is_managed || self.dice.once_in(20);
+        let delays = [0, 1, 30, 300, u64::MAX >> 1];
+        let delay_ms = self.dice.sometimes(3, |dice| dice.pick(&delays));
+        let error = self.dice.sometimes(2, |dice| {
+            let length = if dice.once_in(20) { 5000 } else { dice.index(8) };
+            b"why \"x\\ ".iter().copied().cycle().take(length).collect()
+        });
+        let is_fatal = matches!(mode, NackMode::Fatal);
+        OnGroups::Nack {
+            key,
+            group,
+            mode,
+            count,
+            force,
+            delay_ms: delay_ms.filter(|_| says_more && !is_fatal),
+            error: error.filter(|_| says_more),
+            ids,
+        }
     }
 
     fn claim(&mut self, key: Text, group: Text, consumer: Text) -> OnGroups {
@@ -119,22 +141,21 @@ impl Roller<'_> {
             retry_count: self.dice.sometimes(4, |dice| dice.roll(5)),
             force: self.dice.once_in(3),
             just_ids: self.dice.once_in(4),
+            is_fenced: self.dice.once_in(4),
             last_id,
         })
     }
 
-    /// One item at least.
-    fn policy_change(&mut self) -> PolicyChange {
-        let mut change = PolicyChange {
-            visibility_ms: self.dice.sometimes(2, |dice| dice.pick(&[0, 1, 20, 100])),
-            drops: self.dice.sometimes(3, |dice| dice.pick(&[None, Some(true), Some(false)])),
-            is_paused: None,
-        };
-        // Rarely on, so that not everything stands still.
-        if self.dice.once_in(3) || (change.visibility_ms.is_none() && change.drops.is_none()) {
-            change.is_paused = Some(self.dice.once_in(4));
-        }
-        change
+    fn create(
+        &mut self,
+        key: Text,
+        group: Text,
+        at: Option<Id>,
+        make_stream: bool,
+        read: Option<u64>,
+    ) -> OnGroups {
+        let policy = self.dice.once_in(3).then(|| self.policy_change());
+        OnGroups::Create { key, group, at, make_stream, read, policy }
     }
 
     /// Groups come and go, and are looked at.
@@ -146,11 +167,13 @@ impl Roller<'_> {
             _ => Some(Id::MIN),
         };
         let read = self.dice.sometimes(4, |dice| dice.roll(20));
-        Command::Groups(match self.dice.roll(34) {
-            30.. => OnGroups::SetPolicy(key, group, self.policy_change()),
+        Command::Groups(match self.dice.roll(46) {
+            42.. => return self.look_after_letters(),
+            41 => OnGroups::Policy(key, group),
+            30..=40 => OnGroups::SetPolicy(key, group, self.policy_change()),
             0..=11 => {
                 let make_stream = self.dice.once_in(3);
-                OnGroups::Create { key, group, at, make_stream, read }
+                self.create(key, group, at, make_stream, read)
             }
             12..=14 => OnGroups::SetPosition { key, group, at, read },
             15 => OnGroups::Destroy(key, group),

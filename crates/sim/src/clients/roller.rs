@@ -8,6 +8,8 @@ use crate::id::Id;
 use crate::reference::{Moment, State, Stream};
 
 const STREAMS: [&str; 3] = ["a", "b", "c"];
+/// Some of those that dead letters go to.
+const LETTERS: [&str; 2] = ["a:dlq", "d"];
 const STRINGS: [&str; 2] = ["s", "t"];
 const GROUPS: [&str; 2] = ["g", "h"];
 const CONSUMERS: [&str; 3] = ["x", "y", "z"];
@@ -34,6 +36,7 @@ impl Roller<'_> {
     pub(super) fn stream_key(&mut self) -> Text {
         match self.dice.roll(24) {
             0 => self.word(&STRINGS),
+            12 | 13 => self.word(&LETTERS),
             1..=11 => STREAMS[0].as_bytes().to_vec(),
             _ => self.word(&STREAMS),
         }

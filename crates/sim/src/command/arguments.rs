@@ -1,55 +1,63 @@
 //! Commands as they are sent.
 
+use super::group_arguments::{groups, letters};
 use super::{
-    Add, Command, DeliveredAt, ExpiryCondition, From, NackMode, NewId, OnEntries, OnGroups, OnKeys,
-    PendingList, Read, References, Set, SetExpiry, Text, Trim, TrimBy,
+    Add, Command, ExpiryCondition, From, NewId, OnEntries, OnKeys, Read, References, Set,
+    SetExpiry, Text, Trim, TrimBy,
 };
 use crate::id::Id;
 
 /// Gathers arguments.
-struct Arguments(Vec<Text>);
+pub(super) struct Arguments(Vec<Text>);
 
 impl Arguments {
-    fn of(words: &str) -> Self {
+    pub(super) fn of(words: &str) -> Self {
         Self(words.split(' ').map(|word| word.as_bytes().to_vec()).collect())
     }
 
-    fn word(mut self, word: impl ToString) -> Self {
+    pub(super) fn word(mut self, word: impl ToString) -> Self {
         self.0.push(word.to_string().into_bytes());
         self
     }
 
-    fn text(mut self, text: &[u8]) -> Self {
+    pub(super) fn text(mut self, text: &[u8]) -> Self {
         self.0.push(text.to_vec());
         self
     }
 
-    fn texts<'a>(mut self, texts: impl IntoIterator<Item = &'a Text>) -> Self {
+    pub(super) fn texts<'a>(mut self, texts: impl IntoIterator<Item = &'a Text>) -> Self {
         self.0.extend(texts.into_iter().cloned());
         self
     }
 
-    fn ids(mut self, ids: &[Id]) -> Self {
+    pub(super) fn ids(mut self, ids: &[Id]) -> Self {
         self.0.extend(ids.iter().map(|id| id.to_string().into_bytes()));
         self
     }
 
-    fn counted_ids(self, ids: &[Id]) -> Self {
+    pub(super) fn counted_ids(self, ids: &[Id]) -> Self {
         self.word("IDS").word(ids.len()).ids(ids)
     }
 
-    fn flag(self, word: &str, is_set: bool) -> Self {
+    pub(super) fn flag(self, word: &str, is_set: bool) -> Self {
         if is_set { self.word(word) } else { self }
     }
 
-    fn option(self, word: &str, value: Option<impl ToString>) -> Self {
+    pub(super) fn option(self, word: &str, value: Option<impl ToString>) -> Self {
         match value {
             Some(value) => self.word(word).word(value),
             None => self,
         }
     }
 
-    fn references(self, references: References) -> Self {
+    pub(super) fn text_option(self, word: &str, value: Option<&Text>) -> Self {
+        match value {
+            Some(value) => self.word(word).text(value),
+            None => self,
+        }
+    }
+
+    pub(super) fn references(self, references: References) -> Self {
         self.word(match references {
             References::Keep => "KEEPREF",
             References::Delete => "DELREF",
@@ -57,7 +65,7 @@ impl Arguments {
         })
     }
 
-    fn trim(self, trim: &Trim) -> Self {
+    pub(super) fn trim(self, trim: &Trim) -> Self {
         let sign = if trim.approximate { "~" } else { "=" };
         let bounded = match trim.by {
             TrimBy::MaxLen(keep) => self.word("MAXLEN").word(sign).word(keep),
@@ -66,14 +74,14 @@ impl Arguments {
         bounded.option("LIMIT", trim.limit).references(trim.references)
     }
 
-    fn position(self, at: Option<Id>) -> Self {
+    pub(super) fn position(self, at: Option<Id>) -> Self {
         match at {
             Some(id) => self.word(id),
             None => self.word("$"),
         }
     }
 
-    fn condition(self, condition: ExpiryCondition) -> Self {
+    pub(super) fn condition(self, condition: ExpiryCondition) -> Self {
         self.flag("NX", condition.only_new)
             .flag("XX", condition.only_existing)
             .flag("GT", condition.only_later)
@@ -88,6 +96,7 @@ impl Command {
             Self::Entries(command) => entries(command),
             Self::Groups(command) => groups(command),
             Self::Keys(command) => keys(command),
+            Self::Letters(command) => letters(command),
             Self::Read(read) => reading(read),
         };
         arguments.0
@@ -138,95 +147,6 @@ fn entries(command: &OnEntries) -> Arguments {
         }
         OnEntries::Length(key) => Arguments::of("XLEN").text(key),
     }
-}
-
-fn groups(command: &OnGroups) -> Arguments {
-    match command {
-        OnGroups::Create { key, group, at, make_stream, read } => Arguments::of("XGROUP CREATE")
-            .text(key)
-            .text(group)
-            .position(*at)
-            .flag("MKSTREAM", *make_stream)
-            .option("ENTRIESREAD", *read),
-        OnGroups::SetPosition { key, group, at, read } => Arguments::of("XGROUP SETID")
-            .text(key)
-            .text(group)
-            .position(*at)
-            .option("ENTRIESREAD", *read),
-        OnGroups::Destroy(key, group) => Arguments::of("XGROUP DESTROY").text(key).text(group),
-        OnGroups::CreateConsumer(key, group, consumer) => {
-            Arguments::of("XGROUP CREATECONSUMER").text(key).text(group).text(consumer)
-        }
-        OnGroups::DeleteConsumer(key, group, consumer) => {
-            Arguments::of("XGROUP DELCONSUMER").text(key).text(group).text(consumer)
-        }
-        OnGroups::SetPolicy(key, group, change) => {
-            let mut arguments = Arguments::of("XGROUP CFGSET")
-                .text(key)
-                .text(group)
-                .option("VISIBILITY", change.visibility_ms);
-            if let Some(drops) = change.drops {
-                let word = drops.map_or("NONE", |drops| if drops { "DROP" } else { "RELEASE" });
-                arguments = arguments.text(b"DELCONSUMER").text(word.as_bytes());
-            }
-            arguments.option("PAUSED", change.is_paused.map(u64::from))
-        }
-        OnGroups::Ack(key, group, ids) => Arguments::of("XACK").text(key).text(group).ids(ids),
-        OnGroups::AckDelete(key, group, references, ids) => {
-            Arguments::of("XACKDEL").text(key).text(group).references(*references).counted_ids(ids)
-        }
-        OnGroups::Nack { key, group, mode, count, force, ids } => {
-            let mode = match mode {
-                NackMode::Silent => "SILENT",
-                NackMode::Fail => "FAIL",
-                NackMode::Fatal => "FATAL",
-            };
-            let nack = Arguments::of("XNACK").text(key).text(group).word(mode).counted_ids(ids);
-            nack.option("RETRYCOUNT", *count).flag("FORCE", *force)
-        }
-        OnGroups::Pending(key, group, list) => pending(key, group, list.as_ref()),
-        OnGroups::Groups(key) => Arguments::of("XINFO GROUPS").text(key),
-        OnGroups::Consumers(key, group) => Arguments::of("XINFO CONSUMERS").text(key).text(group),
-        OnGroups::Claim(_) | OnGroups::AutoClaim(_) => claims(command),
-    }
-}
-
-fn claims(command: &OnGroups) -> Arguments {
-    match command {
-        OnGroups::Claim(claim) => {
-            let (idle, time) = match claim.delivered_at {
-                Some(DeliveredAt::Idle(idle_ms)) => (Some(idle_ms), None),
-                Some(DeliveredAt::Time(at_ms)) => (None, Some(at_ms)),
-                None => (None, None),
-            };
-            Arguments::of("XCLAIM")
-                .texts([&claim.key, &claim.group, &claim.consumer])
-                .word(claim.min_idle_ms)
-                .ids(&claim.ids)
-                .option("IDLE", idle)
-                .option("TIME", time)
-                .option("RETRYCOUNT", claim.retry_count)
-                .flag("FORCE", claim.force)
-                .flag("JUSTID", claim.just_ids)
-                .option("LASTID", claim.last_id)
-        }
-        OnGroups::AutoClaim(claim) => Arguments::of("XAUTOCLAIM")
-            .texts([&claim.key, &claim.group, &claim.consumer])
-            .word(claim.min_idle_ms)
-            .word(claim.start)
-            .word("COUNT")
-            .word(claim.count)
-            .flag("JUSTID", claim.just_ids),
-        _ => unreachable!("no claim"),
-    }
-}
-
-fn pending(key: &[u8], group: &[u8], list: Option<&PendingList>) -> Arguments {
-    let summary = Arguments::of("XPENDING").text(key).text(group);
-    let Some(list) = list else { return summary };
-    let listed =
-        summary.option("IDLE", list.min_idle_ms).word(list.from).word(list.to).word(list.count);
-    listed.texts(&list.consumer)
 }
 
 fn reading(read: &Read) -> Arguments {

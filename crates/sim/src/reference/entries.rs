@@ -38,7 +38,11 @@ impl Reference {
                 }
                 let stream = self.stream_mut(db, key);
                 let code = |id: &Id| Value::Int(delete_one(stream, *references, *id));
-                Ok(Value::Array(ids.iter().map(code).collect()))
+                let codes = ids.iter().map(code).collect();
+                if *references == References::Delete {
+                    self.free_places(db, key);
+                }
+                Ok(Value::Array(codes))
             }
             OnEntries::SetId { key, last_id, added, max_deleted_id } => {
                 self.set_counters(db, key, *last_id, *added, *max_deleted_id)
@@ -127,19 +131,12 @@ impl Reference {
             return Ok(reply::id(id));
         }
         let last_id = found.map_or(Id::MIN, |stream| stream.last_id);
-        let exists = found.is_some();
         let id = new_id(add.id, last_id, wall_ms).ok_or_else(|| {
             reply::error(
                 "ERR The ID specified in XADD is equal or smaller than the target stream top item",
             )
         })?;
-        if !exists {
-            self.state.put(db, key, Object::Stream(Stream::new()), None);
-        }
-        let stream = self.stream_mut(db, key);
-        stream.entries.push(Entry { id, fields: Rc::new(add.fields.clone()) });
-        stream.last_id = id;
-        stream.added += 1;
+        let stream = self.append(db, key, id, add.fields.clone());
         if let Some((producer, iid)) = &add.production {
             stream.idempotence.remember(producer, iid, id);
         }
@@ -148,6 +145,28 @@ impl Reference {
         }
         self.signal(Signal::Ready(db, key.clone()));
         Ok(reply::id(id))
+    }
+
+    /// Adds an entry to a stream, which is there or is made.
+    fn append(&mut self, db: u8, key: &[u8], id: Id, fields: Vec<(Text, Text)>) -> &mut Stream {
+        if !self.is_there(db, key) {
+            self.state.put(db, key, Object::Stream(Stream::new()), None);
+        }
+        let stream = self.stream_mut(db, key);
+        stream.entries.push(Entry { id, fields: Rc::new(fields) });
+        stream.last_id = id;
+        stream.added += 1;
+        stream
+    }
+
+    /// XADD with an id that is generated, and nothing else. Whether the key takes it.
+    pub(super) fn add_simply(&mut self, db: u8, key: &Text, fields: Vec<(Text, Text)>) -> bool {
+        let Ok(found) = self.stream(db, key) else { return false };
+        let last_id = found.map_or(Id::MIN, |stream| stream.last_id);
+        let id = new_id(NewId::Auto, last_id, self.now.wall_ms).expect("ids go on for ever");
+        self.append(db, key, id, fields);
+        self.signal(Signal::Ready(db, key.clone()));
+        true
     }
 
     /// What the program has forgotten by now.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::policy::{Counters, Policy, Settled};
-use crate::command::{Reader, Text};
+use super::policy::{Counters, Policy, Refusals, Settled};
+use crate::command::Text;
 use crate::id::Id;
 
 /// As large as a delivery count gets.
 pub(super) const DELIVERIES_MAX: u64 = i64::MAX as u64;
+/// Stands for a time that does not come: the entry failed for good and waits to be moved.
+pub(super) const NEVER: u64 = u64::MAX;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Group {
@@ -16,8 +18,11 @@ pub(crate) struct Group {
     pub(crate) consumers: BTreeMap<Text, Consumer>,
     /// In the order in which they were set last.
     pub(crate) pending: Vec<Pending>,
+    /// Of what is pending: who had it when it failed last, and what was said.
+    pub(crate) failures: BTreeMap<Id, (Text, Text)>,
     pub(crate) policy: Policy,
     pub(crate) counters: Counters,
+    pub(crate) refusals: Refusals,
 }
 
 /// Equal if what is durable of it is.
@@ -41,6 +46,8 @@ pub(crate) struct Pending {
     pub(crate) owner: Option<Text>,
     /// 0 without an owner.
     pub(crate) at_ms: u64,
+    /// Without an owner: not before. 0: at once. 0 with an owner.
+    pub(crate) available_at_ms: u64,
     pub(crate) deliveries: u64,
 }
 
@@ -51,20 +58,11 @@ impl Group {
             read,
             consumers: BTreeMap::new(),
             pending: Vec::new(),
+            failures: BTreeMap::new(),
             policy: Policy::default(),
             counters: Counters::default(),
+            refusals: Refusals::default(),
         }
-    }
-
-    /// How long something must have been pending for a read to take it over; nothing: it never is.
-    pub(super) fn min_idle_ms(&self, reader: &Reader) -> Option<u64> {
-        let is_managed = self.policy.is_managed() && !reader.noack;
-        let own = match self.policy.visibility_ms {
-            _ if !is_managed => None,
-            0 => Some(u64::MAX),
-            visibility_ms => Some(visibility_ms),
-        };
-        reader.claim_min_idle_ms.into_iter().chain(own).min()
     }
 
     pub(super) fn get(&self, id: Id) -> Option<&Pending> {
@@ -75,9 +73,11 @@ impl Group {
     pub(super) fn remove(&mut self, id: Id, settled: Settled) -> bool {
         let is_there = self.get(id).is_some();
         self.pending.retain(|pending| pending.id != id);
+        self.failures.remove(&id);
         if is_there && self.policy.is_managed() {
             self.counters.count(settled);
         }
+        self.note_used_up();
         is_there
     }
 
@@ -89,6 +89,7 @@ impl Group {
         }
         self.pending.retain(|other| other.id != pending.id);
         self.pending.push(pending);
+        self.note_used_up();
     }
 
     fn count_change(&mut self, before: Option<&Pending>, after: &Pending) {
@@ -103,11 +104,19 @@ impl Group {
         }
     }
 
-    pub(crate) fn set_policy(&mut self, policy: Policy) {
+    /// A group without anything used up may forget that its letters were refused.
+    fn note_used_up(&mut self) {
+        if !self.pending.iter().any(|pending| self.is_used_up(pending)) {
+            self.refusals.may_be_forgotten();
+        }
+    }
+
+    pub(super) fn set_policy(&mut self, policy: Policy) {
         if !policy.is_managed() {
             self.counters = Counters::default();
         }
         self.policy = policy;
+        self.note_used_up();
     }
 
     pub(crate) fn by_id(&self) -> Vec<&Pending> {
@@ -116,10 +125,15 @@ impl Group {
         pending
     }
 
-    /// Those without an owner first, then by time; within one time as they were set.
+    /// Those that are to be had at once, as they became so; what has a delay, by its end; those
+    /// with an owner, by time, within one time as they were set.
     pub(crate) fn oldest_first(&self) -> Vec<&Pending> {
         let mut pending: Vec<_> = self.pending.iter().collect();
-        pending.sort_by_key(|pending| (pending.owner.is_some(), pending.at_ms));
+        pending.sort_by_key(|pending| match (&pending.owner, pending.available_at_ms) {
+            (None, 0) => (0, 0, Id::MIN),
+            (None, until_ms) => (1, until_ms, pending.id),
+            (Some(_), _) => (2, pending.at_ms, Id::MIN),
+        });
         pending
     }
 
@@ -128,9 +142,13 @@ impl Group {
         self.by_id().into_iter().filter(is_owner).map(|pending| pending.id).collect()
     }
 
-    pub(super) fn owned(&self, consumer: &[u8]) -> usize {
-        let is_owner = |pending: &&Pending| pending.owner.as_deref() == Some(consumer);
-        self.pending.iter().filter(is_owner).count()
+    pub(crate) fn owned(&self, consumer: &[u8]) -> usize {
+        self.ids_of(consumer).len()
+    }
+
+    /// How many have an owner.
+    pub(super) fn in_flight(&self) -> usize {
+        self.pending.iter().filter(|pending| pending.owner.is_some()).count()
     }
 
     pub(super) fn create_consumer(&mut self, name: &[u8], now_ms: u64) -> bool {
@@ -163,9 +181,18 @@ impl Group {
 }
 
 impl Pending {
+    /// One that nobody has, to be had at once.
+    pub(super) fn free(id: Id, deliveries: u64) -> Self {
+        Self { id, owner: None, at_ms: 0, available_at_ms: 0, deliveries }
+    }
+
+    pub(super) fn owned(id: Id, owner: &[u8], at_ms: u64, deliveries: u64) -> Self {
+        Self { id, owner: Some(owner.to_vec()), at_ms, available_at_ms: 0, deliveries }
+    }
+
     /// Delivered once more.
     pub(super) fn again(&self, to: &[u8], now_ms: u64) -> Self {
         let deliveries = self.deliveries.saturating_add(1).min(DELIVERIES_MAX);
-        Self { id: self.id, owner: Some(to.to_vec()), at_ms: now_ms, deliveries }
+        Self::owned(self.id, to, now_ms, deliveries)
     }
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use millstream_resp::Value;
 
+use super::policy::Refusals;
 use super::state::{Database, Slot};
 use super::waiters::Signal;
 use super::{Answer, Object, Reference, reply};
@@ -160,6 +161,9 @@ impl Reference {
         let mut copy = Object::clone(object);
         if let Object::Stream(stream) = &mut copy {
             stream.has_foreign_times = true;
+            for group in stream.groups.values_mut() {
+                group.refusals = Refusals::default();
+            }
             let consumers = stream.groups.values_mut().flat_map(|g| g.consumers.values_mut());
             consumers.for_each(|consumer| consumer.seen_logged_ms = consumer.seen_ms);
         }

@@ -64,13 +64,14 @@ fn managed(stream: &Stream, group: &Group, now: Moment) -> Vec<(&'static str, Va
         return Vec::new();
     }
     let counted = &group.counters;
-    let in_flight = group.pending.iter().filter(|pending| pending.owner.is_some());
-    let oldest_ms = in_flight.clone().map(|pending| pending.at_ms).min();
+    let owned = group.pending.iter().filter(|pending| pending.owner.is_some());
+    let oldest_ms = owned.map(|pending| pending.at_ms).min();
+    let delayed = group.pending.iter().filter(|pending| pending.available_at_ms > 0).count();
     let next = stream.entries.iter().find(|entry| entry.id > group.position);
     let age = |now_ms: u64, at_ms: Option<u64>| {
         at_ms.map_or(Value::NilBulk, |at_ms| reply::int(now_ms.saturating_sub(at_ms)))
     };
-    let in_flight = in_flight.count() as u64;
+    let in_flight = group.in_flight() as u64;
     let limit = group.policy.in_flight_max;
     let blocked_by = match group.policy.is_paused {
         true => "paused",
@@ -89,7 +90,7 @@ fn managed(stream: &Stream, group: &Group, now: Moment) -> Vec<(&'static str, Va
         ("dropped", reply::int(counted.dropped)),
         ("in-flight", reply::int(in_flight)),
         ("held", reply::int(0)),
-        ("delayed", reply::int(0)),
+        ("delayed", reply::int(delayed as u64)),
         ("oldest-pending-ms", age(now.steady_ms, oldest_ms)),
         ("oldest-undelivered-ms", age(now.wall_ms, next.map(|entry| entry.id.0))),
         ("blocked-by", reply::bulk(blocked_by.as_bytes())),

@@ -31,14 +31,19 @@ fn of_stream(stream: &Stream, lines: &mut Lines) {
     }
     for (name, group) in &stream.groups {
         lines.group(name, group.position, group.read, stream.lag(group));
-        let policy = &group.policy;
-        lines.policy(policy.visibility_ms, policy.drops, policy.is_paused);
+        if group.policy.is_managed() {
+            lines.policy(&group.policy.shown(), group.counters.durable());
+        }
         for (name, consumer) in &group.consumers {
             lines.consumer(name, consumer.active_ms, group.owned(name));
         }
         for pending in group.by_id() {
             let owner = pending.owner.as_deref();
-            lines.pending(pending.id, owner, pending.at_ms, pending.deliveries);
+            let times = (pending.at_ms, pending.available_at_ms);
+            lines.pending(pending.id, owner, times, pending.deliveries);
+            if let Some((consumer, error)) = group.failures.get(&pending.id) {
+                lines.failure(consumer, error);
+            }
         }
         lines.order(group.oldest_first().into_iter().map(|pending| pending.id));
     }

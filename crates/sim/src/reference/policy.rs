@@ -123,3 +123,36 @@ impl PartialEq for Counters {
         self.durable() == other.durable()
     }
 }
+
+/// How often in a row a group's letters were refused, and when it tries again. What is forgotten
+/// of it the program may know still, so there are bounds. Gone with a restart.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Refusals {
+    fewest: u32,
+    most: u32,
+    /// Not before.
+    pub(crate) earliest_ms: u64,
+    /// Then at the latest.
+    pub(crate) latest_ms: u64,
+}
+
+/// The same to everybody who compares states: nothing of it is durable.
+impl PartialEq for Refusals {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Refusals {
+    pub(super) fn may_be_forgotten(&mut self) {
+        (self.fewest, self.earliest_ms) = (0, 0);
+    }
+
+    pub(super) fn refused(&mut self, now_ms: u64) {
+        let wait_ms = |count: u32| 60_000.min(1000 << count.min(16));
+        self.earliest_ms = now_ms + wait_ms(self.fewest);
+        self.latest_ms = now_ms + wait_ms(self.most);
+        self.fewest += 1;
+        self.most += 1;
+    }
+}

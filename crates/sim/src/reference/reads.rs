@@ -6,8 +6,11 @@ use super::group::Pending;
 use super::policy::Settled;
 use super::stream::Entry;
 use super::{Reference, reply};
-use crate::command::{From, Read, Reader};
+use crate::command::{From, Read, Reader, Text};
 use crate::id::Id;
+
+const NO_NOACK: &str = "ERR NOACK is not for a group with MAXINFLIGHT or ORDERBY: it must know \
+                        what is in work";
 
 impl Reference {
     /// Nothing: it may wait. `$` is replaced by what it means now.
@@ -54,8 +57,11 @@ impl Reference {
     ) -> Result<Vec<Value>, Value> {
         for (key, _) in &read.streams {
             let found = self.stream(db, key)?;
-            if !found.is_some_and(|stream| stream.groups.contains_key(&reader.group)) {
+            let Some(group) = found.and_then(|stream| stream.groups.get(&reader.group)) else {
                 return Err(reply::no_group_to_read(key, &reader.group));
+            };
+            if reader.noack && group.policy.in_flight_max > 0 {
+                return Err(reply::error(NO_NOACK));
             }
         }
         let now_ms = self.now.steady_ms;
@@ -123,7 +129,7 @@ impl Reference {
     fn new_entries(
         &mut self,
         db: u8,
-        key: &[u8],
+        key: &Text,
         reader: &Reader,
         count: usize,
         left: usize,
@@ -133,13 +139,11 @@ impl Reference {
         if group.policy.is_paused {
             return Vec::new();
         }
-        let mut shown = match group.min_idle_ms(reader) {
-            Some(min_idle_ms) => self.claim_idle(db, key, reader, min_idle_ms, count.min(left)),
-            None => Vec::new(),
-        };
+        let mut shown = self.take_over(db, key, reader, count.min(left));
         let stream = self.stream_mut(db, key);
         let room = (count - shown.len()).min(left - shown.len());
         let group = &stream.groups[&reader.group];
+        let room = room.min(group.places());
         let (mut new, mut passed): (Vec<Entry>, Vec<Id>) = (Vec::new(), Vec::new());
         for entry in stream.entries.iter().filter(|entry| entry.id > group.position) {
             if new.len() == room {
@@ -160,8 +164,7 @@ impl Reference {
         (group.position, group.read) = advanced;
         if !reader.noack {
             for id in ids {
-                let owner = Some(reader.consumer.clone());
-                group.set(Pending { id, owner, at_ms: now_ms, deliveries: 1 });
+                group.set(Pending::owned(id, &reader.consumer, now_ms, 1));
             }
         }
         group.touch(&reader.consumer, now_ms, !reader.noack && !new.is_empty());
@@ -172,38 +175,36 @@ impl Reference {
         shown
     }
 
-    /// Takes over what nobody has, then what has been pending for long enough, longest first. What
-    /// has no entry any more is left alone, and goes if the group is managed.
-    fn claim_idle(
-        &mut self,
-        db: u8,
-        key: &[u8],
-        reader: &Reader,
-        min_idle_ms: u64,
-        count: usize,
-    ) -> Vec<Value> {
+    /// Takes over what is available. What has no entry any more is left alone, and goes if the
+    /// group is managed.
+    fn take_over(&mut self, db: u8, key: &Text, reader: &Reader, count: usize) -> Vec<Value> {
         let now_ms = self.now.steady_ms;
         let stream = self.stream_mut(db, key);
         let group = stream.groups.get_mut(&reader.group).expect("the group was found");
-        let is_free = |pending: &Pending| {
-            pending.owner.is_none() || now_ms.saturating_sub(pending.at_ms) >= min_idle_ms
-        };
         let entry_of = |id: Id| stream.entries.iter().find(|entry| entry.id == id);
-        let records: Vec<Pending> = group.oldest_first().into_iter().cloned().collect();
-        let mut claimed = Vec::new();
-        for pending in records.into_iter().filter(is_free) {
-            if claimed.len() == count {
+        let (mut taken, mut gone) = (Vec::new(), Vec::new());
+        let mut places = group.places();
+        for pending in group.available(reader, now_ms) {
+            if taken.len() == count {
                 break;
             }
+            let takes_place = usize::from(pending.owner.is_none());
+            if takes_place > places {
+                continue;
+            }
             match entry_of(pending.id) {
-                Some(entry) => claimed.push((pending, entry)),
-                None if group.policy.is_managed() => {
-                    group.remove(pending.id, Settled::Vanished);
+                Some(entry) => {
+                    places -= takes_place;
+                    taken.push((pending, entry));
                 }
+                None if group.policy.is_managed() => gone.push(pending.id),
                 None => {}
             }
         }
-        for (pending, _) in &claimed {
+        for &id in &gone {
+            group.remove(id, Settled::Vanished);
+        }
+        for (pending, _) in &taken {
             group.set(pending.again(&reader.consumer, now_ms));
             group.touch(&reader.consumer, now_ms, true);
         }
@@ -214,7 +215,11 @@ impl Reference {
             let idle_ms = now_ms.saturating_sub(pending.at_ms);
             reply::entry_with_counts(entry, idle_ms, pending.deliveries)
         };
-        claimed.iter().map(show).collect()
+        let shown = taken.iter().map(show).collect();
+        if !gone.is_empty() {
+            self.free_places(db, key);
+        }
+        shown
     }
 }
 

@@ -89,6 +89,10 @@ impl Stream {
         self.entry(id).is_some()
     }
 
+    pub(crate) fn is_managed(&self, group: &[u8]) -> bool {
+        self.groups.get(group).is_some_and(|group| group.policy.is_managed())
+    }
+
     pub(crate) fn ids(&self) -> Vec<Id> {
         self.entries.iter().map(|entry| entry.id).collect()
     }

@@ -1,12 +1,12 @@
 //! Trims: what goes follows from the list where it can, and is looked at where blocks decide.
 
 use super::{Peek, Reference};
-use crate::command::{References, Trim, TrimBy};
+use crate::command::{References, Text, Trim, TrimBy};
 use crate::id::Id;
 
 impl Reference {
     /// Trims a stream that is there; returns how many entries went.
-    pub(super) fn trim(&mut self, db: u8, key: &[u8], trim: &Trim, peek: &mut dyn Peek) -> usize {
+    pub(super) fn trim(&mut self, db: u8, key: &Text, trim: &Trim, peek: &mut dyn Peek) -> usize {
         let stream = self.state.stream(db, key).expect("the stream was found");
         let ids = stream.ids();
         let all_that_may: Vec<Id> = match trim.by {
@@ -25,8 +25,9 @@ impl Reference {
         };
         let stream = self.stream_mut(db, key);
         stream.entries.retain(|entry| !gone.contains(&entry.id));
-        if trim.references == References::Delete {
+        if trim.references == References::Delete && !gone.is_empty() {
             gone.iter().for_each(|&id| stream.remove_references(id));
+            self.free_places(db, key);
         }
         gone.len()
     }

@@ -10,7 +10,9 @@ use std::collections::BTreeSet;
 use millstream_resp::Value;
 
 use super::{Moment, Reference, State};
-use crate::command::{From, Read, Text};
+use crate::command::{Read, Text};
+use crate::id::Id;
+use crate::trace::shown;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Signal {
@@ -78,7 +80,7 @@ impl Reference {
     pub(crate) fn park(&mut self, client: usize, db: u8, read: Read, deadline_ms: Option<u64>) {
         let mut waiter =
             Waiter { client, db, read, deadline_ms, claim_at_ms: None, is_closed: false };
-        waiter.claim_at_ms = self.claim_at(&waiter);
+        waiter.claim_at_ms = self.claim_at(db, &waiter.read);
         self.waiters.push(waiter);
     }
 
@@ -93,31 +95,37 @@ impl Reference {
     /// Tries those that the record group made ready; in the order of the attempts.
     pub(crate) fn serve(&mut self) -> Vec<Attempt> {
         let mut attempts = Vec::new();
-        for signal in std::mem::take(&mut self.signals) {
-            match signal {
-                Signal::Ready(db, key) => {
-                    self.serve_readers(db, &key, &mut attempts);
-                    self.serve_groups(db, &key, &mut attempts);
-                }
-                Signal::Gone(db, key) => self.retry(db, &key, &mut attempts),
-                Signal::Released(db, key) => self.serve_claimers(db, &key, false, &mut attempts),
-                Signal::Rescheduled(db, key) => self.serve_claimers(db, &key, true, &mut attempts),
-                Signal::Database(db) => {
-                    let waited: BTreeSet<Text> = self
-                        .waiters
-                        .iter()
-                        .filter(|waiter| waiter.db == db)
-                        .flat_map(|waiter| waiter.read.streams.iter().map(|(key, _)| key.clone()))
-                        .collect();
-                    for key in waited {
-                        self.serve_readers(db, &key, &mut attempts);
-                        self.retry(db, &key, &mut attempts);
-                    }
+        // Whoever is served may free places for others.
+        while !self.signals.is_empty() {
+            for signal in std::mem::take(&mut self.signals) {
+                self.serve_signal(signal, &mut attempts);
+            }
+        }
+        attempts
+    }
+
+    fn serve_signal(&mut self, signal: Signal, attempts: &mut Vec<Attempt>) {
+        match signal {
+            Signal::Ready(db, key) => {
+                self.serve_readers(db, &key, attempts);
+                self.serve_groups(db, &key, attempts);
+            }
+            Signal::Gone(db, key) => self.retry(db, &key, attempts),
+            Signal::Released(db, key) => self.serve_claimers(db, &key, false, attempts),
+            Signal::Rescheduled(db, key) => self.serve_claimers(db, &key, true, attempts),
+            Signal::Database(db) => {
+                let waited: BTreeSet<Text> = self
+                    .waiters
+                    .iter()
+                    .filter(|waiter| waiter.db == db)
+                    .flat_map(|waiter| waiter.read.streams.iter().map(|(key, _)| key.clone()))
+                    .collect();
+                for key in waited {
+                    self.serve_readers(db, &key, attempts);
+                    self.retry(db, &key, attempts);
                 }
             }
         }
-        self.signals.clear();
-        attempts
     }
 
     fn clients(&self, is_wanted: impl Fn(&Waiter) -> bool) -> Vec<usize> {
@@ -151,6 +159,7 @@ impl Reference {
     fn retry(&mut self, db: u8, key: &Text, attempts: &mut Vec<Attempt>) {
         for client in self.clients(|w| w.waits_for(db, key) && w.group().is_some()) {
             self.attempt(client, attempts);
+            self.set_claim_time(client);
         }
     }
 
@@ -185,7 +194,7 @@ impl Reference {
 
     fn set_claim_time(&mut self, client: usize) {
         if let Some(waiter) = self.waiter_mut(client).cloned() {
-            let claim_at_ms = self.claim_at(&waiter);
+            let claim_at_ms = self.claim_at(waiter.db, &waiter.read);
             self.waiter_mut(client).expect("it waits").claim_at_ms = claim_at_ms;
         }
     }
@@ -208,6 +217,51 @@ impl Reference {
         attempts.push(Attempt { client, reply, touched, state: self.state.clone() });
     }
 
+    /// Consumers of a group whose reads wait.
+    pub(super) fn consumers_waiting<'w>(
+        &'w self,
+        db: u8,
+        key: &'w [u8],
+        group: &'w [u8],
+    ) -> impl Iterator<Item = &'w Text> {
+        let waiting = self.waiters.iter().filter(move |waiter| waiter.waits_for(db, key));
+        let readers = waiting.filter_map(|waiter| waiter.read.group.as_ref());
+        readers.filter(move |reader| reader.group == group).map(|reader| &reader.consumer)
+    }
+
+    /// Nobody waits for what is there.
+    ///
+    /// # Errors
+    /// Who does.
+    pub(super) fn check_waiters(&mut self) -> Result<(), String> {
+        for waiter in self.waiters.clone().into_iter().filter(|waiter| !waiter.is_closed) {
+            // A key whose time has come is there again when the clock is set back: nobody is told.
+            let database = self.state.database(waiter.db);
+            let mut slots = waiter.read.streams.iter().filter_map(|(key, _)| database.get(key));
+            if slots.any(|slot| slot.expires_at_ms.is_some()) {
+                continue;
+            }
+            let (state, touched) = (self.state.clone(), self.touched.clone());
+            for (db, key, group) in self.set_back.clone() {
+                // As in Redis: what a group was set back to is not looked for.
+                if self.state.stream(db, &key).is_some_and(|s| s.groups.contains_key(&group)) {
+                    self.group_mut(db, &key, &group).position = Id::MAX;
+                }
+            }
+            let found = self.read(&mut waiter.read.clone(), waiter.db);
+            (self.state, self.touched) = (state, touched);
+            self.signals.clear();
+            // Plain readers wait on when a string stands there.
+            let is_plain = waiter.read.group.is_none();
+            if found != Ok(None) && !(is_plain && found.is_err()) {
+                let found =
+                    found.map(|value| value.as_ref().map(shown)).map_err(|error| shown(&error));
+                return Err(format!("client {} waits, for {found:?}", waiter.client));
+            }
+        }
+        Ok(())
+    }
+
     /// The read whose deadline is the first to have passed gets nothing; returns whose it was.
     pub(crate) fn time_out(&mut self, now: Moment) -> Option<usize> {
         let deadlines = self
@@ -223,6 +277,12 @@ impl Reference {
         Some(client)
     }
 
+    /// Whether [`Self::claim_due`] would try one.
+    pub(crate) fn is_claim_due(&self) -> bool {
+        let at_ms = self.waiters.iter().filter_map(|waiter| waiter.claim_at_ms).min();
+        at_ms.is_some_and(|at_ms| at_ms <= self.now.steady_ms)
+    }
+
     /// Tries the longest waiting read for which something pending should be old enough by now.
     pub(crate) fn claim_due(&mut self, now: Moment) -> Vec<Attempt> {
         self.begin(now);
@@ -234,27 +294,8 @@ impl Reference {
         };
         self.attempt(client, &mut attempts);
         self.set_claim_time(client);
+        attempts.extend(self.serve());
         attempts
-    }
-
-    /// When the oldest pending entry becomes old enough, as far as can be told now.
-    fn claim_at(&mut self, waiter: &Waiter) -> Option<u64> {
-        let reader = waiter.read.group.as_ref()?;
-        let now_ms = self.now.steady_ms;
-        let mut times: Vec<u64> =
-            reader.claim_min_idle_ms.into_iter().map(|ms| now_ms + ms).collect();
-        for (key, _) in waiter.read.streams.iter().filter(|(_, from)| *from == From::New) {
-            let Ok(Some(stream)) = self.stream(waiter.db, key) else { continue };
-            let Some(group) = stream.groups.get(&reader.group) else { continue };
-            let min_idle_ms = group.min_idle_ms(reader).filter(|ms| *ms < u64::MAX);
-            let Some(min_idle_ms) = min_idle_ms.filter(|_| !group.policy.is_paused) else {
-                continue;
-            };
-            let records = group.oldest_first();
-            let oldest = records.iter().find(|pending| stream.has(pending.id));
-            times.push(oldest.map_or(now_ms, |oldest| oldest.at_ms).min(now_ms) + min_idle_ms);
-        }
-        Some(times.into_iter().min()?.max(now_ms + 1))
     }
 }
 

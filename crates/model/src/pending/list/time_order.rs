@@ -53,17 +53,18 @@ impl PendingList {
         walk.into_iter().flatten().map(|(record, _)| self.entry(record))
     }
 
-    /// What is available now or will be, and from when on, earliest first: 0 for the queue.
-    /// Arguments as of [`Self::available`].
+    /// What is available now or will be, and from when on, earliest first: 0 for the queue. With
+    /// `unowned_after_ms`, without what has no owner and is available until then; the others as of
+    /// [`Self::available`].
     pub fn upcoming(
         &self,
-        has_unowned: bool,
+        unowned_after_ms: Option<u64>,
         visibility_ms: u64,
         min_idle_ms: Option<u64>,
     ) -> impl Iterator<Item = (PendingEntry, u64)> + '_ {
         let visibility_ms = if visibility_ms == 0 { u64::MAX } else { visibility_ms };
         let min_idle_ms = min_idle_ms.unwrap_or(u64::MAX);
-        let walk = self.walk(Selection::Upcoming { has_unowned, visibility_ms, min_idle_ms });
+        let walk = self.walk(Selection::Upcoming { unowned_after_ms, visibility_ms, min_idle_ms });
         walk.map(|(record, key)| (self.entry(record), key.time))
     }
 

@@ -1,0 +1,121 @@
+//! What of a group's pending entries may be handed out, and when.
+
+use super::group::{Group, NEVER, Pending};
+use super::{Reference, Stream};
+use crate::command::{From, Read, Reader, Text};
+
+impl Group {
+    /// It is not handed out again, but becomes a dead letter.
+    pub(super) fn is_used_up(&self, pending: &Pending) -> bool {
+        let max = self.policy.deliveries_max;
+        max > 0 && pending.deliveries >= max || pending.available_at_ms == NEVER
+    }
+
+    /// Since when the time of an owned one is over, without what all of the group share.
+    fn due_ms(&self, pending: &Pending) -> u64 {
+        let backoff_ms = self.policy.backoff_ms(pending.id, pending.deliveries);
+        pending.at_ms.saturating_add(backoff_ms)
+    }
+
+    /// When it may be handed out, if it is not used up; nothing: not as long as it is as it is.
+    pub(super) fn free_from(&self, pending: &Pending) -> Option<u64> {
+        match (&pending.owner, self.policy.visibility_ms) {
+            (None, _) => Some(pending.available_at_ms),
+            (Some(_), 0) => None,
+            (Some(_), visibility_ms) => Some(self.due_ms(pending).saturating_add(visibility_ms)),
+        }
+    }
+
+    /// How many more may have an owner.
+    pub(super) fn places(&self) -> usize {
+        match self.policy.in_flight_max {
+            0 => usize::MAX,
+            max => (max as usize).saturating_sub(self.in_flight()),
+        }
+    }
+
+    /// Whether what its policy says is for this reader.
+    fn is_managed_for(&self, reader: &Reader) -> bool {
+        self.policy.is_managed() && !reader.noack
+    }
+
+    /// What a read may take over, first to last: what has no owner, then what is past its time, the
+    /// longest ago first; with CLAIM, the one that was delivered first.
+    pub(super) fn available(&self, reader: &Reader, now_ms: u64) -> Vec<Pending> {
+        let is_managed = self.is_managed_for(reader);
+        let is_idle = |pending: &Pending| {
+            let idle_ms = now_ms.saturating_sub(pending.at_ms);
+            reader.claim_min_idle_ms.is_some_and(|min_idle_ms| idle_ms >= min_idle_ms)
+        };
+        let is_free = |pending: &&Pending| {
+            if self.is_used_up(pending) {
+                return false;
+            }
+            match pending.owner {
+                None if is_managed || reader.claim_min_idle_ms.is_some() => {
+                    pending.available_at_ms <= now_ms
+                }
+                None => false,
+                Some(_) => {
+                    let is_due = self.free_from(pending).is_some_and(|at_ms| at_ms <= now_ms);
+                    is_idle(pending) || is_managed && is_due
+                }
+            }
+        };
+        let mut free: Vec<Pending> =
+            self.oldest_first().into_iter().filter(is_free).cloned().collect();
+        if is_managed && reader.claim_min_idle_ms.is_none() {
+            free.sort_by_key(|pending| pending.owner.as_ref().map(|_| self.due_ms(pending)));
+        }
+        free
+    }
+
+    /// When something becomes available to a waiting reader, as far as can be told now.
+    fn next_ms(&self, stream: &Stream, reader: &Reader, now_ms: u64) -> Option<u64> {
+        let is_managed = self.is_managed_for(reader);
+        if self.policy.is_paused || !is_managed && reader.claim_min_idle_ms.is_none() {
+            return None;
+        }
+        let is_full = is_managed && self.places() == 0;
+        let at_ms = |pending: &Pending| match pending.owner {
+            // Whoever waits is told of a free place.
+            None if is_full && pending.available_at_ms <= now_ms => None,
+            None => Some(pending.available_at_ms),
+            Some(_) => {
+                let idle = reader.claim_min_idle_ms.map(|ms| pending.at_ms.saturating_add(ms));
+                self.free_from(pending).filter(|_| is_managed).into_iter().chain(idle).min()
+            }
+        };
+        let records = self.pending.iter();
+        let found = records.filter(|p| !self.is_used_up(p) && stream.has(p.id)).filter_map(at_ms);
+        // What is delivered from now on is not available before.
+        let visibility_ms = Some(self.policy.visibility_ms).filter(|ms| is_managed && *ms > 0);
+        let later = visibility_ms.into_iter().chain(reader.claim_min_idle_ms);
+        found.chain(later.min().map(|ms| now_ms.saturating_add(ms))).min()
+    }
+}
+
+impl Reference {
+    /// When a waiting read should be tried again without being asked to.
+    pub(super) fn claim_at(&mut self, db: u8, read: &Read) -> Option<u64> {
+        let reader = read.group.as_ref()?;
+        let now_ms = self.now.steady_ms;
+        let mut times: Vec<u64> =
+            reader.claim_min_idle_ms.into_iter().map(|ms| now_ms + ms).collect();
+        for (key, _) in read.streams.iter().filter(|(_, from)| *from == From::New) {
+            let Ok(Some(stream)) = self.stream(db, key) else { continue };
+            let Some(group) = stream.groups.get(&reader.group) else { continue };
+            times.extend(group.next_ms(stream, reader, now_ms));
+        }
+        Some(times.into_iter().min()?.max(now_ms + 1))
+    }
+
+    /// Some entries of a stream may have no owner any more: where that counts, somebody may be
+    /// served.
+    pub(super) fn free_places(&mut self, db: u8, key: &Text) {
+        let Some(stream) = self.state.stream(db, key) else { return };
+        if stream.groups.values().any(|group| group.policy.in_flight_max > 0) {
+            self.signal(super::waiters::Signal::Ready(db, key.clone()));
+        }
+    }
+}
