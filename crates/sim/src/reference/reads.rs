@@ -143,7 +143,11 @@ impl Reference {
         let stream = self.stream_mut(db, key);
         let room = (count - shown.len()).min(left - shown.len());
         let group = &stream.groups[&reader.group];
+        let is_full = group.places() < room;
         let room = room.min(group.places());
+        self.tally.full += u64::from(is_full);
+        let stream = self.stream_mut(db, key);
+        let group = &stream.groups[&reader.group];
         let is_new = |entry: &&Entry| entry.id > group.position;
         let new: Vec<Entry> = stream.entries.iter().filter(is_new).take(room).cloned().collect();
         if new.is_empty() {

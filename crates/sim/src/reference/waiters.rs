@@ -254,7 +254,8 @@ impl Reference {
             // Plain readers wait on when a string stands there.
             let is_plain = waiter.read.group.is_none();
             if found != Ok(None) && !(is_plain && found.is_err()) {
-                let found = found.map(|value| value.as_ref().map(shown)).map_err(|error| shown(&error));
+                let found =
+                    found.map(|value| value.as_ref().map(shown)).map_err(|error| shown(&error));
                 return Err(format!("client {} waits, for {found:?}", waiter.client));
             }
         }
