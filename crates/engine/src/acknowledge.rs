@@ -285,7 +285,11 @@ impl Transaction<'_> {
             // An entry that is named twice dies once.
             let mut named = BTreeSet::new();
             let ids: Vec<_> = processed.iter().copied().filter(|&id| named.insert(id)).collect();
-            self.bury(object, group, &ids);
+            let now = self.affordable(object, group, &ids);
+            // The others are due, and go as the log has room for them.
+            if !now.is_empty() {
+                self.bury(object, group, now);
+            }
         }
         let is_delayed = nack.delay_ms.is_some() || policy.is_some_and(|p| p.backoff.is_some());
         let signal = if is_delayed { Signal::Rescheduled } else { Signal::Released };

@@ -27,8 +27,8 @@ const CONSUMERS_PER_STEP: usize = 1000;
 /// Of a group with so many, a consumer may go a millisecond later than its time; a second at most.
 const CONSUMERS_PER_MS_LATE: u64 = 100;
 const CONSUMERS_LATE_MAX_MS: u64 = 1000;
-/// A letter is longer than its entry by about so much.
-const LETTER_BYTES: u64 = 256;
+/// About what is logged for a consumer that goes.
+const CONSUMER_BYTES: u64 = 256;
 
 /// What a group may have to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -222,33 +222,39 @@ impl Transaction<'_> {
                 return;
             }
         }
-        let mut ids = &ids[..];
-        let mut bytes = 0;
-        for (at, &id) in ids.iter().enumerate() {
-            let entry = self.entry(object, id);
-            let payload: u64 = entry.map_or(0, |entry| {
-                let pairs = entry.as_ref().pairs();
-                pairs.map(|(name, value)| (name.len() + value.len()) as u64).sum()
-            });
-            // A text may get longer as JSON.
-            bytes += payload * 2 + LETTER_BYTES;
-            if bytes > BYTES_PER_STEP {
-                ids = &ids[..=at];
-                break;
-            }
-        }
-        // Where the log has no room for all, there may be some for a few.
-        while !self.has_room_to_fire(bytes as usize) {
-            bytes /= 2;
-            ids = &ids[..ids.len() / 2];
-            if ids.is_empty() {
-                self.core.is_log_full = true;
-                return;
-            }
+        let ids = self.affordable(object, group, &ids);
+        if ids.is_empty() {
+            self.core.is_log_full = true;
+            return;
         }
         self.begin();
         self.bury(object, group, ids);
         self.finish();
+    }
+
+    /// The first of some used-up entries, all in memory, as far as one step moves them and the log
+    /// has room for their letters.
+    pub(crate) fn affordable<'i>(
+        &self,
+        object: ObjectRef,
+        group: GroupId,
+        ids: &'i [EntryId],
+    ) -> &'i [EntryId] {
+        let mut bytes = 0;
+        let mut sums = Vec::new();
+        for &id in ids.iter().take(LETTERS_PER_STEP) {
+            bytes += self.letter_bytes(object, group, id);
+            sums.push(bytes);
+            if bytes > BYTES_PER_STEP {
+                break;
+            }
+        }
+        // Where there is no room for all, there may be some for a few.
+        let mut count = sums.len();
+        while count > 0 && !self.may_log(sums[count - 1]) {
+            count /= 2;
+        }
+        &ids[..count]
     }
 
     /// Deletes consumers that have nothing pending, wait for nothing and were not seen for so long
@@ -270,7 +276,7 @@ impl Transaction<'_> {
             if at_ms > steady_ms {
                 next_ms = next_ms.min(at_ms);
             } else if consumer.pending_count == 0 && !waiting.contains(&consumer.name[..]) {
-                if gone.len() == CONSUMERS_PER_STEP || !self.may_log(LETTER_BYTES) {
+                if gone.len() == CONSUMERS_PER_STEP || !self.may_log(CONSUMER_BYTES) {
                     next_ms = steady_ms;
                     break;
                 }

@@ -91,6 +91,7 @@ pub(crate) struct Reference {
     lingering: group_work::Lingering,
     /// Groups that were moved by hand.
     set_back: BTreeSet<group_work::GroupName>,
+    pub(crate) tally: policy::Tally,
 }
 
 /// Payloads that clients keep. More are known: a transaction may add some before it uses one.
@@ -109,6 +110,7 @@ impl Reference {
             opened_at_ms,
             lingering: group_work::Lingering::new(),
             set_back: BTreeSet::new(),
+            tally: policy::Tally::default(),
         }
     }
 

@@ -50,8 +50,16 @@ pub struct Counters {
     pub flips_refused: u64,
     /// Flipped bits that changed nothing, or only what may go.
     pub flips_harmless: u64,
-    /// Steps in which the timer moved dead letters or removed consumers.
-    pub group_steps: u64,
+    /// Entries that became dead letters.
+    pub letters: u64,
+    /// Times that dead letters were refused.
+    pub refused_letters: u64,
+    /// Entries that were given back by XDLQ.
+    pub requeued: u64,
+    /// Consumers that went because they were away for so long.
+    pub expired_consumers: u64,
+    /// Reads that stopped since their group was full.
+    pub full_groups: u64,
     /// Times that the timer found nothing due, and that was right.
     pub catch_ups: u64,
 }
@@ -133,6 +141,12 @@ impl Simulation {
             }
             self.step += 1;
         }
+        let tally = self.reference.tally;
+        self.counters.letters = tally.letters;
+        self.counters.refused_letters = tally.refusals;
+        self.counters.requeued = tally.requeued;
+        self.counters.expired_consumers = tally.expired;
+        self.counters.full_groups = tally.full;
         self.inspect()
     }
 
@@ -171,7 +185,11 @@ impl Counters {
         self.checkpoint_failures += other.checkpoint_failures;
         self.flips_refused += other.flips_refused;
         self.flips_harmless += other.flips_harmless;
-        self.group_steps += other.group_steps;
+        self.letters += other.letters;
+        self.refused_letters += other.refused_letters;
+        self.requeued += other.requeued;
+        self.expired_consumers += other.expired_consumers;
+        self.full_groups += other.full_groups;
         self.catch_ups += other.catch_ups;
     }
 }

@@ -93,6 +93,24 @@ fn json<'p>(pairs: impl Iterator<Item = (&'p [u8], &'p [u8])>) -> Vec<u8> {
     out
 }
 
+/// How long the JSON of an entry's fields is at most.
+pub(crate) fn json_len(entry: EntryRef<'_>) -> usize {
+    let texts = entry.pairs().flat_map(|(name, value)| [name, value]);
+    texts.map(|text| string_len(text) + 4).sum::<usize>() + 2
+}
+
+fn string_len(bytes: &[u8]) -> usize {
+    if std::str::from_utf8(bytes).is_err() {
+        return bytes.len().div_ceil(3) * 4 + 12;
+    }
+    let escaped = |byte: &u8| match byte {
+        0..0x20 => 6,
+        b'"' | b'\\' => 2,
+        _ => 1,
+    };
+    bytes.iter().map(escaped).sum::<usize>() + 2
+}
+
 fn put_string(bytes: &[u8], out: &mut Vec<u8>) {
     match std::str::from_utf8(bytes) {
         Ok(text) => {

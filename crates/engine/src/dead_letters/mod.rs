@@ -27,6 +27,9 @@ const RECORD_BYTES_MAX: usize = 1 << 20;
 /// Streams looked at to see whether letters come back; a longer chain counts as one that does.
 const CHAIN_MAX: usize = 64;
 
+/// Of a letter, names of fields, ids, times and lengths, and what is logged with it.
+const LETTER_BYTES: u64 = 512;
+
 impl Transaction<'_> {
     /// Whether letters that go to `target` may end in the stream under `key` again, over the
     /// groups of the streams in between.
@@ -93,6 +96,20 @@ impl Transaction<'_> {
             self.core.state.note_taken(object, group);
         }
         result.is_ok()
+    }
+
+    /// What moving a used-up entry logs, at most; its block is in memory.
+    pub(crate) fn letter_bytes(&self, object: ObjectRef, group: GroupId, id: EntryId) -> u64 {
+        let model = self.state().stream(object.slot).group(group);
+        let (_, key) = self.state().place_of(object);
+        let target = model.policy().map_or(0, |policy| policy.letters_of(&key).len());
+        let owner = model.pending().get(id).and_then(|record| record.owner);
+        let owner = owner.map_or(0, |owner| model.consumer(owner).name.len());
+        let failure = model.pending().failure(id);
+        let said = failure.map_or(0, |failure| failure.consumer.len() + failure.error.len());
+        let data = self.entry(object, id).map_or(0, |entry| letter::json_len(entry.as_ref()));
+        let names = key.len() + model.name().len() + target + owner;
+        LETTER_BYTES + (names + said + data) as u64
     }
 
     fn add_letter(&mut self, db: u8, target: &[u8], fields: &[&[u8]]) -> Result<(), Rejection> {

@@ -3,7 +3,7 @@
 use millstream_model::{BlockLimits, Entries, EntryId};
 use proptest::prelude::*;
 
-use super::letter::{Circumstances, Letter, Reason, write};
+use super::letter::{Circumstances, Letter, Reason, json_len, write};
 
 const ABOUT: Circumstances<'_> = Circumstances {
     wall_ms: 1_732_600_000_045,
@@ -22,6 +22,7 @@ fn sent(fields: &[&[u8]]) -> (Vec<Vec<u8>>, Option<Letter>) {
     entries.append(id, fields, BlockLimits::default());
     let entry = entries.get(id).expect("in memory").expect("it is there");
     let letter = write(entry.as_ref(), &ABOUT);
+    assert!(json_len(entry.as_ref()) >= letter[3].len(), "room is asked for all of it");
     let again: Vec<&[u8]> = letter.iter().map(Vec::as_slice).collect();
     let mut letters = Entries::default();
     letters.append(id, &again, BlockLimits::default());

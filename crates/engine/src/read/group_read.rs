@@ -85,6 +85,33 @@ impl TakeOver {
         }
     }
 
+    /// What a read takes over of what is available: no more without an owner than there are places.
+    /// `look` says what becomes of a record; `None`: it takes no place.
+    fn taken<'g, T: 'g>(
+        self,
+        group: &'g Group,
+        now_ms: u64,
+        mut look: impl FnMut(PendingEntry) -> Option<T> + 'g,
+    ) -> impl Iterator<Item = T> + 'g {
+        let mut places = free_places(group);
+        let mut available = self.available(group, now_ms);
+        std::iter::from_fn(move || {
+            loop {
+                let record = available.next()?;
+                let takes_place = record.owner.is_none();
+                if takes_place && places == 0 {
+                    // What has an owner stands behind all that has none.
+                    available = self.of_owned().available(group, now_ms);
+                    continue;
+                }
+                if let Some(looked) = look(record) {
+                    places -= usize::from(takes_place);
+                    return Some(looked);
+                }
+            }
+        })
+    }
+
     /// What is available now or later, and from when on, earliest first. Of what has no owner, in a
     /// group that is full, what is not available yet: who waits is told of a free place.
     pub(crate) fn upcoming<'g>(
@@ -238,8 +265,10 @@ impl Transaction<'_> {
         let mut cold: Vec<ColdBlock> = match from {
             ReadFrom::New => {
                 let take_over = TakeOver::of(group, reader, reader.claim_min_idle_ms);
-                let idle = take_over.map(|take_over| take_over.available(group, self.steady_ms));
-                idle.into_iter().flatten().filter_map(look).take(count_max).flatten().collect()
+                take_over.map_or_else(Vec::new, |take_over| {
+                    let taken = take_over.taken(group, self.steady_ms, look);
+                    taken.take(count_max).flatten().collect()
+                })
             }
             ReadFrom::After(after) => {
                 let own = group.find_consumer(&reader.consumer).zip(after.next());
@@ -375,36 +404,27 @@ impl Transaction<'_> {
         let mut changes = Vec::new();
         let mut gone = Vec::new();
         let group = stream.group(who.group);
-        let mut free_places = free_places(group);
-        let mut available = take_over.available(group, now_ms);
-        while let Some(pending) = available.next() {
-            if claimed.len() >= count || !budget.has_room() {
-                break;
-            }
-            if pending.owner.is_none() && free_places == 0 {
-                // What has an owner stands behind all that has none.
-                available = take_over.of_owned().available(group, now_ms);
-                continue;
-            }
-            let idle_ms = now_ms.saturating_sub(pending.delivered_at_ms);
-            let entry = match stream.entries().get(pending.id) {
-                Ok(Some(entry)) => entry,
-                Ok(None) => {
-                    if is_managed {
-                        gone.push(pending.id);
-                    }
-                    continue;
+        let look = |pending: PendingEntry| match stream.entries().get(pending.id) {
+            Ok(Some(entry)) => Some(Some((pending, entry))),
+            Ok(None) => {
+                if is_managed {
+                    gone.push(pending.id);
                 }
-                // More than one read looks at.
-                Err(_) => break,
-            };
+                None
+            }
+            // More than one read looks at.
+            Err(_) => Some(None),
+        };
+        let mut taken = take_over.taken(group, now_ms, look);
+        while claimed.len() < count && budget.has_room() {
+            let Some(Some((pending, entry))) = taken.next() else { break };
             budget.take(1, wire_size::entry(entry.as_ref()) + more_bytes);
-            free_places -= usize::from(pending.owner.is_none());
+            let idle_ms = now_ms.saturating_sub(pending.delivered_at_ms);
             let delivery_count = pending.delivery_count;
             claimed.push(ClaimedEntry { entry, idle_ms, delivery_count });
             changes.push(pending.delivered_again(who.consumer, now_ms));
         }
-        drop(available);
+        drop(taken);
         if !gone.is_empty() {
             self.remove_pending(who.object, who.group, gone, Settled::Vanished);
         }

@@ -8,7 +8,7 @@ use crate::entries::fill;
 use crate::parked::{park, with_group};
 use crate::policy::{at_most, new, set};
 use crate::reads::read;
-use crate::store::{at, id, refused, run, run_due};
+use crate::store::{Store, at, id, refused, run, run_due};
 
 /// 1-0 to 9-0, of which `a` reads as many as it may.
 fn limited(max: u64) -> Engine {
@@ -147,4 +147,21 @@ fn a_place_that_the_timer_frees_is_for_whoever_waits() {
     run_due(&engine, at(100));
     // The record of what is gone goes when the first looks for what is due.
     assert_eq!((first.text(), second.text(), last.text()), ("s: 2".into(), "".into(), "".into()));
+}
+
+#[test]
+fn what_is_due_is_loaded_although_much_without_an_owner_stands_before_it() {
+    let mut store = Store::new();
+    crate::dead_letters::with_max_deliveries(store.engine(), 9);
+    fill(store.engine(), 1..=40);
+    read(store.engine(), 0, new("a"));
+    // Of the first block nothing but 1-0 is pending by then.
+    (2..=5).for_each(|entry| acknowledge(store.engine(), 0, entry));
+    let given_back: Vec<_> = (6..=40).collect();
+    nack(store.engine(), 0, &Nack::new(NackMode::Silent), &given_back);
+    set(store.engine(), 0, |policy| policy.in_flight_max = 2);
+    store.sync();
+    store.checkpoint();
+    // One place is free, and 1-0 is past its time, in a block that is on disk only.
+    assert_eq!(read(store.engine(), 1000, at_most(5, new("b"))), "s: 6 1");
 }

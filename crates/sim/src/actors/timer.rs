@@ -159,7 +159,6 @@ impl Simulation {
         let Some(work) = work else { return Ok(()) };
         ensure(room.is_some(), || format!("without room: {work:?}"))?;
         self.note(&format!("timer: {work:?}"));
-        self.counters.group_steps += 1;
         self.reference.begin_work();
         self.reference.do_work(&work);
         let state = self.reference.state.clone();

@@ -17,7 +17,9 @@ impl Roller<'_> {
             let at = Some(if self.dice.once_in(3) { self.id_near(&key) } else { Id::MIN });
             return Command::Groups(self.create(key, group, at, true, None));
         }
-        let command = match self.dice.roll(40) {
+        let command = match self.dice.roll(46) {
+            45 => return self.look_after_letters(),
+            40..=44 => self.nack(key, group, &consumer),
             0..=14 => return Command::Read(self.read_for_group(key, group, consumer)),
             15 | 16 => return Command::Read(self.read_plain(key)),
             17..=24 => {
@@ -154,7 +156,7 @@ impl Roller<'_> {
         make_stream: bool,
         read: Option<u64>,
     ) -> OnGroups {
-        let policy = self.dice.once_in(3).then(|| self.policy_change());
+        let policy = self.dice.once_in(2).then(|| self.policy_change());
         OnGroups::Create { key, group, at, make_stream, read, policy }
     }
 

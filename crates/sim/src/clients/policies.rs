@@ -7,7 +7,7 @@ use crate::command::{Command, LetterAction, OnLetters, PolicyChange, Text};
 
 /// Where letters go to, besides what is named after the stream: another stream, one of those that
 /// are worked on, a string. Some make a circle.
-const TARGETS: [&str; 5] = ["d", "d", "b", "a", "s"];
+const TARGETS: [&str; 6] = ["d", "d", "b", "a", "s", "s"];
 /// Names of streams of dead letters.
 const LETTERS: [&str; 5] = ["a:dlq", "a:dlq", "d", "b:dlq", "b"];
 
@@ -15,7 +15,7 @@ impl Roller<'_> {
     /// One item at least.
     pub(super) fn policy_change(&mut self) -> PolicyChange {
         let mut change = PolicyChange::default();
-        for _ in 0..1 + self.dice.roll(3) {
+        for _ in 0..1 + self.dice.roll(4) {
             self.change_item(&mut change);
         }
         change
@@ -24,9 +24,9 @@ impl Roller<'_> {
     fn change_item(&mut self, change: &mut PolicyChange) {
         let dice = &mut self.dice;
         match dice.roll(20) {
-            0..=4 => change.visibility_ms = Some(dice.pick(&[0, 1, 20, 100])),
-            5..=7 => change.deliveries_max = Some(dice.pick(&[0, 1, 2, 3])),
-            8 | 9 => change.dead_letter = Some(self.target()),
+            0..=3 => change.visibility_ms = Some(dice.pick(&[0, 1, 20, 100])),
+            4..=6 => change.deliveries_max = Some(dice.pick(&[0, 1, 2, 3])),
+            7..=9 => change.dead_letter = Some(self.target()),
             10..=12 => change.backoff = Some(self.backoff()),
             13 => change.jitter_percent = Some(dice.pick(&[0, 30, 100])),
             14 | 15 => change.in_flight_max = Some(dice.pick(&[0, 1, 2, 5])),

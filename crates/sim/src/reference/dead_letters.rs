@@ -57,6 +57,8 @@ impl Reference {
             }
         }
         let now_ms = self.now.steady_ms;
+        self.tally.letters += buried.len() as u64;
+        self.tally.refusals += u64::from(!is_taken);
         let group = self.group_mut(db, key, name);
         if is_taken {
             group.refusals = super::policy::Refusals::default();

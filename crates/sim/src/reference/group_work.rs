@@ -153,6 +153,7 @@ impl Reference {
         match work {
             Work::Bury((db, key, group), ids) => self.bury(*db, key, group, ids),
             Work::Expire((db, key, group), consumers) => {
+                self.tally.expired += consumers.len() as u64;
                 for consumer in consumers {
                     self.delete_consumer(*db, key, group, consumer);
                 }

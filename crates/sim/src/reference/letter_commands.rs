@@ -131,6 +131,7 @@ impl Reference {
         if let Some(group) = group {
             let is_settled = id <= group.position && group.get(id).is_none();
             if is_settled && !is_dry {
+                self.tally.requeued += 1;
                 self.group_mut(db, key, &letter.group).set(Pending::free(id, 0));
                 self.free_places(db, key);
                 self.signal(Signal::Released(db, key.clone()));

@@ -156,3 +156,17 @@ impl Refusals {
         self.most += 1;
     }
 }
+
+/// What happened to entries of managed groups in a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) letters: u64,
+    /// Times that letters were refused.
+    pub(crate) refusals: u64,
+    /// Letters that were given back.
+    pub(crate) requeued: u64,
+    /// Consumers that went because they were away for so long.
+    pub(crate) expired: u64,
+    /// Times that a read stopped since its group was full.
+    pub(crate) full: u64,
+}

@@ -143,7 +143,11 @@ impl Reference {
         let stream = self.stream_mut(db, key);
         let room = (count - shown.len()).min(left - shown.len());
         let group = &stream.groups[&reader.group];
+        let is_full = group.places() < room;
         let room = room.min(group.places());
+        self.tally.full += u64::from(is_full);
+        let stream = self.stream_mut(db, key);
+        let group = &stream.groups[&reader.group];
         let (mut new, mut passed): (Vec<Entry>, Vec<Id>) = (Vec::new(), Vec::new());
         for entry in stream.entries.iter().filter(|entry| entry.id > group.position) {
             if new.len() == room {
