@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use millstream_engine::{LogPosition, ReadSink, Ticket, WaitResult};
 use parked::Parked;
 
-pub(crate) use roller::Roller;
+pub(crate) use roller::{CONSUMERS, Roller};
 
 use crate::command::Command;
 

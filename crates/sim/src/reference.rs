@@ -59,6 +59,8 @@ pub(crate) struct Moment {
 pub(crate) trait Peek {
     /// The ids of a stream's entries now.
     fn ids(&mut self, db: u8, key: &[u8]) -> Vec<Id>;
+    /// All managed groups now.
+    fn groups(&mut self) -> Looks;
 }
 
 /// What comes of a command.
@@ -158,7 +160,7 @@ impl Reference {
     ) -> Outcome {
         let answer = match command {
             Command::Entries(command) => self.on_entries(command, db, peek),
-            Command::Groups(command) => self.on_groups(command, db),
+            Command::Groups(command) => self.on_groups(command, db, peek),
             Command::Keys(OnKeys::Restore { key, ttl, payload, replaces }) => {
                 let known = self.payloads.iter().rev().find(|(known, _)| known == payload);
                 let object = known.map(|(_, object)| Rc::clone(object));

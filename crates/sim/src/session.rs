@@ -6,12 +6,13 @@ use millstream_command::{Reply, read_reply, rejection_reply};
 use millstream_engine::{ReadRequest, Transaction, WaitResult};
 use millstream_resp::Value;
 
+use crate::clients::CONSUMERS;
 use crate::clients::parked::{Mailbox, Parked, Sink};
-use crate::command::{Command, LetterAction, NackMode, OnGroups, OnKeys, Read, Text};
+use crate::command::{Command, LetterAction, OnGroups, OnKeys, Read, Text};
 use crate::failure::{Checked, Failure, ensure};
 use crate::id::Id;
 use crate::picture;
-use crate::reference::{Attempt, Outcome, Peek};
+use crate::reference::{Attempt, Looks, Outcome, Peek};
 use crate::simulation::Simulation;
 use crate::store;
 use crate::trace::{shown, words};
@@ -26,6 +27,10 @@ struct Look<'a, 'e>(&'a mut Transaction<'e>);
 impl Peek for Look<'_, '_> {
     fn ids(&mut self, db: u8, key: &[u8]) -> Vec<Id> {
         picture::ids(self.0, db, key)
+    }
+
+    fn groups(&mut self) -> Looks {
+        picture::looks(self.0)
     }
 }
 
@@ -95,10 +100,11 @@ impl Simulation {
     fn copied_bytes(&self, db: u8, command: &Command) -> u64 {
         match command {
             Command::Keys(OnKeys::Copy { from, .. }) => self.reference.state.bytes(db, from),
-            // Entries become dead letters, or the other way round.
-            Command::Groups(OnGroups::Nack { key, mode: NackMode::Fatal, .. }) => {
-                2 * self.reference.state.bytes(db, key)
+            // What was said is noted for each that had some of the entries.
+            Command::Groups(OnGroups::Nack { error: Some(error), .. }) => {
+                (error.len() * CONSUMERS) as u64
             }
+            // Dead letters become entries.
             Command::Letters(letters) if letters.action != LetterAction::List => {
                 self.reference.state.bytes(db, &letters.key)
             }

@@ -12,7 +12,9 @@ const STREAMS: [&str; 3] = ["a", "b", "c"];
 const LETTERS: [&str; 2] = ["a:dlq", "d"];
 const STRINGS: [&str; 2] = ["s", "t"];
 const GROUPS: [&str; 2] = ["g", "h"];
-const CONSUMERS: [&str; 3] = ["x", "y", "z"];
+const NAMES: [&str; 3] = ["x", "y", "z"];
+/// Names that consumers have.
+pub(crate) const CONSUMERS: usize = NAMES.len();
 const PRODUCERS: [&str; 2] = ["p", "q"];
 /// Databases that clients use.
 pub(crate) const DATABASES: u8 = 2;
@@ -77,7 +79,7 @@ impl Roller<'_> {
     }
 
     pub(super) fn consumer(&mut self) -> Text {
-        self.word(&CONSUMERS)
+        self.word(&NAMES)
     }
 
     pub(super) fn producer(&mut self) -> Text {

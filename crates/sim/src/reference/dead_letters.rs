@@ -1,6 +1,6 @@
 //! What a group gives up on goes to another stream, in the same record group.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::group::NEVER;
 use super::policy::Settled;
@@ -15,8 +15,9 @@ impl Reference {
     /// Whether letters that go to `target` may come to the stream under `key` again.
     pub(super) fn leads_back(&mut self, db: u8, key: &[u8], target: Text) -> bool {
         let mut seen = BTreeSet::from([target.clone()]);
-        let mut left = vec![target];
-        while let Some(target) = left.pop() {
+        // The nearest first: a reply depends on no more than has to be looked at.
+        let mut left = VecDeque::from([target]);
+        while let Some(target) = left.pop_front() {
             if *target == *key || seen.len() > CHAIN_MAX {
                 return true;
             }

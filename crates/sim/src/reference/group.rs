@@ -104,9 +104,10 @@ impl Group {
         }
     }
 
-    /// A group without anything used up may forget that its letters were refused.
+    /// A group without anything that will have to go may forget that its letters were refused.
     fn note_used_up(&mut self) {
-        if !self.pending.iter().any(|pending| self.is_used_up(pending)) {
+        let goes = |pending: &Pending| self.is_used_up(pending) && self.goes_at(pending).is_some();
+        if !self.pending.iter().any(goes) {
             self.refusals.may_be_forgotten();
         }
     }

@@ -13,7 +13,10 @@ use crate::command::Text;
 use crate::id::Id;
 
 /// Entries that one step moves at most.
-const LETTERS_PER_STEP: usize = 32;
+pub(super) const LETTERS_PER_STEP: usize = 32;
+
+/// A step moves about so much at most.
+const BYTES_PER_STEP: u64 = 256 << 10;
 
 /// Database, key, group.
 pub(crate) type GroupName = (u8, Text, Text);
@@ -41,7 +44,7 @@ pub(crate) enum Work {
 
 impl Group {
     /// When it has to go to the dead letters, if it is used up.
-    fn goes_at(&self, pending: &Pending) -> Option<u64> {
+    pub(super) fn goes_at(&self, pending: &Pending) -> Option<u64> {
         if pending.available_at_ms == NEVER { Some(0) } else { self.free_from(pending) }
     }
 
@@ -81,12 +84,10 @@ impl Reference {
 
     /// The log space that a step of any group takes at most.
     pub(crate) fn letter_bytes(&self) -> u64 {
-        let of_step = |(_, stream, group): (GroupName, &Stream, &Group)| {
-            let due = group.due_letters(self.now.steady_ms);
-            let due = due.into_iter().take(LETTERS_PER_STEP);
-            due.map(|id| 512 + 3 * stream.entry(id).map_or(0, |e| payload(&e.fields))).sum()
-        };
-        self.managed_groups().map(of_step).max().unwrap_or(0)
+        let now_ms = self.now.steady_ms;
+        let steps =
+            self.managed_groups().map(|(_, stream, group)| step_bytes(stream, group, now_ms));
+        steps.max().unwrap_or(0)
     }
 
     /// What the program's step was, by what it has now.
@@ -115,7 +116,8 @@ impl Reference {
                     true => due.iter().copied().take_while(is_done).collect(),
                     false => ids,
                 };
-                let is_step = if has_room { tried == due } else { due.starts_with(&tried) };
+                let is_whole = has_room && step_bytes(stream, group, now_ms) < BYTES_PER_STEP;
+                let is_step = if is_whole { tried == due } else { due.starts_with(&tried) };
                 if !is_step || tried.is_empty() {
                     return Err(format!("{name:?} moved {tried:?} of {due:?}"));
                 }
@@ -232,6 +234,17 @@ fn moved(stream: &Stream, group: &Group, found: &Found, now_ms: u64) -> Vec<Id> 
         is_letter
     };
     due.take_while(is_moved).collect()
+}
+
+/// More than what the group's next step logs.
+fn step_bytes(stream: &Stream, group: &Group, now_ms: u64) -> u64 {
+    let letter_bytes = |id: Id| {
+        let said = group.failures.get(&id).map_or(0, |(_, error)| error.len() as u64);
+        let payload = stream.entry(id).map_or(0, |entry| payload(&entry.fields));
+        700 + said + 3 * payload
+    };
+    let due = group.due_letters(now_ms);
+    due.into_iter().take(LETTERS_PER_STEP).map(letter_bytes).sum()
 }
 
 fn payload(fields: &[(Text, Text)]) -> u64 {

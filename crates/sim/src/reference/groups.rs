@@ -4,7 +4,7 @@ use super::group::{Group, NEVER, Pending};
 use super::policy::{Policy, Settled};
 use super::stream::Stream;
 use super::waiters::Signal;
-use super::{Answer, Object, Reference, reply};
+use super::{Answer, Object, Peek, Reference, reply};
 use crate::command::{OnGroups, PolicyChange, Text};
 use crate::id::Id;
 use millstream_resp::Value;
@@ -13,7 +13,7 @@ const COMES_BACK: &str = "ERR policy item DEADLETTER: dead letters of this group
                           its own stream, by way of the groups of the streams they go to";
 
 impl Reference {
-    pub(super) fn on_groups(&mut self, command: &OnGroups, db: u8) -> Answer {
+    pub(super) fn on_groups(&mut self, command: &OnGroups, db: u8, peek: &mut dyn Peek) -> Answer {
         let now_ms = self.now.steady_ms;
         match command {
             OnGroups::Create { key, group, at, make_stream, read, policy } => {
@@ -62,7 +62,7 @@ impl Reference {
             | OnGroups::AckDelete(..)
             | OnGroups::Nack { .. }
             | OnGroups::Claim(_)
-            | OnGroups::AutoClaim(_) => self.on_pending(command, db),
+            | OnGroups::AutoClaim(_) => self.on_pending(command, db, peek),
         }
     }
 

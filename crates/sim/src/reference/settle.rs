@@ -6,9 +6,10 @@ use millstream_resp::Value;
 
 use super::entries::delete_one;
 use super::group::{DELIVERIES_MAX, Group, NEVER, Pending};
-use super::policy::Settled;
+use super::group_work::LETTERS_PER_STEP;
+use super::policy::{Policy, Settled};
 use super::waiters::Signal;
-use super::{Answer, Reference, reply};
+use super::{Answer, Peek, Reference, reply};
 use crate::command::{Fence, NackMode, OnGroups, References, Text};
 use crate::id::Id;
 
@@ -27,7 +28,7 @@ struct Nack<'a> {
 }
 
 impl Reference {
-    pub(super) fn on_pending(&mut self, command: &OnGroups, db: u8) -> Answer {
+    pub(super) fn on_pending(&mut self, command: &OnGroups, db: u8, peek: &mut dyn Peek) -> Answer {
         match command {
             OnGroups::Ack { key, group, fence, ids } => {
                 if !self.has_group(db, key, group)? {
@@ -57,7 +58,19 @@ impl Reference {
             OnGroups::Nack { key, group, mode, count, force, delay_ms, error, ids } => {
                 let (mode, count, force, delay_ms) = (*mode, *count, *force, *delay_ms);
                 let nack = Nack { mode, count, force, delay_ms, error: error.as_ref() };
-                self.nack(db, key, group, &nack, ids)
+                let (given_back, policy) = self.nack(db, key, group, &nack, ids)?;
+                if given_back.is_empty() {
+                    return Ok(reply::int(0));
+                }
+                if matches!(mode, NackMode::Fatal) && policy.has_letters() {
+                    self.bury_as_seen(db, key, group, &given_back, peek);
+                }
+                let is_delayed = delay_ms.is_some() || policy.backoff.is_some();
+                self.signal(match is_delayed {
+                    true => Signal::Rescheduled(db, key.clone()),
+                    false => Signal::Released(db, key.clone()),
+                });
+                Ok(reply::int(given_back.len() as u64))
             }
             OnGroups::Claim(claim) => self.claim(claim, db),
             OnGroups::AutoClaim(claim) => self.autoclaim(claim, db),
@@ -89,7 +102,15 @@ impl Reference {
         code
     }
 
-    fn nack(&mut self, db: u8, key: &Text, name: &Text, nack: &Nack<'_>, ids: &[Id]) -> Answer {
+    /// Returns what was given back, and the policy of the group.
+    fn nack(
+        &mut self,
+        db: u8,
+        key: &Text,
+        name: &Text,
+        nack: &Nack<'_>,
+        ids: &[Id],
+    ) -> Result<(Vec<Id>, Policy), Value> {
         self.needs_group(db, key, name)?;
         let now_ms = self.now.steady_ms;
         let stream = self.stream_mut(db, key);
@@ -113,19 +134,24 @@ impl Reference {
             }
             given_back.push(id);
         }
-        if given_back.is_empty() {
-            return Ok(reply::int(0));
+        if !given_back.is_empty() {
+            self.free_places(db, key);
         }
-        self.free_places(db, key);
-        if matches!(nack.mode, NackMode::Fatal) && policy.has_letters() {
-            self.bury(db, key, name, &given_back);
+        Ok((given_back, policy))
+    }
+
+    /// As many become dead letters at once as the program found room for; the others are due.
+    fn bury_as_seen(&mut self, db: u8, key: &Text, name: &Text, ids: &[Id], peek: &mut dyn Peek) {
+        let looks = peek.groups();
+        let Some(found) = looks.get(&(db, key.clone(), name.clone())) else { return };
+        let (mut named, stream) = (BTreeSet::new(), self.stream_mut(db, key));
+        let has_failed = found.dead_letter_failed > stream.groups[name].counters.dead_letter_failed;
+        let is_done = |id: &Id| !found.pending.contains(id) || has_failed && stream.has(*id);
+        let ids = ids.iter().copied().filter(|&id| named.insert(id)).take(LETTERS_PER_STEP);
+        let ids: Vec<Id> = ids.take_while(is_done).collect();
+        if !ids.is_empty() {
+            self.bury(db, key, name, &ids);
         }
-        let is_delayed = nack.delay_ms.is_some() || policy.backoff.is_some();
-        self.signal(match is_delayed {
-            true => Signal::Rescheduled(db, key.clone()),
-            false => Signal::Released(db, key.clone()),
-        });
-        Ok(reply::int(given_back.len() as u64))
     }
 }
 
