@@ -107,10 +107,11 @@ impl Reference {
         let position = at.unwrap_or(stream.last_id);
         let read = read.map(|read| read.min(stream.added));
         stream.groups.insert(name.to_vec(), Group::new(position, read));
-        match policy {
-            Some(policy) => self.set_policy(db, key, name, policy),
-            None => Ok(reply::ok()),
+        if let Some(policy) = policy {
+            // Nobody waits for a group that was not there.
+            self.group_mut(db, key, name).set_policy(policy);
         }
+        Ok(reply::ok())
     }
 
     fn refuse_circle(&mut self, db: u8, key: &[u8], policy: &Policy) -> Result<(), Value> {
