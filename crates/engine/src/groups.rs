@@ -196,7 +196,7 @@ impl Transaction<'_> {
         self.change(&Mutation::SetPolicy { object, group, policy: Box::new(policy) });
         self.signal(db, key, Signal::Rescheduled);
         if !is_managed {
-            // Its readers may wait because of the policy; from now on they are those of a plain group.
+            // Its readers may wait because of the policy, and are those of a plain group now.
             self.signal(db, key, Signal::Ready);
         }
         Ok(())
