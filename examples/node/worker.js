@@ -14,7 +14,8 @@ const Redis = require('ioredis');
 const STREAM = 'orders:stream';
 const GROUP = 'order-processors';
 // An order that is not settled within 30 s goes to another worker. Each is tried four times, after
-// 1, 2 and 4 s or a little less; then it is in orders:stream:dlq. Workers not seen for a day go.
+// 1, 2 and 4 s or a little less; when a fifth time would be due, it goes to orders:stream:dlq.
+// Workers not seen for a day go.
 const POLICY =
     'VISIBILITY 30000 MAXDELIVERIES 4 BACKOFF 1000 2 60000 JITTER 20 CONSUMERTTL 86400000';
 const ORDER_MS = 1000 * Number(process.env.ORDER_SECONDS || 0.5);

@@ -16,7 +16,8 @@ import redis
 
 STREAM, GROUP = "orders:stream", "order-processors"
 # An order that is not settled within 30 s goes to another worker. Each is tried four times, after
-# 1, 2 and 4 s or a little less; then it is in orders:stream:dlq. Workers not seen for a day go.
+# 1, 2 and 4 s or a little less; when a fifth time would be due, it goes to orders:stream:dlq.
+# Workers not seen for a day go.
 POLICY = "VISIBILITY 30000 MAXDELIVERIES 4 BACKOFF 1000 2 60000 JITTER 20 CONSUMERTTL 86400000"
 ORDER_SECONDS = float(os.environ.get("ORDER_SECONDS", 0.5))
 
