@@ -42,14 +42,14 @@ async function failuresWaitLongerEachTime({ redis, connect }) {
 }
 
 async function jitterOnlyShortens({ redis }) {
-    await create(redis, 'BACKOFF', 400, 1, 400, 'JITTER', 100);
+    await create(redis, 'BACKOFF', 800, 1, 800, 'JITTER', 100);
     const added = await fill(redis, 30);
     await read(redis);
     await nack(redis, 'FAIL', added);
-    await sleep(200);
+    await sleep(400);
     const early = await read(redis);
     ok(early.length > 0 && early.length < 30, `${early.length} of 30 after half the time`);
-    await sleep(210);
+    await sleep(410);
     deepEqual([...early, ...await read(redis)].sort(), added);
 }
 

@@ -52,7 +52,7 @@ async function itemsOfAPolicy({ redis }) {
 }
 
 async function deliveredAgain({ redis, connect }) {
-    await create(redis, 'VISIBILITY', 200);
+    await create(redis, 'VISIBILITY', 400);
     const added = await fill(redis, 1);
     deepEqual(await read(redis, 'dead'), added);
     deepEqual(await read(redis, 'b'), []);

@@ -32,15 +32,15 @@ async def failures_wait_longer_each_time(variant, api):
 
 
 async def jitter_only_shortens(_variant, api):
-    await create(api, "BACKOFF", 400, 1, 400, "JITTER", 100)
+    await create(api, "BACKOFF", 800, 1, 800, "JITTER", 100)
     ids = await fill(api, 30)
     await read_ids(api)
     await nack(api, "FAIL", *ids)
     equal((await info(api))["delayed"], 30)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.4)
     early = await read_ids(api)
     holds(0 < len(early) < 30, f"{len(early)} of 30 after half the time")
-    await asyncio.sleep(0.21)
+    await asyncio.sleep(0.41)
     equal(sorted(early + await read_ids(api)), ids, "all after the whole of it")
 
 

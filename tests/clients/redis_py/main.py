@@ -44,7 +44,9 @@ def has_managed(variant):
 
 def main():
     checks = streams.CHECKS + sessions.CHECKS + waits.CHECKS + strings.CHECKS
-    checks += operations.CHECKS + retention.CHECKS + schedules.CHECKS
+    checks += operations.CHECKS
+    if not IS_REDIS:
+        checks += retention.CHECKS + schedules.CHECKS
     managed = [check for module in MANAGED for check in module.CHECKS]
     if PASSWORD is not None:
         checks, managed = [sessions.password], []

@@ -1,4 +1,4 @@
-"""Managed groups: their items, what comes again to a loop that only reads and acks, FENCE, PAUSE."""
+"""Managed groups: items, what comes again to a loop that only reads and acks, FENCE, PAUSED."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from managed import (
 
 
 async def delivered_again_when_the_time_is_over(variant, api):
-    await create(api, "VISIBILITY", 200)
+    await create(api, "VISIBILITY", 400)
     ids = await fill(api, 1)
     equal(await read_ids(api, "dead"), ids)
     equal(await read_ids(api, "b"), [], "handed out before its time")
@@ -70,13 +70,13 @@ async def acknowledged_by_whoever_still_has_it(_variant, api):
 
 
 async def a_lease_made_longer(_variant, api):
-    await create(api, "VISIBILITY", 400)
+    await create(api, "VISIBILITY", 800)
     ids = await fill(api, 2)
     equal(await read_ids(api, "a", count=1), ids[:1])
     equal(await read_ids(api, "b", count=1), ids[1:])
     extend = ("XCLAIM", "s", "g", "a", 0, *ids, "JUSTID", "FENCE")
     for _ in range(5):
-        await asyncio.sleep(0.12)
+        await asyncio.sleep(0.2)
         # As redis-py's own xclaim does it: the reply to JUSTID has another form.
         extended = await api.execute_command(*extend, parse_justid=True)
         equal(extended, ids[:1], "the other one is not its own")

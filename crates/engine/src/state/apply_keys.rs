@@ -1,8 +1,8 @@
 //! The parts that change keys and strings; those that change one stream are `apply.rs`.
 //!
 //! Decides nothing, and looks at nothing but the part and the state. Panics on a part that does not
-//! fit: the live path checked it, and recovery asks `record/contradiction.rs` first. Tests: whatever
-//! runs in `tests/it`, above all `random.rs`.
+//! fit: the live path checked it, and recovery asks `record/contradiction.rs` first. Tests:
+//! whatever runs in `tests/it`, above all `random.rs`.
 
 use std::sync::Arc;
 

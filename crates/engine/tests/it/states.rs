@@ -59,7 +59,8 @@ fn step() -> impl Strategy<Value = Step> {
     let mode = prop::sample::select(vec![NackMode::Silent, NackMode::Fail, NackMode::Fatal]);
     prop_oneof![
         6 => (0_u8..3).prop_map(Step::Add),
-        7 => (1_usize..4, any::<bool>()).prop_map(|(count, is_other)| Step::Read { count, is_other }),
+        7 => (1_usize..4, any::<bool>())
+            .prop_map(|(count, is_other)| Step::Read { count, is_other }),
         1 => Just(Step::History),
         1 => (0_u64..60).prop_map(Step::ClaimIdle),
         4 => at().prop_map(Step::Ack),
