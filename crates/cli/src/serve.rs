@@ -430,7 +430,7 @@ impl ServeOptions {
         }
         if let Some(kb) = self.checkpoint_log_kb {
             usual.blocks.checkpoint_log_bytes = kb << 10;
-            usual.blocks.reserve_bytes = usual.blocks.reserve_bytes.min((kb << 10) / 2 * 3);
+            usual.blocks.reserve_bytes = usual.blocks.reserve_bytes.min(2 * (kb << 10));
         }
         Config {
             bind: self.bind.map_or(usual.bind, |list| list.0),

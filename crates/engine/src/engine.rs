@@ -69,7 +69,7 @@ pub struct BlockOptions {
     pub file_bytes: u64,
     /// Disk space kept for checkpoints, so that one can be made on a full disk; the log does not
     /// grow into it. More than makes a checkpoint due: what was logged meanwhile and the index of
-    /// large streams have to fit, too. Default 96 MiB, 0: none.
+    /// large streams have to fit, too, and what a first attempt left. Default 128 MiB, 0: none.
     pub reserve_bytes: u64,
 }
 
@@ -79,7 +79,7 @@ impl Default for BlockOptions {
             cache_bytes: 256 << 20,
             checkpoint_log_bytes: 64 << 20,
             file_bytes: BlockFilesOptions::default().file_bytes,
-            reserve_bytes: 96 << 20,
+            reserve_bytes: 128 << 20,
         }
     }
 }

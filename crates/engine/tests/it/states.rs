@@ -263,7 +263,13 @@ fn carry_out(engine: &Engine, step: &Step, ms: &mut u64, added: &mut u64) -> Opt
         }
         Step::Requeue => {
             // What is gone would be added anew, under an id of the clock.
-            if all.values().any(|(state, letters)| *letters > 0 && *state == Gone) {
+            let is_there = |ms: u64| {
+                now(engine, |txn| {
+                    let stream = txn.stream(0, b"s").expect("a stream").expect("it is there");
+                    stream.entries().contains(id(ms, 0)) == Ok(true)
+                })
+            };
+            if all.iter().any(|(&ms, (_, letters))| *letters > 0 && !is_there(ms)) {
                 return None;
             }
             let filter = LetterFilter {
