@@ -151,7 +151,7 @@ impl Transaction<'_> {
         let Some((object, group)) = self.find_group(db, key, group)? else { return Ok(0) };
         let mut found = self.take_ids();
         let pending = self.state().stream(object.slot).group(group).pending();
-        found.extend(ids.iter().copied().filter(|&id| pending.contains(id)));
+        found.extend(pending.present(ids.iter().copied()));
         Ok(self.remove_pending(object, group, found, Settled::Acked))
     }
 

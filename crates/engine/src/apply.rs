@@ -5,9 +5,9 @@
 //! compares. Panics on a part that does not fit: the live path checked it, and recovery asks
 //! `record/contradiction.rs` first. Tests: whatever runs in `tests/it`, above all `random.rs`.
 
-use crate::block_totals::BlockBytes;
-use millstream_model::GroupPolicy;
+use millstream_model::{BlockLimits, EntryId, GroupPolicy};
 
+use crate::block_totals::BlockBytes;
 use crate::mutation::Mutation;
 use crate::object::{ObjectRef, ObjectSlot};
 use crate::state::{State, Unit};
@@ -24,25 +24,57 @@ impl State {
         object.slot
     }
 
+    /// The most frequent part, for itself: the rest is one large function.
+    #[inline]
+    pub(crate) fn append(
+        &mut self,
+        object: ObjectRef,
+        id: EntryId,
+        fields: &[&[u8]],
+        limits: BlockLimits,
+    ) -> Unit {
+        self.before_change(object);
+        let found = self.object_mut(object.slot);
+        found.version += 1;
+        let stream = found.data.as_stream_mut().expect("the object is a stream");
+        let before = BlockBytes::of(stream);
+        stream.append(id, fields, limits);
+        self.note_blocks(object, before);
+        Unit::Object(object.slot)
+    }
+
     pub(crate) fn apply_to_stream(&mut self, mutation: &Mutation<'_>) -> Unit {
         let object = mutation.stream().expect("parts of the directory are applied elsewhere");
         self.before_change(object);
+        if mutation.is_of_group() {
+            return self.apply_to_group(mutation);
+        }
         let before = BlockBytes::of(self.stream(object.slot));
         let unit = self.change_stream(mutation);
         self.note_blocks(object, before);
-        let is_unset = matches!(mutation, Mutation::SetRetention { .. });
-        if is_unset || self.stream(object.slot).retention().is_some() {
+        unit
+    }
+
+    /// To be called after each part that changes a stream. Most stores have no retention.
+    #[inline]
+    pub(crate) fn after_change(&mut self, mutation: &Mutation<'_>) {
+        let is_set = matches!(mutation, Mutation::SetRetention { .. });
+        if is_set || self.retaining != 0 {
+            self.note_change(mutation);
+        }
+    }
+
+    fn note_change(&mut self, mutation: &Mutation<'_>) {
+        let is_set = matches!(mutation, Mutation::SetRetention { .. });
+        if let Some(object) = mutation.stream()
+            && (is_set || self.stream(object.slot).retention().is_some())
+        {
             self.note_retention(object, mutation);
         }
-        unit
     }
 
     fn change_stream(&mut self, mutation: &Mutation<'_>) -> Unit {
         match *mutation {
-            Mutation::Append { object, id, fields, limits } => {
-                self.stream_mut(object.slot).append(id, fields, limits);
-                Unit::Object(self.changed(object))
-            }
             Mutation::TrimBefore { object, id } => {
                 self.stream_mut(object.slot).trim_before(id);
                 Unit::Object(self.changed(object))
@@ -108,20 +140,58 @@ impl State {
                 }
                 Unit::Object(object.slot)
             }
-            _ => self.apply_to_group(mutation),
+            _ => unreachable!("other parts are applied elsewhere"),
         }
     }
 
+    /// The parts that come with every message first, and for themselves: the rest is one large
+    /// function.
+    #[inline]
     fn apply_to_group(&mut self, mutation: &Mutation<'_>) -> Unit {
+        match *mutation {
+            Mutation::Deliver {
+                object,
+                group,
+                consumer,
+                now_ms,
+                position,
+                entries_read,
+                pending,
+            } => {
+                self.note_time(now_ms);
+                let stream = self.stream_mut(object.slot);
+                stream.deliver(group, consumer, now_ms, pending);
+                stream.set_group_position(group, position, entries_read);
+                stream.touch_consumer(group, consumer, now_ms, !pending.is_empty());
+                self.list_group_work(object, group);
+                Unit::Object(object.slot)
+            }
+            Mutation::RemovePending { object, group, ids, settled } => {
+                self.stream_mut(object.slot).remove_pending(group, ids, settled);
+                self.list_group_work(object, group);
+                Unit::Object(object.slot)
+            }
+            Mutation::SetPending { object, group, by, now_ms, entries } => {
+                self.note_time(now_ms);
+                let stream = self.stream_mut(object.slot);
+                stream.set_pending(group, entries);
+                if let Some((consumer, became_active)) = by {
+                    stream.touch_consumer(group, consumer, now_ms, became_active);
+                }
+                self.list_group_work(object, group);
+                Unit::Object(object.slot)
+            }
+            _ => self.apply_rest_to_group(mutation),
+        }
+    }
+
+    fn apply_rest_to_group(&mut self, mutation: &Mutation<'_>) -> Unit {
         let unit = self.change_group(mutation);
         match *mutation {
             Mutation::SetPolicy { object, group, .. } => self.list_work_anew(object, group),
             Mutation::DestroyGroup { object, group } => self.list_managed_work(object, group),
             Mutation::CreateConsumer { object, group, .. }
-            | Mutation::DeleteConsumer { object, group, .. }
-            | Mutation::SetPending { object, group, .. }
-            | Mutation::RemovePending { object, group, .. }
-            | Mutation::Deliver { object, group, .. } => self.list_group_work(object, group),
+            | Mutation::DeleteConsumer { object, group, .. } => self.list_group_work(object, group),
             _ => {}
         }
         unit
@@ -181,40 +251,6 @@ impl State {
             }
             Mutation::DeleteConsumer { object, group, consumer } => {
                 self.stream_mut(object.slot).delete_consumer(group, consumer);
-                Unit::Object(object.slot)
-            }
-            Mutation::Deliver {
-                object,
-                group,
-                consumer,
-                now_ms,
-                position,
-                entries_read,
-                pending,
-            } => {
-                self.note_time(now_ms);
-                let stream = self.stream_mut(object.slot);
-                stream.deliver(group, consumer, now_ms, pending.iter().copied());
-                stream.set_group_position(group, position, entries_read);
-                stream.touch_consumer(group, consumer, now_ms, !pending.is_empty());
-                Unit::Object(object.slot)
-            }
-            Mutation::SetPending { object, group, by, now_ms, entries } => {
-                self.note_time(now_ms);
-                let stream = self.stream_mut(object.slot);
-                for &entry in entries {
-                    stream.set_pending(group, entry);
-                }
-                if let Some((consumer, became_active)) = by {
-                    stream.touch_consumer(group, consumer, now_ms, became_active);
-                }
-                Unit::Object(object.slot)
-            }
-            Mutation::RemovePending { object, group, ids, settled } => {
-                let stream = self.stream_mut(object.slot);
-                for &id in ids {
-                    stream.remove_pending(group, id, settled);
-                }
                 Unit::Object(object.slot)
             }
             _ => unreachable!("parts of the directory are applied elsewhere"),

@@ -287,6 +287,17 @@ impl crate::core::Core {
         self.state.unwritten_bytes().saturating_sub(self.unwritten_floor)
     }
 
+    /// Lets blocks leave memory, and says what [`Self::unwritten_excess`] says then. After each
+    /// transaction, so all is added up once.
+    pub(crate) fn settle_room(&mut self) -> usize {
+        let (blocks, clean) = self.state.block_and_clean_bytes();
+        if blocks > self.cache_bytes {
+            self.make_room();
+            return self.unwritten_excess();
+        }
+        (blocks - clean).saturating_sub(self.unwritten_floor)
+    }
+
     /// Lets blocks leave memory while there are more than the budget allows. Returns whether there
     /// may be more to do.
     pub(crate) fn make_room(&mut self) -> bool {
@@ -396,13 +407,21 @@ impl State {
 
     /// Heap bytes of all blocks in memory.
     pub(crate) fn block_bytes(&self) -> usize {
-        self.stores().iter().map(|store| store.blocks().block_bytes).sum()
+        self.block_and_clean_bytes().0
     }
 
     /// Those of them that are not on disk.
     pub(crate) fn unwritten_bytes(&self) -> usize {
-        let of = |store: &Objects| store.blocks().block_bytes - store.blocks().clean_bytes;
-        self.stores().iter().map(of).sum()
+        let (blocks, clean) = self.block_and_clean_bytes();
+        blocks - clean
+    }
+
+    /// All of them, and those that are on disk, too.
+    fn block_and_clean_bytes(&self) -> (usize, usize) {
+        let add = |(blocks, clean), store: &Objects| {
+            (blocks + store.blocks().block_bytes, clean + store.blocks().clean_bytes)
+        };
+        self.stores().iter().fold((0, 0), add)
     }
 
     pub(crate) fn places(&self) -> impl Iterator<Item = BlockPlace> {

@@ -4,7 +4,9 @@
 //! entries are gone are removed on the way. Must not know CLAIM of XREADGROUP: that is
 //! `read/group_read.rs`, where such records stay. Tests: `tests/it/pending.rs`.
 
-use millstream_model::{EntryId, Group, GroupId, PendingEntry, PinnedEntry, Rejection, Settled};
+use millstream_model::{
+    EntryId, Group, GroupId, GroupPolicy, PendingEntry, PinnedEntry, Rejection, Settled,
+};
 
 use crate::mutation::Mutation;
 use crate::object::ObjectRef;
@@ -161,9 +163,22 @@ impl Transaction<'_> {
 
     /// Whether a scan takes a record. One of a managed group whose time is over is as good as
     /// idle; what is delayed or used up there is passed over.
+    #[inline]
     fn may_scan(&self, group: &Group, record: &PendingEntry, min_idle_ms: u64) -> bool {
         let is_idle = record.owner.is_none() || self.is_idle(record, min_idle_ms);
-        let Some(policy) = group.policy() else { return is_idle };
+        match group.policy() {
+            None => is_idle,
+            Some(policy) => self.may_scan_managed(group, policy, record, is_idle),
+        }
+    }
+
+    fn may_scan_managed(
+        &self,
+        group: &Group,
+        policy: &GroupPolicy,
+        record: &PendingEntry,
+        is_idle: bool,
+    ) -> bool {
         if group.pending().is_used_up(record.id) || record.available_at_ms > self.steady_ms {
             return false;
         }
@@ -200,7 +215,8 @@ impl Transaction<'_> {
             AutoClaim { cursor: EntryId::MIN, claimed: Vec::new(), deleted: Vec::new() };
         let mut changes = Vec::new();
         let mut attempts = count.saturating_mul(ATTEMPTS_PER_COUNT);
-        for record in stream.group(group).pending().range(start, EntryId::MAX) {
+        let model = stream.group(group);
+        for record in model.pending().range(start, EntryId::MAX) {
             if attempts == 0 || result.claimed.len() + result.deleted.len() >= count {
                 result.cursor = record.id;
                 break;
@@ -210,7 +226,7 @@ impl Transaction<'_> {
                 result.deleted.push(record.id);
                 continue;
             };
-            if !self.may_scan(stream.group(group), &record, min_idle_ms) {
+            if !self.may_scan(model, &record, min_idle_ms) {
                 continue;
             }
             let mut claimed = record.delivered_again(consumer, now_ms);

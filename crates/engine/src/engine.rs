@@ -459,8 +459,7 @@ impl Shared {
     /// is woken.
     pub(crate) fn end_of_transaction(&self, core: &mut Core, now: Now) {
         if self.block_files.is_some() {
-            core.make_room();
-            let excess = core.unwritten_excess() as u64;
+            let excess = core.settle_room() as u64;
             self.counters.unwritten_excess.store(excess, Ordering::Relaxed);
         }
         if core.committer_sleeps && core.log.as_ref().is_some_and(|log| !log.is_empty()) {

@@ -114,8 +114,7 @@ impl Transaction<'_> {
         let limits = self.core.settings.block_limits;
         let mut drop_before = None;
         if let Some(object) = found {
-            let added_bytes = fields.iter().map(|field| field.len() as u64).sum();
-            drop_before = self.room_for_entry(object, added_bytes)?;
+            drop_before = self.room_for_entry(object, fields)?;
             self.need_for_append(object, id, fields)?;
             if let Some(trim) = &request.trim {
                 self.need_for_trim(object, trim, 1)?;

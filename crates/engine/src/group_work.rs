@@ -83,6 +83,11 @@ impl GroupWork {
         self.by_time.first().filter(|(at_ms, _)| *at_ms <= steady_ms).map(|(_, place)| *place)
     }
 
+    /// Whether no group has anything to do: as long as none has such a policy.
+    fn has_none(&self) -> bool {
+        self.listed.is_empty() && self.refused.is_empty()
+    }
+
     fn is_listed(&self, place: Place) -> bool {
         !self.listed.is_empty() && self.listed.contains_key(&place)
     }
@@ -97,15 +102,38 @@ impl State {
         }
     }
 
+    /// When a group has the first of what is pending to hand out again.
+    pub(crate) fn next_available_ms(
+        &mut self,
+        object: ObjectRef,
+        group: GroupId,
+        has_unowned: bool,
+        visibility_ms: u64,
+    ) -> Option<u64> {
+        let used_up_ms = self.stream(object.slot).group(group).pending().used_up_bound_ms();
+        let stream = self.stream_mut(object.slot);
+        let first_ms = stream.next_available_ms(group, has_unowned, visibility_ms);
+        // A look may tell more than was known.
+        if stream.group(group).pending().used_up_bound_ms() != used_up_ms {
+            self.list_managed_work(object, group);
+        }
+        first_ms
+    }
+
     /// The same for a group that is managed, or was, or is gone.
     pub(crate) fn list_managed_work(&mut self, object: ObjectRef, group: GroupId) {
         let stream = self.stream(object.slot);
         let model = stream.has_group(group).then(|| stream.group(group));
+        let is_managed = model.is_some_and(|model| model.policy().is_some());
         let bury_at = model.map_or(u64::MAX, |model| model.pending().used_up_bound_ms());
         let has_ttl = model
             .and_then(|model| Some((model.policy()?.consumer_ttl_ms > 0, model.consumer_count())))
             .is_some_and(|(has_ttl, consumers)| has_ttl && consumers > 0);
+        self.may_have_managed |= is_managed;
         let work = &mut self.group_work;
+        if bury_at == u64::MAX && !has_ttl && work.has_none() {
+            return;
+        }
         if bury_at == u64::MAX {
             work.refused.remove(&(object.id, group));
         }

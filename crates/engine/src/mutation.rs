@@ -286,6 +286,29 @@ impl Mutation<'_> {
         }
     }
 
+    /// Whether a part changes one group of a stream and none of its entries.
+    #[inline]
+    pub(crate) fn is_of_group(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateGroup { .. }
+                | Self::SetGroupPosition { .. }
+                | Self::SetPolicy { .. }
+                | Self::DestroyGroup { .. }
+                | Self::CreateConsumer { .. }
+                | Self::DeleteConsumer { .. }
+                | Self::Deliver { .. }
+                | Self::SetPending { .. }
+                | Self::RemovePending { .. }
+                | Self::NoteFailure { .. }
+                | Self::SetGroupCounters { .. }
+                | Self::Hold { .. }
+                | Self::SetValues { .. }
+                | Self::Unhold { .. }
+                | Self::UnholdAll { .. }
+        )
+    }
+
     /// The stream that a part changes, if it is one of those.
     #[inline]
     pub(crate) fn stream(&self) -> Option<ObjectRef> {

@@ -90,6 +90,15 @@ impl ObjectData {
         }
     }
 
+    /// The same, to change.
+    #[inline]
+    pub(crate) fn as_stream_mut(&mut self) -> Option<&mut Stream> {
+        match self {
+            Self::Stream(stream) => Some(stream),
+            Self::String(_) => None,
+        }
+    }
+
     /// Whether freeing it takes so long that nobody should wait for it.
     pub(crate) fn is_slow_to_free(&self) -> bool {
         /// Some 10 us worth of blocks and chunks.

@@ -14,7 +14,7 @@ mod wire_size;
 use bytes::Bytes;
 use millstream_model::{EntryId, EntrySlice, PinnedEntry, Rejection};
 
-pub(crate) use group_read::{Reader, TakeOver};
+pub(crate) use group_read::{Reader, TakeOver, free_places};
 
 use crate::transaction::Transaction;
 
@@ -80,6 +80,13 @@ pub struct ReadOutcome {
     pub streams: Vec<StreamRead>,
 }
 
+impl ReadOutcome {
+    /// How many entries there are in all.
+    pub(crate) fn entry_count(&self) -> usize {
+        self.streams.iter().map(|read| read.entries.len()).sum()
+    }
+}
+
 /// What one stream gave.
 #[derive(Clone, Debug)]
 pub struct StreamRead {
@@ -110,6 +117,17 @@ pub enum ReadEntries {
         /// Delivered for the first time.
         new: EntrySlice,
     },
+}
+
+impl ReadEntries {
+    fn len(&self) -> usize {
+        match self {
+            Self::Plain(slice) => slice.len(),
+            Self::History(entries) => entries.len(),
+            Self::Redelivered { again, new } => again.len() + new.len(),
+            Self::WithClaims { claimed, new } => claimed.len() + new.len(),
+        }
+    }
 }
 
 /// An entry taken over from its owner.

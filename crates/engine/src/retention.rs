@@ -97,14 +97,28 @@ impl Transaction<'_> {
     /// # Errors
     /// [`Rejection::StreamFull`], [`Rejection::EntryAboveMaxBytes`]; [`Rejection::BlocksNotLoaded`]
     /// and [`Rejection::BlockUnreadable`] where it takes a look into a block.
+    #[inline]
     pub(crate) fn room_for_entry(
         &mut self,
         object: ObjectRef,
-        added_bytes: u64,
+        fields: &[&[u8]],
     ) -> Result<Option<EntryId>, Rejection> {
-        let Some(&retention) = self.state().stream(object.slot).retention() else {
+        if self.state().retaining == 0 {
             return Ok(None);
-        };
+        }
+        match self.state().stream(object.slot).retention() {
+            Some(&retention) => self.retained_room(object, retention, fields),
+            None => Ok(None),
+        }
+    }
+
+    fn retained_room(
+        &mut self,
+        object: ObjectRef,
+        retention: Retention,
+        fields: &[&[u8]],
+    ) -> Result<Option<EntryId>, Rejection> {
+        let added_bytes = fields.iter().map(|field| field.len() as u64).sum();
         if retention.max_bytes > 0 && added_bytes > retention.max_bytes {
             return Err(Rejection::EntryAboveMaxBytes);
         }

@@ -270,8 +270,7 @@ impl Transaction<'_> {
             return Err(Rejection::EntryTooLarge);
         }
         // As for an XADD: what refuses leaves the entry waiting.
-        let bytes = fields.iter().map(|field| field.len() as u64).sum();
-        let before = self.room_for_entry(object, bytes)?;
+        let before = self.room_for_entry(object, &fields)?;
         self.need_for_append(object, id, &fields)?;
         self.drop_entries(object, before);
         self.append_now(object, token, id, &fields);

@@ -2,7 +2,8 @@
 //!
 //! Reads for one group are tried in the order in which they were parked, and only until one finds
 //! nothing: an entry wakes one reader, not a thousand. Each served read is a record group of its
-//! own.
+//! own. When a managed group has something again is known once for all that wait for it, and never
+//! too late: whatever makes it earlier signals.
 //!
 //! Invariants:
 //! 1. A read is served in full or left as it was: nothing is delivered to a closed sink.
@@ -12,22 +13,49 @@
 //!
 //! Tests: `tests/it/parked.rs`, `tests/it/parked_claims.rs`.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use millstream_log::LogPosition;
-use millstream_model::PendingEntry;
+use millstream_model::{Group, PendingEntry};
 
-use crate::read::{ReadFrom, ReadRequest, TakeOver};
+use crate::read::{ReadFrom, ReadRequest, TakeOver, free_places};
 use crate::transaction::Transaction;
-use crate::waiters::{ReadSink, Signal, Ticket, WaitResult, Waiter};
+use crate::waiters::{ReadSink, Signal, Ticket, WaitResult, WaitedGroup, Waiter};
+
+/// So many entries that are handed out are as much work as trying one reader.
+const ENTRIES_PER_PIECE: usize = 8;
+/// Work for waiters at the end of one record group; the timer goes on with it.
+const PIECES_AT_ONCE: usize = 64;
+/// Groups whose time has come that are looked at in one run.
+const GROUPS_PER_RUN: usize = 64;
 
 /// What came of trying to serve a waiter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Attempt {
-    Served,
+    /// With so many entries.
+    Served(usize),
     /// There is nothing for it; nor for those that wait for the same group behind it.
     NothingThere,
     /// Its session is going away: those behind it may be served.
     PassedOver,
+}
+
+impl Attempt {
+    /// How much work it was.
+    fn pieces(self) -> usize {
+        match self {
+            Self::Served(entries) => 1 + entries / ENTRIES_PER_PIECE,
+            Self::NothingThere => 1,
+            Self::PassedOver => 0,
+        }
+    }
+}
+
+/// A group whose time has come, and whom to try next.
+struct DueGroup {
+    waited: WaitedGroup,
+    next: Option<Ticket>,
 }
 
 impl Transaction<'_> {
@@ -42,7 +70,25 @@ impl Transaction<'_> {
         sink: Box<dyn ReadSink>,
     ) -> Ticket {
         let claim_at_ms = self.claim_at(&request);
-        self.core.waiters.add(Waiter { request, sink, deadline_ms, claim_at_ms })
+        let ticket = self.core.waiters.add(Waiter { request, sink, deadline_ms, claim_at_ms });
+        for waited in self.followed_groups(ticket) {
+            if self.core.waiters.group_at(&waited).is_none() {
+                self.set_group_time(&waited);
+            }
+        }
+        ticket
+    }
+
+    /// The groups of which the waiter waits for what they hand out again.
+    fn followed_groups(&self, ticket: Ticket) -> Vec<WaitedGroup> {
+        let waiter = self.core.waiters.get(ticket).filter(|waiter| waiter.follows_group());
+        let request = waiter.filter(|_| self.state().may_have_managed).map(|it| &it.request);
+        let groups = request.into_iter().flat_map(|request| {
+            let reader = request.group.as_ref().expect("it follows a group");
+            let group_of = |key: &Bytes| (request.db, key.clone(), reader.group.clone());
+            request.streams.iter().map(move |stream| group_of(&stream.key))
+        });
+        groups.collect()
     }
 
     /// Takes a parked read back. `false`: its sink has been called already.
@@ -98,6 +144,7 @@ impl Transaction<'_> {
             while let Some(ticket) = self.next_in_group(db, key, &group, after) {
                 after = ticket;
                 if self.attempt(ticket) == Attempt::NothingThere {
+                    self.follow_again(ticket);
                     break;
                 }
             }
@@ -106,46 +153,87 @@ impl Transaction<'_> {
 
     fn next_in_group(&self, db: u8, key: &[u8], group: &[u8], after: Ticket) -> Option<Ticket> {
         let queue = self.core.waiters.queues(db, key)?.groups.get(group)?;
-        queue.range(Ticket(after.0 + 1)..).next().copied()
+        queue.tickets.range(Ticket(after.0 + 1)..).next().copied()
     }
 
-    /// Runs every group reader of the key again: they are served, refused, or go on waiting.
-    fn retry_groups(&mut self, db: u8, key: &Bytes) {
-        let Some(queues) = self.core.waiters.queues(db, key) else { return };
-        let mut tickets: Vec<_> = queues.groups.values().flatten().copied().collect();
-        tickets.sort_unstable();
-        for ticket in tickets {
-            self.attempt(ticket);
-            // What is there now has times of its own.
-            self.set_claim_time(ticket);
+    /// Works out the time of groups that a reader waits for where it may be another one by now: the
+    /// group is another one, or has a place free for what has no owner.
+    fn follow_again(&mut self, ticket: Ticket) {
+        for waited in self.followed_groups(ticket) {
+            let is_limited = |group: &Group| group.policy().is_some_and(|p| p.in_flight_max > 0);
+            let (db, key, name) = &waited;
+            let is_another = self.core.waiters.group_at(&waited).is_none()
+                || self.look_at_group(*db, key, name).is_some_and(is_limited);
+            if is_another {
+                self.set_group_time(&waited);
+            }
         }
     }
 
-    /// Runs the reads of the key again that take over pending entries. Where no more than that some
-    /// became available, one of a group that finds nothing speaks for those behind it.
+    fn look_at_group(&mut self, db: u8, key: &[u8], name: &[u8]) -> Option<&Group> {
+        let object = self.look(db, key)?;
+        let stream = self.state().object(object.slot).data.as_stream()?;
+        Some(stream.group(stream.find_group(name)?))
+    }
+
+    /// Runs every group reader of the key again: they are served, refused, or go on waiting. What is
+    /// there now has times of its own.
+    fn retry_groups(&mut self, db: u8, key: &Bytes) {
+        let Some(queues) = self.core.waiters.queues(db, key) else { return };
+        let groups: Vec<Bytes> = queues.groups.keys().cloned().collect();
+        for ticket in queues.group_tickets() {
+            self.attempt(ticket);
+            self.set_claim_time(ticket);
+        }
+        for group in groups {
+            self.set_group_time(&(db, key.clone(), group));
+        }
+    }
+
+    /// Runs the reads of the key again that take over pending entries, as far as that is little
+    /// work. Of a managed group's that do not claim, one that finds nothing speaks for those behind.
     fn serve_claimers(&mut self, db: u8, key: &Bytes, is_rescheduled: bool) {
         let Some(queues) = self.core.waiters.queues(db, key) else { return };
-        let mut tickets: Vec<_> = queues.groups.values().flatten().copied().collect();
-        tickets.sort_unstable();
+        let tickets = queues.group_tickets();
         let groups: Vec<Bytes> = queues.groups.keys().cloned().collect();
-        let stream = self.stream(db, key).ok().flatten();
-        let is_managed = |name: &Bytes| {
-            let found = stream.and_then(|stream| Some(stream.group(stream.find_group(name)?)));
-            found.is_some_and(|group| group.policy().is_some())
+        let mut is_managed = |name: &&Bytes| {
+            self.look_at_group(db, key, name).is_some_and(|group| group.policy().is_some())
         };
-        let mut managed: Vec<Bytes> = groups.into_iter().filter(is_managed).collect();
+        let mut left: BTreeSet<Bytes> =
+            groups.iter().filter(|it| is_managed(it)).cloned().collect();
+        let mut pieces = 0;
         for ticket in tickets {
             let Some(waiter) = self.core.waiters.get(ticket) else { continue };
+            let follows_group = waiter.follows_group();
             let Some(reader) = &waiter.request.group else { continue };
             let (claims, group) = (reader.claim_min_idle_ms.is_some(), reader.group.clone());
-            if !claims && !managed.contains(&group) {
+            if !claims && !left.contains(&group) {
                 continue;
             }
-            if self.attempt(ticket) == Attempt::NothingThere && !claims && !is_rescheduled {
-                managed.retain(|other| *other != group);
+            let is_late = pieces >= PIECES_AT_ONCE;
+            if is_late && claims {
+                // As if its time had come: the timer goes on.
+                self.core.waiters.set_claim_at(ticket, Some(self.steady_ms));
+            }
+            if is_late && (claims || follows_group) {
+                continue;
+            }
+            let attempt = self.attempt(ticket);
+            pieces += attempt.pieces();
+            // One with NOACK gets nothing of what others may take over.
+            if attempt == Attempt::NothingThere && follows_group {
+                left.remove(&group);
             }
             if is_rescheduled {
                 self.set_claim_time(ticket);
+            }
+        }
+        for group in groups {
+            let waited = (db, key.clone(), group);
+            if pieces >= PIECES_AT_ONCE && left.contains(&waited.2) {
+                self.core.waiters.set_group_at(&waited, Some(self.steady_ms));
+            } else if is_rescheduled {
+                self.set_group_time(&waited);
             }
         }
     }
@@ -159,7 +247,14 @@ impl Transaction<'_> {
         }
     }
 
-    /// Gives reads whose time has come their timeout, and retries those that may claim by now.
+    /// Notes anew when a group has something for those that follow it.
+    fn set_group_time(&mut self, waited: &WaitedGroup) {
+        let at_ms = self.group_time(waited);
+        self.core.waiters.set_group_at(waited, at_ms);
+    }
+
+    /// Gives reads whose time has come their timeout, and retries those that may take something
+    /// over by now, the longest waiting first.
     pub(crate) fn run_due_waiters(&mut self, budget: usize) {
         for _ in 0..budget {
             let Some(ticket) = self.core.waiters.timed_out(self.now.monotonic_ms) else { break };
@@ -169,12 +264,49 @@ impl Transaction<'_> {
         if self.core.is_log_full {
             return;
         }
-        for ticket in self.core.waiters.claims_due(self.steady_ms).into_iter().take(budget) {
-            self.attempt(ticket);
-            self.set_claim_time(ticket);
-            // A record that went may have freed a place.
-            self.serve_all_signals();
+        let steady_ms = self.steady_ms;
+        let mut claims = self.core.waiters.claims_due(steady_ms).into_iter().peekable();
+        let groups = self.core.waiters.groups_due(steady_ms, GROUPS_PER_RUN);
+        let first = |waited: &WaitedGroup| self.core.waiters.next_following(waited, Ticket(0));
+        let due = |waited| DueGroup { next: first(&waited), waited };
+        let mut groups: Vec<DueGroup> = groups.into_iter().map(due).collect();
+        let mut pieces = 0;
+        while pieces < budget {
+            let group = (0..groups.len()).min_by_key(|at| groups[*at].next.map_or(0, |it| it.0));
+            let next = group.map(|at| groups[at].next);
+            pieces += match (claims.peek().copied(), next) {
+                // Nobody is there any more whom that concerns.
+                (_, Some(None)) => {
+                    let gone = groups.remove(group.expect("it was found"));
+                    self.core.waiters.set_group_at(&gone.waited, None);
+                    0
+                }
+                (Some(ticket), group) if group.flatten().is_none_or(|next| ticket < next) => {
+                    claims.next();
+                    let attempt = self.attempt(ticket);
+                    self.set_claim_time(ticket);
+                    attempt.pieces().max(1)
+                }
+                (_, Some(Some(_))) => self.serve_due(&mut groups, group.expect("it was found")),
+                (_, None) => break,
+            };
         }
+        // A record that went may have freed a place.
+        self.serve_all_signals();
+    }
+
+    /// Tries the next one that follows a due group; returns how much work it was.
+    fn serve_due(&mut self, groups: &mut Vec<DueGroup>, at: usize) -> usize {
+        let DueGroup { waited, next } = &mut groups[at];
+        let ticket = next.expect("there is one to try");
+        let attempt = self.attempt(ticket);
+        if attempt == Attempt::NothingThere {
+            let done = groups.remove(at);
+            self.set_group_time(&done.waited);
+        } else {
+            *next = self.core.waiters.next_following(waited, ticket);
+        }
+        attempt.pieces()
     }
 
     fn attempt(&mut self, ticket: Ticket) -> Attempt {
@@ -189,29 +321,31 @@ impl Transaction<'_> {
         let read = self.read(&mut request);
         self.may_put_off = may_put_off;
         let depends_on = self.finish_record();
-        let result = match read {
-            Ok(Some(outcome)) => WaitResult::Read(outcome),
+        let (result, entries) = match read {
+            Ok(Some(outcome)) => {
+                let entries = outcome.entry_count();
+                (WaitResult::Read(outcome), entries)
+            }
             Ok(None) => return Attempt::NothingThere,
-            Err(rejection) => WaitResult::Rejected(rejection),
+            Err(rejection) => (WaitResult::Rejected(rejection), 0),
         };
         let mut waiter = self.core.waiters.remove(ticket).expect("it was there above");
         waiter.sink.complete(result, depends_on);
-        Attempt::Served
+        Attempt::Served(entries)
     }
 
-    /// When the first pending entry of the request's groups becomes old enough to be taken over;
-    /// after the least time that takes where nothing is pending. Steady milliseconds.
+    /// When the first pending entry of the request's groups becomes old enough for a read that
+    /// claims; after the least time that takes where nothing is pending. Steady milliseconds.
     fn claim_at(&mut self, request: &ReadRequest) -> Option<u64> {
         let reader = request.group.as_ref()?;
+        let min_idle_ms = reader.claim_min_idle_ms?;
         let now_ms = self.steady_ms;
-        let mut first_ms = reader.claim_min_idle_ms.map(|ms| now_ms.saturating_add(ms));
+        let mut first_ms = now_ms.saturating_add(min_idle_ms);
         for position in request.streams.iter().filter(|s| s.from == ReadFrom::New) {
             let Ok(Some(stream)) = self.stream(request.db, &position.key) else { continue };
             let Some(group) = stream.find_group(&reader.group) else { continue };
             let group = stream.group(group);
-            let Some(take_over) = TakeOver::of(group, reader, reader.claim_min_idle_ms) else {
-                continue;
-            };
+            let Some(take_over) = TakeOver::of(group, reader, Some(min_idle_ms)) else { continue };
             if group.policy().is_some_and(|policy| policy.is_paused) {
                 continue;
             }
@@ -223,10 +357,27 @@ impl Transaction<'_> {
             let found_ms = found.map(|(_, at_ms)| at_ms);
             // What is delivered from now on is not available before this.
             let later_ms = take_over.least_wait_ms().map(|ms| now_ms.saturating_add(ms));
-            let Some(at_ms) = found_ms.into_iter().chain(later_ms).min() else { continue };
-            first_ms = Some(first_ms.map_or(at_ms, |first_ms| first_ms.min(at_ms)));
+            let least_ms = found_ms.into_iter().chain(later_ms).min();
+            first_ms = first_ms.min(least_ms.unwrap_or(u64::MAX));
         }
         // At the earliest in a millisecond: what is old enough now was just found not to be there.
-        Some(first_ms?.max(now_ms.saturating_add(1)))
+        Some(first_ms.max(now_ms.saturating_add(1)))
+    }
+
+    /// When a managed group has something to hand out again, or would have if something were
+    /// delivered now. Records of entries that are gone count: at their time they go. Steady
+    /// milliseconds.
+    fn group_time(&mut self, (db, key, name): &WaitedGroup) -> Option<u64> {
+        let now_ms = self.steady_ms;
+        let object = self.look(*db, key)?;
+        let stream = self.state().object(object.slot).data.as_stream()?;
+        let group = stream.find_group(name)?;
+        let policy = stream.group(group).policy().filter(|policy| !policy.is_paused)?;
+        let visibility_ms = policy.visibility_ms;
+        let has_unowned = free_places(stream.group(group)) > 0;
+        let first_ms = self.core.state.next_available_ms(object, group, has_unowned, visibility_ms);
+        let later_ms = (visibility_ms > 0).then(|| now_ms.saturating_add(visibility_ms));
+        let least_ms = first_ms.into_iter().chain(later_ms).min()?;
+        Some(least_ms.max(now_ms.saturating_add(1)))
     }
 }

@@ -59,6 +59,8 @@ pub(crate) struct State {
     garbage_count: GarbageCount,
     /// When managed groups have something to do.
     pub(crate) group_work: GroupWork,
+    /// Whether there may be managed groups: once there was one, nobody knows better.
+    pub(crate) may_have_managed: bool,
 }
 
 #[derive(Debug)]
@@ -109,6 +111,7 @@ impl State {
             garbage: garbage_count.place(),
             garbage_count,
             group_work: GroupWork::new(hash_seed),
+            may_have_managed: false,
         };
         state.set_hash_seed(hash_seed);
         state

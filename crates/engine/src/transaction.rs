@@ -140,6 +140,7 @@ impl<'e> Transaction<'e> {
             _ => {}
         }
         if core.waiters.len() > 0
+            && core.state.may_have_managed
             && let Some(object) = mutation.frees_places()
         {
             self.signal_free_places(object);

@@ -4,8 +4,12 @@
 //! queue per (key, group), plain reads per key. Must not know how a waiter is served: that is
 //! `serve.rs`.
 //!
+//! A reader that claims has a time of its own, when something is idle for long enough. Those that
+//! wait for what a managed group hands out again share the group's: it is worked out once, and the
+//! first of them speaks for the others.
+//!
 //! Invariants (see [`Waiters::check`]): a waiter stands in the queue of each of its keys, and the
-//! queues hold no other ticket; the same for deadlines and claim times.
+//! queues hold no other ticket; the same for deadlines, claim times and times of groups.
 //!
 //! Tests: `tests/it/parked.rs`; random operations call `check` after each step.
 
@@ -47,8 +51,18 @@ pub(crate) struct Waiter {
     pub(crate) sink: Box<dyn ReadSink>,
     /// Monotonic milliseconds.
     pub(crate) deadline_ms: Option<u64>,
-    /// When a pending entry becomes old enough, as known when it was parked. Steady milliseconds.
+    /// Of one that claims: when a pending entry becomes old enough, as known when it was parked.
+    /// Steady milliseconds.
     pub(crate) claim_at_ms: Option<u64>,
+}
+
+impl Waiter {
+    /// Whether it waits for what a managed group hands out again, and for no other reason than the
+    /// group's.
+    pub(crate) fn follows_group(&self) -> bool {
+        let reader = self.request.group.as_ref();
+        reader.is_some_and(|reader| !reader.noack && reader.claim_min_idle_ms.is_none())
+    }
 }
 
 /// What happened to a key that somebody waits for.
@@ -69,8 +83,29 @@ pub(crate) enum Signal {
 #[derive(Debug, Default)]
 pub(crate) struct KeyQueues {
     pub(crate) readers: BTreeSet<Ticket>,
-    pub(crate) groups: BTreeMap<Bytes, BTreeSet<Ticket>>,
+    pub(crate) groups: BTreeMap<Bytes, GroupQueue>,
 }
+
+/// Those that wait for a group.
+#[derive(Debug, Default)]
+pub(crate) struct GroupQueue {
+    pub(crate) tickets: BTreeSet<Ticket>,
+    /// When the group may have something for those that do not claim, besides new entries. Steady
+    /// milliseconds.
+    at_ms: Option<u64>,
+}
+
+impl KeyQueues {
+    /// All that wait for a group, longest waiting first.
+    pub(crate) fn group_tickets(&self) -> Vec<Ticket> {
+        let mut tickets: Vec<_> = self.groups.values().flat_map(|queue| &queue.tickets).collect();
+        tickets.sort_unstable();
+        tickets.into_iter().copied().collect()
+    }
+}
+
+/// A group that somebody waits for: database, key, name.
+pub(crate) type WaitedGroup = (u8, Bytes, Bytes);
 
 pub(crate) struct Waiters {
     next_ticket: u64,
@@ -79,6 +114,8 @@ pub(crate) struct Waiters {
     keys: Vec<HashMap<Bytes, KeyQueues, FixedState>>,
     deadlines: BTreeSet<(u64, Ticket)>,
     claims: BTreeSet<(u64, Ticket)>,
+    /// By the times of the queues.
+    groups: BTreeSet<(u64, WaitedGroup)>,
 }
 
 impl Waiters {
@@ -90,6 +127,7 @@ impl Waiters {
             keys: (0..DATABASE_COUNT).map(|_| map()).collect(),
             deadlines: BTreeSet::new(),
             claims: BTreeSet::new(),
+            groups: BTreeSet::new(),
         }
     }
 
@@ -108,8 +146,7 @@ impl Waiters {
     }
 
     pub(crate) fn is_waited(&self, db: u8, key: &[u8]) -> bool {
-        let keys = &self.keys[usize::from(db)];
-        !keys.is_empty() && keys.contains_key(key)
+        !self.waiters.is_empty() && self.keys[usize::from(db)].contains_key(key)
     }
 
     pub(crate) fn add(&mut self, waiter: Waiter) -> Ticket {
@@ -121,7 +158,8 @@ impl Waiters {
             let queues = keys.entry(stream.key.clone()).or_default();
             match &request.group {
                 Some(group) => {
-                    queues.groups.entry(group.group.clone()).or_default().insert(ticket);
+                    let queue = queues.groups.entry(group.group.clone()).or_default();
+                    queue.tickets.insert(ticket);
                 }
                 None => {
                     queues.readers.insert(ticket);
@@ -148,8 +186,12 @@ impl Waiters {
             match &request.group {
                 Some(group) => {
                     if let Some(queue) = queues.groups.get_mut(&group.group) {
-                        queue.remove(&ticket);
-                        if queue.is_empty() {
+                        queue.tickets.remove(&ticket);
+                        if queue.tickets.is_empty() {
+                            if let Some(at_ms) = queue.at_ms {
+                                let name = (request.db, stream.key.clone(), group.group.clone());
+                                self.groups.remove(&(at_ms, name));
+                            }
                             queues.groups.remove(&group.group);
                         }
                     }
@@ -189,6 +231,45 @@ impl Waiters {
         }
     }
 
+    /// When a waited group may have something; `None`: nobody knows of a time.
+    pub(crate) fn group_at(&self, (db, key, group): &WaitedGroup) -> Option<u64> {
+        self.queues(*db, key)?.groups.get(group)?.at_ms
+    }
+
+    /// Notes it, where somebody waits for the group.
+    pub(crate) fn set_group_at(&mut self, waited: &WaitedGroup, at_ms: Option<u64>) {
+        let (db, key, group) = waited;
+        let queues = self.keys[usize::from(*db)].get_mut(key);
+        let Some(queue) = queues.and_then(|queues| queues.groups.get_mut(group)) else { return };
+        let before = std::mem::replace(&mut queue.at_ms, at_ms);
+        if before == at_ms {
+            return;
+        }
+        if let Some(before) = before {
+            self.groups.remove(&(before, waited.clone()));
+        }
+        if let Some(at_ms) = at_ms {
+            self.groups.insert((at_ms, waited.clone()));
+        }
+    }
+
+    /// Groups whose time has passed, at most so many.
+    pub(crate) fn groups_due(&self, steady_ms: u64, count: usize) -> Vec<WaitedGroup> {
+        let due = self.groups.iter().take_while(|(at_ms, _)| *at_ms <= steady_ms);
+        due.take(count).map(|(_, group)| group.clone()).collect()
+    }
+
+    /// The first behind `after` of those that wait for a group and follow it.
+    pub(crate) fn next_following(
+        &self,
+        (db, key, group): &WaitedGroup,
+        after: Ticket,
+    ) -> Option<Ticket> {
+        let queue = self.queues(*db, key)?.groups.get(group)?;
+        let mut behind = queue.tickets.range(Ticket(after.0 + 1)..);
+        behind.find(|ticket| self.waiters[ticket].follows_group()).copied()
+    }
+
     pub(crate) fn queues(&self, db: u8, key: &[u8]) -> Option<&KeyQueues> {
         self.keys[usize::from(db)].get(key)
     }
@@ -196,7 +277,8 @@ impl Waiters {
     /// Names of the consumers that wait for a group.
     pub(crate) fn consumers_waiting(&self, db: u8, key: &[u8], group: &[u8]) -> HashSet<&[u8]> {
         let queue = self.queues(db, key).and_then(|queues| queues.groups.get(group));
-        let waiting = queue.into_iter().flatten().map(|ticket| &self.waiters[ticket].request);
+        let waiting = queue.into_iter().flat_map(|queue| &queue.tickets);
+        let waiting = waiting.map(|ticket| &self.waiters[ticket].request);
         waiting.filter_map(|request| Some(&request.group.as_ref()?.consumer[..])).collect()
     }
 
@@ -211,7 +293,8 @@ impl Waiters {
     }
 
     pub(crate) fn next_claim(&self) -> Option<u64> {
-        self.claims.first().map(|&(at, _)| at)
+        let group = self.groups.first().map(|(at, _)| *at);
+        self.claims.first().map(|&(at, _)| at).into_iter().chain(group).min()
     }
 
     /// The waiter whose deadline is the earliest, if that has come.
@@ -232,7 +315,7 @@ impl Waiters {
         let keys = (0..).zip(&self.keys).flat_map(|(db, keys)| keys.iter().map(move |k| (db, k)));
         for (db, (key, queues)) in keys {
             assert!(!queues.readers.is_empty() || !queues.groups.is_empty());
-            let groups = queues.groups.values().flatten();
+            let groups = queues.groups.values().flat_map(|queue| &queue.tickets);
             for ticket in queues.readers.iter().chain(groups) {
                 let request = &self.waiters[ticket].request;
                 assert_eq!(request.db, db);
@@ -245,5 +328,17 @@ impl Waiters {
         assert_eq!(deadlines.collect::<BTreeSet<_>>(), self.deadlines);
         let claims = self.waiters.iter().filter_map(|(t, w)| Some((w.claim_at_ms?, *t)));
         assert_eq!(claims.collect::<BTreeSet<_>>(), self.claims);
+        let mut times = BTreeSet::new();
+        for (db, keys) in (0..).zip(&self.keys) {
+            for (key, queues) in keys {
+                let groups = queues.groups.iter();
+                let times_of_key = groups.filter_map(|(name, queue)| {
+                    assert!(!queue.tickets.is_empty());
+                    Some((queue.at_ms?, (db, key.clone(), name.clone())))
+                });
+                times.extend(times_of_key);
+            }
+        }
+        assert_eq!(times, self.groups, "times of groups");
     }
 }

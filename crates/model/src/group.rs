@@ -45,12 +45,17 @@ struct Managed {
 }
 
 impl Managed {
-    /// What a record becomes.
-    fn count(&mut self, before: Option<PendingEntry>, after: PendingEntry) {
-        let Some(before) = before else {
-            self.counters.delivered += u64::from(after.owner.is_some());
-            return;
-        };
+    /// A record was created.
+    fn note_new(&mut self, id: EntryId, has_owner: bool) {
+        self.counters.delivered += u64::from(has_owner);
+        if let Some(order) = &mut self.order
+            && let Some(value) = order.release(id)
+        {
+            order.set_value(id, value);
+        }
+    }
+
+    fn count_replaced(&mut self, before: PendingEntry, after: PendingEntry) {
         let is_given_back = before.owner.is_some() && after.owner.is_none();
         self.counters.nacked += u64::from(is_given_back);
         let is_again = after.owner.is_some() && after.delivery_count > before.delivery_count;
@@ -235,6 +240,17 @@ impl Group {
         self.pending.settle_used_up(until_ms);
     }
 
+    /// When a managed group has the first of what is pending to hand out again: see
+    /// [`PendingList::next_available_ms`].
+    pub fn next_available_ms(&mut self, has_unowned: bool, visibility_ms: u64) -> Option<u64> {
+        self.pending.next_available_ms(has_unowned, visibility_ms, None)
+    }
+
+    /// Derives again when pending entries are available: see [`PendingList::settle`].
+    pub fn settle(&mut self, stale: &[EntryId]) {
+        self.pending.settle(stale);
+    }
+
     /// Notes how pending entries failed. What is not pending is passed over.
     pub fn set_failure(&mut self, ids: &[EntryId], failure: &Arc<Failure>) {
         for &id in ids {
@@ -244,7 +260,7 @@ impl Group {
 
     fn count(&mut self, settled: Settled, many: usize) {
         if let Some(counters) = self.counters_mut() {
-            (0..many).for_each(|_| counters.count(settled));
+            counters.count(settled, many as u64);
         }
     }
 
@@ -335,42 +351,62 @@ impl Group {
         }
     }
 
-    /// Creates or replaces a pending record; it becomes the youngest of its time.
-    pub(crate) fn set_pending(&mut self, entry: PendingEntry) {
-        let before = self.pending.upsert(entry);
-        if before.is_none()
-            && let Some(order) = self.order_mut()
-            && let Some(value) = order.release(entry.id)
-        {
-            order.set_value(entry.id, value);
-        }
-        let old_owner = before.and_then(|entry| entry.owner);
-        if let Some(managed) = &mut self.managed {
-            managed.count(before, entry);
-        }
-        if old_owner == entry.owner {
-            if before.is_some() {
-                return;
+    /// Creates or replaces pending records; each becomes the youngest of its time.
+    pub(crate) fn set_pending(&mut self, entries: &[PendingEntry]) {
+        let Self { pending, consumers, managed, .. } = self;
+        pending.upsert_all(entries, |before, after| {
+            if let Some(managed) = managed {
+                match before {
+                    Some(before) => managed.count_replaced(before, after),
+                    None => managed.note_new(after.id, after.owner.is_some()),
+                }
             }
-        } else if let Some(owner) = old_owner {
-            self.consumer_mut(owner).pending_count -= 1;
+            let old_owner = before.and_then(|before| before.owner);
+            if old_owner != after.owner || before.is_none() {
+                count_owner(consumers, old_owner, after.owner);
+            }
+        });
+    }
+
+    /// New entries become pending for a consumer with count 1, ascending.
+    pub(crate) fn deliver(&mut self, owner: ConsumerId, now_ms: u64, ids: &[EntryId]) {
+        let is_ordered = self.order().is_some();
+        let mut many = 0;
+        for &id in ids {
+            let entry = PendingEntry {
+                id,
+                owner: Some(owner),
+                delivered_at_ms: now_ms,
+                available_at_ms: 0,
+                delivery_count: 1,
+            };
+            if is_ordered || self.pending.last_id().is_some_and(|last| last >= id) {
+                self.set_pending(&[entry]);
+            } else {
+                self.pending.upsert(entry);
+                many += 1;
+            }
         }
-        if let Some(owner) = entry.owner {
-            self.consumer_mut(owner).pending_count += 1;
+        self.consumer_mut(owner).pending_count += many;
+        if let Some(counters) = self.counters_mut() {
+            counters.delivered += many as u64;
         }
     }
 
-    /// Removes a pending record; whether there was one.
-    pub(crate) fn remove_pending(&mut self, id: EntryId, settled: Settled) -> bool {
-        let Some(entry) = self.pending.remove(id) else { return false };
-        self.count(settled, 1);
-        if let Some(order) = self.order_mut() {
-            order.forget_value(id);
-        }
-        if let Some(owner) = entry.owner {
-            self.consumer_mut(owner).pending_count -= 1;
-        }
-        true
+    /// Removes pending records; what is not pending is passed over. Returns how many there were.
+    pub(crate) fn remove_pending(&mut self, ids: &[EntryId], settled: Settled) -> usize {
+        let Self { pending, consumers, managed, .. } = self;
+        let mut order = managed.as_mut().and_then(|managed| managed.order.as_mut());
+        let mut many = 0;
+        pending.remove_all(ids, |entry| {
+            many += 1;
+            count_owner(consumers, entry.owner, None);
+            if let Some(order) = &mut order {
+                order.forget_value(entry.id);
+            }
+        });
+        self.count(settled, many);
+        many
     }
 
     /// Bytes on the heap, roughly.
@@ -412,6 +448,30 @@ impl Group {
             assert_eq!(&self.consumer(*id).name, name);
         }
     }
+}
+
+/// Counts that a record has another owner.
+fn count_owner(
+    consumers: &mut [Option<Consumer>],
+    before: Option<ConsumerId>,
+    after: Option<ConsumerId>,
+) {
+    if let Some(owner) = before {
+        pending_count(consumers, owner, |count| count - 1);
+    }
+    if let Some(owner) = after {
+        pending_count(consumers, owner, |count| count + 1);
+    }
+}
+
+fn pending_count(
+    consumers: &mut [Option<Consumer>],
+    owner: ConsumerId,
+    change: impl Fn(usize) -> usize,
+) {
+    let consumer = consumers[owner.0 as usize].as_mut();
+    let consumer = consumer.expect("owners are consumers of the group");
+    consumer.pending_count = change(consumer.pending_count);
 }
 
 #[cfg(test)]

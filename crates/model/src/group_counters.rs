@@ -36,12 +36,12 @@ pub enum Settled {
 }
 
 impl GroupCounters {
-    pub(crate) fn count(&mut self, settled: Settled) {
+    pub(crate) fn count(&mut self, settled: Settled, many: u64) {
         match settled {
-            Settled::Acked => self.acked += 1,
-            Settled::DeadLettered => self.dead_lettered += 1,
-            Settled::Vanished => self.vanished += 1,
-            Settled::Dropped => self.dropped += 1,
+            Settled::Acked => self.acked += many,
+            Settled::DeadLettered => self.dead_lettered += many,
+            Settled::Vanished => self.vanished += many,
+            Settled::Dropped => self.dropped += many,
         }
     }
 }

@@ -38,7 +38,7 @@ pub use group_counters::{GroupCounters, Settled};
 pub use group_policy::{ConsumerDeletion, GroupPolicy};
 pub use idempotence::{Idempotence, IdempotenceLimits};
 pub use order::Order;
-pub use pending::{ConsumerId, Failure, PendingEntry, PendingList, Timing};
+pub use pending::{AvailableEntries, ConsumerId, Failure, PendingEntry, PendingList, Timing};
 pub use rejection::Rejection;
 pub use retention::{Overflow, Retain, Retention, StreamLimit};
 pub use schedule::{Schedule, ScheduleToken};

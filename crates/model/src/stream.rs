@@ -239,7 +239,7 @@ impl Stream {
     /// Removes the pending records of an id from all groups.
     pub fn remove_references(&mut self, id: EntryId) {
         for group in self.groups.iter_mut().flatten() {
-            group.remove_pending(id, Settled::Dropped);
+            group.remove_pending(&[id], Settled::Dropped);
         }
     }
 
@@ -343,33 +343,34 @@ impl Stream {
     }
 
     /// Hands new entries to a consumer, ascending: they become pending for it with count 1.
-    pub fn deliver(
+    pub fn deliver(&mut self, group: GroupId, consumer: ConsumerId, now_ms: u64, ids: &[EntryId]) {
+        self.group_mut(group).deliver(consumer, now_ms, ids);
+    }
+
+    /// Creates or replaces pending records; each becomes the youngest of its delivery time.
+    pub fn set_pending(&mut self, group: GroupId, entries: &[PendingEntry]) {
+        self.group_mut(group).set_pending(entries);
+    }
+
+    /// Removes pending records; what is not pending is passed over. Returns how many there were.
+    pub fn remove_pending(&mut self, group: GroupId, ids: &[EntryId], settled: Settled) -> usize {
+        self.group_mut(group).remove_pending(ids, settled)
+    }
+
+    /// When a managed group has the first of what is pending to hand out again: see
+    /// [`crate::PendingList::next_available_ms`].
+    pub fn next_available_ms(
         &mut self,
         group: GroupId,
-        consumer: ConsumerId,
-        now_ms: u64,
-        ids: impl Iterator<Item = EntryId>,
-    ) {
-        let group = self.group_mut(group);
-        for id in ids {
-            group.set_pending(PendingEntry {
-                id,
-                owner: Some(consumer),
-                delivered_at_ms: now_ms,
-                available_at_ms: 0,
-                delivery_count: 1,
-            });
-        }
+        has_unowned: bool,
+        visibility_ms: u64,
+    ) -> Option<u64> {
+        self.group_mut(group).next_available_ms(has_unowned, visibility_ms)
     }
 
-    /// Creates or replaces a pending record; it becomes the youngest of its delivery time.
-    pub fn set_pending(&mut self, group: GroupId, entry: PendingEntry) {
-        self.group_mut(group).set_pending(entry);
-    }
-
-    /// Removes a pending record; whether there was one.
-    pub fn remove_pending(&mut self, group: GroupId, id: EntryId, settled: Settled) -> bool {
-        self.group_mut(group).remove_pending(id, settled)
+    /// Derives again when pending entries are available: see [`crate::PendingList::settle`].
+    pub fn settle(&mut self, group: GroupId, stale: &[EntryId]) {
+        self.group_mut(group).settle(stale);
     }
 
     /// Holds entries of an ordered group that are not pending, each with the hash of its value.

@@ -30,7 +30,7 @@ mod strings;
 mod trims;
 mod waiters;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use millstream_resp::Value;
@@ -44,7 +44,7 @@ pub(crate) use waiters::{Attempt, Waiter};
 
 use crate::command::{Command, OnKeys, Read, Text};
 use crate::id::Id;
-use waiters::Signal;
+use waiters::{Signal, WaitedGroup};
 
 /// The time of a transaction.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,6 +79,8 @@ type Answer = Result<Value, Value>;
 pub(crate) struct Reference {
     pub(crate) state: State,
     waiters: Vec<Waiter>,
+    /// When a group that somebody waits for has something to hand out again.
+    group_times: BTreeMap<WaitedGroup, u64>,
     signals: Vec<Signal>,
     /// Keys that the present record group looked at.
     pub(crate) touched: Vec<(u8, Text)>,
@@ -104,6 +106,7 @@ impl Reference {
         Self {
             state,
             waiters: Vec::new(),
+            group_times: BTreeMap::new(),
             signals: Vec::new(),
             touched: Vec::new(),
             now: Moment::default(),
@@ -123,6 +126,7 @@ impl Reference {
         self.lingering.clear();
         self.set_back.clear();
         self.waiters.clear();
+        self.group_times.clear();
         self.signals.clear();
     }
 

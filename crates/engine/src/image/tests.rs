@@ -32,13 +32,13 @@ fn stream() -> Stream {
     for (ms, owner, at_ms) in [(8, Some(1), 7), (3, Some(2), 7), (5, None, 9), (4, Some(2), 7)] {
         stream.set_pending(
             group,
-            PendingEntry {
+            &[PendingEntry {
                 id: EntryId::new(ms, ms),
                 owner: owner.map(ConsumerId),
                 delivered_at_ms: at_ms,
                 available_at_ms: 0,
                 delivery_count: 1 << (8 * ms.min(6)),
-            },
+            }],
         );
     }
     stream.touch_consumer(group, ConsumerId(1), 60, true);

@@ -6,8 +6,8 @@
 
 use bytes::Bytes;
 use millstream_model::{
-    ColdBlock, ConsumerId, EntryId, EntrySlice, Group, GroupId, GroupPolicy, PendingEntry,
-    PinnedEntry, Rejection, Settled,
+    AvailableEntries, ColdBlock, ConsumerId, EntryId, EntrySlice, Group, GroupId, GroupPolicy,
+    PendingEntry, PinnedEntry, Rejection, Settled,
 };
 
 use super::listed_read;
@@ -59,57 +59,36 @@ impl TakeOver {
     }
 
     /// Earliest first.
-    fn available<'g>(
-        &self,
-        group: &'g Group,
-        now_ms: u64,
-    ) -> Box<dyn Iterator<Item = PendingEntry> + 'g> {
+    fn available<'g>(&self, group: &'g Group, now_ms: u64) -> TakeableEntries<'g> {
         let pending = group.pending();
-        match (self.policy, self.min_idle_ms) {
-            (Some(policy), min_idle_ms) => Box::new(pending.available(
-                now_ms,
-                !policy.is_full,
-                policy.visibility_ms,
-                min_idle_ms,
-            )),
-            (None, Some(min_idle_ms)) => {
-                // Nothing owned is old enough where time has not run for so long.
-                let until_ms = now_ms.saturating_sub(min_idle_ms);
-                let is_old = move |entry: &PendingEntry| {
-                    entry.owner.is_none()
-                        || now_ms.saturating_sub(entry.delivered_at_ms) >= min_idle_ms
-                };
-                Box::new(pending.oldest_until(until_ms).take_while(is_old))
+        let min_idle_ms = self.min_idle_ms;
+        let found = match self.policy {
+            Some(policy) => {
+                pending.available(now_ms, !policy.is_full, policy.visibility_ms, min_idle_ms)
             }
-            (None, None) => Box::new(std::iter::empty()),
-        }
+            None => pending.oldest_until(now_ms.saturating_sub(min_idle_ms.unwrap_or(u64::MAX))),
+        };
+        // Nothing owned is old enough where time has not run for so long.
+        let is_too_early = self.policy.is_none() && min_idle_ms.is_none_or(|ms| ms > now_ms);
+        TakeableEntries { found, is_unowned_only: is_too_early }
     }
 
     /// What a read takes over of what is available: no more without an owner than there are places.
     /// `look` says what becomes of a record; `None`: it takes no place.
-    fn taken<'g, T: 'g>(
-        self,
-        group: &'g Group,
-        now_ms: u64,
-        mut look: impl FnMut(PendingEntry) -> Option<T> + 'g,
-    ) -> impl Iterator<Item = T> + 'g {
-        let mut places = free_places(group);
-        let mut available = self.available(group, now_ms);
-        std::iter::from_fn(move || {
-            loop {
-                let record = available.next()?;
-                let takes_place = record.owner.is_none();
-                if takes_place && places == 0 {
-                    // What has an owner stands behind all that has none.
-                    available = self.of_owned().available(group, now_ms);
-                    continue;
-                }
-                if let Some(looked) = look(record) {
-                    places -= usize::from(takes_place);
-                    return Some(looked);
-                }
-            }
-        })
+    fn taken<T, L>(self, group: &Group, now_ms: u64, look: L) -> TakenEntries<'_, L>
+    where
+        L: FnMut(PendingEntry) -> Option<T>,
+    {
+        let (available, stale) = (self.available(group, now_ms), Vec::new());
+        TakenEntries {
+            take_over: self,
+            group,
+            now_ms,
+            places: free_places(group),
+            available,
+            look,
+            stale,
+        }
     }
 
     /// What is available now or later, and from when on, earliest first. Of what has no owner, in a
@@ -129,6 +108,62 @@ impl TakeOver {
     pub(crate) fn least_wait_ms(&self) -> Option<u64> {
         let visibility_ms = self.policy.map(|policy| policy.visibility_ms).filter(|ms| *ms > 0);
         visibility_ms.into_iter().chain(self.min_idle_ms).min()
+    }
+}
+
+/// What may be taken over now.
+struct TakeableEntries<'g> {
+    found: AvailableEntries<'g>,
+    is_unowned_only: bool,
+}
+
+impl Iterator for TakeableEntries<'_> {
+    type Item = PendingEntry;
+
+    #[inline]
+    fn next(&mut self) -> Option<PendingEntry> {
+        // What has no owner comes first.
+        self.found.next().filter(|entry| !self.is_unowned_only || entry.owner.is_none())
+    }
+}
+
+/// What is taken over now: see [`TakeOver::taken`].
+struct TakenEntries<'g, L> {
+    take_over: TakeOver,
+    group: &'g Group,
+    now_ms: u64,
+    places: usize,
+    available: TakeableEntries<'g>,
+    look: L,
+    stale: Vec<EntryId>,
+}
+
+impl<L> TakenEntries<'_, L> {
+    /// Where the pending list looked too early: for [`Stream::settle`](millstream_model::Stream::settle).
+    fn into_stale(mut self) -> Vec<EntryId> {
+        self.stale.extend(self.available.found.stale());
+        self.stale
+    }
+}
+
+impl<T, L: FnMut(PendingEntry) -> Option<T>> Iterator for TakenEntries<'_, L> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        loop {
+            let record = self.available.next()?;
+            let takes_place = record.owner.is_none();
+            if takes_place && self.places == 0 {
+                // What has an owner stands behind all that has none.
+                self.stale.extend(self.available.found.stale());
+                self.available = self.take_over.of_owned().available(self.group, self.now_ms);
+                continue;
+            }
+            if let Some(looked) = (self.look)(record) {
+                self.places -= usize::from(takes_place);
+                return Some(looked);
+            }
+        }
     }
 }
 
@@ -424,7 +459,11 @@ impl Transaction<'_> {
             claimed.push(ClaimedEntry { entry, idle_ms, delivery_count });
             changes.push(pending.delivered_again(who.consumer, now_ms));
         }
-        drop(taken);
+        let stale = taken.into_stale();
+        if !stale.is_empty() {
+            self.core.state.stream_mut(who.object.slot).settle(who.group, &stale);
+            self.core.state.list_group_work(who.object, who.group);
+        }
         if !gone.is_empty() {
             self.remove_pending(who.object, who.group, gone, Settled::Vanished);
         }

@@ -13,49 +13,34 @@ use crate::object::ObjectRef;
 /// Appends one part to a record.
 pub(crate) fn encode(mutation: &Mutation<'_>, to: &mut Vec<u8>) {
     let mut out = Encoder { fields: FieldWriter::new(to) };
+    // What comes with every message first, and for itself: the rest is one large function.
     match *mutation {
-        Mutation::Created { hash_seed } => out.kind(Kind::Created).number(hash_seed),
-        Mutation::CreateStream { object, db, key, limits } => out
-            .kind(Kind::CreateStream)
-            .number(object.0)
-            .byte(db)
-            .bytes(key)
-            .number(u64::from(limits.duration_s))
-            .number(u64::from(limits.per_producer_max)),
-        Mutation::CreateString { object, db, key, ref value, expires_at_ms } => out
-            .kind(Kind::CreateString)
-            .number(object.0)
-            .byte(db)
-            .bytes(key)
-            .optional(expires_at_ms)
-            .bytes(value),
-        Mutation::RemoveKey { db, key } => out.kind(Kind::RemoveKey).byte(db).bytes(key),
-        Mutation::SetExpiry { db, key, at_ms } => {
-            out.kind(Kind::SetExpiry).byte(db).bytes(key).optional(at_ms)
+        Mutation::Append { object, id, fields, limits: _ } => {
+            out.kind(Kind::Append).object(object).number(id.ms).number(id.seq);
+            out.number(fields.len() as u64);
+            for field in fields {
+                out.bytes(field);
+            }
         }
-        Mutation::RenameKey { db, from, to } => {
-            out.kind(Kind::RenameKey).byte(db).bytes(from).bytes(to)
+        Mutation::Deliver { object, group, consumer, now_ms, position, entries_read, pending } => {
+            out.kind(Kind::Deliver).object(object).group(group).number(consumer.0.into());
+            out.number(now_ms).number(position.ms).number(position.seq);
+            out.optional(entries_read).ids(pending);
         }
-        Mutation::Flush { db } => out.kind(Kind::Flush).byte(db.unwrap_or(ALL_DATABASES)),
-        Mutation::SwapDatabases { a, b } => out.kind(Kind::SwapDatabases).byte(a).byte(b),
-        Mutation::SetString { object, ref value, form: _ } => {
-            out.kind(Kind::SetString).object(object).bytes(value)
+        Mutation::RemovePending { object, group, ids, settled: Settled::Acked } => {
+            out.kind(Kind::RemovePending).object(object).group(group).ids(ids);
         }
-        Mutation::AppendString { object, suffix } => {
-            out.kind(Kind::AppendString).object(object).bytes(suffix)
+        Mutation::SetPending { object, group, by, now_ms, entries } => {
+            out.kind(Kind::SetPending).object(object).group(group);
+            let (consumer, became_active) = match by {
+                Some((consumer, active)) => (Some(u64::from(consumer.0)), active),
+                None => (None, false),
+            };
+            out.optional(consumer).byte(u8::from(became_active)).number(now_ms);
+            out.pending_entries(entries);
         }
-        Mutation::MoveKey { from, to, key } => {
-            out.kind(Kind::MoveKey).byte(from).byte(to).bytes(key)
-        }
-        Mutation::Restore { object, db, key, expires_at_ms, image, data: _ } => out
-            .kind(Kind::Restore)
-            .number(object.0)
-            .byte(db)
-            .bytes(key)
-            .optional(expires_at_ms)
-            .bytes(image),
-        _ => out.stream_part(mutation),
-    };
+        _ => out.part(mutation),
+    }
 }
 
 struct Encoder<'a> {
@@ -63,16 +48,54 @@ struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
+    fn part(&mut self, mutation: &Mutation<'_>) {
+        match *mutation {
+            Mutation::Created { hash_seed } => self.kind(Kind::Created).number(hash_seed),
+            Mutation::CreateStream { object, db, key, limits } => self
+                .kind(Kind::CreateStream)
+                .number(object.0)
+                .byte(db)
+                .bytes(key)
+                .number(u64::from(limits.duration_s))
+                .number(u64::from(limits.per_producer_max)),
+            Mutation::CreateString { object, db, key, ref value, expires_at_ms } => self
+                .kind(Kind::CreateString)
+                .number(object.0)
+                .byte(db)
+                .bytes(key)
+                .optional(expires_at_ms)
+                .bytes(value),
+            Mutation::RemoveKey { db, key } => self.kind(Kind::RemoveKey).byte(db).bytes(key),
+            Mutation::SetExpiry { db, key, at_ms } => {
+                self.kind(Kind::SetExpiry).byte(db).bytes(key).optional(at_ms)
+            }
+            Mutation::RenameKey { db, from, to } => {
+                self.kind(Kind::RenameKey).byte(db).bytes(from).bytes(to)
+            }
+            Mutation::Flush { db } => self.kind(Kind::Flush).byte(db.unwrap_or(ALL_DATABASES)),
+            Mutation::SwapDatabases { a, b } => self.kind(Kind::SwapDatabases).byte(a).byte(b),
+            Mutation::SetString { object, ref value, form: _ } => {
+                self.kind(Kind::SetString).object(object).bytes(value)
+            }
+            Mutation::AppendString { object, suffix } => {
+                self.kind(Kind::AppendString).object(object).bytes(suffix)
+            }
+            Mutation::MoveKey { from, to, key } => {
+                self.kind(Kind::MoveKey).byte(from).byte(to).bytes(key)
+            }
+            Mutation::Restore { object, db, key, expires_at_ms, image, data: _ } => self
+                .kind(Kind::Restore)
+                .number(object.0)
+                .byte(db)
+                .bytes(key)
+                .optional(expires_at_ms)
+                .bytes(image),
+            _ => self.stream_part(mutation),
+        };
+    }
+
     fn stream_part(&mut self, mutation: &Mutation<'_>) -> &mut Self {
         match *mutation {
-            Mutation::Append { object, id, fields, limits: _ } => {
-                self.kind(Kind::Append).object(object).number(id.ms).number(id.seq);
-                self.number(fields.len() as u64);
-                for field in fields {
-                    self.bytes(field);
-                }
-                self
-            }
             Mutation::TrimBefore { object, id } => {
                 self.kind(Kind::TrimBefore).object(object).number(id.ms).number(id.seq)
             }
@@ -150,33 +173,8 @@ impl Encoder<'_> {
                 self.kind(Kind::DeleteConsumer).object(object).group(group);
                 self.number(u64::from(consumer.0))
             }
-            Mutation::Deliver {
-                object,
-                group,
-                consumer,
-                now_ms,
-                position,
-                entries_read,
-                pending,
-            } => {
-                self.kind(Kind::Deliver).object(object).group(group);
-                self.number(u64::from(consumer.0)).number(now_ms);
-                self.number(position.ms).number(position.seq).optional(entries_read);
-                self.ids(pending)
-            }
-            Mutation::SetPending { object, group, by, now_ms, entries } => {
-                self.kind(Kind::SetPending).object(object).group(group);
-                let (consumer, became_active) = match by {
-                    Some((consumer, active)) => (Some(u64::from(consumer.0)), active),
-                    None => (None, false),
-                };
-                self.optional(consumer).byte(u8::from(became_active)).number(now_ms);
-                self.pending_entries(entries)
-            }
             Mutation::RemovePending { object, group, ids, settled } => {
-                let Some(reason) = reason(settled) else {
-                    return self.kind(Kind::RemovePending).object(object).group(group).ids(ids);
-                };
+                let reason = reason(settled).expect("what is acknowledged is another part");
                 self.kind(Kind::SettlePending).object(object).group(group).byte(reason).ids(ids)
             }
             Mutation::Hold { object, group, entries } => {
@@ -201,7 +199,7 @@ impl Encoder<'_> {
                 counters::encode(&counters, &mut self.fields);
                 self
             }
-            _ => unreachable!("parts of the directory are encoded elsewhere"),
+            _ => unreachable!("other parts are encoded elsewhere"),
         }
     }
 

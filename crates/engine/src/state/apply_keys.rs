@@ -44,6 +44,17 @@ impl State {
     /// If the part does not fit the state: it was checked before it was logged.
     pub(crate) fn apply(&mut self, mutation: &Mutation<'_>) -> Unit {
         self.change_count += 1;
+        let unit = match *mutation {
+            Mutation::Append { object, id, fields, limits } => {
+                self.append(object, id, fields, limits)
+            }
+            _ => self.apply_rest(mutation),
+        };
+        self.after_change(mutation);
+        unit
+    }
+
+    fn apply_rest(&mut self, mutation: &Mutation<'_>) -> Unit {
         match *mutation {
             Mutation::Created { hash_seed } => {
                 self.set_hash_seed(hash_seed);

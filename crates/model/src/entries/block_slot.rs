@@ -225,15 +225,15 @@ impl BlockSlot {
             || (limits.entries_max > 0 && u64::from(self.stored) >= limits.entries_max)
     }
 
-    /// Adds an entry above all others.
-    pub(super) fn push(&mut self, id: EntryId, fields: &[&[u8]]) {
+    /// Adds an entry above all others, with so many bytes of names and values.
+    pub(super) fn push(&mut self, id: EntryId, fields: &[&[u8]], payload: u64) {
         let block = self.block.as_mut().expect("what grows is in memory");
         // Copied when a reader has it pinned.
         let names_of_node = Arc::make_mut(block).push(id, fields);
         let bytes = listpack_size::entry(self.first, id, fields, names_of_node);
         self.listpack_bytes = clamp_bytes(u64::from(self.listpack_bytes) + bytes);
         let counted = self.payload.get().expect("what grows is in memory");
-        self.payload = Payload::new(counted + payload::of_fields(fields));
+        self.payload = Payload::new(counted + payload);
         self.last = id;
         if let Some(dead) = &mut self.dead {
             let dead = Arc::make_mut(dead);

@@ -149,7 +149,7 @@ impl Entries {
             && tail.is_below(id)
             && !tail.is_full(payload, limits)
         {
-            return self.grow(id, fields);
+            return self.grow(id, fields, payload);
         }
         if self.back().is_some() {
             self.seal(id);
@@ -163,19 +163,19 @@ impl Entries {
         }
     }
 
-    /// Adds an entry to the last block.
-    fn grow(&mut self, id: EntryId, fields: &[&[u8]]) {
+    /// Adds an entry with so many bytes of names and values to the last block.
+    fn grow(&mut self, id: EntryId, fields: &[&[u8]], payload: u64) {
         let chunk = self.chunks.back_mut().expect("there is a last block");
         let slot = chunk.slot_mut(chunk.len() - 1);
         let before = slot.block_bytes();
         if let Some(place) = slot.take_place() {
             self.freed.get_or_insert_default().push(place);
             self.clean_bytes -= before;
-            slot.push(id, fields);
+            slot.push(id, fields, payload);
             self.block_bytes += slot.block_bytes();
             chunk.unwritten += 1;
         } else {
-            slot.push(id, fields);
+            slot.push(id, fields, payload);
             self.block_bytes += slot.block_bytes();
         }
         self.block_bytes -= before;

@@ -1,88 +1,196 @@
 //! The earliest of each kind of time among some records.
 
 use super::record::{Kind, Record};
-use super::timing::Timing;
+use super::timing::{Scale, Timing};
 
-/// At or below the time of every record of the kind; `u64::MAX` where there is none, or nothing
-/// that will ever be.
+/// A time of a record, and what decides between equal ones where it has an owner. Without the
+/// latter whoever looks for the first of very many that were delivered at once would look at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub(super) time: u64,
+    pub(super) tie: Option<u32>,
+}
+
+impl Moment {
+    const NEVER: Self = Self { time: u64::MAX, tie: None };
+
+    #[inline]
+    fn of(record: &Record, time: u64) -> Self {
+        Self { time, tie: record.owner.map(|_| record.tie) }
+    }
+
+    #[inline]
+    fn is_before(self, other: Self, scale: Scale<'_>) -> bool {
+        self.time < other.time
+            || self.time == other.time && scale.rank(self.tie) < scale.rank(other.tie)
+    }
+
+    #[inline]
+    fn min(self, other: Self, scale: Scale<'_>) -> Self {
+        if other.is_before(self, scale) { other } else { self }
+    }
+}
+
+/// The times of one record: what it adds to the [`Bounds`] of all.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Times {
+    Owned { delivery: Moment, due: Moment },
+    Queued { place: u64 },
+    Delayed { until: u64 },
+    UsedUp { delivery: Option<u64>, goes_at: Moment },
+}
+
+impl Times {
+    #[inline]
+    pub(super) fn of(record: &Record, scale: Scale<'_>) -> Self {
+        match scale.timing {
+            None => Self::untimed(record, record.time),
+            Some(timing) => Self::timed(record, timing),
+        }
+    }
+
+    #[inline]
+    fn untimed(record: &Record, due: u64) -> Self {
+        match record.kind() {
+            Kind::Owned => Self::Owned {
+                delivery: Moment::of(record, record.time),
+                due: Moment::of(record, due),
+            },
+            Kind::Queued => Self::Queued { place: record.time },
+            Kind::Delayed => Self::Delayed { until: record.time },
+        }
+    }
+
+    fn timed(record: &Record, timing: &Timing) -> Self {
+        if timing.is_used_up(record) {
+            let delivery = (record.kind() == Kind::Owned).then_some(record.time);
+            let goes_at = Moment::of(record, timing.goes_at(record));
+            return Self::UsedUp { delivery, goes_at };
+        }
+        Self::untimed(record, timing.due(record))
+    }
+}
+
+/// At or below the time of every record of the kind; never where there is none, or nothing that
+/// will ever be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
     /// Places in the queue.
     pub(super) queue: u64,
     /// Ends of delays.
     pub(super) delay: u64,
-    /// Times of delivery, whether used up or not.
-    pub(super) delivery: u64,
-    /// [`Timing::due`] of owned records; unused without timing.
-    pub(super) due: u64,
-    /// [`Timing::goes_at`] of what is used up, which is in none of the others but `delivery`.
-    pub(super) used_up: u64,
+    /// Times of delivery.
+    pub(super) delivery: Moment,
+    /// [`Timing::due`]; without timing that of the delivery.
+    pub(super) due: Moment,
+    /// [`Timing::goes_at`] of what is used up, which is in none of those before.
+    pub(super) used_up: Moment,
+    /// Times of delivery of what is used up.
+    pub(super) used_up_delivery: u64,
 }
 
 impl Bounds {
     pub(super) const NONE: Self = Self {
         queue: u64::MAX,
         delay: u64::MAX,
-        delivery: u64::MAX,
-        due: u64::MAX,
-        used_up: u64::MAX,
+        delivery: Moment::NEVER,
+        due: Moment::NEVER,
+        used_up: Moment::NEVER,
+        used_up_delivery: u64::MAX,
     };
-
-    #[inline]
-    pub(super) fn of(record: &Record, timing: Option<&Timing>) -> Self {
-        let mut bounds = Self::NONE;
-        let kind = record.kind();
-        if kind == Kind::Owned {
-            bounds.delivery = record.time;
-        }
-        let timing = match timing {
-            Some(timing) if timing.is_used_up(record) => {
-                bounds.used_up = timing.goes_at(record);
-                return bounds;
-            }
-            timing => timing,
-        };
-        match kind {
-            Kind::Queued => bounds.queue = record.time,
-            Kind::Delayed => bounds.delay = record.time,
-            Kind::Owned => {
-                bounds.due = timing.map_or(u64::MAX, |timing| timing.due(record));
-            }
-        }
-        bounds
-    }
 
     pub(super) fn of_all<'r>(
         records: impl IntoIterator<Item = &'r Record>,
-        timing: Option<&Timing>,
+        scale: Scale<'_>,
     ) -> Self {
-        records.into_iter().fold(Self::NONE, |all, record| all.min(Self::of(record, timing)))
+        let mut all = Self::NONE;
+        records.into_iter().for_each(|record| _ = all.add(Times::of(record, scale), scale));
+        all
     }
 
+    /// Takes a record in. Returns whether a bound is lower now.
     #[inline]
-    pub(super) fn min(self, other: Self) -> Self {
-        Self {
-            queue: self.queue.min(other.queue),
-            delay: self.delay.min(other.delay),
-            delivery: self.delivery.min(other.delivery),
-            due: self.due.min(other.due),
-            used_up: self.used_up.min(other.used_up),
+    pub(super) fn add(&mut self, times: Times, scale: Scale<'_>) -> bool {
+        let lower = |bound: &mut u64, time: u64| {
+            let is_lower = time < *bound;
+            *bound = (*bound).min(time);
+            is_lower
+        };
+        match times {
+            Times::Owned { delivery, due } => {
+                let is_lower = delivery.is_before(self.delivery, scale);
+                if is_lower {
+                    self.delivery = delivery;
+                }
+                let is_due_lower = due.is_before(self.due, scale);
+                if is_due_lower {
+                    self.due = due;
+                }
+                is_lower || is_due_lower
+            }
+            Times::Queued { place } => lower(&mut self.queue, place),
+            Times::Delayed { until } => lower(&mut self.delay, until),
+            Times::UsedUp { delivery, goes_at } => {
+                let is_lower = goes_at.is_before(self.used_up, scale) && goes_at.time < u64::MAX;
+                if is_lower {
+                    self.used_up = goes_at;
+                }
+                lower(&mut self.used_up_delivery, delivery.unwrap_or(u64::MAX)) || is_lower
+            }
         }
     }
 
-    /// Whether these may be higher once something with such times is gone.
+    /// Whether a bound may rise once a record with such times is gone.
     #[inline]
-    pub(super) fn may_rise_without(&self, gone: &Self) -> bool {
-        let touches = |bound: u64, gone: u64| gone <= bound && gone != u64::MAX;
-        touches(self.queue, gone.queue)
-            || touches(self.delay, gone.delay)
-            || touches(self.delivery, gone.delivery)
-            || touches(self.due, gone.due)
-            || touches(self.used_up, gone.used_up)
+    pub(super) fn rests_on(&self, gone: Times, scale: Scale<'_>) -> bool {
+        match gone {
+            Times::Owned { delivery, due } => {
+                !self.delivery.is_before(delivery, scale) || !self.due.is_before(due, scale)
+            }
+            Times::Queued { place } => place <= self.queue,
+            Times::Delayed { until } => until <= self.delay,
+            Times::UsedUp { delivery, goes_at } => {
+                goes_at.time < u64::MAX && !self.used_up.is_before(goes_at, scale)
+                    || delivery.is_some_and(|delivery| delivery <= self.used_up_delivery)
+            }
+        }
+    }
+
+    /// Whether one of them may rise once others, at or above all of these, do.
+    pub(super) fn rests_on_any(&self, others: &Self) -> bool {
+        let same = |own: u64, other: u64| own == other && own < u64::MAX;
+        let same_moment = |own: Moment, other| own == other && own != Moment::NEVER;
+        same(self.queue, others.queue)
+            || same(self.delay, others.delay)
+            || same_moment(self.delivery, others.delivery)
+            || same_moment(self.due, others.due)
+            || same_moment(self.used_up, others.used_up)
+            || same(self.used_up_delivery, others.used_up_delivery)
+    }
+
+    #[inline]
+    pub(super) fn min(self, other: Self, scale: Scale<'_>) -> Self {
+        Self {
+            queue: self.queue.min(other.queue),
+            delay: self.delay.min(other.delay),
+            delivery: self.delivery.min(other.delivery, scale),
+            due: self.due.min(other.due, scale),
+            used_up: self.used_up.min(other.used_up, scale),
+            used_up_delivery: self.used_up_delivery.min(other.used_up_delivery),
+        }
+    }
+
+    pub(super) fn min_of<'b>(all: impl IntoIterator<Item = &'b Self>, scale: Scale<'_>) -> Self {
+        all.into_iter().fold(Self::NONE, |least, bounds| least.min(*bounds, scale))
+    }
+
+    /// When something owned was delivered first.
+    pub(super) fn oldest_delivery(&self) -> u64 {
+        self.delivery.time.min(self.used_up_delivery)
     }
 
     /// Whether each is at or below the other's.
-    pub(super) fn is_below(&self, exact: &Self) -> bool {
-        self.min(*exact) == *self
+    pub(super) fn is_below(&self, exact: &Self, scale: Scale<'_>) -> bool {
+        self.min(*exact, scale) == *self
     }
 }

@@ -10,10 +10,10 @@
 //!
 //! Records sit behind an `Arc`, so a clone of the list costs its chunks and not its records.
 
-use super::bounds::Bounds;
+use super::bounds::{Bounds, Times};
 use super::failure::Failure;
 use super::record::Record;
-use super::timing::Timing;
+use super::timing::Scale;
 use crate::EntryId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -45,6 +45,14 @@ struct Body {
     owners: [u8; OWNER_BUCKETS],
     /// Of few records, most of the time of none.
     failures: BTreeMap<EntryId, Arc<Failure>>,
+}
+
+/// What came of replacing a record.
+pub(super) struct Replaced {
+    pub(super) old: Record,
+    /// Whether the bounds were derived again, and whether one may be lower.
+    pub(super) is_derived: bool,
+    pub(super) is_lower: bool,
 }
 
 /// The emptied storage of a chunk, kept to be used again.
@@ -108,9 +116,10 @@ impl Chunk {
     /// A chunk of one record; `full_size` when more are sure to follow.
     pub(super) fn open(
         record: Record,
+        times: Times,
         full_size: bool,
         spare: Option<Spare>,
-        timing: Option<&Timing>,
+        scale: Scale<'_>,
     ) -> Self {
         let room = if full_size { CHUNK_MAX } else { FIRST_ROOM };
         let reusable = spare.filter(|spare| !full_size || spare.room() >= room);
@@ -119,16 +128,15 @@ impl Chunk {
         if Arc::get_mut(&mut body).is_none() {
             body = Arc::new(Body::new(room));
         }
-        let mut chunk = Self::over(body, timing);
-        chunk.push_back(record, timing);
+        let mut chunk = Self::over(body);
+        chunk.push_back(record, times, scale);
         chunk
     }
 
-    fn over(body: Arc<Body>, timing: Option<&Timing>) -> Self {
+    /// To be summarized unless it is empty.
+    fn over(body: Arc<Body>) -> Self {
         let bounds = Bounds::NONE;
-        let mut chunk = Self { first: EntryId::MIN, bounds, owner_mask: 0, len: 0, stale: 0, body };
-        chunk.summarize(timing);
-        chunk
+        Self { first: EntryId::MIN, bounds, owner_mask: 0, len: 0, stale: 0, body }
     }
 
     /// The storage of this chunk, when nobody shares it.
@@ -136,7 +144,9 @@ impl Chunk {
         let body = Arc::get_mut(&mut self.body)?;
         body.records.clear();
         body.owners = [0; OWNER_BUCKETS];
-        body.failures.clear();
+        if !body.failures.is_empty() {
+            body.failures.clear();
+        }
         Some(Spare(self.body))
     }
 
@@ -175,9 +185,15 @@ impl Chunk {
         &self.bounds
     }
 
+    /// Whether the bounds may be too low.
+    #[inline]
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale > 0
+    }
+
     /// Makes the bounds exact.
-    pub(super) fn refresh_bounds(&mut self, timing: Option<&Timing>) {
-        self.bounds = Bounds::of_all(self.records(), timing);
+    pub(super) fn refresh_bounds(&mut self, scale: Scale<'_>) {
+        self.bounds = Bounds::of_all(self.records(), scale);
         self.stale = 0;
     }
 
@@ -197,9 +213,9 @@ impl Chunk {
         if id == self.first { Ok(0) } else { self.records().binary_search_by(|r| r.id.cmp(&id)) }
     }
 
-    /// Adds a record above all others; the chunk is not full.
+    /// Adds a record above all others; the chunk is not full. Returns whether a bound is lower now.
     #[inline]
-    pub(super) fn push_back(&mut self, record: Record, timing: Option<&Timing>) {
+    pub(super) fn push_back(&mut self, record: Record, times: Times, scale: Scale<'_>) -> bool {
         let body = Arc::make_mut(&mut self.body);
         reserve(&mut body.records);
         body.records.push_back(record);
@@ -207,11 +223,17 @@ impl Chunk {
         if self.len == 0 {
             self.first = record.id;
         }
-        self.note_added(&record, timing);
+        self.note_added(&record, times, scale)
     }
 
-    /// Adds a record at `at`; the chunk is not full.
-    pub(super) fn insert(&mut self, at: usize, record: Record, timing: Option<&Timing>) {
+    /// Adds a record at `at`; the chunk is not full. Returns whether a bound is lower now.
+    pub(super) fn insert(
+        &mut self,
+        at: usize,
+        record: Record,
+        times: Times,
+        scale: Scale<'_>,
+    ) -> bool {
         let body = Arc::make_mut(&mut self.body);
         reserve(&mut body.records);
         body.records.insert(at, record);
@@ -219,23 +241,30 @@ impl Chunk {
         if at == 0 {
             self.first = record.id;
         }
-        self.note_added(&record, timing);
+        self.note_added(&record, times, scale)
     }
 
     /// Replaces the record at `at` by one of the same id.
-    pub(super) fn replace(&mut self, at: usize, record: Record, timing: Option<&Timing>) -> Record {
+    pub(super) fn replace(
+        &mut self,
+        at: usize,
+        (record, times): (Record, Times),
+        scale: Scale<'_>,
+    ) -> Replaced {
         let body = Arc::make_mut(&mut self.body);
         let old = std::mem::replace(&mut body.records[at], record);
         let emptied = body.discount_owner(&old);
         body.count_owner(&record);
         // In this order: a full chunk cannot count one more, and the new owner may be the old one.
-        self.note_removed(&old, emptied, timing);
-        self.note_added(&record, timing);
-        old
+        let is_derived = self.note_removed(Times::of(&old, scale), emptied, scale);
+        // What is derived again has the new record in it already.
+        let is_lower = self.note_added(&record, times, scale) || is_derived;
+        Replaced { old, is_derived, is_lower }
     }
 
-    /// Takes the record at `at` out.
-    pub(super) fn remove(&mut self, at: usize, timing: Option<&Timing>) -> Record {
+    /// Takes the record at `at` out. Returns whether the bounds were derived again, too.
+    #[inline]
+    pub(super) fn remove(&mut self, at: usize, scale: Scale<'_>) -> (Record, bool) {
         let body = Arc::make_mut(&mut self.body);
         let record = body.records.remove(at).expect("the caller found it there");
         if !body.failures.is_empty() {
@@ -245,16 +274,12 @@ impl Chunk {
         if let Some(front) = body.records.front() {
             self.first = front.id;
         }
-        self.note_removed(&record, emptied, timing);
-        record
+        let is_derived = self.note_removed(Times::of(&record, scale), emptied, scale);
+        (record, is_derived)
     }
 
     /// Takes out every record of which `gone` says so; asks about each once. May leave none.
-    pub(super) fn remove_if(
-        &mut self,
-        timing: Option<&Timing>,
-        mut gone: impl FnMut(&Record) -> bool,
-    ) {
+    pub(super) fn remove_if(&mut self, scale: Scale<'_>, mut gone: impl FnMut(&Record) -> bool) {
         let Body { records, failures, .. } = Arc::make_mut(&mut self.body);
         records.retain(|record| {
             let is_gone = gone(record);
@@ -263,11 +288,11 @@ impl Chunk {
             }
             !is_gone
         });
-        self.summarize(timing);
+        self.summarize(scale);
     }
 
     /// Moves the upper half to a chunk of its own.
-    pub(super) fn split(&mut self, timing: Option<&Timing>) -> Self {
+    pub(super) fn split(&mut self, scale: Scale<'_>) -> Self {
         let half = self.len() / 2;
         let body = Arc::make_mut(&mut self.body);
         let mut upper = Body::of(body.records.split_off(half));
@@ -275,12 +300,14 @@ impl Chunk {
             let first = upper.records.front().expect("it was full").id;
             upper.failures = body.failures.split_off(&first);
         }
-        self.summarize(timing);
-        Self::over(Arc::new(upper), timing)
+        self.summarize(scale);
+        let mut upper = Self::over(Arc::new(upper));
+        upper.summarize(scale);
+        upper
     }
 
     /// Takes over the records of the chunk that follows; both fit one.
-    pub(super) fn absorb(&mut self, mut next: Self, timing: Option<&Timing>) {
+    pub(super) fn absorb(&mut self, mut next: Self, scale: Scale<'_>) {
         let body = Arc::make_mut(&mut self.body);
         match Arc::get_mut(&mut next.body) {
             Some(next) => {
@@ -293,33 +320,36 @@ impl Chunk {
                 body.failures.extend(failures.map(|(id, failure)| (*id, Arc::clone(failure))));
             }
         }
-        self.summarize(timing);
+        self.summarize(scale);
     }
 
     #[inline]
-    fn note_added(&mut self, record: &Record, timing: Option<&Timing>) {
+    fn note_added(&mut self, record: &Record, times: Times, scale: Scale<'_>) -> bool {
         self.len += 1;
         if let Some(bucket) = bucket(record) {
             self.owner_mask |= bit(bucket);
         }
-        self.bounds = self.bounds.min(Bounds::of(record, timing));
+        self.bounds.add(times, scale)
     }
 
-    /// `emptied`: the bits of owners that have no record here any more.
+    /// `emptied`: the bits of owners that have no record here any more. Returns whether the bounds
+    /// were derived again.
     #[inline]
-    fn note_removed(&mut self, record: &Record, emptied: u64, timing: Option<&Timing>) {
+    fn note_removed(&mut self, times: Times, emptied: u64, scale: Scale<'_>) -> bool {
         self.len -= 1;
         self.owner_mask &= !emptied;
-        if self.stale > 0 || self.bounds.may_rise_without(&Bounds::of(record, timing)) {
+        if self.stale > 0 || self.bounds.rests_on(times, scale) {
             self.stale += 1;
             if self.stale >= STALE_MAX {
-                self.refresh_bounds(timing);
+                self.refresh_bounds(scale);
+                return true;
             }
         }
+        false
     }
 
     /// Derives the whole summary from the records.
-    pub(super) fn summarize(&mut self, timing: Option<&Timing>) {
+    pub(super) fn summarize(&mut self, scale: Scale<'_>) {
         let body = Arc::make_mut(&mut self.body);
         body.owners = [0; OWNER_BUCKETS];
         self.owner_mask = 0;
@@ -331,19 +361,19 @@ impl Chunk {
         }
         self.len = u8::try_from(body.records.len()).expect("CHUNK_MAX fits a byte");
         self.first = body.records.front().map_or(EntryId::MIN, |record| record.id);
-        self.refresh_bounds(timing);
+        self.refresh_bounds(scale);
     }
 
     /// Panics when the summary differs from the records.
-    pub(super) fn check(&self, timing: Option<&Timing>) {
+    pub(super) fn check(&self, scale: Scale<'_>) {
         assert!(self.len() <= CHUNK_MAX && self.len > 0, "chunk of {} records", self.len);
         let mut fresh = self.clone();
-        fresh.summarize(timing);
+        fresh.summarize(scale);
         assert_eq!(self.len, fresh.len, "length");
         assert_eq!(self.first, fresh.first, "first id");
         assert_eq!(self.body.owners, fresh.body.owners, "owner counts");
         assert_eq!(self.owner_mask, fresh.owner_mask, "owner mask");
-        assert!(self.bounds.is_below(&fresh.bounds), "bounds of times");
+        assert!(self.bounds.is_below(&fresh.bounds, scale), "bounds of times");
         assert!(self.stale > 0 || self.bounds == fresh.bounds, "exact bounds");
         let has_record = |id: &EntryId| self.find(*id).is_ok();
         assert!(self.body.failures.keys().all(has_record), "failures of records that are gone");

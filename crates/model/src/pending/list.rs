@@ -2,26 +2,26 @@
 //!
 //! 1. Chunks and the records in them ascend by id.
 //! 2. `len` and `counts` are sums over the records.
-//! 3. `bounds` are at or below those of the chunks' records: as of the chunks while `bounds_stale`
-//!    is 0, and derived again after about as many removals as there are chunks.
+//! 3. `bounds` are at or below those of the `sections`, where there are any, and those at or below
+//!    those of the chunks; they are derived again when those of a chunk are.
 //! 4. `large_counts` has exactly the records whose count does not fit the record.
 
-use super::bounds::Bounds;
+use super::bounds::{Bounds, Times};
 use super::chunk::{CHUNK_MAX, Chunk, Spare};
 use super::failure::Failure;
 use super::record::{ConsumerId, DELAYED, Kind, LARGE_COUNT, PendingEntry, Record};
-use super::timing::Timing;
+use super::sections::Sections;
+use super::timing::{Scale, Timing};
 use crate::EntryId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 mod time_order;
 
+pub use time_order::AvailableEntries;
+
 /// An empty list keeps no more room than this, since there may be a million of them.
 const IDLE_ROOM_MAX: usize = if cfg!(test) { 4 } else { 64 };
-
-/// Removals, besides one per chunk, after which the oldest delivery time is derived again.
-const BOUND_STALE_MIN: usize = if cfg!(test) { 3 } else { 32 };
 
 /// The pending entries of one group. A clone shares all records, and costs the number of chunks.
 #[derive(Clone, Debug)]
@@ -32,7 +32,10 @@ pub struct PendingList {
     next_tie: u32,
     next_queue_place: u64,
     bounds: Bounds,
-    bounds_stale: usize,
+    /// Of a long list only.
+    sections: Option<Box<Sections>>,
+    /// Chunks whose bounds may be too low.
+    stale_chunks: usize,
     large_counts: BTreeMap<EntryId, u64>,
     spare: Option<Spare>,
     timing: Option<Box<Timing>>,
@@ -57,6 +60,18 @@ impl Counts {
     }
 }
 
+/// Of two fields, so that the others can be changed meanwhile.
+#[expect(clippy::ref_option, reason = "a field as it is")]
+fn scale_of(timing: &Option<Box<Timing>>, next_tie: u32) -> Scale<'_> {
+    Scale { timing: timing.as_deref(), next_tie }
+}
+
+/// One of the chunks was stale, and is, or not.
+#[inline]
+fn note_stale(stale_chunks: &mut usize, before: bool, after: bool) {
+    *stale_chunks = *stale_chunks + usize::from(after) - usize::from(before);
+}
+
 impl Default for PendingList {
     fn default() -> Self {
         Self {
@@ -66,7 +81,8 @@ impl Default for PendingList {
             next_tie: 0,
             next_queue_place: 0,
             bounds: Bounds::NONE,
-            bounds_stale: 0,
+            sections: None,
+            stale_chunks: 0,
             large_counts: BTreeMap::new(),
             spare: None,
             timing: None,
@@ -114,7 +130,7 @@ impl PendingList {
         }
         self.timing = timing.map(Box::new);
         for chunk in &mut self.chunks {
-            chunk.refresh_bounds(self.timing.as_deref());
+            chunk.refresh_bounds(scale_of(&self.timing, self.next_tie));
         }
         self.refresh_bounds();
     }
@@ -183,15 +199,15 @@ impl PendingList {
     /// will. See [`Self::settle_used_up`].
     #[must_use]
     pub fn used_up_bound_ms(&self) -> u64 {
-        self.bounds.used_up
+        self.bounds.used_up.time
     }
 
     /// Makes [`Self::used_up_bound_ms`] exact where it is that early. Costs the number of chunks,
     /// and of the records of those with such a bound.
     pub fn settle_used_up(&mut self, until_ms: u64) {
         for chunk in &mut self.chunks {
-            if chunk.bounds().used_up <= until_ms {
-                chunk.refresh_bounds(self.timing.as_deref());
+            if chunk.bounds().used_up.time <= until_ms {
+                chunk.refresh_bounds(scale_of(&self.timing, self.next_tie));
             }
         }
         self.refresh_bounds();
@@ -205,6 +221,7 @@ impl PendingList {
         self.chunks.capacity() * size_of::<Chunk>()
             + self.chunks.iter().map(Chunk::heap_bytes).sum::<usize>()
             + self.spare.as_ref().map_or(0, Spare::heap_bytes)
+            + self.sections.as_ref().map_or(0, |sections| sections.heap_bytes())
             + large
     }
 
@@ -242,25 +259,44 @@ impl PendingList {
             self.append_record(entry);
             return None;
         }
-        let index = self.chunk_at(entry.id);
-        match self.chunks[index].find(entry.id) {
-            Ok(at) => {
-                let before = self.entry(&self.chunks[index].records()[at]);
-                self.large_counts.remove(&entry.id);
-                let record = self.record(entry);
-                let replaced = self.chunks[index].replace(at, record, self.timing.as_deref());
-                self.counts.add(&record);
-                self.counts.take_away(&replaced);
-                self.note_time_added(&record);
-                self.note_time_removed(&replaced);
-                Some(before)
-            }
-            Err(at) => {
-                let record = self.record(entry);
-                self.insert_record(index, at, record);
+        self.upsert_within(entry, &mut (0, 0))
+    }
+
+    /// The same with many, and calls with each and what was there. Little is searched for where they
+    /// follow each other.
+    pub fn upsert_all(
+        &mut self,
+        entries: &[PendingEntry],
+        mut each: impl FnMut(Option<PendingEntry>, PendingEntry),
+    ) {
+        let mut near = (0, 0);
+        for &entry in entries {
+            let before = if self.last_id().is_none_or(|last| last < entry.id) {
+                self.append_record(entry);
                 None
-            }
+            } else {
+                self.upsert_within(entry, &mut near)
+            };
+            each(before, entry);
         }
+    }
+
+    /// The same where some are above it.
+    #[inline]
+    fn upsert_within(
+        &mut self,
+        entry: PendingEntry,
+        near: &mut (usize, usize),
+    ) -> Option<PendingEntry> {
+        if let Some((index, at)) = self.find_near(entry.id, *near) {
+            *near = (index, at + 1);
+            return Some(self.replace_record(index, at, entry));
+        }
+        let index = self.chunk_at(entry.id);
+        let at = self.chunks[index].find(entry.id).expect_err("it was looked for above");
+        let record = self.record(entry);
+        self.insert_record(index, at, record);
+        None
     }
 
     fn append_record(&mut self, entry: PendingEntry) {
@@ -268,79 +304,212 @@ impl PendingList {
         self.push_record(record);
     }
 
+    fn replace_record(&mut self, index: usize, at: usize, entry: PendingEntry) -> PendingEntry {
+        let before = self.entry(&self.chunks[index].records()[at]);
+        if !self.large_counts.is_empty() {
+            self.large_counts.remove(&entry.id);
+        }
+        let record = self.record(entry);
+        let scale = scale_of(&self.timing, self.next_tie);
+        let times = Times::of(&record, scale);
+        let chunk = &mut self.chunks[index];
+        let (bounds_before, was_stale) = (*chunk.bounds(), chunk.is_stale());
+        let replaced = chunk.replace(at, (record, times), scale);
+        note_stale(&mut self.stale_chunks, was_stale, chunk.is_stale());
+        self.counts.add(&record);
+        self.counts.take_away(&replaced.old);
+        if replaced.is_lower {
+            self.note_lower(index, times);
+        }
+        if replaced.is_derived {
+            self.note_raised(index, &bounds_before);
+        }
+        before
+    }
+
     /// Adds a record above all others.
     fn push_record(&mut self, record: Record) {
-        let timing = self.timing.as_deref();
+        let scale = scale_of(&self.timing, self.next_tie);
+        let times = Times::of(&record, scale);
         match self.chunks.back_mut() {
-            Some(tail) if !tail.is_full() => tail.push_back(record, timing),
+            Some(tail) if !tail.is_full() => {
+                if tail.push_back(record, times, scale) {
+                    self.note_lower(self.chunks.len() - 1, times);
+                }
+            }
             tail => {
                 let full_size = tail.is_some();
                 let spare = self.spare.take();
-                self.chunks.push_back(Chunk::open(record, full_size, spare, timing));
+                self.chunks.push_back(Chunk::open(record, times, full_size, spare, scale));
+                self.bounds.add(times, scale_of(&self.timing, self.next_tie));
+                self.note_chunk_inserted(self.chunks.len() - 1);
             }
         }
-        self.note_inserted(&record);
+        self.len += 1;
+        self.counts.add(&record);
     }
 
     fn insert_record(&mut self, index: usize, at: usize, record: Record) {
-        let timing = self.timing.as_deref();
+        let scale = scale_of(&self.timing, self.next_tie);
+        let times = Times::of(&record, scale);
         let chunk = &mut self.chunks[index];
         if chunk.is_full() {
-            let mut upper = chunk.split(timing);
+            let bounds_before = *chunk.bounds();
+            note_stale(&mut self.stale_chunks, chunk.is_stale(), false);
+            let mut upper = chunk.split(scale);
             match at.checked_sub(chunk.len()) {
-                Some(above) if above > 0 => upper.insert(above, record, timing),
-                _ => chunk.insert(at, record, timing),
-            }
+                Some(above) if above > 0 => upper.insert(above, record, times, scale),
+                _ => chunk.insert(at, record, times, scale),
+            };
             self.chunks.insert(index + 1, upper);
-        } else {
-            chunk.insert(at, record, timing);
+            self.bounds.add(times, scale_of(&self.timing, self.next_tie));
+            self.note_chunk_inserted(index + 1);
+            // Each half has its own bounds now.
+            if let Some(sections) = &mut self.sections {
+                sections.lower(
+                    index,
+                    self.chunks[index].bounds(),
+                    scale_of(&self.timing, self.next_tie),
+                );
+            }
+            self.note_raised(index, &bounds_before);
+        } else if chunk.insert(at, record, times, scale) {
+            self.note_lower(index, times);
         }
-        self.note_inserted(&record);
-    }
-
-    fn note_inserted(&mut self, record: &Record) {
         self.len += 1;
-        self.counts.add(record);
-        self.note_time_added(record);
+        self.counts.add(&record);
     }
 
+    /// A record came that makes bounds of its chunk lower.
     #[inline]
-    fn note_time_added(&mut self, record: &Record) {
-        self.bounds = self.bounds.min(Bounds::of(record, self.timing.as_deref()));
+    fn note_lower(&mut self, index: usize, times: Times) {
+        self.bounds.add(times, scale_of(&self.timing, self.next_tie));
+        if let Some(sections) = &mut self.sections {
+            sections.lower(
+                index,
+                self.chunks[index].bounds(),
+                scale_of(&self.timing, self.next_tie),
+            );
+        }
     }
 
-    #[inline]
-    fn note_time_removed(&mut self, record: &Record) {
-        let gone = Bounds::of(record, self.timing.as_deref());
-        if self.bounds_stale > 0 || self.bounds.may_rise_without(&gone) {
-            self.bounds_stale += 1;
-            if self.bounds_stale > self.chunks.len() + BOUND_STALE_MIN {
-                self.refresh_bounds();
+    /// Bounds of a chunk that were these, or of one that stood here, may have risen.
+    fn note_raised(&mut self, index: usize, before: &Bounds) {
+        if self.chunks.get(index).is_some_and(|chunk| chunk.bounds() == before) {
+            return;
+        }
+        if let Some(sections) = &mut self.sections {
+            sections.raise(index, &self.chunks, scale_of(&self.timing, self.next_tie));
+        }
+        if self.bounds.rests_on_any(before) {
+            self.derive_bounds();
+        }
+    }
+
+    /// What times are measured by.
+    fn scale(&self) -> Scale<'_> {
+        scale_of(&self.timing, self.next_tie)
+    }
+
+    fn has_exact_bounds(&self) -> bool {
+        self.stale_chunks == 0
+            && self.sections.as_ref().is_none_or(|sections| sections.has_exact_bounds())
+    }
+
+    fn derive_bounds(&mut self) {
+        self.bounds = match &self.sections {
+            Some(sections) => sections.least(self.scale()),
+            None => Bounds::min_of(self.chunks.iter().map(Chunk::bounds), self.scale()),
+        };
+    }
+
+    /// Derives the bounds of all sections and of all records from the chunks.
+    fn refresh_bounds(&mut self) {
+        self.stale_chunks = self.chunks.iter().filter(|chunk| chunk.is_stale()).count();
+        let are_worth_it = Sections::are_worth_it(self.chunks.len());
+        self.sections = are_worth_it
+            .then(|| Box::new(Sections::new(&self.chunks, scale_of(&self.timing, self.next_tie))));
+        self.derive_bounds();
+    }
+
+    fn note_chunk_inserted(&mut self, index: usize) {
+        match &mut self.sections {
+            Some(sections) => {
+                if sections.inserted(index, &self.chunks, scale_of(&self.timing, self.next_tie)) {
+                    self.derive_bounds();
+                }
+            }
+            None if Sections::are_worth_it(self.chunks.len()) => {
+                self.sections = Some(Box::new(Sections::new(
+                    &self.chunks,
+                    scale_of(&self.timing, self.next_tie),
+                )));
+            }
+            None => {}
+        }
+    }
+
+    fn note_chunk_removed(&mut self, index: usize, before: &Bounds) {
+        match &mut self.sections {
+            Some(sections) if Sections::are_worth_it(self.chunks.len()) => {
+                if sections.removed(index, &self.chunks, scale_of(&self.timing, self.next_tie)) {
+                    self.derive_bounds();
+                }
+            }
+            _ => {
+                if self.sections.take().is_some() {
+                    self.derive_bounds();
+                }
             }
         }
-    }
-
-    fn refresh_bounds(&mut self) {
-        let bounds = self.chunks.iter().map(Chunk::bounds);
-        self.bounds = bounds.fold(Bounds::NONE, |all, bounds| all.min(*bounds));
-        self.bounds_stale = 0;
+        self.note_raised(index, before);
     }
 
     /// Takes an entry out; returns it.
     pub fn remove(&mut self, id: EntryId) -> Option<PendingEntry> {
         let (index, at) = self.find(id)?;
+        Some(self.remove_at(index, at))
+    }
+
+    /// Takes entries out, and calls with each that was there. Little is searched for where they
+    /// follow each other.
+    pub fn remove_all(&mut self, ids: &[EntryId], mut each: impl FnMut(PendingEntry)) {
+        let mut near = (0, 0);
+        for &id in ids {
+            if let Some((index, at)) = self.find_near(id, near) {
+                each(self.remove_at(index, at));
+                near = (index, at);
+            }
+        }
+    }
+
+    /// Those of the ids that are pending. Little is searched for where they follow each other.
+    pub fn present(&self, ids: impl Iterator<Item = EntryId>) -> impl Iterator<Item = EntryId> {
+        let mut near = (0, 0);
+        ids.filter(move |id| {
+            let found = self.find_near(*id, near);
+            near = found.map_or(near, |(index, at)| (index, at + 1));
+            found.is_some()
+        })
+    }
+
+    fn remove_at(&mut self, index: usize, at: usize) -> PendingEntry {
         let chunk = &mut self.chunks[index];
-        let record = chunk.remove(at, self.timing.as_deref());
+        let (bounds_before, was_stale) = (*chunk.bounds(), chunk.is_stale());
+        let (record, is_derived) = chunk.remove(at, scale_of(&self.timing, self.next_tie));
         let len = chunk.len();
+        note_stale(&mut self.stale_chunks, was_stale, chunk.is_stale() && len > 0);
         let entry = self.entry(&record);
         self.note_removed(&record);
         if len == 0 {
-            self.drop_chunk(index);
-        } else if len <= CHUNK_MAX / 2 && self.chunks.len() > 1 {
+            self.drop_chunk(index, &bounds_before);
+        } else if is_derived {
+            self.note_raised(index, &bounds_before);
+        }
+        if len > 0 && len <= CHUNK_MAX / 2 && self.chunks.len() > 1 {
             self.merge_around(index);
         }
-        self.note_time_removed(&record);
-        Some(entry)
+        entry
     }
 
     fn note_removed(&mut self, record: &Record) {
@@ -351,10 +520,16 @@ impl PendingList {
         }
     }
 
-    fn drop_chunk(&mut self, index: usize) {
+    fn drop_chunk(&mut self, index: usize, bounds: &Bounds) {
         let chunk = self.chunks.remove(index).expect("the caller has just used it");
         self.spare = chunk.into_spare().or(self.spare.take());
-        self.limit_idle_room();
+        if self.chunks.is_empty() {
+            self.bounds = Bounds::NONE;
+            self.sections = None;
+            self.limit_idle_room();
+        } else {
+            self.note_chunk_removed(index, bounds);
+        }
     }
 
     fn limit_idle_room(&mut self) {
@@ -377,7 +552,20 @@ impl PendingList {
         let fits = self.chunks[index].len() + self.chunks[index + 1].len() <= CHUNK_MAX / 4 * 3;
         if fits {
             let next = self.chunks.remove(index + 1).expect("it was measured just now");
-            self.chunks[index].absorb(next, self.timing.as_deref());
+            let next_before = *next.bounds();
+            note_stale(&mut self.stale_chunks, next.is_stale(), false);
+            note_stale(&mut self.stale_chunks, self.chunks[index].is_stale(), false);
+            let bounds_before = self.chunks[index].bounds().min(next_before, self.scale());
+            self.chunks[index].absorb(next, scale_of(&self.timing, self.next_tie));
+            if let Some(sections) = &mut self.sections {
+                sections.lower(
+                    index,
+                    self.chunks[index].bounds(),
+                    scale_of(&self.timing, self.next_tie),
+                );
+            }
+            self.note_chunk_removed(index + 1, &next_before);
+            self.note_raised(index, &bounds_before);
         }
         fits
     }
@@ -389,7 +577,7 @@ impl PendingList {
         for chunk in &mut self.chunks {
             if chunk.may_have_owner(owner.0) {
                 self.len -= chunk.len();
-                chunk.remove_if(self.timing.as_deref(), |record| {
+                chunk.remove_if(scale_of(&self.timing, self.next_tie), |record| {
                     let is_gone = record.owner == Some(owner);
                     if is_gone && record.count == LARGE_COUNT {
                         large.push(record.id);
@@ -404,8 +592,9 @@ impl PendingList {
         }
         if self.len < before {
             self.pack();
-            self.refresh_bounds();
         }
+        // Of other owners' chunks, too, they may be derived again.
+        self.refresh_bounds();
         before - self.len
     }
 
@@ -416,7 +605,7 @@ impl PendingList {
             match self.chunks.back_mut() {
                 _ if chunk.len() == 0 => {}
                 Some(tail) if tail.len() + chunk.len() <= CHUNK_MAX / 4 * 3 => {
-                    tail.absorb(chunk, self.timing.as_deref());
+                    tail.absorb(chunk, scale_of(&self.timing, self.next_tie));
                 }
                 _ => self.chunks.push_back(chunk),
             }
@@ -480,6 +669,13 @@ impl PendingList {
         Some((index, self.chunks.get(index)?.find(id).ok()?))
     }
 
+    /// The same, looked for at a place first.
+    #[inline]
+    fn find_near(&self, id: EntryId, near: (usize, usize)) -> Option<(usize, usize)> {
+        let record = self.chunks.get(near.0).and_then(|chunk| chunk.records().get(near.1));
+        if record.is_some_and(|record| record.id == id) { Some(near) } else { self.find(id) }
+    }
+
     fn entry(&self, record: &Record) -> PendingEntry {
         let delivery_count = match record.count {
             LARGE_COUNT => self.large_counts.get(&record.id).copied().unwrap_or(LARGE_COUNT.into()),
@@ -529,7 +725,7 @@ impl PendingList {
     pub fn check(&self) {
         let mut previous = None;
         for chunk in &self.chunks {
-            chunk.check(self.timing.as_deref());
+            chunk.check(scale_of(&self.timing, self.next_tie));
             assert!(previous < Some(chunk.first_id()), "chunks do not overlap");
             previous = Some(chunk.last_id());
         }
@@ -541,8 +737,18 @@ impl PendingList {
         let large = records().filter(|record| record.count == LARGE_COUNT).map(|record| record.id);
         assert!(large.eq(self.large_counts.keys().copied()), "large counts");
         // Not against the chunks' bounds: one may be lower than what its chunk holds now.
-        let exact = Bounds::of_all(records(), self.timing.as_deref());
-        assert!(self.bounds.is_below(&exact), "bounds of times");
+        let stale = self.chunks.iter().filter(|chunk| chunk.is_stale()).count();
+        assert_eq!(self.stale_chunks, stale, "stale chunks");
+        let exact = Bounds::of_all(records(), scale_of(&self.timing, self.next_tie));
+        assert!(self.bounds.is_below(&exact, self.scale()), "bounds of times");
+        assert!(!self.has_exact_bounds() || self.bounds == exact, "exact bounds");
+        if let Some(sections) = &self.sections {
+            sections.check(&self.chunks, scale_of(&self.timing, self.next_tie));
+            assert!(
+                self.bounds.is_below(&sections.least(self.scale()), self.scale()),
+                "bounds of sections"
+            );
+        }
         let empty_room = self.spare.as_ref().map_or(0, Spare::room);
         assert!(self.len > 0 || empty_room <= IDLE_ROOM_MAX, "room of an empty list");
     }
@@ -550,7 +756,7 @@ impl PendingList {
     /// To see how closely it follows removals; `None` when nothing is owned.
     #[cfg(test)]
     pub(super) fn oldest_bound_ms(&self) -> Option<u64> {
-        (self.unowned_len() < self.len).then_some(self.bounds.delivery)
+        (self.unowned_len() < self.len).then_some(self.bounds.oldest_delivery())
     }
 
     /// Starts the tie counter at `tie`, to see it wrap.

@@ -12,11 +12,12 @@ mod chunk;
 mod failure;
 mod list;
 mod record;
+mod sections;
 mod timing;
 mod walk;
 
 pub use failure::Failure;
-pub use list::PendingList;
+pub use list::{AvailableEntries, PendingList};
 pub use record::{ConsumerId, PendingEntry};
 pub use timing::Timing;
 

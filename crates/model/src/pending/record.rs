@@ -70,18 +70,40 @@ pub(super) enum Kind {
 
 const _: () = assert!(size_of::<Record>() == 40);
 
-/// Place in time order: the queue, then what is delayed, then owned records by time and tie.
+/// Place in time order: the queue, then what is delayed, then owned records by time and tie. The
+/// last byte is left for a place in a chunk. One number, since lists of them are sorted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct TimeKey {
-    pub(super) kind: Kind,
-    pub(super) time: u64,
-    pub(super) tie_rank: u32,
-}
+pub(super) struct TimeKey(u128);
 
 impl TimeKey {
+    #[inline]
+    pub(super) fn new(kind: Kind, time: u64, tie_rank: u32) -> Self {
+        Self((kind as u128) << 104 | u128::from(time) << 40 | u128::from(tie_rank) << 8)
+    }
+
     /// At or before every record of this kind and time.
     pub(super) fn lowest(kind: Kind, time: u64) -> Self {
-        Self { kind, time, tie_rank: 0 }
+        Self::new(kind, time, 0)
+    }
+
+    #[inline]
+    pub(super) fn with_place(self, place: u8) -> Self {
+        Self(self.0 | u128::from(place))
+    }
+
+    #[inline]
+    pub(super) fn place(self) -> usize {
+        usize::from(self.0 as u8)
+    }
+
+    /// The same for every place.
+    #[inline]
+    pub(super) fn without_place(self) -> Self {
+        Self(self.0 & !0xff)
+    }
+
+    pub(super) fn time(self) -> u64 {
+        (self.0 >> 40) as u64
     }
 }
 
@@ -98,11 +120,5 @@ impl Record {
     /// Whether it failed for good.
     pub(super) fn is_doomed(&self) -> bool {
         self.time == PendingEntry::NEVER && self.kind() == Kind::Delayed
-    }
-
-    /// What decides between owned records of one time. `next_tie` is the list's counter: ranks hold
-    /// across its wrap.
-    pub(super) fn tie_rank(&self, next_tie: u32) -> u32 {
-        if self.owner.is_some() { self.tie.wrapping_sub(next_tie) } else { 0 }
     }
 }

@@ -233,6 +233,12 @@ fn compare_times(list: &PendingList, model: &Reference) {
                 let found = list.available(now_ms, has_unowned, visibility_ms, idle_ms);
                 assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
             }
+            let is_meant = |e: &PendingEntry| is_meant(e) && at(e) < u64::MAX;
+            let all = model.range(EntryId::MIN, EntryId::MAX).into_iter();
+            let mut settled = list.clone();
+            let first_ms = settled.next_available_ms(has_unowned, visibility_ms, idle_ms);
+            settled.check();
+            assert_eq!(first_ms, all.filter(is_meant).map(|e| at(&e)).min());
         }
         for unowned_after_ms in [None, Some(0), Some(3), Some(7)] {
             // In the order of the times; what has the same may be in any.
@@ -254,12 +260,17 @@ fn compare_times(list: &PendingList, model: &Reference) {
     };
     for until_ms in [0, 3, 100] {
         let is_meant = |e: &PendingEntry| model.is_used_up(e) && goes_at(e) <= until_ms;
-        let mut found: Vec<_> = list.used_up_until(until_ms).collect();
-        assert!(found.is_sorted_by_key(goes_at));
+        let found: Vec<_> = list.used_up_until(until_ms).collect();
         assert!(found.iter().all(|entry| list.is_used_up(entry.id)));
-        found.sort_by_key(|entry| entry.id);
-        let expected = model.range(EntryId::MIN, EntryId::MAX).into_iter().filter(is_meant);
-        assert_eq!(found, expected.collect::<Vec<_>>());
+        // Of one time, what has no owner comes first, in the order of ids.
+        let key = |e: &PendingEntry| is_meant(e).then(|| (goes_at(e), e.owner.is_some()));
+        let order = |(e, upsert): &(PendingEntry, u64)| {
+            Some((key(e)?, if e.owner.is_some() { *upsert } else { 0 }, e.id))
+        };
+        let mut expected: Vec<_> = model.records.iter().filter_map(order).collect();
+        expected.sort_unstable();
+        let expected = expected.into_iter().map(|(.., id)| id);
+        assert!(found.iter().map(|entry| entry.id).eq(expected));
         let mut settled = list.clone();
         settled.settle_used_up(until_ms);
         settled.check();

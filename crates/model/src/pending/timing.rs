@@ -17,6 +17,23 @@ pub struct Timing {
     pub deliveries_max: Option<u32>,
 }
 
+/// What times of a list are measured by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scale<'a> {
+    pub(super) timing: Option<&'a Timing>,
+    /// The list's counter.
+    pub(super) next_tie: u32,
+}
+
+impl Scale<'_> {
+    /// The place of a tie among those of one time; holds across the counter's wrap. What has none
+    /// comes first.
+    #[inline]
+    pub(super) fn rank(self, tie: Option<u32>) -> u32 {
+        tie.map_or(0, |tie| tie.wrapping_sub(self.next_tie))
+    }
+}
+
 impl Timing {
     /// When an owned record is available, without the time that all share.
     pub(super) fn due(&self, record: &Record) -> u64 {

@@ -268,7 +268,7 @@ impl Stream {
             let Some(group) = group else { continue };
             let mut count = 0;
             while let Some(first) = group.pending().first_id().filter(|first| *first < before) {
-                group.remove_pending(first, settled);
+                group.remove_pending(&[first], settled);
                 count += 1;
             }
             if let Some(order) = group.order() {

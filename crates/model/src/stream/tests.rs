@@ -296,8 +296,8 @@ impl World {
                 let before = pending.len();
                 pending.retain(|(record, _)| record.id != entry);
                 assert_eq!(
-                    self.stream.remove_pending(id, entry, crate::Settled::Acked),
-                    pending.len() < before
+                    self.stream.remove_pending(id, &[entry], crate::Settled::Acked),
+                    before - pending.len()
                 );
             }
             _ => self.apply_to_consumers(step, at, id),
@@ -327,9 +327,9 @@ impl World {
                 let before = self.stream.group(group).clone();
                 let new = self.reference.deliver(at, consumer, now_ms, count, noack);
                 let (position, read) = self.stream.position_after(&before, new.iter().copied());
-                let pending = if noack { [].iter() } else { new.iter() };
-                let became_active = pending.len() > 0;
-                self.stream.deliver(group, id, now_ms, pending.copied());
+                let pending = if noack { &[] } else { &new[..] };
+                let became_active = !pending.is_empty();
+                self.stream.deliver(group, id, now_ms, pending);
                 self.stream.set_group_position(group, position, read);
                 self.stream.touch_consumer(group, id, now_ms, became_active);
             }
@@ -347,7 +347,7 @@ impl World {
                     available_at_ms: 0,
                     delivery_count: count,
                 };
-                self.stream.set_pending(group, record);
+                self.stream.set_pending(group, &[record]);
                 self.reference.set_pending(at, record);
             }
             _ => unreachable!("all other steps are handled above"),

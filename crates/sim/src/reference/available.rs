@@ -1,6 +1,7 @@
 //! What of a group's pending entries may be handed out, and when.
 
 use super::group::{Group, NEVER, Pending};
+use super::waiters::WaitedGroup;
 use super::{Reference, Stream};
 use crate::command::{From, Read, Reader, Text};
 
@@ -70,19 +71,17 @@ impl Group {
         free
     }
 
-    /// When something becomes available to a waiting reader, as far as can be told now.
+    /// When something becomes available to a waiting reader that claims, as far as can be told now.
     fn next_ms(&self, stream: &Stream, reader: &Reader, now_ms: u64) -> Option<u64> {
         let is_managed = self.is_managed_for(reader);
-        if self.policy.is_paused || !is_managed && reader.claim_min_idle_ms.is_none() {
-            return None;
-        }
+        let min_idle_ms = reader.claim_min_idle_ms.filter(|_| !self.policy.is_paused)?;
         let is_full = is_managed && self.places() == 0;
         let at_ms = |pending: &Pending| match pending.owner {
             // Whoever waits is told of a free place.
             None if is_full && pending.available_at_ms <= now_ms => None,
             None => Some(pending.available_at_ms),
             Some(_) => {
-                let idle = reader.claim_min_idle_ms.map(|ms| pending.at_ms.saturating_add(ms));
+                let idle = Some(pending.at_ms.saturating_add(min_idle_ms));
                 self.free_from(pending).filter(|_| is_managed).into_iter().chain(idle).min()
             }
         };
@@ -90,8 +89,24 @@ impl Group {
         let found = records.filter(|p| !self.is_used_up(p) && stream.has(p.id)).filter_map(at_ms);
         // What is delivered from now on is not available before.
         let visibility_ms = Some(self.policy.visibility_ms).filter(|ms| is_managed && *ms > 0);
-        let later = visibility_ms.into_iter().chain(reader.claim_min_idle_ms);
-        found.chain(later.min().map(|ms| now_ms.saturating_add(ms))).min()
+        let later_ms = visibility_ms.into_iter().chain([min_idle_ms]).min();
+        found.chain(later_ms.map(|ms| now_ms.saturating_add(ms))).min()
+    }
+
+    /// When it has something to hand out again, whether the entry is there or gone.
+    fn hands_out_ms(&self, now_ms: u64) -> Option<u64> {
+        if !self.policy.is_managed() || self.policy.is_paused {
+            return None;
+        }
+        let is_full = self.places() == 0;
+        // Whoever waits is told of a free place, and looks again then.
+        let is_meant =
+            |pending: &&Pending| !self.is_used_up(pending) && (pending.owner.is_some() || !is_full);
+        let found = self.pending.iter().filter(is_meant).filter_map(|it| self.free_from(it));
+        // What is delivered from now on is not available before.
+        let visibility_ms = Some(self.policy.visibility_ms).filter(|ms| *ms > 0);
+        let later_ms = visibility_ms.map(|ms| now_ms.saturating_add(ms));
+        Some(found.chain(later_ms).min()?.max(now_ms + 1))
     }
 }
 
@@ -100,14 +115,20 @@ impl Reference {
     pub(super) fn claim_at(&mut self, db: u8, read: &Read) -> Option<u64> {
         let reader = read.group.as_ref()?;
         let now_ms = self.now.steady_ms;
-        let mut times: Vec<u64> =
-            reader.claim_min_idle_ms.into_iter().map(|ms| now_ms + ms).collect();
+        let mut times = vec![now_ms + reader.claim_min_idle_ms?];
         for (key, _) in read.streams.iter().filter(|(_, from)| *from == From::New) {
             let Ok(Some(stream)) = self.stream(db, key) else { continue };
             let Some(group) = stream.groups.get(&reader.group) else { continue };
             times.extend(group.next_ms(stream, reader, now_ms));
         }
         Some(times.into_iter().min()?.max(now_ms + 1))
+    }
+
+    /// When a managed group has something to hand out again to those that wait for it.
+    pub(super) fn group_time(&mut self, (db, key, group): &WaitedGroup) -> Option<u64> {
+        let now_ms = self.now.steady_ms;
+        let stream = self.stream(*db, key).ok().flatten()?;
+        stream.groups.get(group)?.hands_out_ms(now_ms)
     }
 
     /// Some entries of a stream may have no owner any more: where that counts, somebody may be

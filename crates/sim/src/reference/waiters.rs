@@ -3,7 +3,8 @@
 //! A change signals a key; when its record group ends, those that wait for the key are tried again:
 //! after an addition each group's readers while there is something for them, after a removal all of
 //! them (they may be refused), after a nack those that claim. Each that is served is a record group
-//! of its own.
+//! of its own. A reader that claims has a time of its own; those of a managed group that do not
+//! share the group's.
 
 use std::collections::BTreeSet;
 
@@ -30,11 +31,14 @@ pub(crate) struct Waiter {
     pub(crate) db: u8,
     pub(crate) read: Read,
     pub(crate) deadline_ms: Option<u64>,
-    /// When something pending becomes old enough for it.
+    /// Of one that claims: when something pending becomes old enough for it.
     pub(crate) claim_at_ms: Option<u64>,
     /// Nobody is there any more.
     pub(crate) is_closed: bool,
 }
+
+/// A group that somebody waits for: database, key, name.
+pub(super) type WaitedGroup = (u8, Text, Text);
 
 /// What became of a read that was tried again.
 #[derive(Debug)]
@@ -57,6 +61,22 @@ impl Waiter {
 
     fn claims(&self) -> bool {
         self.read.group.as_ref().is_some_and(|reader| reader.claim_min_idle_ms.is_some())
+    }
+
+    /// Whether it waits for what a managed group hands out again, as the group says.
+    fn follows_group(&self) -> bool {
+        let reader = self.read.group.as_ref();
+        reader.is_some_and(|reader| !reader.noack && reader.claim_min_idle_ms.is_none())
+    }
+
+    fn is_of(&self, (db, key, group): &WaitedGroup) -> bool {
+        self.waits_for(*db, key) && self.group() == Some(group)
+    }
+
+    fn followed_groups(&self) -> Vec<WaitedGroup> {
+        let Some(group) = self.group().filter(|_| self.follows_group()) else { return Vec::new() };
+        let keys = self.read.streams.iter();
+        keys.map(|(key, _)| (self.db, key.clone(), group.clone())).collect()
     }
 }
 
@@ -81,7 +101,33 @@ impl Reference {
         let mut waiter =
             Waiter { client, db, read, deadline_ms, claim_at_ms: None, is_closed: false };
         waiter.claim_at_ms = self.claim_at(db, &waiter.read);
+        let followed = waiter.followed_groups();
         self.waiters.push(waiter);
+        for group in followed {
+            if !self.group_times.contains_key(&group) {
+                self.set_group_time(&group);
+            }
+        }
+    }
+
+    fn set_group_time(&mut self, group: &WaitedGroup) {
+        let at_ms = self.group_time(group);
+        self.group_times.remove(group);
+        if self.waiters.iter().any(|waiter| waiter.is_of(group)) {
+            self.group_times.extend(at_ms.map(|at_ms| (group.clone(), at_ms)));
+        }
+    }
+
+    /// Somebody found nothing: a group may be another one by now, or have a place free.
+    fn follow_again(&mut self, client: usize) {
+        let Some(waiter) = self.waiter_mut(client) else { return };
+        for group in waiter.followed_groups() {
+            let found = self.state.stream(group.0, &group.1).and_then(|s| s.groups.get(&group.2));
+            let is_limited = found.is_some_and(|found| found.policy.in_flight_max > 0);
+            if is_limited || !self.group_times.contains_key(&group) {
+                self.set_group_time(&group);
+            }
+        }
     }
 
     pub(crate) fn waiter_mut(&mut self, client: usize) -> Option<&mut Waiter> {
@@ -90,6 +136,8 @@ impl Reference {
 
     pub(crate) fn unpark(&mut self, client: usize) {
         self.waiters.retain(|waiter| waiter.client != client);
+        let waiters = &self.waiters;
+        self.group_times.retain(|group, _| waiters.iter().any(|waiter| waiter.is_of(group)));
     }
 
     /// Tries those that the record group made ready; in the order of the attempts.
@@ -150,6 +198,7 @@ impl Reference {
                 let is_closed = self.waiter_mut(client).is_none_or(|waiter| waiter.is_closed);
                 self.attempt(client, attempts);
                 if !is_closed && self.waiter_mut(client).is_some() {
+                    self.follow_again(client);
                     break;
                 }
             }
@@ -157,10 +206,18 @@ impl Reference {
     }
 
     fn retry(&mut self, db: u8, key: &Text, attempts: &mut Vec<Attempt>) {
+        let groups = self.waited_groups(db, key);
         for client in self.clients(|w| w.waits_for(db, key) && w.group().is_some()) {
             self.attempt(client, attempts);
             self.set_claim_time(client);
         }
+        groups.iter().for_each(|group| self.set_group_time(group));
+    }
+
+    fn waited_groups(&self, db: u8, key: &Text) -> BTreeSet<WaitedGroup> {
+        let waiting = self.waiters.iter().filter(|waiter| waiter.waits_for(db, key));
+        let groups = waiting.filter_map(Waiter::group);
+        groups.map(|group| (db, key.clone(), group.clone())).collect()
     }
 
     /// Those that take over what is pending: by CLAIM, or since the group is managed. Of a managed
@@ -175,6 +232,7 @@ impl Reference {
         let groups = self.state.stream(db, key).map(|stream| &stream.groups);
         let managed = groups.into_iter().flatten().filter(|(_, group)| group.policy.is_managed());
         let mut managed: BTreeSet<Text> = managed.map(|(name, _)| name.clone()).collect();
+        let waited = self.waited_groups(db, key);
         for client in self.clients(|w| w.waits_for(db, key) && w.group().is_some()) {
             let Some(waiter) = self.waiter_mut(client).cloned() else { continue };
             let group = waiter.group().expect("it is for a group");
@@ -183,12 +241,15 @@ impl Reference {
             }
             self.attempt(client, attempts);
             let waits_on = !waiter.is_closed && self.waiter_mut(client).is_some();
-            if waits_on && !waiter.claims() && !is_rescheduled {
+            if waits_on && waiter.follows_group() {
                 managed.remove(group);
             }
             if is_rescheduled {
                 self.set_claim_time(client);
             }
+        }
+        if is_rescheduled {
+            waited.iter().for_each(|group| self.set_group_time(group));
         }
     }
 
@@ -277,25 +338,58 @@ impl Reference {
         Some(client)
     }
 
-    /// Whether [`Self::claim_due`] would try one.
+    /// Whether [`Self::claim_due`] would look for one.
     pub(crate) fn is_claim_due(&self) -> bool {
-        let at_ms = self.waiters.iter().filter_map(|waiter| waiter.claim_at_ms).min();
+        let at_ms = self.waiters.iter().filter_map(|waiter| waiter.claim_at_ms);
+        let at_ms = at_ms.chain(self.group_times.values().copied()).min();
         at_ms.is_some_and(|at_ms| at_ms <= self.now.steady_ms)
     }
 
     /// Tries the longest waiting read for which something pending should be old enough by now.
     pub(crate) fn claim_due(&mut self, now: Moment) -> Vec<Attempt> {
         self.begin(now);
-        let is_due =
-            |waiter: &&Waiter| waiter.claim_at_ms.is_some_and(|at_ms| at_ms <= now.steady_ms);
         let mut attempts = Vec::new();
-        let Some(client) = self.waiters.iter().find(is_due).map(|waiter| waiter.client) else {
-            return attempts;
-        };
-        self.attempt(client, &mut attempts);
-        self.set_claim_time(client);
+        let is_due = |at_ms: u64| at_ms <= now.steady_ms;
+        let follower = self.due_follower(now);
+        let claimer = self.waiters.iter().position(|w| w.claim_at_ms.is_some_and(is_due));
+        match (claimer, follower) {
+            (Some(claimer), follower) if follower.as_ref().is_none_or(|(it, _)| claimer < *it) => {
+                let client = self.waiters[claimer].client;
+                self.attempt(client, &mut attempts);
+                self.set_claim_time(client);
+            }
+            (_, Some((place, group))) => {
+                let client = self.waiters[place].client;
+                self.attempt(client, &mut attempts);
+                if self.waiter_mut(client).is_some() {
+                    self.set_group_time(&group);
+                }
+            }
+            (_, None) => {}
+        }
         attempts.extend(self.serve());
         attempts
+    }
+
+    /// The longest waiting read of a group whose time has come. A time that concerns nobody goes.
+    fn due_follower(&mut self, now: Moment) -> Option<(usize, WaitedGroup)> {
+        let due = self.group_times.iter().filter(|(_, at_ms)| **at_ms <= now.steady_ms);
+        let mut due: Vec<_> = due.map(|(group, at_ms)| (*at_ms, group.clone())).collect();
+        due.sort();
+        let mut first: Option<(usize, WaitedGroup)> = None;
+        for (_, group) in due {
+            let follows = |waiter: &Waiter| {
+                waiter.follows_group() && !waiter.is_closed && waiter.is_of(&group)
+            };
+            match self.waiters.iter().position(follows) {
+                None => _ = self.group_times.remove(&group),
+                Some(place) if first.as_ref().is_none_or(|(before, _)| place < *before) => {
+                    first = Some((place, group));
+                }
+                Some(_) => {}
+            }
+        }
+        first
     }
 }
 

@@ -1,9 +1,32 @@
 //! What of the list is available, when, and in which order.
 
-use super::PendingList;
+use super::{PendingList, note_stale, scale_of};
 use crate::EntryId;
 use crate::pending::record::PendingEntry;
 use crate::pending::walk::{Available, Selection, Walk};
+
+/// What may be taken over, in the order in which it is.
+#[derive(Debug)]
+pub struct AvailableEntries<'a> {
+    list: &'a PendingList,
+    walk: Option<Walk<'a>>,
+}
+
+impl AvailableEntries<'_> {
+    /// Where the list looked too early: give that to [`PendingList::settle`].
+    pub fn stale(&self) -> impl Iterator<Item = EntryId> {
+        self.walk.iter().flat_map(Walk::stale)
+    }
+}
+
+impl Iterator for AvailableEntries<'_> {
+    type Item = PendingEntry;
+
+    fn next(&mut self) -> Option<PendingEntry> {
+        let (record, _) = self.walk.as_mut()?.next()?;
+        Some(self.list.entry(record))
+    }
+}
 
 impl PendingList {
     /// All entries in time order: the queue of those without an owner, in the order in which they
@@ -16,12 +39,13 @@ impl PendingList {
     /// The queue, then what was delivered until then, oldest first: what may be taken over in a
     /// group without a policy.
     ///
-    /// Costs nothing when there is none and none was removed lately; else the number of chunks with
-    /// such entries to start, then little for each entry taken. The same holds for the others here.
-    pub fn oldest_until(&self, until_ms: u64) -> impl Iterator<Item = PendingEntry> + '_ {
-        let none = self.counts.queued == 0 && self.bounds.delivery > until_ms;
+    /// Costs nothing when there is none and none was removed lately; else about the square root of the
+    /// number of chunks to start, then little for each entry taken. The same holds for the others.
+    #[must_use]
+    pub fn oldest_until(&self, until_ms: u64) -> AvailableEntries<'_> {
+        let none = self.counts.queued == 0 && self.bounds.delivery.time > until_ms;
         let walk = (!none).then(|| self.walk(Selection::Delivered { until_ms }));
-        walk.into_iter().flatten().map(|(record, _)| self.entry(record))
+        AvailableEntries { list: self, walk }
     }
 
     /// What may be handed out in a managed group, but for what is used up: the queue, what has a
@@ -29,13 +53,14 @@ impl PendingList {
     ///
     /// `has_unowned`: those without an owner, too. `visibility_ms`: how long an owned one is not
     /// available; 0: for ever. `min_idle_ms`: one that is idle for so long is, whatever else holds.
+    #[must_use]
     pub fn available(
         &self,
         now_ms: u64,
         has_unowned: bool,
         visibility_ms: u64,
         min_idle_ms: Option<u64>,
-    ) -> impl Iterator<Item = PendingEntry> + '_ {
+    ) -> AvailableEntries<'_> {
         let visibility_ms = (visibility_ms > 0).then_some(visibility_ms);
         let available = Available {
             delayed_until_ms: has_unowned.then_some(now_ms),
@@ -43,14 +68,25 @@ impl PendingList {
             idle_until_ms: min_idle_ms.and_then(|ms| now_ms.checked_sub(ms)),
             is_by_delivery: min_idle_ms.is_some(),
         };
-        let due = if self.timing.is_some() { self.bounds.due } else { self.bounds.delivery };
         let until = |bound: u64, limit: Option<u64>| limit.is_some_and(|limit| bound <= limit);
         let some = has_unowned && self.counts.queued > 0
             || until(self.bounds.delay, available.delayed_until_ms)
-            || until(due, available.due_until_ms)
-            || until(self.bounds.delivery, available.idle_until_ms);
+            || until(self.bounds.due.time, available.due_until_ms)
+            || until(self.bounds.delivery.time, available.idle_until_ms);
         let walk = some.then(|| self.walk(Selection::Available(available)));
-        walk.into_iter().flatten().map(|(record, _)| self.entry(record))
+        AvailableEntries { list: self, walk }
+    }
+
+    /// Derives again when what is there is available, so that nobody looks there too early again.
+    pub fn settle(&mut self, stale: &[EntryId]) {
+        for &id in stale {
+            let index = self.chunk_at(id);
+            let Some(chunk) = self.chunks.get_mut(index) else { continue };
+            let before = *chunk.bounds();
+            note_stale(&mut self.stale_chunks, chunk.is_stale(), false);
+            chunk.refresh_bounds(scale_of(&self.timing, self.next_tie));
+            self.note_raised(index, &before);
+        }
     }
 
     /// What is available now or will be, and from when on, earliest first: 0 for the queue. With
@@ -62,14 +98,32 @@ impl PendingList {
         visibility_ms: u64,
         min_idle_ms: Option<u64>,
     ) -> impl Iterator<Item = (PendingEntry, u64)> + '_ {
-        let visibility_ms = if visibility_ms == 0 { u64::MAX } else { visibility_ms };
-        let min_idle_ms = min_idle_ms.unwrap_or(u64::MAX);
-        let walk = self.walk(Selection::Upcoming { unowned_after_ms, visibility_ms, min_idle_ms });
-        walk.map(|(record, key)| (self.entry(record), key.time))
+        let walk = self.walk(Selection::upcoming(unowned_after_ms, visibility_ms, min_idle_ms));
+        walk.map(|(record, key)| (self.entry(record), key.time()))
     }
 
-    /// When the owned entry was delivered that was delivered first. Costs the number of chunks, and
-    /// of the records of a few.
+    /// When the first of them is available, with what has no owner or without. Costs nothing where
+    /// nobody removed the first ones lately.
+    pub fn next_available_ms(
+        &mut self,
+        has_unowned: bool,
+        visibility_ms: u64,
+        min_idle_ms: Option<u64>,
+    ) -> Option<u64> {
+        let unowned_after_ms = (!has_unowned).then_some(u64::MAX);
+        let selection = Selection::upcoming(unowned_after_ms, visibility_ms, min_idle_ms);
+        let bound = selection.bound(&self.bounds, self.scale())?;
+        if self.has_exact_bounds() {
+            return Some(bound.time());
+        }
+        let mut walk = self.walk(selection);
+        let first_ms = walk.next().map(|(_, key)| key.time());
+        let stale: Vec<_> = walk.stale().collect();
+        self.settle(&stale);
+        first_ms
+    }
+
+    /// When the owned entry was delivered that was delivered first.
     #[must_use]
     pub fn oldest_delivery_ms(&self) -> Option<u64> {
         self.walk(Selection::Owned).map(|(record, _)| record.time).next()
@@ -77,7 +131,7 @@ impl PendingList {
 
     /// What is used up and has to go until then, the longest ago first.
     pub fn used_up_until(&self, until_ms: u64) -> impl Iterator<Item = PendingEntry> + '_ {
-        let some = self.bounds.used_up <= until_ms;
+        let some = self.bounds.used_up.time <= until_ms;
         let walk = some.then(|| self.walk(Selection::UsedUp { until_ms }));
         walk.into_iter().flatten().map(|(record, _)| self.entry(record))
     }
@@ -91,6 +145,7 @@ impl PendingList {
     }
 
     fn walk(&self, selection: Selection) -> Walk<'_> {
-        Walk::new(self.chunks.iter(), selection, self.timing.as_deref(), self.next_tie)
+        let sections = self.sections.as_deref();
+        Walk::new(&self.chunks, sections, selection, self.scale())
     }
 }

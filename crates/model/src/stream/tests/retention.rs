@@ -112,13 +112,13 @@ impl World {
             for entry in (0..ids.len()).filter(|entry| self.is_pending(*entry, group)) {
                 stream.set_pending(
                     id,
-                    PendingEntry {
+                    &[PendingEntry {
                         id: ids[entry],
                         owner: None,
                         delivered_at_ms: 0,
                         available_at_ms: 0,
                         delivery_count: 1,
-                    },
+                    }],
                 );
             }
         }
@@ -231,9 +231,9 @@ fn what_went_is_counted_for_each_group() {
         delivery_count: 1,
     };
     for ms in [1, 2, 4] {
-        stream.set_pending(groups[0], record(ms));
+        stream.set_pending(groups[0], &[record(ms)]);
     }
-    stream.set_pending(groups[2], record(3));
+    stream.set_pending(groups[2], &[record(3)]);
     let dropped = stream.drop_before(EntryId::new(4, 0));
     assert_eq!(dropped.entries, 3);
     assert_eq!(dropped.pending, [(groups[0], 2), (groups[2], 1)]);

@@ -52,7 +52,7 @@ fn read(stream: &mut Stream, count: usize) {
     let new: Vec<_> = new.expect("all is in memory").ids().collect();
     let (position, entries_read) = stream.position_after(&group, new.iter().copied());
     let consumer = group.find_consumer(b"c").expect("there is one");
-    stream.deliver(GROUP, consumer, 5, new.into_iter());
+    stream.deliver(GROUP, consumer, 5, &new);
     stream.set_group_position(GROUP, position, entries_read);
 }
 
@@ -150,7 +150,7 @@ fn acked_skips_what_is_pending_and_goes_on() {
     let mut stream = with_group(stream(6, 2));
     read(&mut stream, 6);
     for ms in [2, 4, 5] {
-        assert!(stream.remove_pending(GROUP, EntryId::new(ms, 0), Settled::Acked));
+        assert_eq!(stream.remove_pending(GROUP, &[EntryId::new(ms, 0)], Settled::Acked), 1);
     }
     let options =
         TrimOptions { references: References::Acked, ..exactly(TrimBy::MinId(EntryId::new(5, 0))) };
@@ -166,7 +166,7 @@ fn whether_an_entry_is_referenced_follows_the_slowest_group_at_once() {
     read(&mut stream, 1);
     let first = EntryId::new(1, 0);
     assert!(stream.is_referenced(first), "pending");
-    stream.remove_pending(GROUP, first, Settled::Acked);
+    stream.remove_pending(GROUP, &[first], Settled::Acked);
     assert!(!stream.is_referenced(first));
     let slow = stream.next_group_id();
     stream.create_group(slow, b"slow", EntryId::MIN, None);
@@ -247,7 +247,7 @@ fn a_deleted_consumer_takes_its_records_and_leaves_unowned_ones() {
         available_at_ms: 0,
         delivery_count: 1,
     };
-    stream.set_pending(GROUP, back);
+    stream.set_pending(GROUP, &[back]);
     let consumer = stream.group(GROUP).find_consumer(b"c").expect("there is one");
     assert_eq!(stream.delete_consumer(GROUP, consumer), 2);
     stream.check();
