@@ -3,21 +3,16 @@
 use super::record::{Kind, Record};
 use super::timing::{Scale, Timing};
 
-/// A time of a record, and what decides between equal ones where it has an owner. Without the
-/// latter whoever looks for the first of very many that were delivered at once would look at all.
+/// A time of a record with an owner, and what decides between equal ones. Without the latter
+/// whoever looks for the first of very many that were delivered at once would look at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moment {
     pub(super) time: u64,
-    pub(super) tie: Option<u32>,
+    pub(super) tie: u32,
 }
 
 impl Moment {
-    const NEVER: Self = Self { time: u64::MAX, tie: None };
-
-    #[inline]
-    fn of(record: &Record, time: u64) -> Self {
-        Self { time, tie: record.owner.map(|_| record.tie) }
-    }
+    const NEVER: Self = Self { time: u64::MAX, tie: 0 };
 
     #[inline]
     fn is_before(self, other: Self, scale: Scale<'_>) -> bool {
@@ -31,13 +26,40 @@ impl Moment {
     }
 }
 
+/// When a used-up record goes. Of one time, one without an owner goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) time: u64,
+    tie: Option<u32>,
+}
+
+impl End {
+    const NEVER: Self = Self { time: u64::MAX, tie: None };
+
+    fn of(record: &Record, time: u64) -> Self {
+        Self { time, tie: record.owner.map(|_| record.tie) }
+    }
+
+    pub(super) fn rank(self, scale: Scale<'_>) -> u32 {
+        self.tie.map_or(0, |tie| scale.rank(tie))
+    }
+
+    fn is_before(self, other: Self, scale: Scale<'_>) -> bool {
+        (self.time, self.rank(scale)) < (other.time, other.rank(scale))
+    }
+
+    fn min(self, other: Self, scale: Scale<'_>) -> Self {
+        if other.is_before(self, scale) { other } else { self }
+    }
+}
+
 /// The times of one record: what it adds to the [`Bounds`] of all.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Times {
     Owned { delivery: Moment, due: Moment },
     Queued { place: u64 },
     Delayed { until: u64 },
-    UsedUp { delivery: Option<u64>, goes_at: Moment },
+    UsedUp { delivery: Option<u64>, goes_at: End },
 }
 
 impl Times {
@@ -51,11 +73,9 @@ impl Times {
 
     #[inline]
     fn untimed(record: &Record, due: u64) -> Self {
+        let at = |time| Moment { time, tie: record.tie };
         match record.kind() {
-            Kind::Owned => Self::Owned {
-                delivery: Moment::of(record, record.time),
-                due: Moment::of(record, due),
-            },
+            Kind::Owned => Self::Owned { delivery: at(record.time), due: at(due) },
             Kind::Queued => Self::Queued { place: record.time },
             Kind::Delayed => Self::Delayed { until: record.time },
         }
@@ -64,7 +84,7 @@ impl Times {
     fn timed(record: &Record, timing: &Timing) -> Self {
         if timing.is_used_up(record) {
             let delivery = (record.kind() == Kind::Owned).then_some(record.time);
-            let goes_at = Moment::of(record, timing.goes_at(record));
+            let goes_at = End::of(record, timing.goes_at(record));
             return Self::UsedUp { delivery, goes_at };
         }
         Self::untimed(record, timing.due(record))
@@ -84,7 +104,7 @@ pub(super) struct Bounds {
     /// [`Timing::due`]; without timing that of the delivery.
     pub(super) due: Moment,
     /// [`Timing::goes_at`] of what is used up, which is in none of those before.
-    pub(super) used_up: Moment,
+    pub(super) used_up: End,
     /// Times of delivery of what is used up.
     pub(super) used_up_delivery: u64,
 }
@@ -95,7 +115,7 @@ impl Bounds {
         delay: u64::MAX,
         delivery: Moment::NEVER,
         due: Moment::NEVER,
-        used_up: Moment::NEVER,
+        used_up: End::NEVER,
         used_up_delivery: u64::MAX,
     };
 
@@ -164,7 +184,7 @@ impl Bounds {
             || same(self.delay, others.delay)
             || same_moment(self.delivery, others.delivery)
             || same_moment(self.due, others.due)
-            || same_moment(self.used_up, others.used_up)
+            || self.used_up == others.used_up && self.used_up != End::NEVER
             || same(self.used_up_delivery, others.used_up_delivery)
     }
 

@@ -26,11 +26,10 @@ pub(super) struct Scale<'a> {
 }
 
 impl Scale<'_> {
-    /// The place of a tie among those of one time; holds across the counter's wrap. What has none
-    /// comes first.
+    /// The place of a tie among those of one time; holds across the counter's wrap.
     #[inline]
-    pub(super) fn rank(self, tie: Option<u32>) -> u32 {
-        tie.map_or(0, |tie| tie.wrapping_sub(self.next_tie))
+    pub(super) fn rank(self, tie: u32) -> u32 {
+        tie.wrapping_sub(self.next_tie)
     }
 }
 

@@ -5,7 +5,7 @@
 //! sorted. So the start costs some sections and the chunks of one, and each record taken costs a
 //! step in the heap.
 
-use super::bounds::{Bounds, Moment};
+use super::bounds::{Bounds, End, Moment};
 use super::chunk::Chunk;
 use super::record::{Kind, Record, TimeKey};
 use super::sections::Sections;
@@ -68,8 +68,8 @@ impl Selection {
         let place = |kind, time| Some(TimeKey::lowest(kind, time));
         // What decides between equal times; elsewhere the order of the chunks does.
         let exact_place = |record: &Record, kind, time| {
-            let tie = record.owner.map(|_| record.tie);
-            Some(TimeKey::new(kind, time, scale.rank(tie)))
+            let rank = record.owner.map_or(0, |_| scale.rank(record.tie));
+            Some(TimeKey::new(kind, time, rank))
         };
         // A loop for each, so that it is not asked again for each record what is wanted.
         match *self {
@@ -126,7 +126,7 @@ impl Selection {
             bound < u64::MAX && limit.is_some_and(|limit| bound <= limit)
         };
         let least = |kind, time| Some(TimeKey::lowest(kind, time));
-        let exact = |kind, at: Moment| Some(TimeKey::new(kind, at.time, scale.rank(at.tie)));
+        let owned = |at: Moment| Some(TimeKey::new(Kind::Owned, at.time, scale.rank(at.tie)));
         match *self {
             Self::Owned => {
                 let oldest = bounds.oldest_delivery();
@@ -135,10 +135,14 @@ impl Selection {
             // Used-up records have no bound of their own kind.
             Self::All => least(Kind::Queued, 0),
             Self::Delivered { .. } if bounds.queue < u64::MAX => least(Kind::Queued, bounds.queue),
-            Self::Delivered { until_ms } => is_there(bounds.delivery.time, Some(until_ms))
-                .then(|| exact(Kind::Owned, bounds.delivery))?,
-            Self::UsedUp { until_ms } => is_there(bounds.used_up.time, Some(until_ms))
-                .then(|| exact(Kind::Queued, bounds.used_up))?,
+            Self::Delivered { until_ms } => {
+                is_there(bounds.delivery.time, Some(until_ms)).then(|| owned(bounds.delivery))?
+            }
+            Self::UsedUp { until_ms } => {
+                let End { time, .. } = bounds.used_up;
+                let key = || TimeKey::new(Kind::Queued, time, bounds.used_up.rank(scale));
+                is_there(time, Some(until_ms)).then(key)
+            }
             Self::Available(available) => {
                 if is_there(bounds.queue, available.delayed_until_ms.map(|_| u64::MAX)) {
                     least(Kind::Queued, bounds.queue)
@@ -148,7 +152,7 @@ impl Selection {
                     || is_there(bounds.delivery.time, available.idle_until_ms)
                 {
                     let by_delivery = available.is_by_delivery;
-                    exact(Kind::Owned, if by_delivery { bounds.delivery } else { bounds.due })
+                    owned(if by_delivery { bounds.delivery } else { bounds.due })
                 } else {
                     None
                 }
