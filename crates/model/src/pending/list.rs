@@ -434,11 +434,16 @@ impl PendingList {
 
     fn note_chunk_inserted(&mut self, index: usize) {
         match &mut self.sections {
-            Some(sections) => {
-                if sections.inserted(index, &self.chunks, scale_of(&self.timing, self.next_tie)) {
-                    self.derive_bounds();
-                }
+            Some(sections)
+                if sections.inserted(
+                    index,
+                    &self.chunks,
+                    scale_of(&self.timing, self.next_tie),
+                ) =>
+            {
+                self.derive_bounds();
             }
+            Some(_) => {}
             None if Sections::are_worth_it(self.chunks.len()) => {
                 self.sections = Some(Box::new(Sections::new(
                     &self.chunks,
