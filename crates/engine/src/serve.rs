@@ -138,10 +138,12 @@ impl Transaction<'_> {
             let Some(waiter) = self.core.waiters.get(ticket) else { continue };
             let Some(reader) = &waiter.request.group else { continue };
             let (claims, group) = (reader.claim_min_idle_ms.is_some(), reader.group.clone());
+            let takes_over = !reader.noack;
             if !claims && !managed.contains(&group) {
                 continue;
             }
-            if self.attempt(ticket) == Attempt::NothingThere && !claims && !is_rescheduled {
+            let speaks_for_all = takes_over && !claims && !is_rescheduled;
+            if self.attempt(ticket) == Attempt::NothingThere && speaks_for_all {
                 managed.retain(|other| *other != group);
             }
             if is_rescheduled {
