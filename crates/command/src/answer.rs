@@ -79,6 +79,7 @@ pub fn run(
 fn refused(refusal: Refusal) -> Answer {
     match refusal {
         Refusal::NeedsBlocks => Answer::NeedsBlocks,
+        Refusal::NeedsRoom => Answer::NeedsRoom,
         refusal => Answer::Reply(refusal.into()),
     }
 }

@@ -21,6 +21,8 @@ pub(crate) enum Refusal {
     Bytes(Vec<u8>),
     /// No refusal for good: blocks have to be loaded first, and nothing has changed.
     NeedsBlocks,
+    /// Nor this: the log needs room first, and nothing has changed.
+    NeedsRoom,
 }
 
 /// Why a command does not run now.
@@ -60,6 +62,9 @@ impl From<CopyError> for Halt {
 /// Where nobody can load blocks, which is where none is on disk alone.
 const NOT_LOADED: &str = "ERR entries of this stream are not in memory";
 
+/// Where nobody can wait, which is where nothing is logged.
+const NO_ROOM: &str = "ERR the log has no room for this yet";
+
 /// What most commands return.
 pub(crate) type Outcome = Result<Reply, Refusal>;
 
@@ -93,6 +98,7 @@ impl From<Refusal> for Reply {
             Refusal::Text(text) => Self::Error(text),
             Refusal::Bytes(bytes) => Self::ErrorBytes(bytes),
             Refusal::NeedsBlocks => Self::error(NOT_LOADED),
+            Refusal::NeedsRoom => Self::error(NO_ROOM),
         }
     }
 }
@@ -154,6 +160,7 @@ impl From<Rejection> for Refusal {
                 "ERR policy item DEADLETTER: dead letters of this group would come back to its \
                  own stream, by way of the groups of the streams they go to"
             }
+            Rejection::NoLogRoom => return Self::NeedsRoom,
             Rejection::BlocksNotLoaded => return Self::NeedsBlocks,
             Rejection::BlockUnreadable { reason } => {
                 return Self::Text(format!("MISCONF {reason}").into());
