@@ -50,9 +50,24 @@ impl Roller<'_> {
         is_on.then_some(Backoff { base_ms, factor_thousandths, max_ms })
     }
 
+    /// Mostly of a stream that has some.
+    fn letters_key(&mut self) -> Text {
+        let letters = LETTERS.iter().map(|key| key.as_bytes().to_vec());
+        let is_letter = |(name, _): &(Text, Text)| name == b"original_data";
+        let has_some = |key: &Text| {
+            let mut entries = self.stream(key).into_iter().flat_map(|stream| &stream.entries);
+            entries.any(|entry| entry.fields.iter().any(is_letter))
+        };
+        let full: Vec<Text> = letters.filter(has_some).collect();
+        if full.is_empty() || self.dice.once_in(4) {
+            return self.dice.pick(&LETTERS).as_bytes().to_vec();
+        }
+        full[self.dice.index(full.len())].clone()
+    }
+
     /// Dead letters are looked at, given back, thrown away.
     pub(super) fn look_after_letters(&mut self) -> Command {
-        let key = self.dice.pick(&LETTERS).as_bytes().to_vec();
+        let key = self.letters_key();
         let action = match self.dice.roll(4) {
             0 => LetterAction::List,
             1 => LetterAction::Purge,

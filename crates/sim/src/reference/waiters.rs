@@ -55,6 +55,11 @@ impl Waiter {
         self.read.group.as_ref().map(|reader| &reader.group)
     }
 
+    /// With NOACK new entries are all there is.
+    fn takes_over(&self) -> bool {
+        self.read.group.as_ref().is_some_and(|reader| !reader.noack)
+    }
+
     fn claims(&self) -> bool {
         self.read.group.as_ref().is_some_and(|reader| reader.claim_min_idle_ms.is_some())
     }
@@ -183,7 +188,7 @@ impl Reference {
             }
             self.attempt(client, attempts);
             let waits_on = !waiter.is_closed && self.waiter_mut(client).is_some();
-            if waits_on && !waiter.claims() && !is_rescheduled {
+            if waits_on && waiter.takes_over() && !waiter.claims() && !is_rescheduled {
                 managed.remove(group);
             }
             if is_rescheduled {
