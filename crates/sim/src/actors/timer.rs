@@ -42,7 +42,7 @@ type Productions = BTreeMap<(u8, Text), Vec<(Text, Text, Id)>>;
 
 impl Simulation {
     pub(crate) fn pass_time(&mut self, dice: &mut Dice) -> Checked {
-        let passed_ms = match dice.roll(40) {
+        let passed_ms = match dice.roll(if self.is_calm() { 15 } else { 40 }) {
             0 => 1000 + dice.roll(4000),
             1..=8 => 40 + dice.roll(300),
             _ => dice.roll(20),

@@ -17,8 +17,8 @@ impl Roller<'_> {
             let at = Some(if self.dice.once_in(3) { self.id_near(&key) } else { Id::MIN });
             return Command::Groups(self.create(key, group, at, true, None));
         }
-        let command = match self.dice.roll(46) {
-            45 => return self.look_after_letters(),
+        let command = match self.dice.roll(48) {
+            45.. => return self.look_after_letters(),
             40..=44 => self.nack(key, group, &consumer),
             0..=14 => return Command::Read(self.read_for_group(key, group, consumer)),
             15 | 16 => return Command::Read(self.read_plain(key)),
