@@ -28,7 +28,7 @@ PASSWORD = "a-long-enough-secret"
 
 
 def redis_py(context):
-    context.client(tooling.python_with_redis(), "redis_py/main.py", limit_s=180)
+    context.client(tooling.python_with_redis(), "redis_py/main.py", limit_s=300)
 
 
 def redis_py_password(context):
@@ -50,7 +50,7 @@ def unix_socket(context):
 
 def ioredis(context):
     modules = tooling.node_modules()
-    context.client("node", "node/ioredis.js", limit_s=90, NODE_PATH=modules)
+    context.client("node", "node/ioredis.js", limit_s=180, NODE_PATH=modules)
 
 
 def node_redis(context):
@@ -80,6 +80,32 @@ def node_workers(context):
     modules = tooling.node_modules()
     python = tooling.python_with_redis()
     context.program(python, "programs/check.py", "node", limit_s=90, NODE_PATH=modules)
+
+
+def examples_python(context):
+    example(context, "python")
+
+
+def examples_node(context):
+    example(context, "node", NODE_PATH=tooling.node_modules())
+
+
+def examples_rust(context):
+    example(context, "rust", ORDER_WORKER=str(tooling.order_worker()))
+
+
+def examples_lines(context):
+    """The table of examples/README.md."""
+    context.program(sys.executable, "programs/line_counts.py", limit_s=20)
+
+
+def example(context, language, **variables):
+    """A worker of examples/ on a managed group, which only our server has."""
+    if context.launcher.kind == "redis":
+        context.tally.add("skip", f"examples {language}: Redis has no managed groups")
+        return
+    python = tooling.python_with_redis()
+    context.program(python, "programs/orders.py", language, limit_s=150, **variables)
 
 
 def ecosystem_python(context):
@@ -116,7 +142,8 @@ def chapter(context):
 
 SUITES = [
     redis_py, redis_py_password, unix_socket, ioredis, node_redis, command_line, observers,
-    python_workers, node_workers, ecosystem_python, ecosystem_node, durability, chapter,
+    python_workers, node_workers, examples_python, examples_node, examples_rust, examples_lines,
+    ecosystem_python, ecosystem_node, durability, chapter,
 ]
 
 

@@ -31,8 +31,9 @@ pub(crate) fn run() -> Result<()> {
     count.step("clippy", checkout::run(&mut clippy));
     let peers_dir = checkout::peers_dir();
     count.step("peers", peers::fetch(&peers_dir));
-    let built = checkout::run(checkout::cargo().args(["build", "--package", "millstream-cli"]));
-    count.step("build", built);
+    // What programs outside of cargo run: the server, and the worker of examples/.
+    let packages = ["--package", "millstream-cli", "--package", "order-worker"];
+    count.step("build", checkout::run(checkout::cargo().arg("build").args(packages)));
 
     let binary = checkout::target_dir().join("debug").join("millstream");
     let mut tests = checkout::cargo();

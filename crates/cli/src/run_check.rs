@@ -61,6 +61,9 @@ pub(crate) fn run_check(options: &CheckOptions) -> anyhow::Result<()> {
         counts.blocks,
         counts.block_bytes
     );
+    if counts.scheduled > 0 {
+        println!("{} delayed entries", counts.scheduled);
+    }
     if found.losses.is_empty() {
         println!("{}: everything is intact", options.dir.display());
         return Ok(());

@@ -3,6 +3,7 @@
 //! Every setting is a flag, a variable `MILLSTREAM_*` and a key of the TOML file, in this order of
 //! precedence. A key that does not exist is refused, since it is a misspelt one.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use millstream_server::{
-    BindAddress, Config, DebugAccess, Server, ShutdownHandle, StartError, SyncMode,
+    BindAddress, Config, DebugAccess, GroupPolicyRule, Server, ShutdownHandle, StartError, SyncMode,
 };
 use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -105,6 +106,9 @@ pub(crate) struct ServeOptions {
     /// Most commands kept for SLOWLOG [default: 128]
     #[arg(long, env = "MILLSTREAM_SLOWLOG_MAX_LEN", value_name = "COUNT")]
     slowlog_max_len: Option<Setting>,
+    /// Most entries that a group with ORDERBY holds back [default: 10000]
+    #[arg(long, env = "MILLSTREAM_GROUP_HELD_MAX", value_name = "COUNT")]
+    group_held_max: Option<Setting>,
     /// How long new streams recognise a repeated production [default: 100]
     #[arg(long, env = "MILLSTREAM_STREAM_IDMP_DURATION", value_name = "SECONDS")]
     stream_idmp_duration: Option<Setting>,
@@ -123,6 +127,16 @@ pub(crate) struct ServeOptions {
     /// Idle connections are closed after so long; 0: never [default: 0]
     #[arg(long, env = "MILLSTREAM_TIMEOUT", value_name = "SECONDS")]
     timeout: Option<Setting>,
+    /// Policy of new groups: patterns for streams and groups, then items as of XGROUP CFGSET; the
+    /// first that fits counts. May be given several times; ; stands between several in the variable
+    #[arg(
+        long,
+        env = "MILLSTREAM_GROUP_POLICY",
+        value_name = "STREAM GROUP ITEM VALUE...",
+        value_delimiter = ';'
+    )]
+    #[serde(alias = "group_policy")]
+    group_policy: Vec<PolicyRule>,
     /// For tests: size of a log segment, so that small amounts of data fill several
     #[arg(long, env = "MILLSTREAM_LOG_SEGMENT_KB", hide = true)]
     log_segment_kb: Option<u64>,
@@ -133,6 +147,77 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "MILLSTREAM_CONFIG", value_name = "FILE")]
     #[serde(skip)]
     config: Option<PathBuf>,
+}
+
+/// A policy of new groups. In the file a table: `stream`, `group` (every one, if it is missing) and
+/// the items in lower case, of which one with several values is a text or a list.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "PolicyTable")]
+struct PolicyRule(GroupPolicyRule);
+
+#[derive(Deserialize)]
+struct PolicyTable {
+    stream: String,
+    #[serde(default = "every")]
+    group: String,
+    #[serde(flatten)]
+    items: BTreeMap<String, PolicyValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PolicyValue {
+    One(PolicyWord),
+    List(Vec<PolicyWord>),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PolicyWord {
+    Number(i64),
+    Decimal(f64),
+    Switch(bool),
+    Text(String),
+}
+
+fn every() -> String {
+    "*".to_owned()
+}
+
+impl FromStr for PolicyRule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl TryFrom<PolicyTable> for PolicyRule {
+    type Error = String;
+
+    fn try_from(table: PolicyTable) -> Result<Self, Self::Error> {
+        let mut items = Vec::new();
+        for (name, value) in table.items {
+            let has_several = name.eq_ignore_ascii_case("backoff");
+            items.push(name);
+            let words = match value {
+                PolicyValue::One(word) => vec![word],
+                PolicyValue::List(words) => words,
+            };
+            for word in words {
+                match word {
+                    PolicyWord::Number(number) => items.push(number.to_string()),
+                    PolicyWord::Decimal(number) => items.push(number.to_string()),
+                    PolicyWord::Switch(is_on) => items.push(u8::from(is_on).to_string()),
+                    PolicyWord::Text(text) if has_several => {
+                        items.extend(text.split_whitespace().map(str::to_owned));
+                    }
+                    PolicyWord::Text(text) => items.push(text),
+                }
+            }
+        }
+        Ok(Self(GroupPolicyRule { stream: table.stream, group: table.group, items }))
+    }
 }
 
 /// Addresses with blanks or commas between them, or a list of texts; none: TCP is off.
@@ -289,12 +374,17 @@ impl ServeOptions {
             proto_max_bulk_len: self.proto_max_bulk_len.or(other.proto_max_bulk_len),
             slowlog_log_slower_than: self.slowlog_log_slower_than.or(other.slowlog_log_slower_than),
             slowlog_max_len: self.slowlog_max_len.or(other.slowlog_max_len),
+            group_held_max: self.group_held_max.or(other.group_held_max),
             stream_idmp_duration: self.stream_idmp_duration.or(other.stream_idmp_duration),
             stream_idmp_maxsize: self.stream_idmp_maxsize.or(other.stream_idmp_maxsize),
             stream_node_max_bytes: self.stream_node_max_bytes.or(other.stream_node_max_bytes),
             stream_node_max_entries: self.stream_node_max_entries.or(other.stream_node_max_entries),
             tcp_keepalive: self.tcp_keepalive.or(other.tcp_keepalive),
             timeout: self.timeout.or(other.timeout),
+            group_policy: match self.group_policy {
+                given if given.is_empty() => other.group_policy,
+                given => given,
+            },
             log_segment_kb: self.log_segment_kb.or(other.log_segment_kb),
             checkpoint_log_kb: self.checkpoint_log_kb.or(other.checkpoint_log_kb),
             config: None,
@@ -318,6 +408,7 @@ impl ServeOptions {
             ("proto-max-bulk-len", &self.proto_max_bulk_len),
             ("slowlog-log-slower-than", &self.slowlog_log_slower_than),
             ("slowlog-max-len", &self.slowlog_max_len),
+            ("group-held-max", &self.group_held_max),
             ("stream-idmp-duration", &self.stream_idmp_duration),
             ("stream-idmp-maxsize", &self.stream_idmp_maxsize),
             ("stream-node-max-bytes", &self.stream_node_max_bytes),
@@ -339,7 +430,7 @@ impl ServeOptions {
         }
         if let Some(kb) = self.checkpoint_log_kb {
             usual.blocks.checkpoint_log_bytes = kb << 10;
-            usual.blocks.reserve_bytes = usual.blocks.reserve_bytes.min(kb << 10);
+            usual.blocks.reserve_bytes = usual.blocks.reserve_bytes.min(2 * (kb << 10));
         }
         Config {
             bind: self.bind.map_or(usual.bind, |list| list.0),
@@ -354,6 +445,7 @@ impl ServeOptions {
             unix_socket: self.unixsocket.filter(|path| !path.as_os_str().is_empty()),
             unix_socket_permissions: self.unixsocketperm.map(|permissions| permissions.0),
             settings,
+            group_policies: self.group_policy.into_iter().map(|rule| rule.0).collect(),
             config_file: None,
             debug: self.enable_debug.unwrap_or(usual.debug),
             storage: usual.storage,
@@ -431,6 +523,25 @@ mod tests {
     fn joined(arguments: &[&str]) -> Vec<String> {
         let joined = join_bind_addresses(arguments.iter().map(OsString::from));
         joined.into_iter().map(|argument| argument.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn policies_of_new_groups_come_from_tables_and_from_texts() {
+        let options: ServeOptions = toml::from_str(
+            "[[group-policy]]\nstream = 'orders:*'\nvisibility = 30_000\nmaxdeliveries = 5\n\
+             backoff = [100, 1.5, 2000]\npaused = true\n\
+             [[group-policy]]\nstream = '*'\ngroup = 'a b'\nbackoff = '1 2 3'\ndeadletter = 'x y'\n",
+        )
+        .expect("two tables");
+        let rules: Vec<_> = options.group_policy.iter().map(|rule| rule.0.clone()).collect();
+        assert_eq!((&rules[0].stream[..], &rules[0].group[..]), ("orders:*", "*"));
+        let words = "backoff 100 1.5 2000 maxdeliveries 5 paused 1 visibility 30000";
+        assert_eq!(rules[0].items.join(" "), words);
+        assert_eq!(rules[1].items, ["backoff", "1", "2", "3", "deadletter", "x y"]);
+        let rule: PolicyRule = "orders:* * VISIBILITY 500".parse().expect("a rule");
+        assert_eq!(rule.0.items, ["VISIBILITY", "500"]);
+        assert!("orders:*".parse::<PolicyRule>().is_err());
+        assert!(toml::from_str::<ServeOptions>("[[group-policy]]\nvisibility = 1").is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::keys::{copy, counters, dump, expire, keyspace, object, scan, strings}
 use crate::refusal::{Halt, Outcome, Refusal};
 use crate::streams::{
     acknowledge, add, claim, dead_letters, delete, group, group_policy, inspect, pending, range,
-    read, settings, trim,
+    read, retention, schedule, settings, trim,
 };
 use crate::table::{CommandId, CommandSpec};
 
@@ -132,6 +132,7 @@ fn runner(id: CommandId) -> Option<Runner> {
         CommandId::Xack => runner!(acknowledge::xack),
         CommandId::Xackdel => runner!(delete::xackdel),
         CommandId::Xautoclaim => runner!(claim::xautoclaim),
+        CommandId::Xcfgget => runner!(retention::xcfgget),
         CommandId::Xcfgset => runner!(settings::xcfgset),
         CommandId::Xclaim => runner!(claim::xclaim),
         CommandId::Xdel => runner!(delete::xdel),
@@ -146,6 +147,7 @@ fn runner(id: CommandId) -> Option<Runner> {
         CommandId::XgroupDelconsumer => runner!(group::delete_consumer),
         CommandId::XgroupDestroy => runner!(group::destroy),
         CommandId::XgroupSetid => runner!(group::set_id),
+        CommandId::XgroupSkip => runner!(group::skip),
         CommandId::Xidmprecord => runner!(settings::xidmprecord),
         CommandId::XinfoConsumers => runner!(inspect::consumers),
         CommandId::XinfoGroups => runner!(inspect::groups),
@@ -155,6 +157,10 @@ fn runner(id: CommandId) -> Option<Runner> {
         CommandId::Xpending => runner!(pending::xpending),
         CommandId::Xrange => runner!(range::xrange),
         CommandId::Xrevrange => runner!(range::xrevrange),
+        CommandId::XscheduleAdd => runner!(schedule::add),
+        CommandId::XscheduleCancel => runner!(schedule::cancel),
+        CommandId::XscheduleList => runner!(schedule::list),
+        CommandId::XscheduleRun => runner!(with_room schedule::run),
         CommandId::Xsetid => runner!(settings::xsetid),
         CommandId::Xtrim => runner!(trim::xtrim),
         _ => return key_runner(id).or_else(|| string_runner(id)),

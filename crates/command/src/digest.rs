@@ -1,14 +1,15 @@
 //! A fingerprint of what is stored, for tests: DEBUG DIGEST.
 //!
 //! Equal content has equal digests, whatever the order in which it came to be: entries, groups with
-//! their pending entries, strings, and whether keys expire. How it lies in memory does not count,
-//! nor does when a consumer was last seen, or which productions are still recognised. The digests
-//! mean nothing to other servers. 40 hexadecimal digits, as people know them.
+//! their pending entries, delayed entries (by their tokens), strings, and whether keys expire. How
+//! it lies in memory does not count, nor does when a consumer was last seen, or which productions
+//! are still recognised. The digests mean nothing to other servers. 40 hexadecimal digits, as
+//! people know them.
 
 use std::fmt::Write as _;
 
 use millstream_engine::{DATABASE_COUNT, Lifetime, Transaction};
-use millstream_model::{Direction, EntryId, EntrySlice, Group, Stream};
+use millstream_model::{Direction, EntryId, EntrySlice, Group, Overflow, Retain, Stream};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 const BYTES: usize = 20;
@@ -115,6 +116,21 @@ impl Hash {
         let limits = stream.idempotence().limits();
         self.number(limits.duration_s.into());
         self.number(limits.per_producer_max.into());
+        if let Some(kept) = stream.retention() {
+            self.bytes(b"retention");
+            for limit in [kept.max_len, kept.max_age_ms, kept.max_bytes] {
+                self.number(limit);
+            }
+            self.number((kept.retain == Retain::Unacked).into());
+            self.number((kept.overflow() == Overflow::Reject).into());
+        }
+        if let Some(schedule) = stream.schedule().filter(|schedule| !schedule.is_empty()) {
+            self.bytes(b"schedule");
+            for token in schedule.after(None) {
+                self.number(token.due_ms);
+                self.number(token.sequence);
+            }
+        }
         let mut groups: Vec<&Group> = stream.groups().map(|(_, group)| group).collect();
         groups.sort_by(|a, b| a.name().cmp(b.name()));
         groups.into_iter().for_each(|group| self.group(group));

@@ -10,6 +10,7 @@
 //! the modules; behaviour as a whole is in the scenarios of `millstream-conformance`.
 
 pub mod compatibility;
+mod default_policies;
 pub mod digest;
 pub mod glob;
 pub mod id;
@@ -28,6 +29,7 @@ mod reply;
 mod streams;
 
 pub use answer::{Answer, is_data_command, read_reply, run};
+pub use default_policies::DefaultPolicies;
 pub use encode::{ReplyEncoder, encode};
 pub use key_matches::KeyMatches;
 pub use refusal::rejection_reply;

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use millstream_engine::CopyError;
-use millstream_model::Rejection;
+use millstream_model::{Rejection, StreamLimit};
 
 use crate::Reply;
 use crate::id::{INVALID_ID, RangeError};
@@ -92,6 +92,18 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// The text for people who sent no command.
+    pub(crate) fn text_without_code(&self) -> String {
+        let text = match self {
+            Self::Text(text) => text.as_ref().into(),
+            Self::Bytes(bytes) => String::from_utf8_lossy(bytes),
+            Self::NeedsBlocks => Cow::Borrowed(NOT_LOADED),
+        };
+        text.strip_prefix("ERR ").unwrap_or(&text).to_owned()
+    }
+}
+
 impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
         match refusal {
@@ -136,6 +148,18 @@ impl From<Rejection> for Refusal {
                 "ERR The stream has exhausted the last possible ID, unable to add more items"
             }
             Rejection::EntryTooLarge => "ERR Elements are too large to be stored",
+            Rejection::StreamFull(StreamLimit::Length) => {
+                "STREAMFULL the stream has as many entries as its MAXLEN allows, and keeps them: \
+                 acknowledge or delete some, or raise MAXLEN with XCFGSET"
+            }
+            Rejection::StreamFull(StreamLimit::Bytes) => {
+                "STREAMFULL the stream has as many bytes as its MAXBYTES allows, and keeps them: \
+                 acknowledge or delete entries, or raise MAXBYTES with XCFGSET"
+            }
+            Rejection::EntryAboveMaxBytes => {
+                "STREAMFULL the entry alone has more bytes than the stream's MAXBYTES: make it \
+                 smaller, or raise MAXBYTES with XCFGSET"
+            }
             Rejection::LastIdBelowMaxDeleted => {
                 "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"
             }
@@ -151,6 +175,13 @@ impl From<Rejection> for Refusal {
             }
             Rejection::GroupNotManaged => {
                 "ERR DELAY and ERROR need a managed group: set a policy with XGROUP CFGSET first"
+            }
+            Rejection::OrderInUse => {
+                "ERR policy item ORDERBY can be changed only while nothing is pending or held"
+            }
+            Rejection::EntryInWork => {
+                "ERR a consumer is at work on this entry: acknowledge it, give it back with XNACK, \
+                 or wait until its time is over"
             }
             Rejection::NoAckLimited => {
                 "ERR NOACK is not for a group with MAXINFLIGHT or ORDERBY: it must know what is \

@@ -12,6 +12,8 @@ pub(crate) mod inspect;
 pub(crate) mod pending;
 pub(crate) mod range;
 pub(crate) mod read;
+pub(crate) mod retention;
+pub(crate) mod schedule;
 pub(crate) mod settings;
 pub(crate) mod trim;
 mod trim_grammar;

@@ -27,9 +27,13 @@ impl State {
     pub(crate) fn apply_to_stream(&mut self, mutation: &Mutation<'_>) -> Unit {
         let object = mutation.stream().expect("parts of the directory are applied elsewhere");
         self.before_change(object);
-        let before = BlockBytes::of(self.stream(object.slot).entries());
+        let before = BlockBytes::of(self.stream(object.slot));
         let unit = self.change_stream(mutation);
         self.note_blocks(object, before);
+        let is_unset = matches!(mutation, Mutation::SetRetention { .. });
+        if is_unset || self.stream(object.slot).retention().is_some() {
+            self.note_retention(object, mutation);
+        }
         unit
     }
 
@@ -86,6 +90,24 @@ impl State {
                 self.stream_mut(object.slot).idempotence_mut().set_counts(added, duplicates);
                 Unit::Object(object.slot)
             }
+            Mutation::Schedule { .. }
+            | Mutation::Unschedule { .. }
+            | Mutation::CountScheduleFailures { .. } => self.apply_to_schedule(mutation),
+            Mutation::SetRetention { object, retention } => {
+                self.stream_mut(object.slot).set_retention(retention);
+                Unit::Object(object.slot)
+            }
+            Mutation::DropEntries { object, before } => {
+                // Says how many pending records went, too, of each group.
+                let dropped = self.stream_mut(object.slot).drop_before(before);
+                if dropped.entries > 0 {
+                    self.changed(object);
+                }
+                if !dropped.pending.is_empty() {
+                    self.list_work_of(object);
+                }
+                Unit::Object(object.slot)
+            }
             _ => self.apply_to_group(mutation),
         }
     }
@@ -124,6 +146,22 @@ impl State {
             }
             Mutation::NoteFailure { object, group, ref failure, ids } => {
                 self.stream_mut(object.slot).set_failure(group, ids, failure);
+                Unit::Object(object.slot)
+            }
+            Mutation::Hold { object, group, entries } => {
+                self.stream_mut(object.slot).hold(group, entries);
+                Unit::Object(object.slot)
+            }
+            Mutation::SetValues { object, group, entries } => {
+                self.stream_mut(object.slot).set_values(group, entries);
+                Unit::Object(object.slot)
+            }
+            Mutation::Unhold { object, group, ids, settled } => {
+                self.stream_mut(object.slot).unhold(group, ids, settled);
+                Unit::Object(object.slot)
+            }
+            Mutation::UnholdAll { object, group } => {
+                self.stream_mut(object.slot).unhold_all(group);
                 Unit::Object(object.slot)
             }
             Mutation::SetGroupCounters { object, group, counters } => {

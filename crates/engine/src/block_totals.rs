@@ -1,6 +1,6 @@
 //! Blocks of the streams of one store in numbers.
 
-use millstream_model::{Entries, Stream};
+use millstream_model::Stream;
 
 /// Sums over all streams. Derived; see [`BlockTotals::check`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,36 +19,36 @@ pub(crate) struct BlockBytes {
 
 impl BlockBytes {
     #[inline]
-    pub(crate) fn of(entries: &Entries) -> Self {
-        Self { block: entries.block_bytes(), clean: entries.clean_bytes() }
+    pub(crate) fn of(stream: &Stream) -> Self {
+        Self { block: stream.block_bytes(), clean: stream.clean_bytes() }
     }
 }
 
 impl BlockTotals {
-    pub(crate) fn add(&mut self, entries: &Entries) {
-        self.block_bytes += entries.block_bytes();
-        self.clean_bytes += entries.clean_bytes();
+    pub(crate) fn add(&mut self, stream: &Stream) {
+        self.block_bytes += stream.block_bytes();
+        self.clean_bytes += stream.clean_bytes();
     }
 
     /// A stream that goes.
-    pub(crate) fn subtract(&mut self, entries: &Entries) {
-        self.block_bytes -= entries.block_bytes();
-        self.clean_bytes -= entries.clean_bytes();
+    pub(crate) fn subtract(&mut self, stream: &Stream) {
+        self.block_bytes -= stream.block_bytes();
+        self.clean_bytes -= stream.clean_bytes();
     }
 
     /// A stream that changed.
     #[inline]
-    pub(crate) fn replace(&mut self, before: BlockBytes, entries: &Entries) {
-        self.block_bytes = self.block_bytes - before.block + entries.block_bytes();
-        self.clean_bytes = self.clean_bytes - before.clean + entries.clean_bytes();
+    pub(crate) fn replace(&mut self, before: BlockBytes, stream: &Stream) {
+        self.block_bytes = self.block_bytes - before.block + stream.block_bytes();
+        self.clean_bytes = self.clean_bytes - before.clean + stream.clean_bytes();
     }
 
     pub(crate) fn check<'s>(&self, streams: impl Iterator<Item = &'s Stream>) {
         let (mut block, mut clean) = (0, 0);
         for stream in streams {
-            block += stream.entries().block_bytes();
-            clean += stream.entries().clean_bytes();
-            assert!(!stream.entries().has_freed(), "freed places are collected");
+            block += stream.block_bytes();
+            clean += stream.clean_bytes();
+            assert!(!stream.has_freed(), "freed places are collected");
         }
         let Self { block_bytes, clean_bytes } = *self;
         assert_eq!((block_bytes, clean_bytes), (block, clean), "bytes of blocks");

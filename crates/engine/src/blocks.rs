@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 
 use millstream_log::{BlockAddress, BlockFiles, BlockReadError};
 use millstream_model::{
-    BlockPlace, ColdBlock, Entries, EntryId, Eviction, LoadedBlock, PinnedEntry, Rejection,
+    BlockPlace, ColdBlock, EntryId, Eviction, LoadedBlock, PinnedEntry, Rejection, Stream,
 };
 
 use crate::block_totals::BlockBytes;
@@ -50,6 +50,22 @@ impl NeededBlocks {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.blocks.is_empty()
+    }
+
+    /// Adds blocks of an object, each once.
+    pub(crate) fn add(&mut self, object: ObjectId, cold: impl IntoIterator<Item = ColdBlock>) {
+        for cold in cold {
+            if !self.blocks.contains(&(object, cold)) {
+                self.blocks.push((object, cold));
+            }
+        }
+    }
+
+    /// Whose they are.
+    pub(crate) fn objects(&self) -> Vec<ObjectId> {
+        let mut objects: Vec<_> = self.blocks.iter().map(|(object, _)| *object).collect();
+        objects.dedup();
+        objects
     }
 }
 
@@ -290,31 +306,31 @@ impl State {
     /// Counts what a change did to the blocks of a stream.
     #[inline]
     pub(crate) fn note_blocks(&mut self, object: ObjectRef, before: BlockBytes) {
-        let entries = self.store_mut(object.slot).note_blocks(object.slot.index, before);
-        if entries.has_freed() {
-            let freed = entries.take_freed();
+        let stream = self.store_mut(object.slot).note_blocks(object.slot.index, before);
+        if stream.has_freed() {
+            let freed = stream.take_freed();
             self.freed.append(freed);
         }
     }
 
     /// Lets blocks of a stream come and go; what is stored stays the same.
-    fn with_entries<T>(&mut self, object: ObjectRef, change: impl FnOnce(&mut Entries) -> T) -> T {
-        let entries = self.stream_mut(object.slot).entries_in_storage();
-        let before = BlockBytes::of(entries);
-        let done = change(entries);
+    fn with_blocks<T>(&mut self, object: ObjectRef, change: impl FnOnce(&mut Stream) -> T) -> T {
+        let stream = self.stream_mut(object.slot);
+        let before = BlockBytes::of(stream);
+        let done = change(stream);
         self.note_blocks(object, before);
         done
     }
 
     /// Puts a block in that was loaded, if it is still missing.
     pub(crate) fn warm(&mut self, object: ObjectRef, cold: ColdBlock, block: &LoadedBlock) -> bool {
-        self.with_entries(object, |entries| entries.warm(cold, block))
+        self.with_blocks(object, |stream| stream.warm(cold, block))
     }
 
     /// Lets a block leave memory.
     pub(crate) fn evict(&mut self, object: ObjectId, first: EntryId) -> Eviction {
         match self.find_stream_object(object) {
-            Some(object) => self.with_entries(object, |entries| entries.evict(first)),
+            Some(object) => self.with_blocks(object, |stream| stream.evict(first)),
             None => Eviction::Gone,
         }
     }
@@ -327,7 +343,7 @@ impl State {
         block: &LoadedBlock,
         place: BlockPlace,
     ) -> bool {
-        self.with_entries(object, |entries| entries.set_place(first, block, place))
+        self.with_blocks(object, |stream| stream.set_place(first, block, place))
     }
 
     /// Notes that a block was copied elsewhere, if it still lies where it was copied from.
@@ -338,14 +354,18 @@ impl State {
         from: BlockPlace,
         to: BlockPlace,
     ) -> bool {
-        self.with_entries(object, |entries| entries.move_place(first, from, to))
+        self.with_blocks(object, |stream| stream.move_place(first, from, to))
     }
 
     /// Blocks that a part changes and that are not in memory, with their stream.
     pub(crate) fn cold_for(&self, mutation: &Mutation<'_>) -> Option<(ObjectRef, Vec<ColdBlock>)> {
         let object = mutation.stream()?;
         // A part that does not fit is refused afterwards.
-        let entries = self.object(object.slot).data.as_stream()?.entries();
+        let stream = self.object(object.slot).data.as_stream()?;
+        if let Some(cold) = crate::schedule::cold_for(stream, mutation) {
+            return Some((object, cold));
+        }
+        let entries = stream.entries();
         if !entries.has_cold() {
             return None;
         }
@@ -354,7 +374,9 @@ impl State {
                 let payload = fields.iter().map(|field| field.len() as u64).sum();
                 entries.cold_for_append(id, payload, limits).into_iter().collect()
             }
-            Mutation::TrimBefore { id, .. } => entries.cold_before(id).into_iter().collect(),
+            Mutation::TrimBefore { id, .. } | Mutation::DropEntries { before: id, .. } => {
+                entries.cold_before(id).into_iter().collect()
+            }
             Mutation::RemoveEntries { ids, .. } => {
                 let mut cold: Vec<_> =
                     ids.iter().filter_map(|id| entries.contains(*id).err()).collect();
@@ -385,7 +407,7 @@ impl State {
 
     pub(crate) fn places(&self) -> impl Iterator<Item = BlockPlace> {
         let streams = self.objects().filter_map(|object| object.data.as_stream());
-        streams.flat_map(|stream| stream.entries().places())
+        streams.flat_map(millstream_model::Stream::places)
     }
 }
 

@@ -370,7 +370,8 @@ fn stream_copy_cost(stream: &Stream) -> usize {
     let groups = stream
         .groups()
         .map(|(_, group)| 1 + 2 * group.consumer_count() + group.pending().len() / PER_CHUNK);
-    4 + stream.entries().block_count() / PER_CHUNK
+    4 + stream.block_count() / PER_CHUNK
+        + stream.schedule().map_or(0, millstream_model::Schedule::chunk_count)
         + groups.sum::<usize>()
         + 2 * stream.idempotence().tracked()
 }

@@ -113,7 +113,8 @@ impl Transaction<'_> {
         let source = self.state().object(object.slot);
         // An entry in an image has its field names with it, in memory it shares them.
         let factor = if source.kind() == ObjectKind::Stream { 2 } else { 1 };
-        self.ask_room(source.heap_bytes().saturating_mul(factor).saturating_add(to.len()))?;
+        let bytes = source.heap_bytes() - source.schedule_bytes();
+        self.ask_room(bytes.saturating_mul(factor).saturating_add(to.len()))?;
         let image = image::encode(&self.state().object(object.slot).data);
         // From its image, as recovery will have it: blocks are built anew.
         let limits = self.core.settings.block_limits;

@@ -7,9 +7,11 @@ use millstream_log::LogBuffer;
 use millstream_model::{BlockLimits, EntryId, IdempotenceLimits};
 
 use crate::cache::Cache;
+use crate::default_policy::DefaultPolicy;
 use crate::dice::Dice;
 use crate::now::SteadyClock;
 use crate::object::ObjectId;
+use crate::schedule::Pause;
 use crate::state::State;
 use crate::transaction::RecordGroup;
 use crate::waiters::Waiters;
@@ -21,6 +23,7 @@ pub(crate) struct Core {
     pub(crate) waiters: Waiters,
     pub(crate) clock: SteadyClock,
     pub(crate) settings: Settings,
+    pub(crate) default_policy: DefaultPolicy,
     pub(crate) group: RecordGroup,
     pub(crate) dice: Dice,
     /// Scratch, kept to be filled again without allocating.
@@ -29,6 +32,8 @@ pub(crate) struct Core {
     pub(crate) next_forgetting_ms: u64,
     /// The stream with which a round that ran out of budget or of log space goes on.
     pub(crate) forgetting_from: Option<ObjectId>,
+    /// When the next round of retention may begin, in steady milliseconds.
+    pub(crate) next_retention_ms: u64,
     /// The commit thread sleeps and wants to be woken at the next record.
     pub(crate) committer_sleeps: bool,
     /// When the timer thread wakes by itself, in monotonic milliseconds; 0 while it works.
@@ -40,6 +45,8 @@ pub(crate) struct Core {
     pub(crate) keyspace_misses: u64,
     /// Keys removed because their time had come, since the start or RESETSTAT.
     pub(crate) expired_keys: u64,
+    /// Delayed entries of no stream are fired meanwhile.
+    pub(crate) schedule_pause: Pause,
     /// At the last look there was no log space for what time demands.
     pub(crate) is_log_full: bool,
     /// A holder of the lock panicked in the middle of a change.
@@ -62,6 +69,8 @@ pub struct Settings {
     pub block_limits: BlockLimits,
     /// What new streams start with. Redis' `stream-idmp-*`.
     pub idempotence: IdempotenceLimits,
+    /// A group with ORDERBY holds so many entries at most; then it reads no further.
+    pub held_max: usize,
 }
 
 impl Default for Settings {
@@ -69,6 +78,7 @@ impl Default for Settings {
         Self {
             block_limits: BlockLimits { bytes_max: 4096, entries_max: 100 },
             idempotence: IdempotenceLimits::default(),
+            held_max: 10_000,
         }
     }
 }

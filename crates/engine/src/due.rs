@@ -1,4 +1,6 @@
-//! What happens because time passes: expiry, timeouts of parked reads, forgetting of productions.
+//! What happens because time passes: expiry, timeouts of parked reads, forgetting of productions,
+//! retention (`retention.rs`), delayed entries (`schedule/fire.rs`), what groups do
+//! (`group_work.rs`).
 //!
 //! All of it is logged as effects, so recovery never looks at a clock. Nobody admits this work
 //! before the lock, so it asks for log space itself: where there is none, expired keys stay (absent
@@ -38,9 +40,14 @@ impl Core {
         let forgetting = (!self.state.producing.is_empty()).then(|| from_steady(round_ms));
         // What cannot be logged waits for the next look, which its owner takes now and then.
         let group_work = self.state.group_work.next_at().map(from_steady);
-        let logged = [expiry, claim, forgetting, group_work].into_iter().flatten().min();
+        let aging = self.state.next_aging().map(|(at_ms, _)| from_wall(at_ms));
+        let round = self.next_retention_round(steady_ms).map(from_steady);
+        let logged = [expiry, claim, forgetting, group_work, aging, round];
+        let logged = logged.into_iter().flatten().min();
         let logged = logged.filter(|_| !self.is_log_full);
-        [logged, self.waiters.next_deadline()].into_iter().flatten().min()
+        let schedule = self.state.next_due_stream().map(|(at_ms, _)| from_wall(at_ms));
+        let schedule = schedule.map(|at_ms| at_ms.max(self.schedule_pause.until_ms));
+        [logged, schedule, self.waiters.next_deadline()].into_iter().flatten().min()
     }
 }
 
@@ -49,8 +56,10 @@ impl Transaction<'_> {
         self.core.is_log_full = !self.may_log(RECORD_BYTES);
         self.expire_keys(budget);
         self.forget_productions(budget);
+        self.keep_retention(budget);
         self.run_due_group_work(budget);
         self.run_due_waiters(budget);
+        self.fire_due(budget, false);
         self.is_something_due()
     }
 

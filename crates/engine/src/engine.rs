@@ -22,6 +22,7 @@ use crate::checkpoint::{CheckpointFacts, Checkpointer};
 use crate::commit::Commit;
 use crate::core::{Core, Settings};
 use crate::counters::{CoreGuard, Counters};
+use crate::default_policy::DefaultPolicy;
 use crate::dice::Dice;
 use crate::garbage::Garbage;
 use crate::mutation::Mutation;
@@ -38,6 +39,8 @@ use crate::waiters::Waiters;
 pub struct Options {
     /// What may be changed later, too.
     pub settings: Settings,
+    /// What new groups do by themselves.
+    pub default_policy: DefaultPolicy,
     /// Orders the keys of a new store; an existing one keeps its own. Give each store another one,
     /// unknown to clients.
     pub hash_seed: u64,
@@ -65,7 +68,8 @@ pub struct BlockOptions {
     /// Size of a block file. Default 64 MiB.
     pub file_bytes: u64,
     /// Disk space kept for checkpoints, so that one can be made on a full disk; the log does not
-    /// grow into it. Default 64 MiB, 0: none.
+    /// grow into it. More than makes a checkpoint due: what was logged meanwhile and the index of
+    /// large streams have to fit, too, and what a first attempt left. Default 128 MiB, 0: none.
     pub reserve_bytes: u64,
 }
 
@@ -75,7 +79,7 @@ impl Default for BlockOptions {
             cache_bytes: 256 << 20,
             checkpoint_log_bytes: 64 << 20,
             file_bytes: BlockFilesOptions::default().file_bytes,
-            reserve_bytes: 64 << 20,
+            reserve_bytes: 128 << 20,
         }
     }
 }
@@ -248,23 +252,20 @@ impl Engine {
     }
 
     /// Does what time demands, at most about `budget` pieces of it: expired keys go, parked reads
-    /// time out or claim, productions are forgotten.
+    /// time out or claim, productions are forgotten, retention drops entries,
+    /// delayed entries are appended, groups do what they do by themselves. Blocks that this
+    /// takes are read with the engine free.
     pub fn run_due(&self, now: Now, budget: usize) -> Due {
         let mut transaction = self.lock(now);
         let mut has_more = transaction.run_due(budget);
         let garbage = transaction.take_garbage();
         let needed = transaction.take_needed();
+        if has_more {
+            transaction.give_way();
+        }
+        drop(transaction);
         if !needed.is_empty() {
-            drop(transaction);
-            let loaded = self.load(&needed);
-            let mut transaction = self.lock(now);
-            match loaded {
-                Ok(loaded) => transaction.install(&loaded),
-                // Tried again with the engine held, and found out what it means there.
-                Err(_) => transaction.may_put_off(false),
-            }
-            transaction.run_group_work(1);
-            has_more = transaction.is_something_due();
+            has_more = self.go_on_after_loading(now, &needed, budget);
         }
         Due { has_more, garbage }
     }
@@ -437,6 +438,10 @@ impl Shared {
         LogPosition::new(self.durable.load(Ordering::Acquire))
     }
 
+    pub(crate) fn written(&self) -> LogPosition {
+        LogPosition::new(self.written.load(Ordering::Acquire))
+    }
+
     pub(crate) fn room(&self) -> Option<&Room> {
         self.room.as_ref()
     }
@@ -493,18 +498,21 @@ impl Core {
             waiters: Waiters::new(options.hash_seed),
             clock,
             settings: options.settings,
+            default_policy: options.default_policy.clone(),
             group: RecordGroup::default(),
             // Another sequence after each start, from what the owner chooses.
             dice: Dice::new(options.hash_seed ^ now.wall_ms),
             ids: Vec::new(),
             next_forgetting_ms: 0,
             forgetting_from: None,
+            next_retention_ms: 0,
             committer_sleeps: false,
             timer_wakes_at_ms: 0,
             opened_at_ms,
             keyspace_hits: 0,
             keyspace_misses: 0,
             expired_keys: 0,
+            schedule_pause: crate::schedule::Pause::default(),
             is_log_full: false,
             is_broken: false,
             cache: Cache::default(),

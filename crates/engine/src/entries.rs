@@ -82,7 +82,9 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// [`Rejection::IdIsZero`], [`Rejection::WrongType`], [`Rejection::StreamExhausted`],
-    /// [`Rejection::IdNotAboveLast`], [`Rejection::EntryTooLarge`], in this order.
+    /// [`Rejection::IdNotAboveLast`], [`Rejection::EntryTooLarge`], and where the stream's
+    /// retention leaves no room [`Rejection::StreamFull`], [`Rejection::EntryAboveMaxBytes`], in
+    /// this order.
     pub fn add(
         &mut self,
         db: u8,
@@ -110,7 +112,10 @@ impl Transaction<'_> {
             return Err(Rejection::EntryTooLarge);
         }
         let limits = self.core.settings.block_limits;
+        let mut drop_before = None;
         if let Some(object) = found {
+            let added_bytes = fields.iter().map(|field| field.len() as u64).sum();
+            drop_before = self.room_for_entry(object, added_bytes)?;
             self.need_for_append(object, id, fields)?;
             if let Some(trim) = &request.trim {
                 self.need_for_trim(object, trim, 1)?;
@@ -120,6 +125,7 @@ impl Transaction<'_> {
             Some(object) => object,
             None => self.create_stream(db, key),
         };
+        self.drop_entries(object, drop_before);
         self.change(&Mutation::Append { object, id, fields, limits });
         if let Some(Production { producer, iid }) = request.production {
             self.change(&Mutation::Produced { object, producer, iid, id });
@@ -138,7 +144,7 @@ impl Transaction<'_> {
         Some(id)
     }
 
-    fn new_id(&self, wanted: NewId, last_id: EntryId) -> Result<EntryId, Rejection> {
+    pub(crate) fn new_id(&self, wanted: NewId, last_id: EntryId) -> Result<EntryId, Rejection> {
         let next = last_id.next().ok_or(Rejection::StreamExhausted)?;
         match wanted {
             NewId::Auto => {
@@ -219,7 +225,7 @@ impl Transaction<'_> {
         }
     }
 
-    fn need_for_append(
+    pub(crate) fn need_for_append(
         &mut self,
         object: ObjectRef,
         id: EntryId,

@@ -39,7 +39,7 @@ struct Counted {
 
 #[derive(Debug)]
 enum Item {
-    Database { _keys: Directory, objects: Objects },
+    Database { _keys: Directory, objects: Box<Objects> },
     Expiries { _expiries: Expiries },
     Value { data: ObjectData },
     Group { _group: Box<Group> },
@@ -54,7 +54,7 @@ impl Garbage {
 
     pub(crate) fn add_database(&mut self, keys: Directory, objects: Objects) {
         self.count(objects.len());
-        self.items.push(Item::Database { _keys: keys, objects });
+        self.items.push(Item::Database { _keys: keys, objects: Box::new(objects) });
     }
 
     pub(crate) fn add_expiries(&mut self, expiries: Expiries) {
@@ -111,7 +111,7 @@ impl GarbageCount {
     /// An object goes: nothing refers to its blocks any more.
     pub(crate) fn free_places(&self, data: &ObjectData) {
         if let Some(stream) = data.as_stream() {
-            self.1.lock().extend(stream.entries().places());
+            self.1.lock().extend(stream.places());
         }
     }
 }

@@ -24,6 +24,9 @@ const RETRY_MIN_MS: u64 = 1000;
 const RETRY_MAX_MS: u64 = 60_000;
 /// Consumers looked at in one step.
 const CONSUMERS_PER_STEP: usize = 1000;
+/// Of a group with so many, a consumer may go a millisecond later than its time; a second at most.
+const CONSUMERS_PER_MS_LATE: u64 = 100;
+const CONSUMERS_LATE_MAX_MS: u64 = 1000;
 /// About what is logged for a consumer that goes.
 const CONSUMER_BYTES: u64 = 256;
 
@@ -265,6 +268,7 @@ impl Transaction<'_> {
         let waiting = self.core.waiters.consumers_waiting(db, &key, model.name());
         let mut next_ms = steady_ms.saturating_add(ttl_ms);
         let mut gone: Vec<ConsumerId> = Vec::new();
+        let looks = model.consumer_count() as u64;
         for (id, consumer) in model.consumers() {
             // When it was seen is not logged: before the start it may have been later.
             let seen_ms = consumer.seen_ms.max(self.core.opened_at_ms);
@@ -289,8 +293,9 @@ impl Transaction<'_> {
         let stream = self.state().stream(object.slot);
         let is_left = stream.group(group).consumer_count() > 0;
         let place = (object.id, group, Task::ExpireConsumers);
-        // Not twice in one millisecond, whatever the policy says.
-        let next_ms = next_ms.max(steady_ms + 1);
+        // A look costs the number of consumers: where there are many, it waits for some together.
+        let late_ms = (looks / CONSUMERS_PER_MS_LATE).clamp(1, CONSUMERS_LATE_MAX_MS);
+        let next_ms = next_ms.max(steady_ms + late_ms);
         self.core.state.group_work.set(place, is_left.then_some(next_ms));
     }
 }

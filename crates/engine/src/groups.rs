@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millstream_model::{
-    ConsumerId, EntryId, Failure, GroupId, GroupPolicy, PendingEntry, Rejection,
+    ConsumerId, EntryId, Failure, GroupId, GroupPolicy, Order, PendingEntry, Rejection, Settled,
 };
 
 use crate::mutation::Mutation;
@@ -67,30 +67,23 @@ impl Transaction<'_> {
         make_stream: bool,
         entries_read: Option<u64>,
     ) -> Result<(), Rejection> {
-        let object = match self.managed_stream(db, key) {
-            Err(Rejection::GroupNeedsKey) if make_stream => self.create_stream(db, key),
-            found => found?,
-        };
-        let stream = self.state().stream(object.slot);
-        if stream.find_group(name).is_some() {
-            return Err(Rejection::GroupExists);
-        }
-        let group = stream.next_group_id();
-        let position = match position {
-            GroupPosition::End => stream.last_id(),
-            GroupPosition::After(id) => id,
-        };
-        let entries_read = entries_read.map(|read| read.min(stream.entries_added()));
-        self.change(&Mutation::CreateGroup { object, group, name, position, entries_read });
-        Ok(())
+        let policy = self.default_policy(key, name);
+        self.create_group_with(db, key, name, position, make_stream, entries_read, policy)
     }
 
-    /// The same with a policy, both or nothing.
+    /// What a new group does by itself unless somebody says otherwise.
+    #[must_use]
+    pub fn default_policy(&self, key: &[u8], name: &[u8]) -> GroupPolicy {
+        self.core.default_policy.ask(key, name)
+    }
+
+    /// The same with a policy.
     ///
     /// # Errors
-    /// As [`Self::create_group`], and [`Rejection::DeadLettersComeBack`].
+    /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`], [`Rejection::GroupExists`],
+    /// [`Rejection::DeadLettersComeBack`].
     #[expect(clippy::too_many_arguments, reason = "they are XGROUP CREATE's")]
-    pub fn create_managed_group(
+    pub fn create_group_with(
         &mut self,
         db: u8,
         key: &[u8],
@@ -100,10 +93,30 @@ impl Transaction<'_> {
         entries_read: Option<u64>,
         policy: GroupPolicy,
     ) -> Result<(), Rejection> {
-        // Before anything is made: there is no way back.
+        match self.managed_stream(db, key) {
+            Ok(object) if self.state().stream(object.slot).find_group(name).is_some() => {
+                return Err(Rejection::GroupExists);
+            }
+            Err(Rejection::GroupNeedsKey) if make_stream => {}
+            found => found.map(|_| ())?,
+        }
         self.refuse_circle(db, key, &policy)?;
-        self.create_group(db, key, name, position, make_stream, entries_read)?;
-        self.set_group_policy(db, key, name, policy)
+        let object = match self.managed_stream(db, key) {
+            Err(Rejection::GroupNeedsKey) if make_stream => self.create_stream(db, key),
+            found => found?,
+        };
+        let stream = self.state().stream(object.slot);
+        let group = stream.next_group_id();
+        let position = match position {
+            GroupPosition::End => stream.last_id(),
+            GroupPosition::After(id) => id,
+        };
+        let entries_read = entries_read.map(|read| read.min(stream.entries_added()));
+        self.change(&Mutation::CreateGroup { object, group, name, position, entries_read });
+        if policy.is_managed() {
+            self.change(&Mutation::SetPolicy { object, group, policy: Box::new(policy) });
+        }
+        Ok(())
     }
 
     fn refuse_circle(&mut self, db: u8, key: &[u8], policy: &GroupPolicy) -> Result<(), Rejection> {
@@ -132,6 +145,9 @@ impl Transaction<'_> {
             GroupPosition::After(id) => id,
         };
         let entries_read = entries_read.map(|read| read.min(stream.entries_added()));
+        if stream.group(group).order().is_some_and(|order| order.held_len() > 0) {
+            self.change(&Mutation::UnholdAll { object, group });
+        }
         self.change(&Mutation::SetGroupPosition { object, group, position, entries_read });
         Ok(())
     }
@@ -167,6 +183,14 @@ impl Transaction<'_> {
         if before.cloned().unwrap_or_default() == policy {
             return Ok(());
         }
+        let model = self.state().stream(object.slot).group(group);
+        let order_by = |policy: &GroupPolicy| policy.order_by.clone();
+        let held = model.order().map_or(0, Order::held_len);
+        if order_by(&policy) != model.policy().and_then(order_by)
+            && held + model.pending().len() > 0
+        {
+            return Err(Rejection::OrderInUse);
+        }
         self.refuse_circle(db, key, &policy)?;
         if !policy.dead_letters() {
             self.end_delays(object, group, policy.is_managed());
@@ -179,6 +203,37 @@ impl Transaction<'_> {
         }
         self.signal(db, key, Signal::Rescheduled);
         Ok(())
+    }
+
+    /// Gives up on an entry that a group holds, or that waits in it without an owner, so that those
+    /// behind it go on. Whether there was such an entry.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`], [`Rejection::NoGroup`],
+    /// [`Rejection::EntryInWork`].
+    pub fn skip(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        name: &[u8],
+        id: EntryId,
+    ) -> Result<bool, Rejection> {
+        let (object, group) = self.managed_group(db, key, name)?;
+        let model = self.state().stream(object.slot).group(group);
+        let settled = Settled::Dropped;
+        if model.order().is_some_and(|order| order.is_held(id)) {
+            self.change(&Mutation::Unhold { object, group, ids: &[id], settled });
+            return Ok(true);
+        }
+        let Some(record) = model.pending().get(id) else { return Ok(false) };
+        let visibility_ms = model.policy().map_or(0, |policy| policy.visibility_ms);
+        let visibility_ms = if visibility_ms == 0 { u64::MAX } else { visibility_ms };
+        let is_over = self.steady_ms.saturating_sub(record.delivered_at_ms) >= visibility_ms;
+        if record.owner.is_some() && !is_over {
+            return Err(Rejection::EntryInWork);
+        }
+        self.change(&Mutation::RemovePending { object, group, ids: &[id], settled });
+        Ok(true)
     }
 
     /// Checks that a group exists, as the other calls here do.

@@ -84,6 +84,9 @@ fn encode_stream(stream: &Stream, to: &mut Vec<u8>) {
         entries_added: Some(stream.entries_added()),
         max_deleted_id: Some(stream.max_deleted_id()),
     });
+    if let Some(&retention) = stream.retention() {
+        put(&Mutation::SetRetention { object: OBJECT, retention });
+    }
     for (number, (_, group)) in (0..).zip(stream.groups()) {
         encode_group(GroupId(number), group, &mut put);
     }
@@ -147,6 +150,13 @@ fn encode_group(
     for (id, failure) in group.pending().failures() {
         let failure = Arc::clone(failure);
         put(&Mutation::NoteFailure { object: OBJECT, group: number, failure, ids: &[id] });
+    }
+    if let Some(order) = group.order() {
+        let ids = group.pending().range(EntryId::MIN, EntryId::MAX).map(|record| record.id);
+        let values: Vec<_> = ids.filter_map(|id| Some((id, order.value(id)?))).collect();
+        put(&Mutation::SetValues { object: OBJECT, group: number, entries: &values });
+        let held: Vec<_> = order.held().collect();
+        put(&Mutation::Hold { object: OBJECT, group: number, entries: &held });
     }
     if let Some(&counters) = group.counters() {
         put(&Mutation::SetGroupCounters { object: OBJECT, group: number, counters });

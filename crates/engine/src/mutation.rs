@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use millstream_model::{
     BlockLimits, ConsumerId, EntryId, Failure, GroupCounters, GroupId, GroupPolicy,
-    IdempotenceLimits, PendingEntry, Settled,
+    IdempotenceLimits, PendingEntry, Retention, ScheduleToken, Settled,
 };
 
 use crate::object::{ObjectData, ObjectId, ObjectRef};
@@ -160,6 +160,30 @@ pub(crate) enum Mutation<'a> {
         failure: Arc<Failure>,
         ids: &'a [EntryId],
     },
+    /// Entries of an ordered group that are not pending are held, each with the hash of its value.
+    Hold {
+        object: ObjectRef,
+        group: GroupId,
+        entries: &'a [(EntryId, u64)],
+    },
+    /// The hashes of the values of pending entries.
+    SetValues {
+        object: ObjectRef,
+        group: GroupId,
+        entries: &'a [(EntryId, u64)],
+    },
+    /// Entries are not held any more, and were never handed out.
+    Unhold {
+        object: ObjectRef,
+        group: GroupId,
+        ids: &'a [EntryId],
+        settled: Settled,
+    },
+    /// Nothing is held any more: what was is new again, or passed over.
+    UnholdAll {
+        object: ObjectRef,
+        group: GroupId,
+    },
     /// What a managed group has counted.
     SetGroupCounters {
         object: ObjectRef,
@@ -216,6 +240,33 @@ pub(crate) enum Mutation<'a> {
         a: u8,
         b: u8,
     },
+    /// All of a stream's retention.
+    SetRetention {
+        object: ObjectRef,
+        retention: Retention,
+    },
+    /// Retention drops every entry below an id, with the pending records of all groups below it.
+    DropEntries {
+        object: ObjectRef,
+        before: EntryId,
+    },
+    /// An entry that is to be appended later.
+    Schedule {
+        object: ObjectRef,
+        token: ScheduleToken,
+        fields: &'a [&'a [u8]],
+    },
+    /// Delayed entries go: fired, in the same record as their append, or cancelled.
+    Unschedule {
+        object: ObjectRef,
+        /// Ascending.
+        tokens: &'a [ScheduleToken],
+    },
+    /// How often the stream refused an entry that was due, in all.
+    CountScheduleFailures {
+        object: ObjectRef,
+        failures: u64,
+    },
 }
 
 impl Mutation<'_> {
@@ -227,6 +278,9 @@ impl Mutation<'_> {
             }
             Self::RemovePending { object, .. }
             | Self::DeleteConsumer { object, .. }
+            | Self::Hold { object, .. }
+            | Self::Unhold { object, .. }
+            | Self::DropEntries { object, .. }
             | Self::RemoveEntries { object, with_references: true, .. } => Some(object),
             _ => None,
         }
@@ -251,11 +305,20 @@ impl Mutation<'_> {
             | Self::RemovePending { object, .. }
             | Self::NoteFailure { object, .. }
             | Self::SetGroupCounters { object, .. }
+            | Self::Hold { object, .. }
+            | Self::SetValues { object, .. }
+            | Self::Unhold { object, .. }
+            | Self::UnholdAll { object, .. }
             | Self::SetIdempotence { object, .. }
             | Self::Produced { object, .. }
             | Self::CountDuplicate { object }
             | Self::ForgetProductions { object, .. }
-            | Self::SetProductionCounts { object, .. } => Some(object),
+            | Self::SetProductionCounts { object, .. }
+            | Self::SetRetention { object, .. }
+            | Self::DropEntries { object, .. }
+            | Self::Schedule { object, .. }
+            | Self::Unschedule { object, .. }
+            | Self::CountScheduleFailures { object, .. } => Some(object),
             Self::Created { .. }
             | Self::CreateStream { .. }
             | Self::CreateString { .. }

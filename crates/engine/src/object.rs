@@ -97,7 +97,8 @@ impl ObjectData {
         match self {
             Self::Stream(stream) => {
                 let pending: usize = stream.groups().map(|(_, group)| group.pending().len()).sum();
-                stream.entries().block_count() + pending / 64 > PARTS_MAX
+                let due = stream.schedule().map_or(0, millstream_model::Schedule::chunk_count);
+                stream.block_count() + due + pending / 64 > PARTS_MAX
             }
             Self::String(_) => false,
         }
@@ -133,6 +134,12 @@ impl Object {
             ObjectData::Stream(stream) => size_of::<Stream>() + stream.heap_bytes(),
             ObjectData::String(value) => value.bytes.len(),
         }
+    }
+
+    /// Those of them that a copy leaves out.
+    pub(crate) fn schedule_bytes(&self) -> usize {
+        let schedule = self.data.as_stream().and_then(Stream::schedule);
+        schedule.map_or(0, millstream_model::Schedule::heap_bytes)
     }
 
     pub(crate) fn kind(&self) -> ObjectKind {

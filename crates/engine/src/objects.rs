@@ -8,10 +8,12 @@
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
-use millstream_model::Entries;
+use millstream_model::Stream;
 
 use crate::block_totals::{BlockBytes, BlockTotals};
+use crate::due_streams::DueStreams;
 use crate::object::{Object, ObjectData, ObjectId, ObjectRef, ObjectSlot};
+use crate::retention_schedule::RetentionSchedule;
 
 #[derive(Debug)]
 pub(crate) struct Objects {
@@ -21,6 +23,10 @@ pub(crate) struct Objects {
     slots: HashMap<ObjectId, u32, FixedState>,
     string_bytes: usize,
     blocks: BlockTotals,
+    /// Its streams with delayed entries.
+    pub(crate) due: DueStreams,
+    /// Apart, since most stores have none.
+    retention: Box<RetentionSchedule>,
 }
 
 impl Objects {
@@ -32,6 +38,8 @@ impl Objects {
             slots: HashMap::with_hasher(FixedState::with_seed(hash_seed)),
             string_bytes: 0,
             blocks: BlockTotals::default(),
+            due: DueStreams::default(),
+            retention: Box::default(),
         }
     }
 
@@ -59,14 +67,29 @@ impl Objects {
         &self.blocks
     }
 
-    /// Counts what a change did to the blocks of a stream. Returns its entries.
+    /// When retention has to look at which streams.
+    pub(crate) fn retention(&self) -> &RetentionSchedule {
+        &self.retention
+    }
+
+    pub(crate) fn retention_mut(&mut self) -> &mut RetentionSchedule {
+        &mut self.retention
+    }
+
+    /// A stream with a retention changed; `is_marked`: others of its entries may go now.
+    pub(crate) fn note_retention(&mut self, object: ObjectRef, is_marked: bool) {
+        let known = self.objects[object.slot.index as usize].as_ref();
+        let stream = known.and_then(|known| known.data.as_stream()).expect("it is a stream");
+        self.retention.note(object.id, stream, is_marked);
+    }
+
+    /// Counts what a change did to the blocks of a stream. Returns it.
     #[inline]
-    pub(crate) fn note_blocks(&mut self, index: u32, before: BlockBytes) -> &mut Entries {
+    pub(crate) fn note_blocks(&mut self, index: u32, before: BlockBytes) -> &mut Stream {
         let object = self.objects[index as usize].as_mut().expect("slots are freed with their key");
         let ObjectData::Stream(stream) = &mut object.data else { panic!("the object is a stream") };
-        let entries = stream.entries_in_storage();
-        self.blocks.replace(before, entries);
-        entries
+        self.blocks.replace(before, stream);
+        stream
     }
 
     /// Bytes of the table itself.
@@ -105,7 +128,9 @@ impl Objects {
         let id = object.id;
         self.string_bytes += object.data.string_bytes();
         if let Some(stream) = object.data.as_stream() {
-            self.blocks.add(stream.entries());
+            self.blocks.add(stream);
+            self.due.add(id, stream);
+            self.retention.note(id, stream, true);
         }
         let index = self.free.pop().unwrap_or_else(|| {
             self.objects.push(None);
@@ -123,7 +148,9 @@ impl Objects {
         self.free.push(index);
         self.string_bytes -= taken.data.string_bytes();
         if let Some(stream) = taken.data.as_stream() {
-            self.blocks.subtract(stream.entries());
+            self.blocks.subtract(stream);
+            self.due.remove(object.id, stream);
+            self.retention.forget(object.id);
         }
         taken
     }
@@ -154,6 +181,9 @@ impl Objects {
         }
         assert_eq!(self.slots.len(), self.iter().count());
         assert_eq!(self.string_bytes, string_bytes);
+        self.due.check(self.iter());
+        self.retention
+            .check(self.iter().filter_map(|object| Some((object.id, object.data.as_stream()?))));
         self.blocks.check(self.iter().filter_map(|object| object.data.as_stream()));
         assert!(self.free.iter().all(|&index| self.objects[index as usize].is_none()));
     }

@@ -7,6 +7,7 @@
 //! before anything changes, so a refused read leaves no trace. Tests: `tests/it/reads.rs`.
 
 mod group_read;
+mod listed_read;
 mod plain_read;
 mod wire_size;
 
@@ -154,6 +155,7 @@ impl Transaction<'_> {
 }
 
 /// What may still go into the reply.
+#[derive(Clone)]
 struct Budget {
     entries: usize,
     bytes_max: Option<u64>,

@@ -15,6 +15,8 @@ mod encode;
 mod error;
 pub(crate) mod fields;
 pub(crate) mod policy;
+pub(crate) mod retention;
+mod schedule;
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,7 @@ mod tests;
 pub(crate) use decode::{pending_entry, replay_image, replay_with};
 pub(crate) use encode::encode;
 pub(crate) use error::ReplayError;
+pub(crate) use schedule::encode_token;
 
 /// The kind byte of each part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,15 +58,24 @@ enum Kind {
     NoteFailure = 41,
     SettlePending = 42,
     SetGroupCounters = 43,
+    Hold = 44,
+    SetValues = 45,
+    Unhold = 46,
+    UnholdAll = 47,
     SetIdempotence = 48,
     Produced = 49,
     CountDuplicate = 50,
     ForgetProductions = 51,
     SetProductionCounts = 52,
+    SetRetention = 53,
+    DropEntries = 54,
+    Schedule = 57,
+    Unschedule = 58,
+    CountScheduleFailures = 59,
 }
 
 impl Kind {
-    const ALL: [Self; 33] = [
+    const ALL: [Self; 42] = [
         Self::Created,
         Self::CreateStream,
         Self::CreateString,
@@ -92,11 +104,20 @@ impl Kind {
         Self::NoteFailure,
         Self::SettlePending,
         Self::SetGroupCounters,
+        Self::Hold,
+        Self::SetValues,
+        Self::Unhold,
+        Self::UnholdAll,
         Self::SetIdempotence,
         Self::Produced,
         Self::CountDuplicate,
         Self::ForgetProductions,
         Self::SetProductionCounts,
+        Self::SetRetention,
+        Self::DropEntries,
+        Self::Schedule,
+        Self::Unschedule,
+        Self::CountScheduleFailures,
     ];
 
     /// Whether an image may have it: those that build one object from nothing.
@@ -113,8 +134,11 @@ impl Kind {
                 | Self::SetPolicy
                 | Self::NoteFailure
                 | Self::SetGroupCounters
+                | Self::Hold
+                | Self::SetValues
                 | Self::Produced
                 | Self::SetProductionCounts
+                | Self::SetRetention
         )
     }
 

@@ -74,6 +74,15 @@ pub enum Loss {
         /// What is damaged.
         reason: String,
     },
+    /// Delayed entries of a stream.
+    Scheduled {
+        /// The stream.
+        key: Vec<u8>,
+        /// How many.
+        count: u64,
+        /// What is damaged.
+        reason: String,
+    },
     /// Something does not agree with itself: a fault of this program. It is left as it is.
     Contradiction {
         /// What.
@@ -106,6 +115,9 @@ impl fmt::Display for Loss {
             }
             Self::Entries { key, ids: (first, last), count, reason } => {
                 write!(f, "{count} entries of \"{}\", {first} to {last}: {reason}", name(key))
+            }
+            Self::Scheduled { key, count, reason } => {
+                write!(f, "{count} delayed entries of \"{}\": {reason}", name(key))
             }
             Self::Contradiction { reason } => {
                 write!(f, "nothing, but counts do not agree (please report this): {reason}")
@@ -147,6 +159,8 @@ pub struct StoreCounts {
     pub entries: u64,
     /// Pending entries of all groups.
     pub pending: u64,
+    /// Delayed entries.
+    pub scheduled: u64,
     /// Blocks on disk.
     pub blocks: u64,
     /// Their bytes there.
@@ -281,6 +295,11 @@ fn read_everything(
     damaged.sort_unstable_by_key(|(block, _)| (block.object, block.ids));
     let mut before = None;
     for (block, reason) in &damaged {
+        if block.is_delayed {
+            let (key, reason) = (block.key.to_vec(), reason.clone());
+            losses.push(Loss::Scheduled { key, count: block.live, reason });
+            continue;
+        }
         // Blocks that are lost for one reason are one loss.
         let is_same = before.replace(block.object) == Some(block.object);
         match losses.last_mut() {
@@ -306,13 +325,17 @@ struct StoredFacts {
     cold: ColdBlock,
     ids: (EntryId, EntryId),
     live: u64,
+    /// It is one of delayed entries.
+    is_delayed: bool,
 }
 
 fn all_blocks(state: &State) -> Vec<StoredFacts> {
     let mut blocks = Vec::new();
     for object in state.objects() {
         let Some(stream) = object.data.as_stream() else { continue };
-        for block in stream.entries().blocks() {
+        let delayed = stream.schedule().into_iter().flat_map(|all| all.payloads().blocks());
+        let entries = stream.entries().blocks().map(|block| (block, false));
+        for (block, is_delayed) in entries.chain(delayed.map(|block| (block, true))) {
             let StoredContents::Place(place) = block.contents else { continue };
             let ids = block
                 .tombstones
@@ -323,6 +346,7 @@ fn all_blocks(state: &State) -> Vec<StoredFacts> {
                 cold: ColdBlock { first: block.first, place, stored: block.stored },
                 ids,
                 live: block.live.into(),
+                is_delayed,
             });
         }
     }
@@ -337,6 +361,7 @@ fn count(state: &State) -> StoreCounts {
         counts.streams += 1;
         counts.groups += stream.group_count() as u64;
         counts.entries += stream.entries().len();
+        counts.scheduled += stream.schedule().map_or(0, |schedule| schedule.len() as u64);
         counts.pending +=
             stream.groups().map(|(_, group)| group.pending().len() as u64).sum::<u64>();
     }
@@ -395,8 +420,12 @@ impl State {
     fn give_up_block(&mut self, object: ObjectRef, cold: ColdBlock) {
         self.before_change(object);
         let stream = self.stream_mut(object.slot);
-        let before = BlockBytes::of(stream.entries());
-        stream.give_up_block(cold);
+        let before = BlockBytes::of(stream);
+        if stream.give_up_block(cold) == 0 {
+            let due_ms = self.first_due(object);
+            self.stream_mut(object.slot).give_up_scheduled(cold);
+            self.note_due(object, due_ms);
+        }
         self.note_blocks(object, before);
     }
 }

@@ -150,7 +150,7 @@ impl<'e> Transaction<'e> {
     fn signal_free_places(&mut self, object: ObjectRef) {
         let stream = self.state().stream(object.slot);
         let mut policies = stream.groups().filter_map(|(_, group)| group.policy());
-        if policies.any(|policy| policy.in_flight_max > 0) {
+        if policies.any(|policy| policy.in_flight_max > 0 || policy.order_by.is_some()) {
             drop(policies);
             let (db, key) = self.state().place_of(object);
             self.signal(db, &key, Signal::Ready);
@@ -356,6 +356,13 @@ impl<'e> Transaction<'e> {
         if ids.capacity() <= 4096 {
             self.core.ids = ids;
         }
+    }
+
+    /// Lets others go first who wait for the engine: whoever takes it again and again would leave
+    /// them little. Between two record groups only, and only the end of this transaction follows.
+    pub(crate) fn give_way(&mut self) {
+        self.shared.end_of_transaction(&mut self.core, self.now);
+        MutexGuard::bump(&mut self.core);
     }
 
     /// Re-derives everything that is counted, cached or indexed.

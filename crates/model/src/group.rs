@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::entries::ensure;
 use crate::{
-    Consumer, ConsumerId, EntryId, Failure, GroupCounters, GroupPolicy, PendingEntry, PendingList,
-    RestoreError, Settled,
+    Consumer, ConsumerId, EntryId, Failure, GroupCounters, GroupPolicy, Order, PendingEntry,
+    PendingList, RestoreError, Settled,
 };
 
 /// Numbers of groups and consumers that come back from storage are below this: larger ones are no
@@ -40,6 +40,8 @@ pub struct Group {
 struct Managed {
     policy: GroupPolicy,
     counters: GroupCounters,
+    /// Of a group with ORDERBY.
+    order: Option<Order>,
 }
 
 impl Managed {
@@ -160,10 +162,72 @@ impl Group {
     pub fn set_policy(&mut self, policy: GroupPolicy) {
         self.pending.set_timing(policy.timing());
         if policy.is_managed() {
-            self.managed.get_or_insert_default().policy = policy;
+            let managed = self.managed.get_or_insert_default();
+            if managed.policy.order_by != policy.order_by {
+                managed.order = None;
+            }
+            if policy.order_by.is_some() {
+                managed.order.get_or_insert_default();
+            }
+            managed.policy = policy;
         } else {
             self.managed = None;
         }
+    }
+
+    /// What is held and in work of a group with ORDERBY.
+    #[must_use]
+    pub fn order(&self) -> Option<&Order> {
+        self.managed.as_ref()?.order.as_ref()
+    }
+
+    fn order_mut(&mut self) -> Option<&mut Order> {
+        self.managed.as_mut()?.order.as_mut()
+    }
+
+    /// Holds entries of an ordered group that are not pending; others stay what they are.
+    pub fn hold(&mut self, entries: &[(EntryId, u64)]) {
+        for &(id, value) in entries {
+            if !self.pending.contains(id)
+                && let Some(order) = self.order_mut()
+            {
+                order.hold(id, value);
+            }
+        }
+    }
+
+    /// Does not hold entries any more that never were handed out, as far as they are held.
+    pub(crate) fn unhold(&mut self, ids: &[EntryId], settled: Settled) {
+        for &id in ids {
+            if self.order_mut().and_then(|order| order.release(id)).is_some() {
+                self.count(settled, 1);
+            }
+        }
+    }
+
+    /// Holds nothing any more.
+    pub(crate) fn unhold_all(&mut self) {
+        if let Some(order) = self.order_mut() {
+            order.release_all();
+        }
+    }
+
+    /// Says which values pending entries of an ordered group have; others stay what they are.
+    pub fn set_values(&mut self, entries: &[(EntryId, u64)]) {
+        for &(id, value) in entries {
+            if self.pending.contains(id)
+                && let Some(order) = self.order_mut()
+            {
+                order.set_value(id, value);
+            }
+        }
+    }
+
+    /// The lowest entry that the group has not done with.
+    #[must_use]
+    pub fn first_open(&self) -> Option<EntryId> {
+        let held = self.order().and_then(|order| order.held().next()).map(|(id, _)| id);
+        held.into_iter().chain(self.pending.first_id()).min()
     }
 
     /// Makes [`PendingList::used_up_bound_ms`] exact where it is that early.
@@ -246,6 +310,12 @@ impl Group {
     }
 
     pub(crate) fn remove_consumer(&mut self, id: ConsumerId) -> usize {
+        if self.order().is_some() {
+            let own = self.pending.range_of(id, EntryId::MIN, EntryId::MAX);
+            let own: Vec<_> = own.map(|entry| entry.id).collect();
+            let order = self.order_mut().expect("looked at above");
+            own.into_iter().for_each(|id| order.forget_value(id));
+        }
         let removed = self.pending.remove_owner(id);
         let consumer = self.consumers[id.0 as usize].take().expect("the consumer exists");
         assert_eq!(removed, consumer.pending_count, "records are counted");
@@ -268,6 +338,12 @@ impl Group {
     /// Creates or replaces a pending record; it becomes the youngest of its time.
     pub(crate) fn set_pending(&mut self, entry: PendingEntry) {
         let before = self.pending.upsert(entry);
+        if before.is_none()
+            && let Some(order) = self.order_mut()
+            && let Some(value) = order.release(entry.id)
+        {
+            order.set_value(entry.id, value);
+        }
         let old_owner = before.and_then(|entry| entry.owner);
         if let Some(managed) = &mut self.managed {
             managed.count(before, entry);
@@ -288,6 +364,9 @@ impl Group {
     pub(crate) fn remove_pending(&mut self, id: EntryId, settled: Settled) -> bool {
         let Some(entry) = self.pending.remove(id) else { return false };
         self.count(settled, 1);
+        if let Some(order) = self.order_mut() {
+            order.forget_value(id);
+        }
         if let Some(owner) = entry.owner {
             self.consumer_mut(owner).pending_count -= 1;
         }
@@ -298,7 +377,9 @@ impl Group {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let consumers: usize = self.names.keys().map(|name| name.len() + 120).sum();
-        let managed = self.managed.as_ref().map_or(0, |_| size_of::<Managed>());
+        let managed = self.managed.as_ref().map_or(0, |managed| {
+            size_of::<Managed>() + managed.order.as_ref().map_or(0, Order::heap_bytes)
+        });
         self.pending.heap_bytes() + self.name.len() + consumers + managed
     }
 
@@ -320,6 +401,11 @@ impl Group {
         for (slot, consumer) in self.consumers.iter().enumerate() {
             let count = consumer.as_ref().map_or(0, |consumer| consumer.pending_count);
             assert_eq!(count, counts[slot], "records of consumer {slot}");
+        }
+        let order_by = self.policy().and_then(|policy| policy.order_by.as_ref());
+        assert_eq!(self.order().is_some(), order_by.is_some());
+        if let Some(order) = self.order() {
+            order.check(|id| self.pending.contains(id));
         }
         assert_eq!(self.names.len(), self.consumers.iter().flatten().count());
         for (name, id) in &self.names {

@@ -33,6 +33,8 @@ pub struct GroupPolicy {
     pub jitter_percent: u8,
     /// So many entries have an owner at most; 0: no limit.
     pub in_flight_max: u64,
+    /// Entries with one value of this field are worked off one after the other.
+    pub order_by: Option<Arc<[u8]>>,
     /// A consumer without pending entries that was not seen for so long is deleted; 0: never.
     pub consumer_ttl_ms: u64,
     /// Nothing is handed out, neither for the first time nor again.

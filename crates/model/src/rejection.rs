@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::StreamLimit;
+
 /// A request that was understood and is refused. Nothing has changed when one is returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejection {
@@ -44,6 +46,10 @@ pub enum Rejection {
     StreamExhausted,
     /// Fields and values of an entry are too large together.
     EntryTooLarge,
+    /// The stream is full, and its retention lets nothing go that would make room.
+    StreamFull(StreamLimit),
+    /// One entry is larger than all that the stream may hold.
+    EntryAboveMaxBytes,
     /// XSETID below the stream's largest deleted id.
     LastIdBelowMaxDeleted,
     /// XSETID below an existing entry.
@@ -58,6 +64,10 @@ pub enum Rejection {
     NoLogRoom,
     /// Only a managed group knows delays and reasons.
     GroupNotManaged,
+    /// What a group orders by changes only while nothing is pending or held.
+    OrderInUse,
+    /// A consumer has the entry and its time is not over.
+    EntryInWork,
     /// A group that counts what is in flight hands out nothing without acknowledgement.
     NoAckLimited,
     /// A group's dead letters would end in its own stream.
@@ -84,12 +94,19 @@ impl fmt::Display for Rejection {
             Self::IdNotAboveLast => "the id is not above the last one of the stream",
             Self::StreamExhausted => "the stream has used up its ids",
             Self::EntryTooLarge => "the entry is too large",
+            Self::StreamFull(StreamLimit::Length) => {
+                "the stream has as many entries as it may have"
+            }
+            Self::StreamFull(StreamLimit::Bytes) => "the stream has as many bytes as it may have",
+            Self::EntryAboveMaxBytes => "the entry is larger than what the stream may hold",
             Self::LastIdBelowMaxDeleted => "the id is below the largest deleted one",
             Self::LastIdBelowEntries => "the id is below an existing entry",
             Self::EntriesAddedBelowLength => "fewer entries added than the stream holds",
             Self::NoSuchEntry => "no such entry",
             Self::IdempotentIdTaken => "the idempotent id belongs to another entry",
             Self::GroupNotManaged => "the group has no policy",
+            Self::OrderInUse => "something is pending or held in the order there is",
+            Self::EntryInWork => "a consumer is at work on the entry",
             Self::NoAckLimited => "the group hands out nothing without acknowledgement",
             Self::DeadLettersComeBack => "dead letters would come back to their own stream",
             Self::NoLogRoom => "the log has no room for it yet",

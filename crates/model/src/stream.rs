@@ -10,6 +10,8 @@
 //! 3. what [`Group::check`], [`Entries::check`] and [`Idempotence::check`] say.
 
 mod lag;
+mod retention_plan;
+mod scheduled;
 mod trim_plan;
 
 #[cfg(test)]
@@ -23,8 +25,10 @@ use crate::entries::ensure;
 use crate::group::SLOTS_MAX;
 use crate::{
     BlockLimits, ColdBlock, ConsumerId, Entries, EntryId, Failure, Group, GroupCounters, GroupId,
-    Idempotence, IdempotenceLimits, PendingEntry, RestoreError, Settled,
+    Idempotence, IdempotenceLimits, PendingEntry, RestoreError, Retention, Schedule, Settled,
 };
+
+pub use retention_plan::{DropPlan, Dropped};
 
 /// A stream with its consumer groups.
 #[derive(Clone, Debug)]
@@ -36,6 +40,10 @@ pub struct Stream {
     groups: Vec<Option<Group>>,
     group_names: BTreeMap<Arc<[u8]>, GroupId>,
     idempotence: Idempotence,
+    /// Most streams never have one.
+    schedule: Option<Box<Schedule>>,
+    /// `None`: nothing is set.
+    retention: Option<Box<Retention>>,
 }
 
 /// Reading.
@@ -51,6 +59,8 @@ impl Stream {
             groups: Vec::new(),
             group_names: BTreeMap::new(),
             idempotence: Idempotence::new(idempotence),
+            schedule: None,
+            retention: None,
         }
     }
 
@@ -131,10 +141,11 @@ impl Stream {
     /// need not exist.
     #[must_use]
     pub fn is_referenced(&self, id: EntryId) -> bool {
-        self.groups
-            .iter()
-            .flatten()
-            .any(|group| group.last_delivered_id < id || group.pending().contains(id))
+        self.groups.iter().flatten().any(|group| {
+            group.last_delivered_id < id
+                || group.pending().contains(id)
+                || group.order().is_some_and(|order| order.is_held(id))
+        })
     }
 
     /// Bytes on the heap, roughly.
@@ -142,7 +153,9 @@ impl Stream {
     pub fn heap_bytes(&self) -> usize {
         let groups: usize =
             self.groups.iter().flatten().map(|group| group.heap_bytes() + size_of::<Group>()).sum();
-        self.entries.heap_bytes() + groups + self.idempotence.heap_bytes()
+        let schedule = self.schedule().map_or(0, Schedule::heap_bytes);
+        let retention = self.retention.as_ref().map_or(0, |_| size_of::<Retention>());
+        self.entries.heap_bytes() + groups + self.idempotence.heap_bytes() + schedule + retention
     }
 }
 
@@ -169,6 +182,8 @@ impl Stream {
             groups: Vec::new(),
             group_names: BTreeMap::new(),
             idempotence,
+            schedule: None,
+            retention: None,
         };
         for (id, group) in groups {
             let is_free = !stream.has_group(id) && stream.find_group(group.name()).is_none();
@@ -182,11 +197,6 @@ impl Stream {
             stream.groups[slot] = Some(group);
         }
         Ok(stream)
-    }
-
-    /// The entries, to let blocks come and go; what is stored stays the same.
-    pub fn entries_in_storage(&mut self) -> &mut Entries {
-        &mut self.entries
     }
 }
 
@@ -362,6 +372,26 @@ impl Stream {
         self.group_mut(group).remove_pending(id, settled)
     }
 
+    /// Holds entries of an ordered group that are not pending, each with the hash of its value.
+    pub fn hold(&mut self, group: GroupId, entries: &[(EntryId, u64)]) {
+        self.group_mut(group).hold(entries);
+    }
+
+    /// Does not hold entries any more.
+    pub fn unhold(&mut self, group: GroupId, ids: &[EntryId], settled: Settled) {
+        self.group_mut(group).unhold(ids, settled);
+    }
+
+    /// Holds nothing any more: the group is about to be moved.
+    pub fn unhold_all(&mut self, group: GroupId) {
+        self.group_mut(group).unhold_all();
+    }
+
+    /// Says which values pending entries of an ordered group have.
+    pub fn set_values(&mut self, group: GroupId, entries: &[(EntryId, u64)]) {
+        self.group_mut(group).set_values(entries);
+    }
+
     /// Notes how pending entries failed; what is not pending is passed over.
     pub fn set_failure(&mut self, group: GroupId, ids: &[EntryId], failure: &Arc<Failure>) {
         self.group_mut(group).set_failure(ids, failure);
@@ -393,6 +423,9 @@ impl Stream {
     pub fn check(&self) {
         self.entries.check();
         self.idempotence.check();
+        if let Some(schedule) = self.schedule() {
+            schedule.check();
+        }
         assert!(self.entries.last_id().is_none_or(|id| id <= self.last_id));
         assert_eq!(self.group_names.len(), self.groups.iter().flatten().count());
         for (name, &id) in &self.group_names {

@@ -120,6 +120,30 @@ impl fmt::Display for BindAddress {
     }
 }
 
+/// What new groups do by themselves that nobody gave a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupPolicyRule {
+    /// Pattern for the key of the stream, as of KEYS.
+    pub stream: String,
+    /// Pattern for the name of the group.
+    pub group: String,
+    /// Items and their values, as XGROUP CFGSET takes them.
+    pub items: Vec<String>,
+}
+
+impl FromStr for GroupPolicyRule {
+    type Err = String;
+
+    /// Both patterns and the items, with blanks between them.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut words = text.split_whitespace().map(str::to_owned);
+        match (words.next(), words.next()) {
+            (Some(stream), Some(group)) => Ok(Self { stream, group, items: words.collect() }),
+            _ => Err("a pattern for streams, one for groups, and items are needed".to_owned()),
+        }
+    }
+}
+
 /// Everything a server needs to start. `Default` is what the binary does without flags.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -160,6 +184,8 @@ pub struct Config {
     pub allocator: &'static str,
     /// Other settings by the names and in the words of CONFIG SET, as if it were said at the start.
     pub settings: Vec<(&'static str, String)>,
+    /// Policies of new groups; the first that fits counts.
+    pub group_policies: Vec<GroupPolicyRule>,
     /// Where CONFIG REWRITE writes; `None`: there is no file.
     pub config_file: Option<Arc<dyn ConfigFile>>,
     /// Who may use DEBUG.
@@ -196,6 +222,7 @@ impl Default for Config {
             latency_threshold_ms: 0,
             allocator: "libc",
             settings: Vec::new(),
+            group_policies: Vec::new(),
             config_file: None,
             debug: DebugAccess::No,
             threads: None,

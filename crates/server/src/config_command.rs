@@ -33,7 +33,7 @@ enum Kind {
     Text,
 }
 
-const SETTINGS: [(&str, Kind); 44] = [
+const SETTINGS: [(&str, Kind); 45] = [
     ("aclfile", Kind::Immutable),
     ("activerehashing", Kind::Fact),
     ("always-show-logo", Kind::Immutable),
@@ -50,6 +50,7 @@ const SETTINGS: [(&str, Kind); 44] = [
     ("dbfilename", Kind::Immutable),
     ("dir", Kind::Immutable),
     ("enable-debug-command", Kind::Immutable),
+    ("group-held-max", Kind::Number(1, 1_000_000)),
     ("io-threads", Kind::Immutable),
     ("latency-monitor-threshold", Kind::Number(0, i64::MAX)),
     ("latency-tracking", Kind::YesNo),
@@ -106,6 +107,7 @@ fn value(shared: &Shared, engine: &EngineSettings, name: &str) -> String {
             .as_ref()
             .map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
         "enable-debug-command" => config.debug.word().to_owned(),
+        "group-held-max" => engine.held_max.to_string(),
         "io-threads" => shared.workers.len().to_string(),
         "latency-monitor-threshold" => shared.latency.threshold_ms().to_string(),
         "latency-tracking" => yes_or_no(shared.latency.is_tracking()),
@@ -283,6 +285,7 @@ fn apply(shared: &Shared, engine: &mut EngineSettings, name: &str, change: Chang
     let as_u32 = u32::try_from(number).unwrap_or(u32::MAX);
     match name {
         "client-query-buffer-limit" => settings.query_bytes_max.store(as_u32, Ordering::Relaxed),
+        "group-held-max" => engine.held_max = as_usize,
         "latency-monitor-threshold" => shared.latency.set_threshold_ms(number),
         "latency-tracking" => shared.latency.set_tracking(number == 1),
         "maxclients" => {

@@ -63,7 +63,7 @@ mod server_command;
 mod slowlog_command;
 mod tracking;
 
-pub use config::{BindAddress, Config, DebugAccess, SyncMode};
+pub use config::{BindAddress, Config, DebugAccess, GroupPolicyRule, SyncMode};
 pub use config_file::{ConfigFile, SettingValue};
 pub use error::{StartError, StopError};
 pub use server::{RunningServer, Server, ShutdownHandle};

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use millstream_command::DefaultPolicies;
 use millstream_engine::{
-    Checkpointer, Commit, Engine, Opened, Options, OsStorage, Preparer, Progress, RecoveryReport,
+    Checkpointer, Commit, DefaultPolicy, Engine, Opened, Options, OsStorage, Preparer, Progress,
+    RecoveryReport,
 };
 
 use crate::clock::Clock;
@@ -30,12 +32,25 @@ pub(crate) struct DurableParts {
     pub(crate) checkpointer: Checkpointer,
 }
 
+fn default_policy(config: &Config) -> Result<DefaultPolicy, StartError> {
+    let mut policies = DefaultPolicies::default();
+    for rule in &config.group_policies {
+        let items: Vec<&str> = rule.items.iter().map(String::as_str).collect();
+        policies.add(&rule.stream, &rule.group, &items).map_err(|why| StartError::Setting {
+            name: format!("group-policy of stream '{}', group '{}'", rule.stream, rule.group),
+            why,
+        })?;
+    }
+    Ok(DefaultPolicy::new(move |key, group| policies.find(key, group)))
+}
+
 pub(crate) fn open(config: &Config, clock: Clock) -> Result<Store, StartError> {
     let mut options = Options {
         hash_seed: random(),
         abort_on_panic: config.abort_on_panic,
         log: config.log.clone(),
         blocks: config.blocks.clone(),
+        default_policy: default_policy(config)?,
         ..Options::default()
     };
     options.blocks.cache_bytes =

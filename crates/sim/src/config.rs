@@ -42,7 +42,7 @@ pub(crate) fn options(dice: &mut Dice) -> Options {
     };
     // The reference has these.
     let idempotence = IdempotenceLimits { duration_s: 100, per_producer_max: 100 };
-    let settings = Settings { block_limits, idempotence };
+    let settings = Settings { block_limits, idempotence, ..Settings::default() };
     let blocks = BlockOptions {
         cache_bytes: dice.pick(&[0, 500, 5_000, 1 << 20]),
         checkpoint_log_bytes: dice.pick(&[1 << 10, 4 << 10, 32 << 10]),
@@ -51,6 +51,7 @@ pub(crate) fn options(dice: &mut Dice) -> Options {
     };
     let accepts_damaged = false;
     Options {
+        default_policy: millstream_engine::DefaultPolicy::default(),
         settings,
         hash_seed: dice.number(),
         log,

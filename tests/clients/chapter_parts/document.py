@@ -15,6 +15,17 @@ PROGRAMS = {
     "fan_out": ("python", "class FanOutProcessor"),
 }
 
+# Between the parts of a program stands a title between two lines, all of them comments.
+PART = re.compile(r"^(?:#|//) =+\n(?:#|//) .*\n(?:#|//) =+\n", re.MULTILINE)
+
+
+def part(program, mark):
+    """The only part of a program that has this mark."""
+    texts = [text for text in PART.split(program) if mark in text]
+    if len(texts) != 1:
+        raise ValueError(f"{len(texts)} parts with '{mark}', expected one")
+    return texts[0]
+
 
 def programs(path):
     """{name: text} of all five; fails if one is missing or found twice."""

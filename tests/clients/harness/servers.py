@@ -42,11 +42,14 @@ class Launcher:
         """The variables that let a child process build the same launcher."""
         return {"MILLSTREAM_TEST_KIND": self.kind, "MILLSTREAM_TEST_SERVER": self.executable}
 
-    def start(self, directory, port=0, password=None, durable=False, unix_socket=None):
+    def start(
+        self, directory, port=0, password=None, durable=False, unix_socket=None, options=()
+    ):
         """Starts a server on `directory` and returns when it accepts connections.
 
         `port` 0 takes a free one. `durable` asks Redis to store before it replies, which
-        Millstream does anyway. `unix_socket` is the path of a socket to listen on, too.
+        Millstream does anyway. `unix_socket` is the path of a socket to listen on, too; `options`
+        are more arguments.
         """
         directory = pathlib.Path(directory).absolute()
         directory.mkdir(parents=True, exist_ok=True)
@@ -56,6 +59,7 @@ class Launcher:
             arguments = self._redis(directory, port, password, durable)
         if unix_socket:
             arguments += ["--unixsocket", str(unix_socket)]
+        arguments += options
         return Server(self, arguments, port)
 
     def _millstream(self, directory, port, password):

@@ -29,13 +29,21 @@ def peers_required():
 def millstream_binary():
     """The binary under test: MILLSTREAM_BIN, else the newest of debug and release."""
     named = os.environ.get("MILLSTREAM_BIN")
-    if named:
-        return pathlib.Path(named)
-    built = [TARGET / profile / "millstream" for profile in ("debug", "release")]
-    built = [path for path in built if path.exists()]
-    if not built:
-        raise Missing("no millstream binary: run `cargo build`, or set MILLSTREAM_BIN")
-    return max(built, key=lambda path: path.stat().st_mtime)
+    return pathlib.Path(named) if named else built("millstream", "or set MILLSTREAM_BIN")
+
+
+def order_worker():
+    """The Rust worker of examples/."""
+    return built("order-worker", "with `--package order-worker`")
+
+
+def built(name, hint):
+    """The newest of debug and release."""
+    found = [TARGET / profile / name for profile in ("debug", "release")]
+    found = [path for path in found if path.exists()]
+    if not found:
+        raise Missing(f"no {name} binary: run `cargo build`, {hint}")
+    return max(found, key=lambda path: path.stat().st_mtime)
 
 
 def python_with_redis():

@@ -73,7 +73,7 @@ async function runAll(label, checks, context, flush) {
             }
             failed += 1;
             const reason = String(error.message).split('\n').join(' | ');
-            const place = (error.stack.match(/at .*(redis|operations|_flow)\.js:\d+/) || [''])[0];
+            const place = (error.stack.match(/at .*(redis|redis_\w+|_flow)\.js:\d+/) || [''])[0];
             console.log(`not ok - ${name}: ${reason} ${place}`);
         }
     }

@@ -1,11 +1,16 @@
 // Every stream command through ioredis in RESP2 and RESP3 (its default), with its ready check
-// (which reads INFO), pipelines, MULTI and blocking reads.
+// (which reads INFO), pipelines, MULTI and blocking reads; then all that groups and streams do by
+// themselves.
 
 'use strict';
 
 const Redis = require('ioredis');
 const { assert, server, newerThanRedis, fails, untilBlocked, runAll, close } = require('./checks');
 const { OPERATIONS, unixSocket } = require('./ioredis_operations');
+const { FAILURES } = require('./ioredis_failures');
+const { KEEPING } = require('./ioredis_keeping');
+const { KILLS } = require('./ioredis_kill');
+const { POLICIES } = require('./ioredis_policies');
 
 const { deepEqual, equal, ok } = assert;
 const ids = (entries) => entries.map((entry) => entry[0]);
@@ -180,7 +185,8 @@ async function keyspace({ redis }) {
 
 const CHECKS = [
     readyCheck, adding, ranges, deleting, reading, readingWithABudget, groups, consuming, claiming,
-    givingBack, waiting, transactions, keyspace, ...OPERATIONS,
+    givingBack, waiting, transactions, keyspace, ...OPERATIONS, ...POLICIES, ...FAILURES,
+    ...KEEPING, ...KILLS,
 ];
 
 async function main() {

@@ -90,6 +90,12 @@ pub fn xinfo() -> Reply {
     page("XINFO", &XINFO)
 }
 
+/// XSCHEDULE HELP.
+#[must_use]
+pub fn xschedule() -> Reply {
+    page("XSCHEDULE", &XSCHEDULE)
+}
+
 fn page(command: &str, lines: &'static [&'static str]) -> Reply {
     let title = format!("{command} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
     let lines = lines.iter().chain(&["HELP", "    Print this help."]);
@@ -306,7 +312,7 @@ const XDLQ: [&str; 17] = [
     "    The cursor is 0-0 at the end.",
 ];
 
-const XGROUP: [&str; 30] = [
+const XGROUP: [&str; 34] = [
     "CFGGET <key> <groupname>",
     "    What a group does by itself.",
     "CFGSET <key> <groupname> <item> <value> [<item> <value> ...]",
@@ -319,6 +325,8 @@ const XGROUP: [&str; 30] = [
     "      How long what failed waits.",
     "    * MAXINFLIGHT count, CONSUMERTTL milliseconds",
     "      So many have an owner at most; so long an idle consumer is kept.",
+    "    * ORDERBY field",
+    "      Entries of one value are worked off one after the other.",
     "    * DELCONSUMER RELEASE|DROP, PAUSED 0|1",
     "      What becomes of a deleted consumer's entries; nothing is handed out.",
     "CREATE <key> <groupname> <id|$> [option]",
@@ -337,6 +345,8 @@ const XGROUP: [&str; 30] = [
     "    Remove a group with all that is pending in it.",
     "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",
     "    Move the id after which a group delivers.",
+    "SKIP <key> <groupname> <id>",
+    "    Give up on an entry that others of its value wait for.",
 ];
 
 const XINFO: [&str; 6] = [
@@ -346,4 +356,17 @@ const XINFO: [&str; 6] = [
     "    The groups of a stream.",
     "STREAM <key> [FULL [COUNT <count>]",
     "    A stream, and with FULL its entries and groups.",
+];
+
+const XSCHEDULE: [&str; 10] = [
+    "ADD <key> DELAY <ms>|AT <unix-ms> <field> <value> [<field> <value> ...]",
+    "    Append an entry then; return a token. Creates the stream now.",
+    "CANCEL <key> <token> [<token> ...]",
+    "    Remove delayed entries; return how many there were.",
+    "LIST <key> [CURSOR <cursor>] [COUNT <count>]",
+    "    Delayed entries in the order of their times: where to go on (0: nowhere),",
+    "    and of each its token, its time and its fields.",
+    "RUN <key> <token> [<token> ...]",
+    "    Append delayed entries now; return how many. What is unknown is passed over;",
+    "    what the stream refuses stays.",
 ];

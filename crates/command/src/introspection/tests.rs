@@ -50,7 +50,7 @@ fn info_knows_subcommands_by_their_full_names() {
     );
     let Reply::Array(found) = info(&line("COMMAND INFO xgroup")) else { panic!("an array") };
     let Reply::Array(xgroup) = &found[0] else { panic!("an array") };
-    assert!(matches!(&xgroup[9], Reply::Array(subcommands) if subcommands.len() == 8));
+    assert!(matches!(&xgroup[9], Reply::Array(subcommands) if subcommands.len() == 9));
 }
 
 #[test]
@@ -128,6 +128,10 @@ fn keys_are_found_or_the_reason_is_given() {
 fn keys_come_with_what_happens_to_them() {
     for (command, expected) in [
         ("xadd k * a b", "[[k ~[+RW +update]]]"),
+        ("xschedule add k DELAY 5 f v", "[[k ~[+RW +insert]]]"),
+        ("xschedule list k COUNT 5", "[[k ~[+RO +access]]]"),
+        ("xschedule cancel k 5-1 6-2", "[[k ~[+RW +delete]]]"),
+        ("xschedule run k 5-1 6-2", "[[k ~[+RW +update]]]"),
         ("rename a b", "[[a ~[+RW +access +delete]] [b ~[+OW +update]]]"),
         ("set k v", "[[k ~[+OW +update]]]"),
         ("set k v EX 1 get", "[[k ~[+RW +access +update]]]"),
@@ -153,8 +157,9 @@ fn help_lists_every_subcommand_and_no_other() {
         ("object", help::object(), None),
         ("xdlq", help::xdlq(), None),
         // Some are about what Redis does not have.
-        ("xgroup", help::xgroup(), Some(17 + 16)),
+        ("xgroup", help::xgroup(), Some(17 + 20)),
         ("xinfo", help::xinfo(), Some(9)),
+        ("xschedule", help::xschedule(), None),
     ] {
         let Reply::Array(page) = &reply else { panic!("an array") };
         assert!(

@@ -1,7 +1,6 @@
 //! XGROUP.
 
 use millstream_engine::{GroupPosition, Transaction};
-use millstream_model::GroupPolicy;
 
 use super::group_policy::PolicyChange;
 use crate::Reply;
@@ -64,15 +63,12 @@ pub(crate) fn create(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
         b"$" => GroupPosition::End,
         text => GroupPosition::After(id(text)?),
     };
-    let (make_stream, read) = (trailing.make_stream, trailing.entries_read);
-    match trailing.policy {
-        None => txn.create_group(db, key, group, position, make_stream, read)?,
-        Some(change) => {
-            let mut policy = GroupPolicy::default();
-            change.apply(&mut policy);
-            txn.create_managed_group(db, key, group, position, make_stream, read, policy)?;
-        }
+    let Trailing { make_stream, entries_read, policy: change, .. } = trailing;
+    let mut policy = txn.default_policy(key, group);
+    if let Some(change) = change {
+        change.apply(&mut policy);
     }
+    txn.create_group_with(db, key, group, position, make_stream, entries_read, policy)?;
     Ok(Reply::OK)
 }
 
@@ -101,4 +97,8 @@ pub(crate) fn create_consumer(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>)
 
 pub(crate) fn delete_consumer(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
     Ok(Reply::count(txn.delete_consumer(db, args[2], args[3], args[4])?))
+}
+
+pub(crate) fn skip(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    Ok(Reply::Int(i64::from(txn.skip(db, args[2], args[3], id(args[4])?)?)))
 }

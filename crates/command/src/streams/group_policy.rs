@@ -17,16 +17,18 @@ const DEADLETTER: &str = "DEADLETTER";
 const BACKOFF: &str = "BACKOFF";
 const JITTER: &str = "JITTER";
 const MAXINFLIGHT: &str = "MAXINFLIGHT";
+const ORDERBY: &str = "ORDERBY";
 const CONSUMERTTL: &str = "CONSUMERTTL";
 const DELCONSUMER: &str = "DELCONSUMER";
 const PAUSED: &str = "PAUSED";
-const ITEMS: [&str; 9] = [
+const ITEMS: [&str; 10] = [
     VISIBILITY,
     MAXDELIVERIES,
     DEADLETTER,
     BACKOFF,
     JITTER,
     MAXINFLIGHT,
+    ORDERBY,
     CONSUMERTTL,
     DELCONSUMER,
     PAUSED,
@@ -38,13 +40,14 @@ const FACTOR_MAX: u32 = 1000;
 
 /// Items and their values, checked as a whole before anything changes.
 #[derive(Default)]
-pub(super) struct PolicyChange {
+pub(crate) struct PolicyChange {
     visibility_ms: Option<u64>,
     deliveries_max: Option<u32>,
     dead_letter: Option<Option<Arc<[u8]>>>,
     backoff: Option<Option<Backoff>>,
     jitter_percent: Option<u8>,
     in_flight_max: Option<u64>,
+    order_by: Option<Option<Arc<[u8]>>>,
     consumer_ttl_ms: Option<u64>,
     consumer_deletion: Option<Option<ConsumerDeletion>>,
     is_paused: Option<bool>,
@@ -52,7 +55,7 @@ pub(super) struct PolicyChange {
 
 impl PolicyChange {
     /// Takes all arguments that are left.
-    pub(super) fn parse(options: &mut Options<'_>) -> Result<Self, Refusal> {
+    pub(crate) fn parse(options: &mut Options<'_>) -> Result<Self, Refusal> {
         let mut change = Self::default();
         while let Some(word) = options.next() {
             let item = ITEMS.into_iter().find(|item| word.eq_ignore_ascii_case(item.as_bytes()));
@@ -88,6 +91,14 @@ impl PolicyChange {
                 let max = number(value, i64::MAX as u64).ok_or_else(|| refusal(item, text))?;
                 self.in_flight_max.replace(max).is_none()
             }
+            ORDERBY => {
+                let field = match value {
+                    b"" => return Err(refusal(item, "must be the name of a field, or NONE")),
+                    off if is_off(off) => None,
+                    field => Some(field.into()),
+                };
+                self.order_by.replace(field).is_none()
+            }
             CONSUMERTTL => self.consumer_ttl_ms.replace(milliseconds(item, value)?).is_none(),
             PAUSED => self.is_paused.replace(switch(item, value)?).is_none(),
             _ => self.consumer_deletion.replace(consumer_deletion(item, value)?).is_none(),
@@ -95,13 +106,14 @@ impl PolicyChange {
         if is_first { Ok(()) } else { Err(refusal(item, "is given twice")) }
     }
 
-    pub(super) fn apply(self, policy: &mut GroupPolicy) {
+    pub(crate) fn apply(self, policy: &mut GroupPolicy) {
         put(&mut policy.visibility_ms, self.visibility_ms);
         put(&mut policy.deliveries_max, self.deliveries_max);
         put(&mut policy.dead_letter, self.dead_letter);
         put(&mut policy.backoff, self.backoff);
         put(&mut policy.jitter_percent, self.jitter_percent);
         put(&mut policy.in_flight_max, self.in_flight_max);
+        put(&mut policy.order_by, self.order_by);
         put(&mut policy.consumer_ttl_ms, self.consumer_ttl_ms);
         put(&mut policy.consumer_deletion, self.consumer_deletion);
         put(&mut policy.is_paused, self.is_paused);
@@ -222,8 +234,8 @@ fn deletion_word(deletion: ConsumerDeletion) -> &'static str {
 /// All items with their values, as they can be set again.
 pub(super) fn describe(policy: &GroupPolicy) -> Reply {
     let deletion = policy.consumer_deletion.map_or("NONE", deletion_word);
-    let dead_letter = match &policy.dead_letter {
-        Some(key) => Reply::Bulk(Bytes::copy_from_slice(key)),
+    let text = |text: &Option<Arc<[u8]>>| match text {
+        Some(text) => Reply::Bulk(Bytes::copy_from_slice(text)),
         None => Reply::Text("NONE"),
     };
     let backoff = match &policy.backoff {
@@ -233,10 +245,11 @@ pub(super) fn describe(policy: &GroupPolicy) -> Reply {
     Reply::Map(vec![
         (Reply::Text(VISIBILITY), Reply::number(policy.visibility_ms)),
         (Reply::Text(MAXDELIVERIES), Reply::Int(policy.deliveries_max.into())),
-        (Reply::Text(DEADLETTER), dead_letter),
+        (Reply::Text(DEADLETTER), text(&policy.dead_letter)),
         (Reply::Text(BACKOFF), backoff),
         (Reply::Text(JITTER), Reply::Int(policy.jitter_percent.into())),
         (Reply::Text(MAXINFLIGHT), Reply::number(policy.in_flight_max)),
+        (Reply::Text(ORDERBY), text(&policy.order_by)),
         (Reply::Text(CONSUMERTTL), Reply::number(policy.consumer_ttl_ms)),
         (Reply::Text(DELCONSUMER), Reply::Text(deletion)),
         (Reply::Text(PAUSED), Reply::Int(policy.is_paused.into())),

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use millstream_engine::Transaction;
-use millstream_model::{Consumer, ConsumerId, Direction, EntryId, Group, Stream};
+use millstream_model::{Consumer, ConsumerId, Direction, EntryId, Group, Order, Stream};
 
-use super::group_policy;
+use super::{group_policy, retention};
 use crate::Reply;
 use crate::options::Options;
 use crate::refusal::{Outcome, Refusal};
@@ -23,6 +23,9 @@ pub(crate) fn stream(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
         let (first, last) = txn.edges(db, key)?.unwrap_or_default();
         fields.push((Reply::Text("first-entry"), first.map_or(Reply::Nil, Reply::Entry)));
         fields.push((Reply::Text("last-entry"), last.map_or(Reply::Nil, Reply::Entry)));
+        let stream = txn.stream(db, key)?.ok_or(Refusal::NO_SUCH_KEY)?;
+        fields.extend(schedule(stream));
+        fields.extend(kept(stream));
         return Ok(Reply::Map(fields));
     }
     if !options.take_word("FULL", 0) {
@@ -46,7 +49,29 @@ pub(crate) fn stream(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
     let groups = stream.groups().map(|(_, group)| full_group(stream, group, count, &clock));
     fields.push((Reply::Text("entries"), Reply::Entries(entries)));
     fields.push((Reply::Text("groups"), Reply::Array(groups.collect())));
+    fields.extend(schedule(stream));
+    fields.extend(kept(stream));
     Ok(Reply::Map(fields))
+}
+
+/// Of a stream that has or had delayed entries only, and behind all that Redis has.
+fn schedule(stream: &Stream) -> Vec<(Reply, Reply)> {
+    let Some(schedule) = stream.schedule() else { return Vec::new() };
+    let next = schedule.first().map_or(Reply::Nil, |token| Reply::number(token.due_ms));
+    vec![
+        (Reply::Text("scheduled"), Reply::count(schedule.len())),
+        (Reply::Text("next-due-ms"), next),
+        (Reply::Text("schedule-failures"), Reply::number(schedule.failures())),
+    ]
+}
+
+/// Of a stream with a retention only, and behind all that Redis has.
+fn kept(stream: &Stream) -> Vec<(Reply, Reply)> {
+    let Some(kept) = stream.retention() else { return Vec::new() };
+    let bytes = stream.entries().payload_bytes().filter(|_| kept.max_bytes > 0);
+    let bytes = bytes.map(|bytes| (Reply::Text("bytes"), Reply::number(bytes)));
+    let items = (Reply::Text("retention"), retention::describe(kept));
+    bytes.into_iter().chain([items]).collect()
 }
 
 fn counters(stream: &Stream) -> Vec<(Reply, Reply)> {
@@ -96,10 +121,15 @@ fn managed(stream: &Stream, group: &Group, clock: &Clock) -> Vec<(Reply, Reply)>
     };
     let undelivered = stream.first_undelivered(group).map(|id| id.ms);
     let is_full = policy.in_flight_max > 0 && in_flight as u64 >= policy.in_flight_max;
-    let blocked_by = match (policy.is_paused, is_full) {
-        (true, _) => "paused",
-        (false, true) => "max-in-flight",
-        (false, false) => "",
+    let held = group.order().map_or(0, Order::held_len);
+    let blocked_by = if policy.is_paused {
+        "paused"
+    } else if is_full {
+        "max-in-flight"
+    } else if held >= clock.held_max {
+        "held"
+    } else {
+        ""
     };
     vec![
         (Reply::Text("policy"), group_policy::describe(policy)),
@@ -112,6 +142,7 @@ fn managed(stream: &Stream, group: &Group, clock: &Clock) -> Vec<(Reply, Reply)>
         (Reply::Text("vanished"), Reply::number(counters.vanished)),
         (Reply::Text("dropped"), Reply::number(counters.dropped)),
         (Reply::Text("in-flight"), Reply::count(in_flight)),
+        (Reply::Text("held"), Reply::count(held)),
         (Reply::Text("delayed"), Reply::count(pending.delayed_len())),
         (Reply::Text("oldest-pending-ms"), age(clock.steady_ms, pending.oldest_delivery_ms())),
         (Reply::Text("oldest-undelivered-ms"), age(clock.wall_ms, undelivered)),
@@ -119,15 +150,18 @@ fn managed(stream: &Stream, group: &Group, clock: &Clock) -> Vec<(Reply, Reply)>
     ]
 }
 
-/// What ages are measured against.
+/// What a group is measured against.
 struct Clock {
     steady_ms: u64,
     wall_ms: u64,
+    /// So many entries a group holds.
+    held_max: usize,
 }
 
 impl Clock {
     fn of(txn: &Transaction<'_>) -> Self {
-        Self { steady_ms: txn.steady_ms(), wall_ms: txn.now().wall_ms }
+        let held_max = txn.settings().held_max;
+        Self { steady_ms: txn.steady_ms(), wall_ms: txn.now().wall_ms, held_max }
     }
 }
 

@@ -1,7 +1,8 @@
-//! XSETID, XCFGSET, XIDMPRECORD: what a stream counts and remembers.
+//! XSETID, XCFGSET, XIDMPRECORD: what a stream counts, remembers and keeps.
 
 use millstream_engine::{CounterOptions, Production, Transaction};
 
+use super::retention::RetentionChange;
 use crate::Reply;
 use crate::options::{Options, id};
 use crate::refusal::{Outcome, Refusal};
@@ -41,6 +42,7 @@ pub(crate) fn xcfgset(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outc
     }
     let mut options = Options::new(args, 2);
     let (mut duration_s, mut per_producer) = (None, None);
+    let mut retention = RetentionChange::default();
     while options.left() > 0 {
         if options.take_word("IDMP-DURATION", 1) {
             let texts = [
@@ -54,14 +56,22 @@ pub(crate) fn xcfgset(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outc
                 "ERR IDMP-MAXSIZE must be between 1 and 10000 entries",
             ];
             set_once(&mut per_producer, &mut options, PER_PRODUCER_MAX, texts)?;
-        } else {
+        } else if !retention.take(&mut options)? {
             return Err(Refusal::SYNTAX);
         }
     }
-    if duration_s.is_none() && per_producer.is_none() {
+    let is_idempotence = duration_s.is_some() || per_producer.is_some();
+    if !is_idempotence && retention.is_empty() {
         return Err(Refusal::text("ERR At least one parameter must be specified"));
     }
-    txn.set_idempotence(db, args[1], duration_s, per_producer)?;
+    if !retention.is_empty() {
+        let changed = retention.apply(txn.retention(db, args[1])?)?;
+        // First, since it may have to wait for blocks.
+        txn.set_retention(db, args[1], changed)?;
+    }
+    if is_idempotence {
+        txn.set_idempotence(db, args[1], duration_s, per_producer)?;
+    }
     Ok(Reply::OK)
 }
 

@@ -11,6 +11,8 @@ pub enum CommandId {
     Xadd,
     /// `XAUTOCLAIM`
     Xautoclaim,
+    /// `XCFGGET`
+    Xcfgget,
     /// `XCFGSET`
     Xcfgset,
     /// `XCLAIM`
@@ -47,6 +49,8 @@ pub enum CommandId {
     XgroupHelp,
     /// `XGROUP SETID`
     XgroupSetid,
+    /// `XGROUP SKIP`
+    XgroupSkip,
     /// `XIDMPRECORD`
     Xidmprecord,
     /// `XINFO`
@@ -73,6 +77,18 @@ pub enum CommandId {
     Xreadgroup,
     /// `XREVRANGE`
     Xrevrange,
+    /// `XSCHEDULE`
+    Xschedule,
+    /// `XSCHEDULE ADD`
+    XscheduleAdd,
+    /// `XSCHEDULE CANCEL`
+    XscheduleCancel,
+    /// `XSCHEDULE HELP`
+    XscheduleHelp,
+    /// `XSCHEDULE LIST`
+    XscheduleList,
+    /// `XSCHEDULE RUN`
+    XscheduleRun,
     /// `XSETID`
     Xsetid,
     /// `XTRIM`

@@ -8,7 +8,7 @@ use super::words::Group::Stream;
 use super::words::KeyUse::{Access, Delete, Insert, ReadOnly, ReadWrite, Update};
 use super::words::{Category, Flag};
 
-pub(super) static ROWS: [CommandSpec; 21] = [
+pub(super) static ROWS: [CommandSpec; 23] = [
     CommandSpec::new(Stream, Id::Xack, "xack", -4)
         .flags(&[Flag::Write, Flag::Fast])
         .categories(&[Category::Stream])
@@ -48,11 +48,16 @@ pub(super) static ROWS: [CommandSpec; 21] = [
             "O(N) for N pending entries looked at",
             "Hands long idle pending entries to a consumer, by a cursor.",
         ),
+    CommandSpec::new(Stream, Id::Xcfgget, "xcfgget", 2)
+        .flags(&[Flag::Readonly, Flag::Fast])
+        .categories(&[Category::Stream])
+        .keys(&[KeySpec::at(1, &[ReadOnly, Access])])
+        .docs("0.1.0", "O(1)", "Shows what a stream keeps, and how it remembers idempotent ids."),
     CommandSpec::new(Stream, Id::Xcfgset, "xcfgset", -2)
         .flags(&[Flag::Write, Flag::Fast])
         .categories(&[Category::Stream])
         .keys(&[KeySpec::at(1, &[ReadWrite, Update])])
-        .docs("8.6.0", "O(1)", "Sets for how long and how many idempotent ids a stream remembers."),
+        .docs("8.6.0", "O(1)", "Sets how a stream remembers idempotent ids, and what it keeps."),
     CommandSpec::new(Stream, Id::Xclaim, "xclaim", -6)
         .flags(&[Flag::Write, Flag::Fast])
         .categories(&[Category::Stream])
@@ -151,6 +156,9 @@ pub(super) static ROWS: [CommandSpec; 21] = [
             "O(log N + M) for M of N entries returned",
             "Returns the entries between two ids, newest first.",
         ),
+    CommandSpec::new(Stream, Id::Xschedule, "xschedule", -2)
+        .docs("0.1.0", "By subcommand", "Manages entries that are appended to a stream later.")
+        .subcommands(&XSCHEDULE),
     CommandSpec::new(Stream, Id::Xsetid, "xsetid", -3)
         .flags(&[Flag::Write, Flag::DenyOom, Flag::Fast])
         .categories(&[Category::Stream])
@@ -194,7 +202,7 @@ static XDLQ: [CommandSpec; 4] = [
 ];
 
 /// Subcommands of XGROUP.
-static XGROUP: [CommandSpec; 8] = [
+static XGROUP: [CommandSpec; 9] = [
     CommandSpec::new(Stream, Id::XgroupCfgget, "xgroup|cfgget", 4)
         .flags(&[Flag::Readonly])
         .categories(&[Category::Stream])
@@ -243,6 +251,49 @@ static XGROUP: [CommandSpec; 8] = [
         .categories(&[Category::Stream])
         .keys(&[KeySpec::at(2, &[ReadWrite, Update])])
         .docs("5.0.0", "O(1)", "Moves the point after which a group delivers new entries."),
+    CommandSpec::new(Stream, Id::XgroupSkip, "xgroup|skip", 5)
+        .flags(&[Flag::Write])
+        .categories(&[Category::Stream])
+        .keys(&[KeySpec::at(2, &[ReadWrite, Delete])])
+        .docs(
+            "0.1.0",
+            "O(log N) for N entries pending or held",
+            "Gives up on an entry that others of its value wait for.",
+        ),
+];
+
+/// Subcommands of XSCHEDULE.
+static XSCHEDULE: [CommandSpec; 5] = [
+    CommandSpec::new(Stream, Id::XscheduleAdd, "xschedule|add", -7)
+        .flags(&[Flag::Write, Flag::DenyOom, Flag::Fast])
+        .categories(&[Category::Stream])
+        .keys(&[KeySpec::at(2, &[ReadWrite, Insert])])
+        .tips(&["nondeterministic_output"])
+        .docs(
+            "0.1.0",
+            "O(log N) for N delayed entries",
+            "Appends an entry after a time, creating the stream now if needed.",
+        ),
+    CommandSpec::new(Stream, Id::XscheduleCancel, "xschedule|cancel", -4)
+        .flags(&[Flag::Write])
+        .categories(&[Category::Stream])
+        .keys(&[KeySpec::at(2, &[ReadWrite, Delete])])
+        .docs("0.1.0", "O(log N) for each token", "Removes delayed entries."),
+    CommandSpec::help(Stream, Id::XscheduleHelp, "xschedule|help", &[Category::Stream]),
+    CommandSpec::new(Stream, Id::XscheduleList, "xschedule|list", -3)
+        .flags(&[Flag::Readonly])
+        .categories(&[Category::Stream])
+        .keys(&[KeySpec::at(2, &[ReadOnly, Access])])
+        .docs(
+            "0.1.0",
+            "O(log N + M) for M delayed entries returned",
+            "Lists delayed entries in the order of their times, by a cursor.",
+        ),
+    CommandSpec::new(Stream, Id::XscheduleRun, "xschedule|run", -4)
+        .flags(&[Flag::Write, Flag::DenyOom])
+        .categories(&[Category::Stream])
+        .keys(&[KeySpec::at(2, &[ReadWrite, Update])])
+        .docs("0.1.0", "O(log N) for each token", "Appends delayed entries now."),
 ];
 
 /// Subcommands of XINFO.

@@ -84,6 +84,8 @@ fn the_questions_that_gates_ask_have_the_answers_of_redis() {
             "xgroup|create",
             "xgroup|createconsumer",
             "xidmprecord",
+            "xschedule|add",
+            "xschedule|run",
             "xsetid",
             "copy",
             "restore",
@@ -111,8 +113,19 @@ fn the_questions_that_gates_ask_have_the_answers_of_redis() {
     assert_eq!(
         named(CommandSpec::is_container),
         [
-            "xdlq", "xgroup", "xinfo", "client", "acl", "backup", "config", "module", "latency",
-            "memory", "slowlog", "object"
+            "xdlq",
+            "xgroup",
+            "xinfo",
+            "xschedule",
+            "client",
+            "acl",
+            "backup",
+            "config",
+            "module",
+            "latency",
+            "memory",
+            "slowlog",
+            "object",
         ]
     );
     assert!(named(CommandSpec::is_write).contains(&"xreadgroup"));

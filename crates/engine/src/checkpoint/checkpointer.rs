@@ -438,7 +438,7 @@ fn free_removed(shared: &Shared, saved: &[SavedObject]) {
     let gone = saved.iter().filter(|object| object.is_removed);
     let streams = gone.filter_map(|object| object.data.as_stream());
     let mut places = FreedBlocks::default();
-    places.extend(streams.flat_map(|stream| stream.entries().places()));
+    places.extend(streams.flat_map(|stream| stream.places()));
     if !places.is_empty() {
         shared.lock_core().state.freed.append(places);
     }

@@ -96,6 +96,6 @@ fn needed(
     let first = LoadedBlock::decode(&block.bytes).ok()?.first_id();
     let core = shared.lock_core();
     let object = core.state.find_stream_object(ObjectId(block.owner))?;
-    let entries = core.state.stream(object.slot).entries();
-    entries.is_at(first, place(address)).then_some((address, block, first))
+    let stream = core.state.stream(object.slot);
+    stream.is_at(first, place(address)).then_some((address, block, first))
 }

@@ -6,17 +6,20 @@
 
 use millstream_log::format::RECORD_BYTES_MAX;
 use millstream_model::{
-    BlockPlace, Group, GroupId, LoadedBlock, StoredBlock, StoredContents, Stream,
+    BlockPlace, Entries, EntryId, Group, GroupId, LoadedBlock, Schedule, StoredBlock,
+    StoredContents, Stream,
 };
 
 use super::kind::Kind;
 use crate::changes::{SavedHeader, SavedObject};
 use crate::object::ObjectData;
 use crate::record::fields::FieldWriter;
-use crate::record::{counters, policy};
+use crate::record::{counters, encode_token, policy, retention};
 
 /// A list is continued in another record beyond this.
 const RECORD_BYTES: usize = 32 << 10;
+/// Counting the bytes of so many blocks means reading a few MiB.
+const COUNTED_BLOCKS_MAX: usize = 256;
 /// Blocks up to this stand in the checkpoint itself while they are the last of their stream.
 const INLINE_BYTES_MAX: usize = 1 << 10;
 
@@ -112,13 +115,17 @@ impl<S: Sink> StreamEncoder<'_, S> {
             .number(productions.added())
             .number(productions.duplicates());
         self.sink.record(&self.bytes)?;
-        self.blocks(stream)?;
+        self.blocks(stream.entries())?;
+        self.retention(stream)?;
         let mut pending = 0;
         for (id, group) in stream.groups() {
             self.group(id, group)?;
             pending += group.pending().len();
         }
         self.productions(stream)?;
+        if let Some(schedule) = stream.schedule() {
+            self.schedule(schedule)?;
+        }
         begin(&mut self.bytes, Kind::StreamEnd)
             .number(stream.entries().block_count() as u64)
             .number(stream.group_count() as u64)
@@ -145,13 +152,30 @@ impl<S: Sink> StreamEncoder<'_, S> {
         if self.bytes.len() > 1 { self.sink.record(&self.bytes) } else { Ok(()) }
     }
 
-    fn blocks(&mut self, stream: &Stream) -> Result<(), S::Error> {
+    fn blocks(&mut self, entries: &Entries) -> Result<(), S::Error> {
         let object = self.saved.id.0;
-        let last = stream.entries().block_count();
-        let blocks = (1..).zip(stream.entries().blocks());
+        let last = entries.block_count();
+        let blocks = (1..).zip(entries.blocks());
         self.list(Kind::Blocks, blocks, |fields, sink, (number, block)| {
             encode_block(fields, sink, object, number == last, &block)
         })
+    }
+
+    /// What retention needs. Of a stream without a limit on bytes they are kept where it would take
+    /// long to count them, should one be set.
+    fn retention(&mut self, stream: &Stream) -> Result<(), S::Error> {
+        if let Some(kept) = stream.retention() {
+            retention::encode(kept, &mut begin(&mut self.bytes, Kind::Retention));
+            self.sink.record(&self.bytes)?;
+        }
+        let has_limit = stream.retention().is_some_and(|kept| kept.max_bytes > 0);
+        if has_limit || stream.entries().block_count() > COUNTED_BLOCKS_MAX {
+            self.list(Kind::Payloads, stream.entries().payloads(), |fields, _, payload| {
+                fields.number(payload.map_or(0, |payload| payload + 1));
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     fn group(&mut self, id: GroupId, group: &Group) -> Result<(), S::Error> {
@@ -185,11 +209,36 @@ impl<S: Sink> StreamEncoder<'_, S> {
             fields.id(id).bytes(&failure.consumer).bytes(&failure.error);
             Ok(())
         })?;
+        if let Some(order) = group.order() {
+            let ids = pending.range(EntryId::MIN, EntryId::MAX).map(|record| record.id);
+            let values = ids.filter_map(|id| Some((id, order.value(id)?)));
+            let mut item = |fields: &mut FieldWriter<'_>, _: &mut S, (id, value)| {
+                fields.id(id).number(value);
+                Ok(())
+            };
+            self.list(Kind::Values, values, &mut item)?;
+            self.list(Kind::Held, order.held(), &mut item)?;
+        }
         if let Some(counted) = group.counters().filter(|counted| **counted != Default::default()) {
             counters::encode(counted, &mut begin(&mut self.bytes, Kind::Counters));
             self.sink.record(&self.bytes)?;
         }
         Ok(())
+    }
+
+    fn schedule(&mut self, schedule: &Schedule) -> Result<(), S::Error> {
+        begin(&mut self.bytes, Kind::Schedule)
+            .number(schedule.next_sequence())
+            .number(schedule.failures())
+            .number(schedule.payloads().block_count() as u64)
+            .number(schedule.len() as u64);
+        self.sink.record(&self.bytes)?;
+        self.blocks(schedule.payloads())?;
+        let mut before = EntryId::MIN;
+        self.list(Kind::Tokens, schedule.after(None), |fields, _, token| {
+            before = encode_token(before, token, fields);
+            Ok(())
+        })
     }
 
     fn productions(&mut self, stream: &Stream) -> Result<(), S::Error> {

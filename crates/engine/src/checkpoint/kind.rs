@@ -34,6 +34,18 @@ pub(super) enum Kind {
     Failures = 16,
     /// What the group before has counted, behind its pending entries.
     Counters = 17,
+    /// Some of the entries that it holds, in order of their ids.
+    Held = 20,
+    /// The values of some of its pending entries.
+    Values = 21,
+    /// Delayed entries of the stream begin: counts; then blocks with their fields, as `Blocks`.
+    Schedule = 18,
+    /// Some of their tokens, in order.
+    Tokens = 19,
+    /// The retention of the stream.
+    Retention = 14,
+    /// Bytes of names and values of its blocks, in order.
+    Payloads = 15,
 }
 
 impl Kind {
@@ -44,11 +56,17 @@ impl Kind {
             Self::Blocks
                 | Self::Group
                 | Self::Policy
+                | Self::Retention
+                | Self::Payloads
                 | Self::Consumers
                 | Self::Pending
                 | Self::Failures
                 | Self::Counters
+                | Self::Held
+                | Self::Values
                 | Self::Productions
+                | Self::Schedule
+                | Self::Tokens
                 | Self::StreamEnd
         )
     }
@@ -70,6 +88,12 @@ impl Kind {
             Self::Policy,
             Self::Failures,
             Self::Counters,
+            Self::Held,
+            Self::Values,
+            Self::Schedule,
+            Self::Tokens,
+            Self::Retention,
+            Self::Payloads,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

@@ -14,16 +14,15 @@ use foldhash::fast::FixedState;
 use millstream_log::RecordReader;
 use millstream_model::{
     BlockError, BlockPlace, ConsumerId, Entries, EntryId, Failure, Group, GroupId, Idempotence,
-    IdempotenceLimits, LoadedBlock, RestoreError, StoredBlock, StoredContents, StoredTombstones,
-    Stream,
+    IdempotenceLimits, LoadedBlock, RestoreError, Retention, Schedule, ScheduleToken, StoredBlock,
+    StoredContents, StoredTombstones, Stream,
 };
 
 use super::encode::{HAS_TOMBSTONES, IS_INLINE};
 use super::kind::Kind;
 use crate::object::{ObjectData, ObjectId};
 use crate::record::fields::FieldReader;
-use crate::record::policy;
-use crate::record::{ReplayError, counters, pending_entry};
+use crate::record::{ReplayError, counters, pending_entry, policy, retention};
 use crate::salvage::Loss;
 use crate::state::{DATABASE_COUNT, State};
 
@@ -114,6 +113,17 @@ struct StreamLoader {
     production_counts: (u64, u64),
     groups: Vec<(GroupId, Group)>,
     pending: u64,
+    retention: Retention,
+    payloads: Vec<Option<u64>>,
+    schedule: Option<ScheduleLoader>,
+}
+
+struct ScheduleLoader {
+    schedule: Schedule,
+    /// Of blocks and of tokens, as they are to be.
+    counts: [u64; 2],
+    /// The last token, in the words of ids.
+    last: EntryId,
 }
 
 impl Loader {
@@ -271,6 +281,9 @@ impl StreamLoader {
             production_counts: (fields.number()?, fields.number()?),
             groups: Vec::new(),
             pending: 0,
+            schedule: None,
+            retention: Retention::default(),
+            payloads: Vec::new(),
         })
     }
 
@@ -283,15 +296,27 @@ impl StreamLoader {
             self.last_group()?.set_policy(policy);
             return Ok(());
         }
+        if kind == Kind::Retention {
+            self.retention = retention::decode(fields)?;
+            return Ok(());
+        }
         if kind == Kind::Counters {
             let counted = counters::decode(fields)?;
             let place = self.last_group()?.counters_mut();
             *place.ok_or(LoadError::Order("counters of a group without a policy"))? = counted;
             return Ok(());
         }
+        if kind == Kind::Schedule {
+            return self.schedule(fields);
+        }
         while fields.left() > 0 {
             match kind {
-                Kind::Blocks => self.entries.restore_block(block(fields)?)?,
+                Kind::Blocks => match &mut self.schedule {
+                    None => self.entries.restore_block(block(fields)?)?,
+                    Some(loader) => loader.schedule.restore_block(block(fields)?)?,
+                },
+                Kind::Payloads => self.payloads.push(fields.number()?.checked_sub(1)),
+                Kind::Tokens => self.token(fields)?,
                 Kind::Consumers => {
                     let id = ConsumerId(fields.u32("consumer")?);
                     let (name, seen_ms) = (fields.bytes()?, fields.number()?);
@@ -306,6 +331,14 @@ impl StreamLoader {
                     let order = fields.number()?;
                     self.last_group()?.restore_pending(entry, order)?;
                     self.pending += 1;
+                }
+                Kind::Held => {
+                    let entry = (fields.id()?, fields.number()?);
+                    self.last_group()?.hold(&[entry]);
+                }
+                Kind::Values => {
+                    let entry = (fields.id()?, fields.number()?);
+                    self.last_group()?.set_values(&[entry]);
                 }
                 Kind::Failures => {
                     let id = fields.id()?;
@@ -323,6 +356,30 @@ impl StreamLoader {
             }
         }
         Ok(())
+    }
+
+    fn schedule(&mut self, fields: &mut FieldReader<'_>) -> Result<(), LoadError> {
+        if self.schedule.is_some() {
+            return Err(LoadError::Order("delayed entries begin twice"));
+        }
+        let (next_sequence, failures) = (fields.number()?, fields.number()?);
+        let counts = [fields.number()?, fields.number()?];
+        // Room to count on.
+        if next_sequence == 0 || next_sequence.max(failures) > i64::MAX as u64 {
+            let what = "sequence of delayed entries";
+            return Err(ReplayError::OutOfRange { what, value: next_sequence }.into());
+        }
+        let schedule = Schedule::restore(next_sequence, failures);
+        self.schedule = Some(ScheduleLoader { schedule, counts, last: EntryId::MIN });
+        Ok(())
+    }
+
+    fn token(&mut self, fields: &mut FieldReader<'_>) -> Result<(), LoadError> {
+        let loader = self.schedule.as_mut();
+        let loader = loader.ok_or(LoadError::Order("there are no delayed entries"))?;
+        loader.last = fields.id_after(loader.last)?;
+        let EntryId { ms: due_ms, seq: sequence } = loader.last;
+        Ok(loader.schedule.restore_token(ScheduleToken { due_ms, sequence })?)
     }
 
     fn last_group(&mut self) -> Result<&mut Group, LoadError> {
@@ -352,16 +409,34 @@ impl StreamLoader {
         }
         let (added, duplicates) = self.production_counts;
         self.idempotence.set_counts(added, duplicates);
-        let stream = Stream::restore(
+        if !self.payloads.is_empty() {
+            self.entries.restore_payloads(self.payloads.into_iter())?;
+        }
+        let mut stream = Stream::restore(
             self.entries,
             (self.last_id, self.max_deleted_id),
             self.entries_added,
             self.groups,
             self.idempotence,
         )?;
+        if let Some(loader) = self.schedule {
+            stream.restore_schedule(loader.end()?);
+        }
+        stream.set_retention(self.retention);
         let (store, key, expires_at_ms) = self.place;
         let data = ObjectData::Stream(Box::new(stream));
         Ok((self.id, LoadedObject { store, key, expires_at_ms, data }))
+    }
+}
+
+impl ScheduleLoader {
+    fn end(self) -> Result<Schedule, LoadError> {
+        let found = [self.schedule.payloads().block_count() as u64, self.schedule.len() as u64];
+        if self.counts != found {
+            return Err(LoadError::Order("a part of delayed entries is missing"));
+        }
+        self.schedule.ensure_whole()?;
+        Ok(self.schedule)
     }
 }
 

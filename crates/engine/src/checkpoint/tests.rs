@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use millstream_model::{BlockLimits, BlockPlace, LoadedBlock};
+use millstream_model::{BlockLimits, BlockPlace, EntryId, LoadedBlock, Retention, Stream};
 use proptest::prelude::*;
 
 use super::encode::{Sink, encode_header, encode_object, time_record};
@@ -105,4 +105,72 @@ proptest! {
             }
         }
     }
+}
+
+/// Three entries of 3, 4 and 5 bytes in two blocks, of which the first entry is deleted.
+fn with_retention(retention: Retention) -> ObjectData {
+    let mut stream = Stream::new(millstream_model::IdempotenceLimits::default());
+    let limits = BlockLimits { bytes_max: 0, entries_max: 2 };
+    for ms in 1..=3 {
+        let value = vec![b'v'; ms as usize + 1];
+        stream.append(EntryId::new(ms, 0), &[b"f", &value], limits);
+    }
+    stream.remove_entry(EntryId::new(1, 0), true);
+    stream.set_retention(retention);
+    ObjectData::Stream(Box::new(stream))
+}
+
+fn of_kind(records: &[Vec<u8>], kind: u8) -> Vec<&[u8]> {
+    let found = records.iter().filter(|record| record[0] == kind);
+    found.map(|record| &record[1..]).collect()
+}
+
+#[test]
+fn retention_and_the_bytes_that_it_needs_are_the_documented_ones() {
+    let mut retention = Retention::default();
+    let records = records_of(with_retention(retention));
+    assert!(of_kind(&records, 14).is_empty() && of_kind(&records, 15).is_empty());
+    retention.max_len = 300;
+    let records = records_of(with_retention(retention));
+    assert_eq!(of_kind(&records, 14), [b"\x01\x01\xac\x02"]);
+    assert!(of_kind(&records, 15).is_empty(), "nobody asks for bytes");
+    retention.max_bytes = 9;
+    let records = records_of(with_retention(retention));
+    assert_eq!(of_kind(&records, 14), [b"\x02\x01\xac\x02\x03\x09"]);
+    assert_eq!(of_kind(&records, 15), [b"\x05\x06"], "one more than there are");
+    let state = load(&records).expect("it was saved");
+    let object = state.find_object(ObjectId(1)).expect("it was saved");
+    state.check();
+    let stream = state.stream(object.slot);
+    assert_eq!(stream.retention(), Some(&retention));
+    assert_eq!(stream.entries().payload_bytes(), Some(9), "of the blocks on disk, too");
+}
+
+#[test]
+fn bytes_that_cannot_be_are_refused() {
+    let mut retention = Retention::default();
+    retention.max_bytes = 9;
+    let records = records_of(with_retention(retention));
+    let at = records.iter().position(|record| record[0] == 15).expect("it is there");
+    let cases: [(&[u8], &str); 4] = [
+        (&[15, 5], "bytes of blocks that are not there"),
+        (&[15, 5, 6, 1], "bytes of blocks that are not there"),
+        (&[15, 5, 7], "bytes of a block"),
+        (b"\x0f\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x06", "bytes of a block"),
+    ];
+    for (record, expected) in cases {
+        let mut changed = records.clone();
+        changed[at] = record.to_vec();
+        let error = load(&changed).expect_err("it is to be refused").to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let mut unknown = records.clone();
+    unknown[at] = vec![15, 0, 0];
+    let state = load(&unknown).expect("nobody counted");
+    let object = state.find_object(ObjectId(1)).expect("it was saved");
+    assert_eq!(state.stream(object.slot).entries().payload_bytes(), None);
+    let mut twice = records;
+    twice[at] = vec![14, 1, 9, 9];
+    let error = load(&twice).expect_err("there is no such item").to_string();
+    assert!(error.contains("retention item out of range: 9"), "{error}");
 }

@@ -22,6 +22,8 @@ use letter::{Circumstances, Reason};
 
 pub use requeue::{LETTERS_MAX, LetterAction, LetterFilter, LettersDone};
 
+/// One record group does not begin another letter beyond so many bytes: the rest is the timer's.
+const RECORD_BYTES_MAX: usize = 1 << 20;
 /// Streams looked at to see whether letters come back; a longer chain counts as one that does.
 const CHAIN_MAX: usize = 64;
 
@@ -65,6 +67,9 @@ impl Transaction<'_> {
         }
         let (mut buried, mut vanished) = (Vec::new(), Vec::new());
         for &id in ids {
+            if self.record_bytes() > RECORD_BYTES_MAX {
+                break;
+            }
             let Some(record) = self.state().stream(object.slot).group(group).pending().get(id)
             else {
                 continue;

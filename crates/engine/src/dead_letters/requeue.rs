@@ -15,6 +15,8 @@ use crate::waiters::Signal;
 
 /// Letters that one call deals with at most.
 pub const LETTERS_MAX: usize = 1000;
+/// A call does not go on beyond so many bytes of letters, nor of changes.
+const BYTES_MAX: usize = 1 << 20;
 /// A call looks at so many entries for each letter it may deal with.
 const LOOKS_PER_LETTER: usize = 10;
 
@@ -112,7 +114,13 @@ impl Transaction<'_> {
             self.need_log_room(bytes as u64)?;
         }
         let mut gone = Vec::new();
+        let mut bytes = 0;
         for (entry, letter) in meant {
+            if bytes + self.record_bytes() > BYTES_MAX {
+                result.cursor = entry.id();
+                break;
+            }
+            bytes += letter.original_data.len();
             let is_done = match action {
                 LetterAction::List | LetterAction::Purge => true,
                 LetterAction::Requeue { make_stream } => {
@@ -208,7 +216,13 @@ impl Transaction<'_> {
         {
             let model = self.state().stream(object.slot).group(group);
             let is_new = id > model.last_delivered_id();
-            if !is_dry && !is_new && !model.pending().contains(id) {
+            let value = self.order_value(object, group, id);
+            let is_known = is_new || model.pending().contains(id);
+            if let (false, false, Some(value)) = (is_dry, is_known, value) {
+                // It waits for its turn, which may have come already.
+                self.change(&Mutation::Hold { object, group, entries: &[(id, value)] });
+                self.signal(db, key, Signal::Ready);
+            } else if !is_dry && !is_known {
                 let entry = PendingEntry {
                     id,
                     owner: None,

@@ -1,6 +1,6 @@
 //! Images of streams that have everything, and bytes that are no image.
 
-use millstream_model::{Direction, IdempotenceLimits};
+use millstream_model::{Direction, IdempotenceLimits, Retention};
 use proptest::prelude::*;
 
 use super::*;
@@ -47,6 +47,9 @@ fn stream() -> Stream {
         stream.idempotence_mut().insert(b"producer", iid, EntryId::new(9, 9));
     }
     stream.idempotence_mut().count_duplicate();
+    let mut retention = Retention::default();
+    (retention.max_age_ms, retention.max_bytes) = (u64::MAX, 1 << 40);
+    stream.set_retention(retention);
     stream
 }
 

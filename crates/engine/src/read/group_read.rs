@@ -6,9 +6,11 @@
 
 use bytes::Bytes;
 use millstream_model::{
-    ColdBlock, ConsumerId, EntryId, Group, GroupId, PendingEntry, Rejection, Settled,
+    ColdBlock, ConsumerId, EntryId, EntrySlice, Group, GroupId, GroupPolicy, PendingEntry,
+    PinnedEntry, Rejection, Settled,
 };
 
+use super::listed_read;
 use super::plain_read::slice_within;
 use super::{
     Budget, ClaimedEntry, GroupReader, ReadEntries, ReadFrom, ReadRequest, StreamRead, wire_size,
@@ -144,6 +146,24 @@ pub(crate) fn free_places(group: &Group) -> usize {
     usize::try_from(max).unwrap_or(usize::MAX).saturating_sub(owned)
 }
 
+/// What a read returns whose new entries come one by one.
+fn listed_entries(
+    mut claimed: Vec<ClaimedEntry>,
+    new: Vec<PinnedEntry>,
+    is_claiming: bool,
+) -> Option<ReadEntries> {
+    if claimed.is_empty() && new.is_empty() {
+        return None;
+    }
+    if is_claiming {
+        let new = new.into_iter();
+        claimed.extend(new.map(|entry| ClaimedEntry { entry, idle_ms: 0, delivery_count: 0 }));
+        return Some(ReadEntries::WithClaims { claimed, new: EntrySlice::default() });
+    }
+    let again = claimed.into_iter().map(|claimed| claimed.entry).chain(new).collect();
+    Some(ReadEntries::Redelivered { again, new: EntrySlice::default() })
+}
+
 /// Who reads from where.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader {
@@ -170,11 +190,13 @@ impl Transaction<'_> {
         request: &ReadRequest,
     ) -> Result<Vec<StreamRead>, Rejection> {
         let reader = request.group.as_ref().expect("a read for a group");
+        let knows_work =
+            |policy: &GroupPolicy| policy.in_flight_max > 0 || policy.order_by.is_some();
         for stream in &request.streams {
             let (object, group) =
                 self.find_group_to_read(request.db, &stream.key, &reader.group)?;
             let group = self.state().stream(object.slot).group(group);
-            if reader.noack && group.policy().is_some_and(|policy| policy.in_flight_max > 0) {
+            if reader.noack && group.policy().is_some_and(knows_work) {
                 return Err(Rejection::NoAckLimited);
             }
         }
@@ -259,7 +281,9 @@ impl Transaction<'_> {
             }
             ReadFrom::Last | ReadFrom::End => Vec::new(),
         };
-        if from == ReadFrom::New
+        if from == ReadFrom::New && listed_read::is_listed(group) {
+            cold.extend(self.cold_for_listed(stream, group, count, Budget::of(request)));
+        } else if from == ReadFrom::New
             && let Some(from) = group.last_delivered_id().next()
         {
             match slice_within(stream.entries(), from, count, &mut Budget::of(request)) {
@@ -324,6 +348,10 @@ impl Transaction<'_> {
         let group = stream.group(who.group);
         let left = if budget.has_room() { count - claimed.len() } else { 0 };
         let left = left.min(free_places(group));
+        if listed_read::is_listed(group) {
+            let new = self.read_listed(who, left, reader.noack, budget);
+            return listed_entries(claimed, new, claim.is_some());
+        }
         let from = group.last_delivered_id().next();
         // No entry is above the largest id, so an empty slice says "nothing" there.
         let new = slice_within(

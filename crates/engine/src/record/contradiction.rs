@@ -3,7 +3,9 @@
 //! The live path checks before it logs, so a contradiction means that program and log do not belong
 //! together. It is refused with its reason here; [`State::apply`] would panic.
 
-use millstream_model::{ConsumerId, Group, GroupId, IdempotenceLimits, PendingEntry, Stream};
+use millstream_model::{
+    ConsumerId, Group, GroupId, IdempotenceLimits, PendingEntry, ScheduleToken, Stream,
+};
 
 use super::ReplayError;
 use crate::mutation::Mutation;
@@ -118,8 +120,47 @@ fn refuse_for_stream(state: &State, mutation: &Mutation<'_>) -> Result<(), Repla
         Mutation::TrimBefore { object, .. }
         | Mutation::RemoveEntries { object, .. }
         | Mutation::CountDuplicate { object }
+        | Mutation::SetRetention { object, .. }
+        | Mutation::DropEntries { object, .. }
         | Mutation::ForgetProductions { object, .. } => stream_of(state, object).map(|_| ()),
+        Mutation::Schedule { .. }
+        | Mutation::Unschedule { .. }
+        | Mutation::CountScheduleFailures { .. } => refuse_for_schedule(state, mutation),
         _ => refuse_for_group(state, mutation),
+    }
+}
+
+fn refuse_for_schedule(state: &State, mutation: &Mutation<'_>) -> Result<(), ReplayError> {
+    match *mutation {
+        Mutation::Schedule { object, token, fields } => {
+            let stream = stream_of(state, object)?;
+            if token.sequence < stream.next_token(0).sequence {
+                return Err(ReplayError::Taken { what: "delayed entry", id: token.sequence });
+            }
+            if fields.is_empty() || !fields.len().is_multiple_of(2) {
+                let value = fields.len() as u64;
+                return Err(ReplayError::OutOfRange { what: "count of fields", value });
+            }
+            at_most("delayed entry", token.sequence.max(token.due_ms), COUNT_MAX)
+        }
+        Mutation::Unschedule { object, tokens } => {
+            let schedule = stream_of(state, object)?.schedule();
+            let is_there = |token| schedule.is_some_and(|schedule| schedule.contains(token));
+            let unknown = tokens.iter().find(|token| !is_there(**token));
+            if let Some(&ScheduleToken { sequence: id, .. }) = unknown {
+                return Err(ReplayError::Unknown { what: "delayed entry", id });
+            }
+            if let Some(pair) = tokens.windows(2).find(|pair| pair[0] >= pair[1]) {
+                let value = pair[1].sequence;
+                return Err(ReplayError::OutOfRange { what: "order of delayed entries", value });
+            }
+            Ok(())
+        }
+        Mutation::CountScheduleFailures { object, failures } => {
+            stream_of(state, object)?;
+            at_most("failures", failures, COUNT_MAX)
+        }
+        _ => unreachable!("no other part is about delayed entries"),
     }
 }
 
@@ -154,6 +195,10 @@ fn refuse_for_group(state: &State, mutation: &Mutation<'_>) -> Result<(), Replay
         | Mutation::DestroyGroup { object, group }
         | Mutation::RemovePending { object, group, .. }
         | Mutation::NoteFailure { object, group, .. }
+        | Mutation::Hold { object, group, .. }
+        | Mutation::SetValues { object, group, .. }
+        | Mutation::Unhold { object, group, .. }
+        | Mutation::UnholdAll { object, group }
         | Mutation::SetGroupCounters { object, group, .. } => {
             group_of(state, object, group).map(|_| ())
         }

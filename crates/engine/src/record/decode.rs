@@ -12,7 +12,7 @@ use super::contradiction::refuse_contradiction;
 use super::fields::FieldReader;
 use super::{
     ALL_DATABASES, DEAD_LETTERED, DROPPED, IS_DELETION, Kind, ReplayError, VANISHED,
-    WITH_REFERENCES, counters, policy,
+    WITH_REFERENCES, counters, policy, retention, schedule,
 };
 use crate::mutation::Mutation;
 use crate::object::{ObjectId, ObjectRef};
@@ -197,6 +197,16 @@ impl<'a> Part<'a> {
                 added: self.reader.number()?,
                 duplicates: self.reader.number()?,
             },
+            Kind::Schedule | Kind::Unschedule | Kind::CountScheduleFailures => {
+                return schedule::decode(kind, object, &mut self.reader, &mut |mutation| {
+                    settle(state, mutation)
+                });
+            }
+            Kind::SetRetention => {
+                let retention = retention::decode(&mut self.reader)?;
+                Mutation::SetRetention { object, retention }
+            }
+            Kind::DropEntries => Mutation::DropEntries { object, before: self.reader.id()? },
             _ => return self.settle_group(kind, object, state, settle),
         };
         settle(state, &mutation)
@@ -210,7 +220,7 @@ impl<'a> Part<'a> {
         settle: &mut Settle<'_>,
     ) -> Result<(), ReplayError> {
         let group = GroupId(self.reader.u32("group")?);
-        let (ids, entries);
+        let (ids, entries, values);
         let mutation = match kind {
             Kind::CreateGroup => Mutation::CreateGroup {
                 object,
@@ -281,6 +291,20 @@ impl<'a> Part<'a> {
                 ids = self.ids()?;
                 Mutation::NoteFailure { object, group, failure, ids: &ids }
             }
+            Kind::Hold => {
+                values = self.values()?;
+                Mutation::Hold { object, group, entries: &values }
+            }
+            Kind::SetValues => {
+                values = self.values()?;
+                Mutation::SetValues { object, group, entries: &values }
+            }
+            Kind::Unhold => {
+                let settled = self.settled()?;
+                ids = self.ids()?;
+                Mutation::Unhold { object, group, ids: &ids, settled }
+            }
+            Kind::UnholdAll => Mutation::UnholdAll { object, group },
             Kind::SetGroupCounters => {
                 let counters = counters::decode(&mut self.reader)?;
                 Mutation::SetGroupCounters { object, group, counters }
@@ -343,6 +367,16 @@ impl<'a> Part<'a> {
             .map(|_| {
                 before = self.reader.id_after(before)?;
                 Ok(before)
+            })
+            .collect()
+    }
+
+    fn values(&mut self) -> Result<Vec<(EntryId, u64)>, ReplayError> {
+        let mut before = EntryId::MIN;
+        (0..self.reader.length()?)
+            .map(|_| {
+                before = self.reader.id_after(before)?;
+                Ok((before, self.reader.number()?))
             })
             .collect()
     }

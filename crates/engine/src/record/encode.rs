@@ -5,7 +5,7 @@ use millstream_model::{EntryId, GroupId, PendingEntry, Settled};
 use super::fields::FieldWriter;
 use super::{
     ALL_DATABASES, DEAD_LETTERED, DROPPED, IS_DELETION, Kind, VANISHED, WITH_REFERENCES, counters,
-    policy,
+    policy, retention, schedule,
 };
 use crate::mutation::Mutation;
 use crate::object::ObjectRef;
@@ -106,6 +106,20 @@ impl Encoder<'_> {
                 self.kind(Kind::SetProductionCounts).object(object);
                 self.number(added).number(duplicates)
             }
+            Mutation::Schedule { .. }
+            | Mutation::Unschedule { .. }
+            | Mutation::CountScheduleFailures { .. } => {
+                schedule::encode(mutation, &mut self.fields);
+                self
+            }
+            Mutation::SetRetention { object, retention } => {
+                self.kind(Kind::SetRetention).object(object);
+                retention::encode(&retention, &mut self.fields);
+                self
+            }
+            Mutation::DropEntries { object, before } => {
+                self.kind(Kind::DropEntries).object(object).number(before.ms).number(before.seq)
+            }
             _ => self.group_part(mutation),
         }
     }
@@ -160,15 +174,23 @@ impl Encoder<'_> {
                 self.pending_entries(entries)
             }
             Mutation::RemovePending { object, group, ids, settled } => {
-                let reason = match settled {
-                    Settled::Acked => {
-                        return self.kind(Kind::RemovePending).object(object).group(group).ids(ids);
-                    }
-                    Settled::DeadLettered => DEAD_LETTERED,
-                    Settled::Vanished => VANISHED,
-                    Settled::Dropped => DROPPED,
+                let Some(reason) = reason(settled) else {
+                    return self.kind(Kind::RemovePending).object(object).group(group).ids(ids);
                 };
                 self.kind(Kind::SettlePending).object(object).group(group).byte(reason).ids(ids)
+            }
+            Mutation::Hold { object, group, entries } => {
+                self.kind(Kind::Hold).object(object).group(group).values(entries)
+            }
+            Mutation::SetValues { object, group, entries } => {
+                self.kind(Kind::SetValues).object(object).group(group).values(entries)
+            }
+            Mutation::Unhold { object, group, ids, settled } => {
+                let reason = reason(settled).unwrap_or(DROPPED);
+                self.kind(Kind::Unhold).object(object).group(group).byte(reason).ids(ids)
+            }
+            Mutation::UnholdAll { object, group } => {
+                self.kind(Kind::UnholdAll).object(object).group(group)
             }
             Mutation::NoteFailure { object, group, ref failure, ids } => {
                 self.kind(Kind::NoteFailure).object(object).group(group);
@@ -225,6 +247,17 @@ impl Encoder<'_> {
         self
     }
 
+    /// Ids with the hashes of their values.
+    fn values(&mut self, entries: &[(EntryId, u64)]) -> &mut Self {
+        self.number(entries.len() as u64);
+        let mut before = EntryId::MIN;
+        for &(id, value) in entries {
+            self.fields.id_after(before, id).number(value);
+            before = id;
+        }
+        self
+    }
+
     fn pending_entries(&mut self, entries: &[PendingEntry]) -> &mut Self {
         self.number(entries.len() as u64);
         let mut before = EntryId::MIN;
@@ -237,5 +270,15 @@ impl Encoder<'_> {
             before = entry.id;
         }
         self
+    }
+}
+
+/// `None`: that is what another part says.
+fn reason(settled: Settled) -> Option<u8> {
+    match settled {
+        Settled::Acked => None,
+        Settled::DeadLettered => Some(DEAD_LETTERED),
+        Settled::Vanished => Some(VANISHED),
+        Settled::Dropped => Some(DROPPED),
     }
 }

@@ -17,6 +17,7 @@ const BACKOFF: u8 = 6;
 const JITTER: u8 = 7;
 const MAX_IN_FLIGHT: u8 = 8;
 const CONSUMER_TTL: u8 = 9;
+const ORDER_BY: u8 = 10;
 
 /// Values of the item.
 const RELEASE: u8 = 1;
@@ -33,6 +34,7 @@ pub(crate) fn encode(policy: &GroupPolicy, to: &mut FieldWriter<'_>) {
         policy.jitter_percent > 0,
         policy.in_flight_max > 0,
         policy.consumer_ttl_ms > 0,
+        policy.order_by.is_some(),
     ];
     to.number(items.into_iter().map(u64::from).sum());
     if policy.visibility_ms > 0 {
@@ -66,6 +68,9 @@ pub(crate) fn encode(policy: &GroupPolicy, to: &mut FieldWriter<'_>) {
     if policy.consumer_ttl_ms > 0 {
         to.byte(CONSUMER_TTL).number(policy.consumer_ttl_ms);
     }
+    if let Some(field) = &policy.order_by {
+        to.byte(ORDER_BY).bytes(field);
+    }
 }
 
 pub(crate) fn decode(from: &mut FieldReader<'_>) -> Result<GroupPolicy, ReplayError> {
@@ -91,6 +96,7 @@ pub(crate) fn decode(from: &mut FieldReader<'_>) -> Result<GroupPolicy, ReplayEr
                 }
             }
             MAX_IN_FLIGHT => policy.in_flight_max = from.number()?,
+            ORDER_BY => policy.order_by = Some(from.bytes()?.into()),
             CONSUMER_TTL => policy.consumer_ttl_ms = from.number()?,
             other => return Err(unknown("policy item", other)),
         }

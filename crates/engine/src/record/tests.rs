@@ -1,12 +1,10 @@
 //! Golden bytes of every kind of part, and bytes that no engine wrote.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use millstream_log::RecordReader;
 use millstream_model::{
-    Backoff, BlockLimits, ConsumerDeletion, ConsumerId, EntryId, Failure, GroupCounters, GroupId,
-    GroupPolicy, IdempotenceLimits, PendingEntry, Settled,
+    BlockLimits, ConsumerId, EntryId, GroupId, IdempotenceLimits, Overflow, PendingEntry, Retain,
+    Retention, Settled,
 };
 use proptest::prelude::*;
 
@@ -16,6 +14,11 @@ use crate::mutation::Mutation;
 use crate::object::{ObjectData, ObjectId, ObjectRef};
 use crate::state::State;
 use crate::strings::StringForm;
+
+mod managed;
+mod schedule;
+use managed::golden_managed;
+use schedule::{golden_schedule, token};
 
 const LIMITS: IdempotenceLimits = IdempotenceLimits { duration_s: 100, per_producer_max: 300 };
 
@@ -67,6 +70,7 @@ fn golden<'a>(state: &State) -> Vec<(Mutation<'a>, &'static [u8])> {
     golden.extend(golden_entries(object(state, 1)));
     golden.extend(golden_groups(object(state, 1)));
     golden.extend(golden_managed(object(state, 1)));
+    golden.extend(golden_schedule(object(state, 1)));
     golden
 }
 
@@ -183,6 +187,12 @@ fn golden_entries<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
             Mutation::SetProductionCounts { object, added: 128, duplicates: 3 },
             b"\x34\x01\x80\x01\x03",
         ),
+        (
+            Mutation::SetRetention { object, retention: retention() },
+            b"\x35\x01\x04\x01\x05\x02\xac\x02\x03\x09\x05\x01",
+        ),
+        (Mutation::SetRetention { object, retention: work_queue() }, b"\x35\x01\x01\x04"),
+        (Mutation::DropEntries { object, before: id(5, 6) }, b"\x36\x01\x05\x06"),
     ]
 }
 
@@ -275,53 +285,17 @@ fn golden_groups<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
     ]
 }
 
-fn golden_managed<'a>(object: ObjectRef) -> Vec<(Mutation<'a>, &'static [u8])> {
-    let group = GroupId(0);
-    let settle =
-        |settled| Mutation::RemovePending { object, group, ids: const { &[id(1, 1)] }, settled };
-    let failure = Arc::new(Failure { consumer: (*b"bob").into(), error: (*b"no").into() });
-    let counters = GroupCounters {
-        delivered: 300,
-        acked: 2,
-        nacked: 3,
-        redelivered: 4,
-        dead_lettered: 5,
-        dead_letter_failed: 6,
-        vanished: 7,
-        dropped: 8,
-    };
-    vec![
-        (
-            Mutation::SetPolicy { object, group, policy: Box::new(policy()) },
-            b"\x28\x01\x00\x09\x01\xac\x02\x02\x02\x03\x04\x05\x05\x01d\x06\x0a\xdc\x0b\x64\
-              \x07\x14\x08\x07\x09\x0f",
-        ),
-        (
-            Mutation::NoteFailure { object, group, failure, ids: const { &[id(1, 1)] } },
-            b"\x29\x01\x00\x03bob\x02no\x01\x01\x01",
-        ),
-        (settle(Settled::DeadLettered), b"\x2a\x01\x00\x01\x01\x01\x01"),
-        (settle(Settled::Vanished), b"\x2a\x01\x00\x02\x01\x01\x01"),
-        (settle(Settled::Dropped), b"\x2a\x01\x00\x03\x01\x01\x01"),
-        (
-            Mutation::SetGroupCounters { object, group, counters },
-            b"\x2b\x01\x00\x08\xac\x02\x02\x03\x04\x05\x06\x07\x08",
-        ),
-    ]
+fn retention() -> Retention {
+    let mut retention = Retention::default();
+    (retention.max_len, retention.max_age_ms, retention.max_bytes) = (5, 300, 9);
+    retention.overflow = Some(Overflow::Reject);
+    retention
 }
 
-fn policy() -> GroupPolicy {
-    let mut policy = GroupPolicy::default();
-    policy.visibility_ms = 300;
-    policy.consumer_deletion = Some(ConsumerDeletion::Drop);
-    policy.is_paused = true;
-    policy.deliveries_max = 5;
-    policy.dead_letter = Some((*b"d").into());
-    policy.backoff = Some(Backoff { base_ms: 10, factor_thousandths: 1500, max_ms: 100 });
-    policy.jitter_percent = 20;
-    policy.in_flight_max = 7;
-    policy.consumer_ttl_ms = 15;
-    policy
+fn work_queue() -> Retention {
+    let mut retention = Retention::default();
+    retention.retain = Retain::Unacked;
+    retention
 }
 
 fn bytes(mutation: &Mutation<'_>) -> Vec<u8> {
@@ -452,6 +426,26 @@ fn contradictions_are_refused_with_their_reason() {
                 entries: &owned,
             },
             unknown("consumer", 9),
+        ),
+        (
+            Mutation::Schedule { object: string, token: token(5, 1), fields: &[b"f", b"v"] },
+            ReplayError::OtherType { object: 2 },
+        ),
+        (
+            Mutation::Schedule { object: stream, token: token(5, 0), fields: &[b"f", b"v"] },
+            taken("delayed entry", 0),
+        ),
+        (
+            Mutation::Schedule { object: stream, token: token(5, 1), fields: &[b"f"] },
+            ReplayError::OutOfRange { what: "count of fields", value: 1 },
+        ),
+        (
+            Mutation::Schedule { object: stream, token: token(u64::MAX, 1), fields: &[b"f", b"v"] },
+            ReplayError::OutOfRange { what: "delayed entry", value: u64::MAX },
+        ),
+        (
+            Mutation::Unschedule { object: stream, tokens: const { &[token(5, 1)] } },
+            unknown("delayed entry", 1),
         ),
     ];
     for (mutation, expected) in &table {

@@ -31,6 +31,7 @@ fn a_consumer_that_was_not_seen_for_so_long_goes() {
     let engine = with_ttl();
     read(&engine, 0, new("a"));
     read(&engine, 500, new("b"));
+    run_due(&engine, at(500));
     for (ms, left) in [(999, vec!["a", "b"]), (1000, vec!["b"]), (1499, vec!["b"]), (1500, vec![])]
     {
         run_due(&engine, at(ms));
@@ -90,6 +91,7 @@ fn a_start_begins_the_time_anew_for_those_whose_last_visit_was_not_logged() {
     }
     store.sync();
     let store = store.crashed(Crash::LoseAll, at(2000));
+    run_due(store.engine(), at(2000));
     run_due(store.engine(), at(2999));
     assert_eq!(consumers(store.engine()), ["a"]);
     run_due(store.engine(), at(3000));

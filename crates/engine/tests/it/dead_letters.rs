@@ -42,6 +42,7 @@ pub(crate) fn with_max_deliveries(engine: &Engine, max: u32) {
 /// Each letter of a stream: original id, consumer, count, reason, error.
 fn letters_in(engine: &Engine, key: &[u8]) -> Vec<String> {
     now(engine, |txn| {
+        txn.load_value(0, key).expect("blocks are intact");
         let range = txn.range(0, key, EntryId::MIN, EntryId::MAX, 1000, Direction::Ascending);
         let mut letters = Vec::new();
         if let Some(entries) = range.expect("a stream") {
@@ -289,7 +290,7 @@ fn a_group_whose_letters_would_come_back_is_not_made_at_all() {
         let start = GroupPosition::After(EntryId::MIN);
         let mut policy = GroupPolicy::default();
         policy.dead_letter = Some((*b"s").into());
-        txn.create_managed_group(0, b"s", b"g", start, true, None, policy)
+        txn.create_group_with(0, b"s", b"g", start, true, None, policy)
     });
     assert_eq!(refusal, Rejection::DeadLettersComeBack);
     let stream = now(&engine, |txn| txn.stream(0, b"s").expect("no wrong type").is_some());
@@ -369,12 +370,15 @@ fn the_age_of_what_is_undelivered_shows_where_its_block_is_on_disk_only() {
     assert_eq!(undelivered(), None, "what was deleted is not waited for");
 }
 
-/// The timer, with the log's space made and given out as it needs it.
+/// The timer, with space in the log and in memory made as it needs it.
 pub(crate) fn run_all_due(store: &mut Store, ms: u64) {
     for _ in 0..50 {
         store.opened.preparer.step().expect("prepares");
         run_due(store.engine(), at(ms));
         store.sync();
+        if store.engine().is_memory_full() {
+            store.checkpoint();
+        }
     }
 }
 
@@ -472,4 +476,59 @@ fn a_wrong_key_is_refused_before_anything_changes() {
     assert_eq!(reason, Rejection::WrongType);
     let (sink, _) = park(&engine, 0, Some(50), new("b"));
     assert_eq!(wait(&engine, &sink, 0), (50, "timed out".into()));
+}
+
+#[test]
+fn a_target_that_is_full_is_tried_again() {
+    let engine = twice(2);
+    run(&engine, at(0), |txn| {
+        let start = GroupPosition::After(EntryId::MIN);
+        txn.create_group(0, b"s:dlq", b"g", start, true, None).expect("creates");
+        let mut retention = millstream_model::Retention::default();
+        retention.max_len = 1;
+        retention.retain = millstream_model::Retain::Unacked;
+        txn.set_retention(0, b"s:dlq", retention).expect("sets");
+    });
+    nack(&engine, 5, &Nack::new(NackMode::Fatal), &[1, 2]);
+    assert_eq!(letters(&engine), ["1-0 a 1 fatal"]);
+    assert_eq!((pending(&engine).len(), counters(&engine).dead_letter_failed), (1, 1));
+    now(&engine, |txn| {
+        txn.set_retention(0, b"s:dlq", millstream_model::Retention::default()).expect("sets");
+    });
+    run_due(&engine, at(1004));
+    assert_eq!(letters(&engine).len(), 1);
+    run_due(&engine, at(1005));
+    assert_eq!(letters(&engine), ["1-0 a 1 fatal", "2-0 a 1 fatal"]);
+}
+
+#[test]
+fn large_entries_become_letters_in_several_records() {
+    let mut store = Store::new();
+    with_max_deliveries(store.engine(), 9);
+    let value = vec![b'x'; 600 << 10];
+    for ms in 1..=4 {
+        store.opened.preparer.step().expect("prepares");
+        now(store.engine(), |txn| {
+            let id = millstream_engine::NewId::Exactly(id(ms, 0));
+            txn.add(0, b"s", &crate::entries::request(id), &[b"f", &value]).expect("adds");
+        });
+        store.sync();
+    }
+    read(store.engine(), 0, new("a"));
+    let ids: Vec<_> = (1..=4).map(|ms| id(ms, 0)).collect();
+    let done = run(store.engine(), at(0), |txn| {
+        txn.nack(0, b"s", b"g", &Nack::new(NackMode::Fatal), &ids)
+    });
+    assert_eq!(done.0, Ok(4));
+    let moved = letters(store.engine()).len();
+    assert!(moved < 4, "no record takes them all");
+    assert_eq!(pending(store.engine()).len(), 4 - moved);
+    for _ in 0..10 {
+        // So much space is made in small steps.
+        for _ in 0..1000 {
+            store.opened.preparer.step().expect("prepares");
+        }
+        run_all_due(&mut store, 1);
+    }
+    assert_eq!((letters(store.engine()).len(), pending(store.engine()).len()), (4, 0));
 }

@@ -40,7 +40,24 @@ fn dump_key(transaction: &mut Transaction<'_>, db: u8, key: &[u8], text: &mut St
         ObjectKind::Stream => {
             transaction.load_value(db, key).expect("blocks are intact");
             dump_stream(transaction.stream(db, key).expect("a stream").expect("listed"), text);
+            dump_schedule(transaction, db, key, text);
         }
+    }
+}
+
+fn dump_schedule(transaction: &mut Transaction<'_>, db: u8, key: &[u8], text: &mut String) {
+    let stream = transaction.stream(db, key).expect("a stream").expect("listed");
+    let Some(schedule) = stream.schedule() else { return };
+    line!(text, "  schedule {} failures {}", schedule.next_sequence(), schedule.failures());
+    let listing = transaction.list_schedule(db, key, None, 1000).expect("blocks are intact");
+    assert_eq!(listing.next, None, "small");
+    for (token, entry) in listing.entries {
+        write!(text, "    {token}").expect("strings grow");
+        for (name, value) in entry.as_ref().pairs() {
+            write!(text, " {}={}", name.escape_ascii(), value.escape_ascii())
+                .expect("strings grow");
+        }
+        text.push('\n');
     }
 }
 
@@ -77,6 +94,9 @@ fn dump_stream(stream: &Stream, text: &mut String) {
             line!(text, "    {producer}/{iid} made {id}");
         }
     }
+    if let Some(retention) = stream.retention() {
+        line!(text, "  {retention:?} of {:?} bytes", stream.entries().payload_bytes());
+    }
     for (id, group) in stream.groups() {
         line!(text, "  group {} {id:?} lag {:?}", group.name().escape_ascii(), stream.lag(group));
         dump_group(group, text);
@@ -110,6 +130,12 @@ fn dump_group(group: &Group, text: &mut String) {
     for (id, failure) in group.pending().failures() {
         let (who, what) = (failure.consumer.escape_ascii(), failure.error.escape_ascii());
         line!(text, "    failed {id} at {who}: {what}");
+    }
+    if let Some(order) = group.order() {
+        let pending = group.pending().range(EntryId::MIN, EntryId::MAX);
+        let values: Vec<_> = pending.filter_map(|e| Some((e.id, order.value(e.id)?))).collect();
+        let held: Vec<_> = order.held().collect();
+        line!(text, "    values {values:?} held {held:?}");
     }
     if let (Some(policy), Some(counters)) = (group.policy(), group.counters()) {
         // The one that is not logged.

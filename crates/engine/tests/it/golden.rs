@@ -38,6 +38,7 @@ fn options() -> Options {
     let settings = Settings {
         block_limits: BlockLimits { bytes_max: 4096, entries_max: 4 },
         idempotence: IdempotenceLimits { duration_s: 90, per_producer_max: 80 },
+        ..Settings::default()
     };
     let mut log = LogOptions::default();
     log.salt = SALT;
@@ -313,6 +314,67 @@ fn version_1_is_written_and_read() {
     assert_eq!(dump(&opened.engine), contents);
 }
 
+#[test]
+fn the_records_of_delayed_entries_are_the_documented_ones() {
+    let disk = MemoryStorage::new();
+    let mut opened = try_open(&disk).expect("opens");
+    let schedule = |due_ms, value: &[u8]| {
+        run(&opened.engine, at(50), |txn| txn.schedule(0, b"s", due_ms, &[b"f", value]))
+            .0
+            .expect("adds")
+    };
+    let tokens = [(300, b"a"), (60, b"b"), (300, b"c")].map(|(ms, value)| schedule(ms, value));
+    run(&opened.engine, at(50), |txn| txn.cancel_scheduled(0, b"s", &tokens[..1]))
+        .0
+        .expect("there");
+    checkpoint(&mut opened);
+    let mut found = Vec::new();
+    let mut on_record = |_, record: &[u8]| {
+        found.push(record.to_vec());
+        Ok(())
+    };
+    chain(&disk).read(&mut on_record, &mut |_, _| {}).expect("intact");
+    let contents =
+        b"\x01\0\x01\x01\x03\x03\x08\x05\x05\xff\0\0\x01\x01f\x01a\0\0\x01\x01b\0\0\x02\x01c";
+    let expected: [&[u8]; 4] = [
+        // Next sequence number, failures, blocks, tokens.
+        &[18, 4, 0, 1, 2],
+        &[
+            &[6, 3, 0, 1, 0, 2, 2, 3, 47][..],
+            &[0, 2, 0, 3, 1, 1],
+            &[contents.len() as u8],
+            contents,
+        ]
+        .concat(),
+        &[19, 60, 2, 0xf0, 1, 3],
+        &[11, 0, 0, 0, 0],
+    ];
+    assert_eq!(found[2..6], expected);
+    let before = dump(&opened.engine);
+    drop(opened);
+    assert_eq!(dump(&try_open(&with_log(disk)).expect("opens").engine), before);
+}
+
+#[test]
+fn records_of_delayed_entries_that_contradict_each_other_are_refused_in_words() {
+    const HEADER: &[u8] = &[1, 11, 7, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+    const STREAM: &[u8] = b"\x05\x03\0\x01s\0\x09\0\x09\0\0\x01\x01\0\0";
+    const END: &[u8] = &[11, 0, 0, 0, 0];
+    let cases: [(&[&[u8]], &str); 7] = [
+        (&[HEADER, &[18, 1, 0, 0, 0]], "a stream begins before another ends"),
+        (&[HEADER, STREAM, &[19, 1, 1]], "there are no delayed entries"),
+        (&[HEADER, STREAM, &[18, 0, 0, 0, 0]], "sequence of delayed entries out of range: 0"),
+        (&[HEADER, STREAM, &[18, 1, 0, 0, 0], &[18, 1, 0, 0, 0]], "delayed entries begin twice"),
+        (&[HEADER, STREAM, &[18, 5, 0, 0, 1], END], "a part of delayed entries is missing"),
+        (&[HEADER, STREAM, &[18, 5, 0, 0, 1], &[19, 9, 5]], "sequence of a delayed entry"),
+        (&[HEADER, STREAM, &[18, 5, 0, 0, 1], &[19, 9, 4], END], "payloads of delayed entries"),
+    ];
+    for (records, expected) in cases {
+        let reason = refusal(records);
+        assert!(reason.contains(expected), "{reason} instead of {expected}");
+    }
+}
+
 /// Why a full checkpoint of these records is refused.
 fn refusal(records: &[&[u8]]) -> String {
     let disk = MemoryStorage::new();
@@ -339,7 +401,7 @@ fn records_that_do_not_belong_in_a_checkpoint_are_refused_in_words() {
     let cases: [(&[&[u8]], &str); 19] = [
         (&[], "there is no header"),
         (&[&[12, 1]], "there is no header"),
-        (&[HEADER, &[14]], "unknown kind of part: 14"),
+        (&[HEADER, &[90]], "unknown kind of part: 90"),
         (&[HEADER, STREAM, &[13, 0]], "there is no group"),
         (&[HEADER, &[0]], "unknown kind of part: 0"),
         (&[HEADER, &[]], "record ends early"),

@@ -3,13 +3,16 @@
 use bytes::Bytes;
 use millstream_engine::{
     AddRequest, ClaimOptions, CopyError, CounterOptions, DeliveredAt, ExpiryCondition,
-    GroupPosition, GroupReader, Nack, NackMode, NewId, Production, ReadFrom, ReadRequest,
-    StreamPosition, StringExpiry, StringForm, Transaction,
+    GroupPosition, GroupReader, LetterAction, LetterFilter, Nack, NackMode, NewId, Production,
+    ReadFrom, ReadRequest, RunError, StreamPosition, StringExpiry, StringForm, Transaction,
 };
-use millstream_model::{Backoff, EntryId, GroupPolicy, References, Rejection, TrimBy, TrimOptions};
+use millstream_model::{
+    Backoff, EntryId, GroupPolicy, Overflow, References, Rejection, Retain, Retention, TrimBy,
+    TrimOptions,
+};
 
 use crate::dice::Dice;
-use crate::store::id;
+use crate::store::{START_MS, id};
 
 /// A key in a database.
 type Place = (u8, &'static [u8]);
@@ -29,12 +32,15 @@ pub(crate) enum Operation {
     SetCounters(Place, EntryId, CounterOptions),
     SetIdempotence(Place, Option<u32>, Option<u32>),
     RecordProduction(Place, &'static [u8], EntryId),
+    SetRetention(Place, Retention),
     CreateGroup(Place, &'static [u8], GroupPosition, Option<u64>),
     SetGroupPosition(Place, &'static [u8], GroupPosition, Option<u64>),
     DestroyGroup(Place, &'static [u8]),
     CreateConsumer(Place, &'static [u8], &'static [u8]),
     DeleteConsumer(Place, &'static [u8], &'static [u8]),
     SetPolicy(Place, &'static [u8], GroupPolicy),
+    Skip(Place, &'static [u8], EntryId),
+    DeadLetters(u8, Vec<u8>, LetterAction),
     Acknowledge(Place, &'static [u8], Vec<EntryId>),
     AcknowledgeAndDelete(Place, &'static [u8], References, Vec<EntryId>),
     Nack(Place, &'static [u8], Nack<'static>, Vec<EntryId>),
@@ -53,6 +59,9 @@ pub(crate) enum Operation {
     DumpAndRestore(Place, Place, Option<u64>, bool),
     Flush(Option<u8>),
     Swap,
+    Schedule(Place, u64),
+    /// Of so many entries, those whose number has a bit; to be fired, else cancelled.
+    Unschedule(Place, u64, bool),
 }
 
 const KEYS: [&[u8]; 3] = [b"a", b"b", b"c"];
@@ -200,7 +209,7 @@ impl Roller {
 
     fn manage(&mut self) -> Operation {
         let (place, group) = (self.place(), self.group());
-        match self.dice.roll(12) {
+        match self.dice.roll(15) {
             0..=4 => {
                 let read = self.sometimes(|roller| roller.dice.roll(5));
                 Operation::CreateGroup(place, group, self.position(), read)
@@ -212,6 +221,17 @@ impl Roller {
             7 => Operation::DestroyGroup(place, group),
             8 => Operation::CreateConsumer(place, group, self.consumer()),
             9 | 10 => Operation::SetPolicy(place, group, self.policy()),
+            11 if self.dice.once_in(2) => {
+                let action = self.dice.pick(&[
+                    LetterAction::Requeue { make_stream: true },
+                    LetterAction::Requeue { make_stream: false },
+                    LetterAction::Purge,
+                ]);
+                let plain = self.dice.once_in(3);
+                let suffix: &[u8] = if plain { b"" } else { b":dlq" };
+                Operation::DeadLetters(place.0, [place.1, suffix].concat(), action)
+            }
+            12 => Operation::Skip(place, group, self.id()),
             _ => Operation::DeleteConsumer(place, group, self.consumer()),
         }
     }
@@ -231,6 +251,7 @@ impl Roller {
         });
         policy.jitter_percent = self.dice.pick(&[0, 50]);
         policy.in_flight_max = self.dice.roll(5);
+        policy.order_by = self.sometimes(|_| (*b"field").into());
         policy.consumer_ttl_ms = self.dice.roll(3) * 40;
         policy.is_paused = self.dice.once_in(8);
         policy
@@ -243,6 +264,20 @@ impl Roller {
         };
         let last_id = id(self.newest_ms + 1, 0);
         Operation::SetCounters(self.place(), last_id, options)
+    }
+
+    /// Mostly of the first key, and so that entries become too old now and then.
+    fn set_retention(&mut self) -> Operation {
+        let retain = self.dice.pick(&[Retain::All, Retain::Unacked]);
+        let overflow = self.dice.pick(&[None, Some(Overflow::Reject), Some(Overflow::Drop)]);
+        let retention = crate::retention::retention(|it| {
+            it.max_len = self.sometimes(|roller| 1 + roller.dice.roll(12)).unwrap_or(0);
+            it.max_age_ms = self.sometimes(|roller| START_MS + roller.dice.roll(900)).unwrap_or(0);
+            it.max_bytes = self.sometimes(|roller| 20 + roller.dice.roll(100)).unwrap_or(0);
+            it.retain = retain;
+            it.overflow = overflow.filter(|_| retain == Retain::All);
+        });
+        Operation::SetRetention(self.place(), retention)
     }
 
     /// Strings and whole keys.
@@ -286,7 +321,9 @@ impl Roller {
     }
 
     pub(crate) fn operation(&mut self, wall_ms: u64) -> Operation {
-        match self.dice.roll(40) {
+        match self.dice.roll(47) {
+            44..=46 => Operation::Schedule(self.place(), wall_ms + self.dice.roll(60)),
+            43 => Operation::Unschedule(self.place(), self.dice.roll(256), self.dice.once_in(2)),
             0..=11 => self.add(),
             12..=18 => self.read(),
             19..=21 => self.claim(),
@@ -301,6 +338,7 @@ impl Roller {
                 let per_producer_max = self.sometimes(|roller| 1 + roller.dice.roll(3) as u32);
                 Operation::SetIdempotence(self.place(), duration_s, per_producer_max)
             }
+            38 | 39 => self.set_retention(),
             35 => Operation::RecordProduction(self.place(), self.dice.pick(&IIDS), self.id()),
             36 | 37 => {
                 let (min_idle_ms, count) = (self.dice.roll(20), 1 + self.dice.roll(3) as usize);
@@ -321,7 +359,8 @@ impl Operation {
                 let production = production.map(|(producer, iid)| Production { producer, iid });
                 let request =
                     AddRequest { id: *id, no_create: *no_create, trim: *trim, production };
-                let value = txn.now().monotonic_ms.to_string();
+                // Few, so that some wait for each other.
+                let value = (txn.now().monotonic_ms % 4).to_string();
                 txn.add(*db, key, &request, &[b"field", value.as_bytes()]).map(|_| ())
             }
             Self::Trim((db, key), options) => txn.trim(*db, key, options).map(|_| ()),
@@ -339,12 +378,22 @@ impl Operation {
                 let production = Production { producer: b"p", iid };
                 txn.record_production(*db, key, production, *id)
             }
+            Self::SetRetention((db, key), retention) => txn.set_retention(*db, key, *retention),
             Self::Read(request) => txn.read(&mut request.clone()).map(|_| ()),
+            Self::Schedule((db, key), due_ms) => {
+                let value = txn.now().monotonic_ms.to_string();
+                txn.schedule(*db, key, *due_ms, &[b"delayed", value.as_bytes()]).map(|_| ())
+            }
+            Self::Unschedule((db, key), which, is_run) => {
+                unschedule(txn, (*db, key), *which, *is_run)
+            }
             Self::CreateGroup(..)
             | Self::SetGroupPosition(..)
             | Self::DestroyGroup(..)
             | Self::CreateConsumer(..)
             | Self::SetPolicy(..)
+            | Self::Skip(..)
+            | Self::DeadLetters(..)
             | Self::DeleteConsumer(..) => self.run_on_groups(txn),
             Self::Acknowledge(..)
             | Self::AcknowledgeAndDelete(..)
@@ -366,6 +415,19 @@ impl Operation {
             Self::DestroyGroup((db, key), group) => txn.destroy_group(*db, key, group).map(|_| ()),
             Self::SetPolicy((db, key), group, policy) => {
                 txn.set_group_policy(*db, key, group, policy.clone())
+            }
+            Self::Skip((db, key), group, id) => txn.skip(*db, key, group, *id).map(|_| ()),
+            Self::DeadLetters(db, key, action) => {
+                let filter = LetterFilter {
+                    ids: None,
+                    group: None,
+                    reason: None,
+                    consumer: None,
+                    min_age_ms: 0,
+                    count: 5,
+                    cursor: EntryId::MIN,
+                };
+                txn.dead_letters(*db, key, *action, &filter, false).map(|_| ())
             }
             Self::CreateConsumer((db, key), group, consumer) => {
                 txn.create_consumer(*db, key, group, consumer).map(|_| ())
@@ -444,5 +506,24 @@ impl Operation {
             _ => unreachable!("not an operation on keys"),
         }
         Ok(())
+    }
+}
+
+fn unschedule(
+    txn: &mut Transaction<'_>,
+    (db, key): Place,
+    which: u64,
+    is_run: bool,
+) -> Result<(), Rejection> {
+    let schedule = txn.stream(db, key)?.and_then(|stream| stream.schedule());
+    let tokens = schedule.into_iter().flat_map(|schedule| schedule.after(None));
+    let chosen = (0..64).zip(tokens).filter(|(at, _)| which >> (at % 8) & 1 == 1);
+    let tokens: Vec<_> = chosen.map(|(_, token)| token).collect();
+    if !is_run {
+        return txn.cancel_scheduled(db, key, &tokens).map(|_| ());
+    }
+    match txn.run_scheduled(db, key, &tokens) {
+        Ok(_) | Err(RunError::NoRoom { .. }) => Ok(()),
+        Err(RunError::Rejected(rejection)) => Err(rejection),
     }
 }

@@ -139,6 +139,22 @@ fn a_parked_read_is_served_when_the_time_is_over() {
 }
 
 #[test]
+fn whoever_waits_because_of_a_policy_is_served_when_its_last_item_goes() {
+    for switched in [
+        (|policy, is_on| policy.is_paused = is_on) as fn(&mut GroupPolicy, bool),
+        |policy, is_on| policy.in_flight_max = is_on.into(),
+    ] {
+        let engine = with_group();
+        set(&engine, 0, |policy| switched(policy, true));
+        fill(&engine, 1..=2);
+        read(&engine, 0, new("a"));
+        let (sink, _) = park(&engine, 0, None, new("b"));
+        set(&engine, 1, |policy| switched(policy, false));
+        assert!(sink.text().ends_with(" 2"), "{}", sink.text());
+    }
+}
+
+#[test]
 fn what_is_delivered_while_a_read_is_parked_is_waited_for_too() {
     let engine = managed(0);
     let (first, _) = park(&engine, 0, Some(2500), new("a"));
@@ -297,4 +313,44 @@ fn a_policy_survives_a_crash_a_checkpoint_and_a_copy() {
     }
     now(&engine, |txn| txn.copy_key((0, b"s"), (0, b"t"), false)).expect("copies");
     assert_eq!(policies(&engine, b"t"), before);
+}
+
+#[test]
+fn a_new_group_gets_the_policy_of_the_configuration_and_keeps_it() {
+    let by_name = |key: &[u8], group: &[u8]| {
+        let mut policy = GroupPolicy::default();
+        policy.visibility_ms = if key == b"s" && group == b"g" { VISIBILITY_MS } else { 0 };
+        policy
+    };
+    let mut options = crate::store::small();
+    options.default_policy = millstream_engine::DefaultPolicy::new(by_name);
+    let engine = Engine::in_memory(&options, at(0));
+    let start = millstream_engine::GroupPosition::After(EntryId::MIN);
+    let policy = |key: &'static [u8], group: &'static [u8]| {
+        now(&engine, |txn| txn.group_policy(0, key, group)).expect("it is there")
+    };
+    for (key, group) in [(&b"s"[..], &b"g"[..]), (b"s", b"h"), (b"t", b"g")] {
+        now(&engine, |txn| txn.create_group(0, key, group, start, true, None)).expect("creates");
+    }
+    assert_eq!(policy(b"s", b"g").visibility_ms, VISIBILITY_MS);
+    assert!(!policy(b"s", b"h").is_managed() && !policy(b"t", b"g").is_managed());
+    // A name is looked at once.
+    now(&engine, |txn| txn.rename(0, b"s", b"t", false)).expect("renames");
+    assert_eq!(policy(b"t", b"g").visibility_ms, VISIBILITY_MS);
+}
+
+#[test]
+fn a_group_whose_policy_is_refused_is_not_made() {
+    let engine = with_group();
+    let start = millstream_engine::GroupPosition::After(EntryId::MIN);
+    let mut policy = GroupPolicy::default();
+    policy.dead_letter = Some((*b"s").into());
+    let reason = crate::store::refused(&engine, |txn| {
+        txn.create_group_with(0, b"s", b"h", start, true, None, policy.clone())
+    });
+    assert_eq!(reason, Rejection::DeadLettersComeBack);
+    let reason = crate::store::refused(&engine, |txn| {
+        txn.create_group_with(0, b"s", b"g", start, true, None, policy.clone())
+    });
+    assert_eq!(reason, Rejection::GroupExists);
 }

@@ -7,6 +7,7 @@
 //! 3. No live entry is outside `first..=last`. `last` is the id of the last entry, tombstones
 //!    included, unless `clip` cut a dead tail off.
 //! 4. A block is in memory, or has a place, or both; then they are equal.
+//! 5. `payload` counts the live entries; in memory it is known and right.
 //!
 //! What needs contents asks for them with `block`, and its caller has seen to it that they are in
 //! memory: everything else is answered by this line alone.
@@ -17,6 +18,7 @@ use super::dead::Dead;
 use super::list::BlockLimits;
 use super::listpack_size;
 use super::loaded_block::LoadedBlock;
+use super::payload::{self, Payload};
 use super::slice::{ColdRun, Run, RunBlock};
 use super::tombstones::Tombstones;
 use crate::EntryId;
@@ -41,6 +43,7 @@ pub(super) struct BlockSlot {
     /// What Redis would need for this node, without its two counts.
     pub(super) listpack_bytes: u32,
     place: BlockPlace,
+    pub(super) payload: Payload,
     /// Looked at since it was last asked to leave memory.
     is_used: AtomicBool,
     pub(super) dead: Option<Arc<Dead>>,
@@ -78,6 +81,7 @@ impl BlockSlot {
             stored: 1,
             listpack_bytes: clamp_bytes(listpack_bytes),
             place: NOWHERE,
+            payload: Payload::new(payload::of_fields(fields)),
             is_used: AtomicBool::new(false),
             dead: None,
             block: Some(Arc::new(block)),
@@ -95,7 +99,21 @@ impl BlockSlot {
         assert!(place.is_some() || block.is_some(), "a block is somewhere");
         let is_used = AtomicBool::new(false);
         let place = place.unwrap_or(NOWHERE);
-        Self { first, last, live, stored, listpack_bytes, place, is_used, dead, block }
+        let payload = Payload::UNKNOWN;
+        let mut slot = Self {
+            first,
+            last,
+            live,
+            stored,
+            listpack_bytes,
+            place,
+            payload,
+            is_used,
+            dead,
+            block,
+        };
+        slot.count_payload();
+        slot
     }
 
     /// The contents, which are in memory.
@@ -178,6 +196,9 @@ impl BlockSlot {
         assert_eq!(block.0.len(), self.stored, "a block has the entries that its line says");
         assert_eq!(block.first_id(), self.first, "a block begins where its line says");
         self.block = Some(Arc::clone(&block.0));
+        // A count that was stored is not trusted further than that.
+        self.payload = Payload::UNKNOWN;
+        self.count_payload();
         true
     }
 
@@ -211,6 +232,8 @@ impl BlockSlot {
         let names_of_node = Arc::make_mut(block).push(id, fields);
         let bytes = listpack_size::entry(self.first, id, fields, names_of_node);
         self.listpack_bytes = clamp_bytes(u64::from(self.listpack_bytes) + bytes);
+        let counted = self.payload.get().expect("what grows is in memory");
+        self.payload = Payload::new(counted + payload::of_fields(fields));
         self.last = id;
         if let Some(dead) = &mut self.dead {
             let dead = Arc::make_mut(dead);
@@ -256,11 +279,11 @@ impl BlockSlot {
         self.dead.as_ref().map_or(self.last, |dead| dead.last_live_id)
     }
 
-    fn first_live(&self) -> u32 {
+    pub(super) fn first_live(&self) -> u32 {
         self.dead.as_ref().map_or(0, |dead| dead.first_live)
     }
 
-    fn last_live(&self) -> u32 {
+    pub(super) fn last_live(&self) -> u32 {
         self.dead.as_ref().map_or(self.stored - 1, |dead| dead.last_live)
     }
 
@@ -269,7 +292,7 @@ impl BlockSlot {
         self.block().find(id).filter(|&ordinal| !self.is_dead(ordinal))
     }
 
-    fn is_dead(&self, ordinal: u32) -> bool {
+    pub(super) fn is_dead(&self, ordinal: u32) -> bool {
         self.dead.as_ref().is_some_and(|dead| dead.tombstones.is_dead(ordinal))
     }
 
@@ -289,6 +312,8 @@ impl BlockSlot {
         if killed == 0 {
             return 0;
         }
+        let counted = self.payload.get().expect("what is deleted is in memory");
+        self.payload = Payload::new(counted - self.payload_between(from, to));
         self.live -= killed;
         let before = self.dead.take();
         let mut dead = before.unwrap_or_else(|| {
@@ -406,6 +431,7 @@ impl BlockSlot {
     fn check_contents(&self) {
         let block = self.block();
         assert_eq!(self.stored, block.len(), "stored entries of {}", self.first);
+        assert_eq!(self.payload(), Some(self.payload_between(0, self.stored)), "payload");
         let mut bytes = 0;
         let mut first_fields: Vec<Vec<u8>> = Vec::new();
         let mut previous = None;

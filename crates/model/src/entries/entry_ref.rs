@@ -29,6 +29,12 @@ impl<'a> EntryRef<'a> {
         self.field_count
     }
 
+    /// Bytes of its names and values together.
+    #[must_use]
+    pub fn payload_bytes(&self) -> u64 {
+        self.pairs().map(|(name, value)| (name.len() + value.len()) as u64).sum()
+    }
+
     /// The pairs of name and value, in the order they were added.
     #[inline]
     #[must_use]

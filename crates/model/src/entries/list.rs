@@ -1,7 +1,8 @@
 //! All entries of one stream: an index of blocks in id order.
 //!
 //! 1. Blocks and the entries in them ascend; every block has a live entry.
-//! 2. `live`, `blocks`, `cold`, `block_bytes` and `clean_bytes` are sums over the blocks.
+//! 2. `live`, `blocks`, `cold`, `block_bytes`, `clean_bytes`, `payload` and `uncounted` are sums
+//!    over the blocks.
 //! 3. The last block is open: it may grow.
 //!
 //! Blocks that are not in memory are a matter of `storage.rs`. What needs their contents says so
@@ -11,6 +12,7 @@ use super::block_place::{ColdBlock, ColdBlocks};
 use super::block_slot::BlockSlot;
 use super::chunk::Chunk;
 use super::freed_blocks::FreedBlocks;
+use super::node_view::NodeView;
 use super::slice::{EntrySlice, PinnedEntry};
 use crate::EntryId;
 use std::collections::VecDeque;
@@ -58,6 +60,9 @@ pub struct Entries {
     /// Heap bytes of the blocks in memory, and of those of them that have a place, too.
     pub(super) block_bytes: usize,
     pub(super) clean_bytes: usize,
+    /// Bytes of names and values of live entries, but for the blocks whose bytes nobody counted.
+    pub(super) payload: u64,
+    pub(super) uncounted: usize,
     /// Places of blocks that went or changed.
     pub(super) freed: Option<Box<FreedBlocks>>,
 }
@@ -79,6 +84,14 @@ impl Entries {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.live == 0
+    }
+
+    /// Bytes of names and values of all live entries; `None` while there are blocks whose bytes
+    /// nobody counted: [`Self::cold_uncounted`].
+    #[must_use]
+    #[inline]
+    pub fn payload_bytes(&self) -> Option<u64> {
+        (self.uncounted == 0).then_some(self.payload)
     }
 
     /// Number of blocks: `radix-tree-keys` of XINFO.
@@ -131,6 +144,7 @@ impl Entries {
         assert!(self.last_id().is_none_or(|last| last < id), "ids ascend");
         let payload: u64 = fields.iter().map(|part| part.len() as u64).sum();
         self.live += 1;
+        self.payload += payload;
         if let Some(tail) = self.back()
             && tail.is_below(id)
             && !tail.is_full(payload, limits)
@@ -265,7 +279,11 @@ impl Entries {
         if chunk.slots()[at.slot].live == 1 {
             self.remove(at);
         } else {
-            chunk.slot_mut(at.slot).kill(ordinal);
+            let slot = chunk.slot_mut(at.slot);
+            let before = slot.payload();
+            slot.kill(ordinal);
+            let after = slot.payload();
+            self.note_payload(before, after);
         }
         true
     }
@@ -280,8 +298,18 @@ impl Entries {
         self.note_removed(slot);
     }
 
+    /// A block of so many bytes has so many now; it was in memory.
+    fn note_payload(&mut self, before: Option<u64>, after: Option<u64>) {
+        let counted = before.zip(after).expect("what changes is in memory");
+        self.payload = self.payload - counted.0 + counted.1;
+    }
+
     pub(super) fn note_removed(&mut self, mut slot: BlockSlot) {
         let bytes = slot.block_bytes();
+        match slot.payload() {
+            Some(payload) => self.payload -= payload,
+            None => self.uncounted -= 1,
+        }
         self.blocks -= 1;
         self.block_bytes -= bytes;
         self.cold -= usize::from(slot.cold().is_some());
@@ -314,7 +342,11 @@ impl Entries {
                 continue;
             }
             if slot.first_live_id() < id {
-                self.live -= u64::from(chunk.slot_mut(0).kill_before(id));
+                let slot = chunk.slot_mut(0);
+                let counted = slot.payload();
+                self.live -= u64::from(slot.kill_before(id));
+                let left = slot.payload();
+                self.note_payload(counted, left);
             }
             break;
         }
@@ -388,6 +420,9 @@ impl Entries {
         assert_eq!(self.block_bytes, sum(BlockSlot::block_bytes), "bytes of blocks");
         let clean = |slot: &BlockSlot| if slot.is_clean() { slot.block_bytes() } else { 0 };
         assert_eq!(self.clean_bytes, sum(clean), "bytes of clean blocks");
+        let payload: u64 = self.slots().filter_map(BlockSlot::payload).sum();
+        assert_eq!(self.payload, payload, "payload");
+        assert_eq!(self.uncounted, sum(|slot| usize::from(slot.payload().is_none())), "uncounted");
     }
 }
 
@@ -408,47 +443,4 @@ fn fill<'a>(
         }
     }
     Ok(())
-}
-
-/// One block, as approximate trimming sees it.
-#[derive(Clone, Copy, Debug)]
-pub struct NodeView<'a> {
-    slot: &'a BlockSlot,
-}
-
-impl<'a> NodeView<'a> {
-    /// Number of live entries, at least 1.
-    #[must_use]
-    pub fn live(&self) -> u64 {
-        u64::from(self.slot.live)
-    }
-
-    /// The highest id, deleted ones included.
-    #[must_use]
-    pub fn last_stored_id(&self) -> EntryId {
-        self.slot.last
-    }
-
-    /// The lowest live id.
-    #[must_use]
-    pub fn first_live_id(&self) -> EntryId {
-        self.slot.first_live_id()
-    }
-
-    /// Itself if it is not in memory.
-    #[must_use]
-    pub fn cold(&self) -> Option<ColdBlock> {
-        self.slot.cold()
-    }
-
-    /// The live ids, ascending.
-    ///
-    /// # Errors
-    /// The block, if it is not in memory.
-    pub fn live_ids(&self) -> Result<impl Iterator<Item = EntryId> + use<'a>, ColdBlock> {
-        match self.slot.cold() {
-            None => Ok(self.slot.live_ids()),
-            Some(cold) => Err(cold),
-        }
-    }
 }

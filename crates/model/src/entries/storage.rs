@@ -6,6 +6,7 @@ use super::block_place::{BlockPlace, ColdBlock, Eviction};
 use super::freed_blocks::FreedBlocks;
 use super::list::{At, Entries};
 use super::loaded_block::LoadedBlock;
+use super::stored_block::{RestoreError, ensure};
 use crate::EntryId;
 use std::sync::Arc;
 
@@ -73,7 +74,12 @@ impl Entries {
         if self.chunks[chunk].slots()[slot].cold() != Some(cold) {
             return false;
         }
-        let is_warm = self.chunks[chunk].slot_mut(slot).warm(cold.place, block);
+        let slot = self.chunks[chunk].slot_mut(slot);
+        let counted = slot.payload();
+        let is_warm = slot.warm(cold.place, block);
+        self.uncounted -= usize::from(counted.is_none());
+        let payload = slot.payload().expect("what is in memory is counted");
+        self.payload = self.payload - counted.unwrap_or(0) + payload;
         assert!(is_warm, "it was cold");
         self.cold -= 1;
         self.block_bytes += block.heap_bytes();
@@ -138,6 +144,48 @@ impl Entries {
         self.live -= live;
         self.remove(at);
         Some((last, live))
+    }
+
+    /// Blocks whose bytes of names and values nobody counted, at most so many: they are counted
+    /// when they are in memory. Costs the number of blocks if there is one.
+    #[must_use]
+    pub fn cold_uncounted(&self, count_max: usize) -> Vec<ColdBlock> {
+        if self.uncounted == 0 {
+            return Vec::new();
+        }
+        let uncounted = self.slots().filter(|slot| slot.payload().is_none());
+        uncounted.filter_map(|slot| slot.cold()).take(count_max).collect()
+    }
+
+    /// Bytes of names and values of each block, in order; `None` where nobody counted.
+    pub fn payloads(&self) -> impl Iterator<Item = Option<u64>> {
+        self.slots().map(|slot| slot.payload())
+    }
+
+    /// Takes what [`Self::payloads`] said, of each block; what is in memory was counted again.
+    ///
+    /// # Errors
+    /// If it cannot be.
+    pub fn restore_payloads(
+        &mut self,
+        payloads: impl ExactSizeIterator<Item = Option<u64>>,
+    ) -> Result<(), RestoreError> {
+        ensure(payloads.len() == self.blocks, "bytes of blocks that are not there")?;
+        let mut payloads = payloads;
+        for chunk in &mut self.chunks {
+            for at in 0..chunk.len() {
+                let Some(payload) = payloads.next().flatten() else { continue };
+                let slot = chunk.slot_mut(at);
+                let was_counted = slot.payload().is_some();
+                ensure(slot.restore_payload(payload), "bytes of a block")?;
+                if !was_counted {
+                    let sum = self.payload.checked_add(payload);
+                    self.payload = sum.ok_or(RestoreError::new("bytes of all blocks"))?;
+                    self.uncounted -= 1;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether a block still lies there.

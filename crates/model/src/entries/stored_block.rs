@@ -138,6 +138,10 @@ impl Entries {
         self.blocks += 1;
         self.cold += usize::from(slot.cold().is_some());
         self.block_bytes += slot.block_bytes();
+        match slot.payload() {
+            Some(payload) => self.payload += payload,
+            None => self.uncounted += 1,
+        }
         match self.chunks.back_mut() {
             Some(chunk) if !chunk.is_full() => chunk.push(slot),
             _ => self.chunks.push_back(Chunk::open(slot)),

@@ -224,9 +224,7 @@ fn compare_times(list: &PendingList, model: &Reference) {
                 |e: &PendingEntry| !model.is_used_up(e) && (has_unowned || e.owner.is_some());
             for now_ms in [0, 2, 4, 7] {
                 let key = |e: &PendingEntry| {
-                    // Nothing is idle for longer than time has run.
-                    let has_idle = idle_ms.is_some_and(|idle_ms| idle_ms <= now_ms);
-                    let by_delivery = e.owner.is_none() || has_idle;
+                    let by_delivery = e.owner.is_none() || idle_ms.is_some();
                     let time = if by_delivery { e.delivered_at_ms } else { model.due(e) };
                     let is_now = is_meant(e) && at(e) <= now_ms;
                     is_now.then_some((kind(e), time + e.available_at_ms))

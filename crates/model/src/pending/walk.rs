@@ -35,9 +35,10 @@ pub(super) struct Available {
     pub(super) delayed_until_ms: Option<u64>,
     /// Owned ones whose time is so.
     pub(super) due_until_ms: Option<u64>,
-    /// Owned ones that were delivered until then, whatever else is said of them. They are in the
-    /// order of their delivery then, and of their time otherwise.
+    /// Owned ones that were delivered until then, whatever else is said of them.
     pub(super) idle_until_ms: Option<u64>,
+    /// Owned ones are in the order of their delivery, not of their time.
+    pub(super) is_by_delivery: bool,
 }
 
 impl Selection {
@@ -71,7 +72,7 @@ impl Selection {
                             || until(available.idle_until_ms, record.time)
                     }
                 };
-                let by_delivery = kind != Kind::Owned || available.idle_until_ms.is_some();
+                let by_delivery = kind != Kind::Owned || available.is_by_delivery;
                 is_meant.then(|| at(kind, if by_delivery { record.time } else { due() }))?
             }
             Self::Upcoming { unowned_after_ms, visibility_ms, min_idle_ms } => {
@@ -105,7 +106,6 @@ impl Selection {
             Self::UsedUp { until_ms } => is_there(bounds.used_up, Some(until_ms))
                 .then(|| least(Kind::Queued, bounds.used_up))?,
             Self::Available(available) => {
-                let by_delivery = available.idle_until_ms.is_some();
                 if is_there(bounds.queue, available.delayed_until_ms.map(|_| u64::MAX)) {
                     least(Kind::Queued, bounds.queue)
                 } else if is_there(bounds.delay, available.delayed_until_ms) {
@@ -113,7 +113,7 @@ impl Selection {
                 } else if is_there(due, available.due_until_ms)
                     || is_there(bounds.delivery, available.idle_until_ms)
                 {
-                    least(Kind::Owned, if by_delivery { bounds.delivery } else { due })
+                    least(Kind::Owned, if available.is_by_delivery { bounds.delivery } else { due })
                 } else {
                     None
                 }

@@ -5,7 +5,7 @@
 //! Must not know deliveries or settings. Never fails. Tests: `stream/tests/vectors.rs` (known
 //! answers of Redis) and `stream/tests/reference.rs`.
 
-use crate::{Direction, EntryId, Group, Stream};
+use crate::{Direction, EntryId, Group, Order, Stream};
 
 impl Stream {
     fn first_id_or_zero(&self) -> EntryId {
@@ -68,13 +68,17 @@ impl Stream {
             Some(read) if !self.has_tombstone_ahead(position) => read,
             _ => self.estimate_entries_read(position)?,
         };
-        Some(self.entries_added.wrapping_sub(read).cast_signed())
+        let held = group.order().map_or(0, Order::held_len);
+        Some(self.entries_added.wrapping_sub(read).cast_signed() + held as i64)
     }
 
     /// The first entry that the group has still to read; where its block is not in memory, an id
     /// that is not above it.
     #[must_use]
     pub fn first_undelivered(&self, group: &Group) -> Option<EntryId> {
+        if let Some((id, _)) = group.order().and_then(|order| order.held().next()) {
+            return Some(id);
+        }
         let from = group.last_delivered_id().next()?;
         if self.entries.last_id()? < from {
             return None;

@@ -2,6 +2,7 @@
 
 mod idempotence;
 mod reference;
+mod retention;
 mod vectors;
 
 use proptest::prelude::*;

@@ -173,6 +173,7 @@ impl Session {
             C::XdlqHelp => introspection::help::xdlq(),
             C::XgroupHelp => introspection::help::xgroup(),
             C::XinfoHelp => introspection::help::xinfo(),
+            C::XscheduleHelp => introspection::help::xschedule(),
             C::ConfigGet => config_command::get(self, args, data),
             C::ConfigSet => config_command::set(self, args, data),
             C::ConfigRewrite if data.is_held() => Reply::error(REWRITE_IN_EXEC),

@@ -92,6 +92,10 @@ impl Reference {
         if !is_there && !make_stream {
             return Err(reply::group_needs_key());
         }
+        let has_group = |stream: &Stream| stream.groups.contains_key(name);
+        if self.stream(db, key)?.is_some_and(has_group) {
+            return Err(reply::error("BUSYGROUP Consumer Group name already exists"));
+        }
         let policy = policy.map(|change| change.applied_to(Policy::default()));
         if let Some(policy) = &policy {
             self.refuse_circle(db, key, policy)?;
@@ -100,16 +104,14 @@ impl Reference {
             self.create_stream(db, key);
         }
         let stream = self.stream_mut(db, key);
-        if stream.groups.contains_key(name) {
-            return Err(reply::error("BUSYGROUP Consumer Group name already exists"));
-        }
         let position = at.unwrap_or(stream.last_id);
         let read = read.map(|read| read.min(stream.added));
         stream.groups.insert(name.to_vec(), Group::new(position, read));
-        match policy {
-            Some(policy) => self.set_policy(db, key, name, policy),
-            None => Ok(reply::ok()),
+        if let Some(policy) = policy {
+            // Nobody waits for a group that was not there.
+            self.group_mut(db, key, name).set_policy(policy);
         }
+        Ok(reply::ok())
     }
 
     fn refuse_circle(&mut self, db: u8, key: &[u8], policy: &Policy) -> Result<(), Value> {

@@ -89,6 +89,7 @@ fn managed(stream: &Stream, group: &Group, now: Moment) -> Vec<(&'static str, Va
         ("vanished", reply::int(counted.vanished)),
         ("dropped", reply::int(counted.dropped)),
         ("in-flight", reply::int(in_flight)),
+        ("held", reply::int(0)),
         ("delayed", reply::int(delayed as u64)),
         ("oldest-pending-ms", age(now.steady_ms, oldest_ms)),
         ("oldest-undelivered-ms", age(now.wall_ms, next.map(|entry| entry.id.0))),

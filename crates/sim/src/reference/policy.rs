@@ -63,6 +63,7 @@ impl Policy {
             ("BACKOFF", reply::bulk(backoff.as_bytes())),
             ("JITTER", reply::int(self.jitter_percent)),
             ("MAXINFLIGHT", reply::int(self.in_flight_max)),
+            ("ORDERBY", reply::bulk(b"NONE")),
             ("CONSUMERTTL", reply::int(self.consumer_ttl_ms)),
             ("DELCONSUMER", reply::bulk(drops.as_bytes())),
             ("PAUSED", reply::int(u64::from(self.is_paused))),

@@ -148,13 +148,22 @@ impl Reference {
         self.tally.full += u64::from(is_full);
         let stream = self.stream_mut(db, key);
         let group = &stream.groups[&reader.group];
-        let is_new = |entry: &&Entry| entry.id > group.position;
-        let new: Vec<Entry> = stream.entries.iter().filter(is_new).take(room).cloned().collect();
-        if new.is_empty() {
+        let (mut new, mut passed): (Vec<Entry>, Vec<Id>) = (Vec::new(), Vec::new());
+        for entry in stream.entries.iter().filter(|entry| entry.id > group.position) {
+            if new.len() == room {
+                break;
+            }
+            passed.push(entry.id);
+            // A managed group that was moved back passes over what is still pending.
+            if !group.policy.is_managed() || group.get(entry.id).is_none() {
+                new.push(entry.clone());
+            }
+        }
+        if passed.is_empty() {
             return shown;
         }
         let ids: Vec<Id> = new.iter().map(|entry| entry.id).collect();
-        let advanced = stream.advanced(group, &ids);
+        let advanced = stream.advanced(group, &passed);
         let group = stream.groups.get_mut(&reader.group).expect("the group was found");
         (group.position, group.read) = advanced;
         if !reader.noack {
@@ -162,7 +171,7 @@ impl Reference {
                 group.set(Pending::owned(id, &reader.consumer, now_ms, 1));
             }
         }
-        group.touch(&reader.consumer, now_ms, !reader.noack);
+        group.touch(&reader.consumer, now_ms, !reader.noack && !new.is_empty());
         shown.extend(new.iter().map(|entry| match reader.claim_min_idle_ms {
             Some(_) => reply::entry_with_counts(entry, 0, 0),
             None => reply::entry(entry),

@@ -41,6 +41,7 @@ impl PendingList {
             delayed_until_ms: has_unowned.then_some(now_ms),
             due_until_ms: visibility_ms.and_then(|ms| now_ms.checked_sub(ms)),
             idle_until_ms: min_idle_ms.and_then(|ms| now_ms.checked_sub(ms)),
+            is_by_delivery: min_idle_ms.is_some(),
         };
         let due = if self.timing.is_some() { self.bounds.due } else { self.bounds.delivery };
         let until = |bound: u64, limit: Option<u64>| limit.is_some_and(|limit| bound <= limit);
