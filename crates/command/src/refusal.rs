@@ -99,6 +99,7 @@ impl Refusal {
             Self::Text(text) => text.as_ref().into(),
             Self::Bytes(bytes) => String::from_utf8_lossy(bytes),
             Self::NeedsBlocks => Cow::Borrowed(NOT_LOADED),
+            Self::NeedsRoom => Cow::Borrowed(NO_ROOM),
         };
         text.strip_prefix("ERR ").unwrap_or(&text).to_owned()
     }
