@@ -25,37 +25,17 @@ pub(crate) enum Refusal {
     NeedsRoom,
 }
 
-/// Why a command does not run now.
-#[derive(Debug)]
-pub(crate) enum Halt {
-    Refused(Refusal),
-    /// The log needs so much room first; nothing has changed.
-    NeedsRoom,
-}
-
-impl From<Refusal> for Halt {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl From<Rejection> for Halt {
-    fn from(rejection: Rejection) -> Self {
-        Self::Refused(rejection.into())
-    }
-}
-
-impl From<CopyError> for Halt {
+impl From<CopyError> for Refusal {
     fn from(error: CopyError) -> Self {
-        Self::Refused(match error {
-            CopyError::Taken => Refusal::text("BUSYKEY Target key name already exists."),
-            CopyError::Image(_) => Refusal::text("ERR Bad data format"),
-            CopyError::TooLarge => Refusal::text(
+        match error {
+            CopyError::Taken => Self::text("BUSYKEY Target key name already exists."),
+            CopyError::Image(_) => Self::text("ERR Bad data format"),
+            CopyError::TooLarge => Self::text(
                 "ERR the value is too large: all of it has to fit into one record of the log",
             ),
-            CopyError::NoRoom { .. } => return Self::NeedsRoom,
+            CopyError::NoRoom { .. } => Self::NeedsRoom,
             CopyError::Rejected(rejection) => rejection.into(),
-        })
+        }
     }
 }
 
