@@ -7,7 +7,7 @@ use millstream_engine::{ReadOutcome, ReadRequest, Transaction};
 use crate::Reply;
 use crate::keys::expire::TimeForm;
 use crate::keys::{copy, counters, dump, expire, keyspace, object, scan, strings};
-use crate::refusal::{Halt, Outcome, Refusal};
+use crate::refusal::{Outcome, Refusal};
 use crate::streams::{
     acknowledge, add, claim, dead_letters, delete, group, group_policy, inspect, pending, range,
     read, retention, schedule, settings, trim,
@@ -79,6 +79,7 @@ pub fn run(
 fn refused(refusal: Refusal) -> Answer {
     match refusal {
         Refusal::NeedsBlocks => Answer::NeedsBlocks,
+        Refusal::NeedsRoom => Answer::NeedsRoom,
         refusal => Answer::Reply(refusal.into()),
     }
 }
@@ -87,15 +88,6 @@ fn refused(refusal: Refusal) -> Answer {
 #[inline]
 fn answered(outcome: Outcome) -> Answer {
     outcome.map_or_else(refused, Answer::Reply)
-}
-
-/// From what a command returns that can also be put off.
-fn answered_or_put_off(outcome: Result<Reply, Halt>) -> Answer {
-    match outcome {
-        Ok(reply) => Answer::Reply(reply),
-        Err(Halt::Refused(refusal)) => refused(refusal),
-        Err(Halt::NeedsRoom) => Answer::NeedsRoom,
-    }
 }
 
 /// Commands that write, and of which Redis counts lookups as hits and misses all the same.
@@ -117,7 +109,7 @@ macro_rules! runner {
         |args, db, txn| Answer::Reply($run(args, db, txn))
     };
     (with_room $run:expr) => {
-        |args, db, txn| answered_or_put_off($run(args, db, txn))
+        |args, db, txn| answered($run(args, db, txn))
     };
     ($run:expr) => {
         |args, db, txn| answered($run(args, db, txn))

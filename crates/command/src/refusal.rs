@@ -21,44 +21,29 @@ pub(crate) enum Refusal {
     Bytes(Vec<u8>),
     /// No refusal for good: blocks have to be loaded first, and nothing has changed.
     NeedsBlocks,
-}
-
-/// Why a command does not run now.
-#[derive(Debug)]
-pub(crate) enum Halt {
-    Refused(Refusal),
-    /// The log needs so much room first; nothing has changed.
+    /// Nor this: the log needs room first, and nothing has changed.
     NeedsRoom,
 }
 
-impl From<Refusal> for Halt {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl From<Rejection> for Halt {
-    fn from(rejection: Rejection) -> Self {
-        Self::Refused(rejection.into())
-    }
-}
-
-impl From<CopyError> for Halt {
+impl From<CopyError> for Refusal {
     fn from(error: CopyError) -> Self {
-        Self::Refused(match error {
-            CopyError::Taken => Refusal::text("BUSYKEY Target key name already exists."),
-            CopyError::Image(_) => Refusal::text("ERR Bad data format"),
-            CopyError::TooLarge => Refusal::text(
+        match error {
+            CopyError::Taken => Self::text("BUSYKEY Target key name already exists."),
+            CopyError::Image(_) => Self::text("ERR Bad data format"),
+            CopyError::TooLarge => Self::text(
                 "ERR the value is too large: all of it has to fit into one record of the log",
             ),
-            CopyError::NoRoom { .. } => return Self::NeedsRoom,
+            CopyError::NoRoom { .. } => Self::NeedsRoom,
             CopyError::Rejected(rejection) => rejection.into(),
-        })
+        }
     }
 }
 
 /// Where nobody can load blocks, which is where none is on disk alone.
 const NOT_LOADED: &str = "ERR entries of this stream are not in memory";
+
+/// Where nobody can wait, which is where nothing is logged.
+const NO_ROOM: &str = "ERR the log has no room for this yet";
 
 /// What most commands return.
 pub(crate) type Outcome = Result<Reply, Refusal>;
@@ -94,6 +79,7 @@ impl Refusal {
             Self::Text(text) => text.as_ref().into(),
             Self::Bytes(bytes) => String::from_utf8_lossy(bytes),
             Self::NeedsBlocks => Cow::Borrowed(NOT_LOADED),
+            Self::NeedsRoom => Cow::Borrowed(NO_ROOM),
         };
         text.strip_prefix("ERR ").unwrap_or(&text).to_owned()
     }
@@ -105,6 +91,7 @@ impl From<Refusal> for Reply {
             Refusal::Text(text) => Self::Error(text),
             Refusal::Bytes(bytes) => Self::ErrorBytes(bytes),
             Refusal::NeedsBlocks => Self::error(NOT_LOADED),
+            Refusal::NeedsRoom => Self::error(NO_ROOM),
         }
     }
 }
@@ -185,6 +172,7 @@ impl From<Rejection> for Refusal {
                 "ERR policy item DEADLETTER: dead letters of this group would come back to its \
                  own stream, by way of the groups of the streams they go to"
             }
+            Rejection::NoLogRoom => return Self::NeedsRoom,
             Rejection::BlocksNotLoaded => return Self::NeedsBlocks,
             Rejection::BlockUnreadable { reason } => {
                 return Self::Text(format!("MISCONF {reason}").into());

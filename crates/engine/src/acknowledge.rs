@@ -239,7 +239,8 @@ impl Transaction<'_> {
     /// so. Returns how many were processed; an id given twice counts twice.
     ///
     /// # Errors
-    /// [`Rejection::WrongType`], [`Rejection::NoKeyOrGroup`], [`Rejection::GroupNotManaged`].
+    /// [`Rejection::WrongType`], [`Rejection::NoKeyOrGroup`], [`Rejection::GroupNotManaged`],
+    /// [`Rejection::NoLogRoom`].
     pub fn nack(
         &mut self,
         db: u8,
@@ -257,6 +258,13 @@ impl Transaction<'_> {
         let is_last = nack.mode == NackMode::Fatal && letters;
         if nack.force || is_last {
             self.need_entries(object, ids.iter().copied())?;
+        }
+        if let Some(error) = nack.error {
+            // It is noted for each that has some of the entries.
+            let pending = self.state().stream(object.slot).group(group).pending();
+            let owners = ids.iter().filter_map(|&id| pending.get(id)?.owner);
+            let owners = owners.collect::<BTreeSet<_>>().len();
+            self.need_log_room((owners * error.len().min(ERROR_BYTES_MAX)) as u64)?;
         }
         let mut processed = Vec::new();
         let mut owners: BTreeMap<ConsumerId, Vec<EntryId>> = BTreeMap::new();

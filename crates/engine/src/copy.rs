@@ -148,8 +148,13 @@ impl Transaction<'_> {
     /// The command that is running said nothing of so much when it was admitted.
     fn ask_room(&self, bytes: usize) -> Result<(), CopyError> {
         let bytes = bytes as u64;
+        self.need_log_room(bytes).map_err(|_| CopyError::NoRoom { bytes })
+    }
+
+    /// The same for what is refused otherwise; asked before anything changes.
+    pub(crate) fn need_log_room(&self, bytes: u64) -> Result<(), Rejection> {
         if bytes > ADMITTED_BYTES as u64 && !self.may_log(bytes) {
-            return Err(CopyError::NoRoom { bytes });
+            return Err(Rejection::NoLogRoom);
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! Adding, removing and trimming entries.
 //!
 //! XADD, XTRIM, XDEL, XDELEX, XSETID, XCFGSET and XIDMPRECORD, without their grammar: checks in the
-//! order that clients see, then exact effects. Only an addition signals. Tests:
-//! `tests/it/entries.rs`.
+//! order that clients see, then exact effects. What signals is an addition, and a stream that takes
+//! the place of an expired key. Tests: `tests/it/entries.rs`.
 
 use millstream_log::format::RECORD_BYTES_MAX;
 use millstream_model::{
@@ -161,6 +161,8 @@ impl Transaction<'_> {
         let object = self.state().next_object_id();
         let limits = self.core.settings.idempotence;
         self.change(&Mutation::CreateStream { object, db, key, limits });
+        // What was there, expired and not removed yet, may be waited for.
+        self.signal(db, key, Signal::Gone);
         self.state().find_object(object).expect("created above")
     }
 

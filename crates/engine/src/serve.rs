@@ -349,11 +349,13 @@ impl Transaction<'_> {
             if group.policy().is_some_and(|policy| policy.is_paused) {
                 continue;
             }
-            // Records of entries that are gone are never handed out, so nobody waits for them.
-            // What is on disk only counts as there: whoever tries will look.
-            let is_there =
-                |record: &PendingEntry| stream.entries().contains(record.id) != Ok(false);
-            let found = take_over.upcoming(group, now_ms).find(|(record, _)| is_there(record));
+            // Records of entries that are gone are never handed out, so nobody waits for them but
+            // for the place that they take. What is on disk only counts as there: whoever tries
+            // will look.
+            let is_meant = |record: &PendingEntry| {
+                take_over.is_full() || stream.entries().contains(record.id) != Ok(false)
+            };
+            let found = take_over.upcoming(group, now_ms).find(|(record, _)| is_meant(record));
             let found_ms = found.map(|(_, at_ms)| at_ms);
             // What is delivered from now on is not available before this.
             let later_ms = take_over.least_wait_ms().map(|ms| now_ms.saturating_add(ms));

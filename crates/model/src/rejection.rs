@@ -60,6 +60,8 @@ pub enum Rejection {
     NoSuchEntry,
     /// The idempotent id belongs to another entry already.
     IdempotentIdTaken,
+    /// More is to be logged than was admitted, and the log has no room for it yet: try again soon.
+    NoLogRoom,
     /// Only a managed group knows delays and reasons.
     GroupNotManaged,
     /// What a group orders by changes only while nothing is pending or held.
@@ -107,6 +109,7 @@ impl fmt::Display for Rejection {
             Self::EntryInWork => "a consumer is at work on the entry",
             Self::NoAckLimited => "the group hands out nothing without acknowledgement",
             Self::DeadLettersComeBack => "dead letters would come back to their own stream",
+            Self::NoLogRoom => "the log has no room for it yet",
             Self::BlocksNotLoaded => "blocks of entries have to be loaded first",
             Self::BlockUnreadable { reason } => reason,
         };

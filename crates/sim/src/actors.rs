@@ -32,8 +32,12 @@ const ACTORS: &[(u64, Actor)] = &[
     (70, Simulation::timer),
     (60, Simulation::pass_time),
     (10, |simulation, _| simulation.inspect()),
-    (20, Simulation::sabotage),
+    (20, sabotage),
 ];
+
+/// In some runs little goes wrong, and what takes long has the time to happen.
+const CALM_SEEDS: u64 = 4;
+const CALM_TIMES: u64 = 12;
 
 /// A poisoned log is started again after about so many steps.
 const POISON_STEPS: u64 = 10;
@@ -44,6 +48,19 @@ pub(crate) fn act(simulation: &mut Simulation, dice: &mut Dice) -> Checked {
     }
     let actor = dice.weighted(ACTORS);
     actor(simulation, dice)
+}
+
+fn sabotage(simulation: &mut Simulation, dice: &mut Dice) -> Checked {
+    if simulation.is_calm() && !dice.once_in(CALM_TIMES) {
+        return Ok(());
+    }
+    simulation.sabotage(dice)
+}
+
+impl Simulation {
+    fn is_calm(&self) -> bool {
+        self.seed.is_multiple_of(CALM_SEEDS)
+    }
 }
 
 /// One client takes its replies and sends something, if it does not wait.

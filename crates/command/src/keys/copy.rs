@@ -5,7 +5,7 @@ use millstream_engine::{CopyError, DATABASE_COUNT, Transaction};
 use crate::Reply;
 use crate::integer::parse_i64;
 use crate::options::Options;
-use crate::refusal::{Halt, Outcome, Refusal};
+use crate::refusal::{Outcome, Refusal};
 
 const SAME: Refusal = Refusal::text("ERR source and destination objects are the same");
 const NO_INDEX: Refusal =
@@ -24,7 +24,7 @@ fn existing(number: i32) -> Result<u8, Refusal> {
 }
 
 /// COPY source destination [DB db] [REPLACE]
-pub(crate) fn copy(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Result<Reply, Halt> {
+pub(crate) fn copy(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
     let mut options = Options::new(args, 3);
     let (mut to_db, mut replaces) = (db, false);
     while options.left() > 0 {

@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::Reply;
 use crate::keys::expire::TimeForm;
 use crate::options::{Options, integer};
-use crate::refusal::{Halt, Outcome, Refusal};
+use crate::refusal::{Outcome, Refusal};
 
 const MAGIC: [u8; 4] = *b"MSD\x01";
 const CHECKSUM_BYTES: usize = 8;
@@ -41,7 +41,7 @@ pub(crate) fn dump(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome
 }
 
 /// RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]
-pub(crate) fn restore(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Result<Reply, Halt> {
+pub(crate) fn restore(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
     let mut options = Options::new(args, 4);
     let (mut replaces, mut is_absolute) = (false, false);
     let (mut idle_s, mut frequency) = (None, None);

@@ -7,7 +7,7 @@ use millstream_model::{PinnedEntry, ScheduleToken};
 use crate::Reply;
 use crate::integer::{parse_i64, parse_u64};
 use crate::options::Options;
-use crate::refusal::{Halt, Outcome, Refusal};
+use crate::refusal::{Outcome, Refusal};
 
 /// Entries of one LIST without COUNT.
 const COUNT_DEFAULT: usize = 100;
@@ -19,7 +19,7 @@ const INVALID_TOKEN: Refusal =
 const INVALID_TIME: Refusal = Refusal::text("ERR DELAY and AT need milliseconds, 0 or more");
 const TIME_OUT_OF_RANGE: Refusal = Refusal::text("ERR DELAY ends beyond the largest time there is");
 
-impl From<RunError> for Halt {
+impl From<RunError> for Refusal {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Rejected(rejection) => rejection.into(),
@@ -79,7 +79,7 @@ pub(crate) fn cancel(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
 }
 
 /// XSCHEDULE RUN key token [token ...]
-pub(crate) fn run(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Result<Reply, Halt> {
+pub(crate) fn run(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
     let tokens = tokens(&args[3..])?;
     Ok(Reply::number(txn.run_scheduled(db, args[2], &tokens)?))
 }

@@ -20,6 +20,9 @@ const BYTES_MAX: usize = 1 << 20;
 /// A call looks at so many entries for each letter it may deal with.
 const LOOKS_PER_LETTER: usize = 10;
 
+/// What is logged for a letter that is given back, besides its data.
+const REQUEUED_BYTES: usize = 128;
+
 /// What is to be done with dead letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LetterAction {
@@ -73,7 +76,8 @@ impl Transaction<'_> {
     /// such key.
     ///
     /// # Errors
-    /// [`Rejection::WrongType`], [`Rejection::BlocksNotLoaded`], [`Rejection::BlockUnreadable`].
+    /// [`Rejection::WrongType`], [`Rejection::BlocksNotLoaded`], [`Rejection::BlockUnreadable`],
+    /// [`Rejection::NoLogRoom`].
     pub fn dead_letters(
         &mut self,
         db: u8,
@@ -104,6 +108,10 @@ impl Transaction<'_> {
         }
         if let LetterAction::Requeue { .. } = action {
             self.need_originals(db, &meant)?;
+            // As much as if all of them were added anew.
+            let data = meant.iter().map(|(_, letter)| letter.original_data.len());
+            let bytes = data.sum::<usize>() + meant.len() * REQUEUED_BYTES;
+            self.need_log_room(bytes as u64)?;
         }
         let mut gone = Vec::new();
         let mut bytes = 0;

@@ -50,6 +50,11 @@ impl TakeOver {
         (claim.is_some() || policy.is_some()).then_some(Self { min_idle_ms: claim, policy })
     }
 
+    /// Whether nothing without an owner gets one.
+    pub(crate) fn is_full(&self) -> bool {
+        self.policy.is_some_and(|policy| policy.is_full)
+    }
+
     /// The same without what has no owner.
     fn of_owned(mut self) -> Self {
         if let Some(policy) = &mut self.policy {
@@ -99,8 +104,7 @@ impl TakeOver {
         now_ms: u64,
     ) -> impl Iterator<Item = (PendingEntry, u64)> + 'g {
         let visibility_ms = self.policy.map_or(0, |policy| policy.visibility_ms);
-        let is_full = self.policy.is_some_and(|policy| policy.is_full);
-        let unowned_after_ms = is_full.then_some(now_ms);
+        let unowned_after_ms = self.is_full().then_some(now_ms);
         group.pending().upcoming(unowned_after_ms, visibility_ms, self.min_idle_ms)
     }
 

@@ -217,6 +217,27 @@ fn what_was_said_of_a_failure_is_kept_as_long_as_the_record() {
 }
 
 #[test]
+fn what_is_said_of_many_consumers_needs_log_space_for_each() {
+    let store = Store::new();
+    let engine = store.engine();
+    now(engine, |txn| {
+        txn.create_group(0, b"s", b"g", GroupPosition::After(EntryId::MIN), true, None)
+    })
+    .expect("creates");
+    set(engine, 0, |policy| policy.backoff = Some(BACKOFF));
+    fill(engine, 1..=20);
+    for consumer in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"] {
+        read(engine, 0, crate::policy::at_most(2, new(consumer)));
+    }
+    let before = crate::dump::dump(engine);
+    let ids: Vec<_> = (1..=20).map(|entry| id(entry, 0)).collect();
+    let long = Nack { error: Some(&[b'x'; 5000]), ..Nack::new(NackMode::Fail) };
+    let refused = now(engine, |txn| txn.nack(0, b"s", b"g", &long, &ids));
+    assert_eq!(refused, Err(Rejection::NoLogRoom));
+    assert_eq!(crate::dump::dump(engine), before);
+}
+
+#[test]
 fn delays_and_failures_survive_a_crash_and_a_checkpoint() {
     for checkpointed in [false, true] {
         let mut store = Store::new();

@@ -10,6 +10,8 @@ use millstream_log::memory_storage::Crash;
 use crate::dump::dump;
 use crate::entries::{FIELDS, fill, request};
 use crate::groups::START;
+use crate::parked::{park, with_group};
+use crate::policy::new;
 use crate::store::{START_MS, Store, at, id, in_memory, keys, now, run, run_due};
 
 fn expire(engine: &Engine, key: &[u8], ms: u64) {
@@ -53,6 +55,17 @@ fn a_key_created_over_an_expired_one_is_new() {
     assert!(!engine.run_due(at(30), 10).has_more);
     assert_eq!(run(&engine, at(30), |txn| txn.lifetime(0, b"s")).0, Lifetime::Unlimited);
     assert_eq!(now(&engine, |txn| txn.statistics().expired_keys), 0);
+}
+
+#[test]
+fn who_waits_for_a_group_of_an_expired_stream_is_told_when_another_takes_its_place() {
+    let engine = with_group();
+    expire(&engine, b"s", 10);
+    let (sink, _) = park(&engine, 0, None, new("a"));
+    run(&engine, at(20), |txn| txn.create_group(0, b"s", b"h", START, true, None))
+        .0
+        .expect("creates");
+    assert_eq!(sink.text(), "no group at s");
 }
 
 #[test]

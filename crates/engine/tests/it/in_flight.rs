@@ -136,17 +136,29 @@ fn a_read_that_waits_in_a_full_group_wakes_when_a_delay_ends_after_it_has_places
 }
 
 #[test]
-fn a_place_that_the_timer_frees_is_for_whoever_waits() {
+fn who_waits_gets_the_place_of_what_is_gone_as_soon_as_its_time_is_over() {
     let engine = limited(1);
     set(&engine, 0, |policy| policy.visibility_ms = 100);
     read(&engine, 0, new("a"));
-    let (first, _) = park(&engine, 0, Some(9000), at_most(1, new("b")));
-    let (second, _) = park(&engine, 0, Some(9000), at_most(1, new("c")));
     run(&engine, at(10), |txn| txn.delete(0, b"s", &[id(1, 0)])).0.expect("deletes");
-    let (last, _) = park(&engine, 10, Some(9000), at_most(1, new("d")));
+    let (sink, _) = park(&engine, 90, Some(9000), at_most(1, new("b")));
+    run_due(&engine, at(99));
+    assert_eq!(sink.text(), "");
     run_due(&engine, at(100));
-    // The record of what is gone goes when the first looks for what is due.
-    assert_eq!((first.text(), second.text(), last.text()), ("s: 2".into(), "".into(), "".into()));
+    assert_eq!(sink.text(), "s: 2");
+}
+
+#[test]
+fn places_that_the_timer_frees_are_for_all_who_wait() {
+    let engine = limited(2);
+    set(&engine, 0, |policy| policy.visibility_ms = 100);
+    read(&engine, 0, new("a"));
+    run(&engine, at(10), |txn| txn.delete(0, b"s", &[id(1, 0), id(2, 0)])).0.expect("deletes");
+    let (first, _) = park(&engine, 90, Some(9000), at_most(1, new("b")));
+    let (second, _) = park(&engine, 95, Some(9000), at_most(1, new("c")));
+    // One piece of work: the first looks for what is due, and both records go.
+    drop(engine.run_due(at(100), 1));
+    assert_eq!((first.text(), second.text()), ("s: 3".into(), "s: 4".into()));
 }
 
 #[test]

@@ -261,6 +261,19 @@ fn a_parked_read_learns_the_times_of_a_stream_that_comes_to_its_key() {
 }
 
 #[test]
+fn a_read_without_acknowledgement_does_not_keep_what_was_given_back_from_those_behind_it() {
+    let engine = managed(1);
+    let mut first = new("b");
+    first.group.as_mut().expect("for a group").noack = true;
+    let (unacknowledged, _) = park(&engine, 0, None, first);
+    let (sink, _) = park(&engine, 0, None, new("c"));
+    run(&engine, at(10), |txn| txn.nack(0, b"s", b"g", &Nack::new(NackMode::Fail), &[id(1, 0)]))
+        .0
+        .expect("gives back");
+    assert_eq!((unacknowledged.text(), sink.text()), (String::new(), "s: 1".into()));
+}
+
+#[test]
 fn a_policy_needs_its_group() {
     let engine = with_group();
     let policy = GroupPolicy::default();

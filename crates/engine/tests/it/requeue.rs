@@ -206,6 +206,33 @@ fn a_missing_key_and_a_wrong_one() {
 }
 
 #[test]
+fn letters_that_do_not_fit_the_prepared_log_stay_until_there_is_room() {
+    let mut store = Store::new();
+    crate::dead_letters::with_max_deliveries(store.engine(), 1);
+    for entry in 1..=12 {
+        let large = vec![b'x'; 3900];
+        let new = NewId::Exactly(id(entry, 0));
+        let request = AddRequest { id: new, no_create: false, trim: None, production: None };
+        now(store.engine(), |txn| txn.add(0, b"s", &request, &[b"f", &large]).expect("adds"));
+    }
+    read(store.engine(), 0, new("a"));
+    crate::dead_letters::run_all_due(&mut store, 100);
+    now(store.engine(), |txn| txn.remove(0, b"s"));
+    let before = crate::dump::dump(store.engine());
+    let requeue = |engine: &Engine| {
+        let action = LetterAction::Requeue { make_stream: true };
+        now(engine, |txn| txn.dead_letters(0, b"s:dlq", action, &ALL, false))
+    };
+    assert_eq!(requeue(store.engine()).map(|_| ()), Err(Rejection::NoLogRoom));
+    assert_eq!(crate::dump::dump(store.engine()), before);
+    // It was asked for.
+    while requeue(store.engine()).is_err() {
+        store.opened.preparer.step().expect("prepares");
+    }
+    assert_eq!((letters(store.engine()).len(), length(store.engine())), (0, 12));
+}
+
+#[test]
 fn letters_and_entries_on_disk_only_are_loaded_first() {
     let mut store = Store::new();
     crate::dead_letters::with_max_deliveries(store.engine(), 1);

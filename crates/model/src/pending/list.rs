@@ -433,24 +433,18 @@ impl PendingList {
     }
 
     fn note_chunk_inserted(&mut self, index: usize) {
-        match &mut self.sections {
-            Some(sections)
-                if sections.inserted(
-                    index,
-                    &self.chunks,
-                    scale_of(&self.timing, self.next_tie),
-                ) =>
-            {
-                self.derive_bounds();
+        let scale = scale_of(&self.timing, self.next_tie);
+        let must_derive = match &mut self.sections {
+            Some(sections) => sections.inserted(index, &self.chunks, scale),
+            None => {
+                if Sections::are_worth_it(self.chunks.len()) {
+                    self.sections = Some(Box::new(Sections::new(&self.chunks, scale)));
+                }
+                false
             }
-            Some(_) => {}
-            None if Sections::are_worth_it(self.chunks.len()) => {
-                self.sections = Some(Box::new(Sections::new(
-                    &self.chunks,
-                    scale_of(&self.timing, self.next_tie),
-                )));
-            }
-            None => {}
+        };
+        if must_derive {
+            self.derive_bounds();
         }
     }
 

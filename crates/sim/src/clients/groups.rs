@@ -17,8 +17,8 @@ impl Roller<'_> {
             let at = Some(if self.dice.once_in(3) { self.id_near(&key) } else { Id::MIN });
             return Command::Groups(self.create(key, group, at, true, None));
         }
-        let command = match self.dice.roll(46) {
-            45 => return self.look_after_letters(),
+        let command = match self.dice.roll(48) {
+            45.. => return self.look_after_letters(),
             40..=44 => self.nack(key, group, &consumer),
             0..=14 => return Command::Read(self.read_for_group(key, group, consumer)),
             15 | 16 => return Command::Read(self.read_plain(key)),
@@ -105,8 +105,8 @@ impl Roller<'_> {
         let force = self.dice.once_in(4);
         let is_managed = self.stream(&key).is_some_and(|stream| stream.is_managed(&group));
         let says_more = is_managed || self.dice.once_in(20);
-        let delays = [0, 1, 30, 300, u64::MAX >> 1];
-        let delay_ms = self.dice.sometimes(3, |dice| dice.pick(&delays));
+        let delays = [0, 1, 10, 30, 30, 100, 300, u64::MAX >> 1];
+        let delay_ms = self.dice.sometimes(2, |dice| dice.pick(&delays));
         let error = self.dice.sometimes(2, |dice| {
             let length = if dice.once_in(20) { 5000 } else { dice.index(8) };
             b"why \"x\\ ".iter().copied().cycle().take(length).collect()

@@ -15,7 +15,7 @@ impl Roller<'_> {
     /// One item at least.
     pub(super) fn policy_change(&mut self) -> PolicyChange {
         let mut change = PolicyChange::default();
-        for _ in 0..1 + self.dice.roll(4) {
+        for _ in 0..1 + self.dice.roll(5) {
             self.change_item(&mut change);
         }
         change
@@ -23,15 +23,15 @@ impl Roller<'_> {
 
     fn change_item(&mut self, change: &mut PolicyChange) {
         let dice = &mut self.dice;
-        match dice.roll(20) {
+        match dice.roll(22) {
             0..=3 => change.visibility_ms = Some(dice.pick(&[0, 1, 20, 100])),
             4..=6 => change.deliveries_max = Some(dice.pick(&[0, 1, 2, 3])),
             7..=9 => change.dead_letter = Some(self.target()),
             10..=12 => change.backoff = Some(self.backoff()),
             13 => change.jitter_percent = Some(dice.pick(&[0, 30, 100])),
-            14 | 15 => change.in_flight_max = Some(dice.pick(&[0, 1, 2, 5])),
-            16 => change.consumer_ttl_ms = Some(dice.pick(&[0, 30, 400, 5000])),
-            17 | 18 => change.drops = Some(dice.pick(&[None, Some(true), Some(false)])),
+            14..=17 => change.in_flight_max = Some(dice.pick(&[0, 1, 1, 2, 4])),
+            18 => change.consumer_ttl_ms = Some(dice.pick(&[0, 30, 400, 5000])),
+            19 | 20 => change.drops = Some(dice.pick(&[None, Some(true), Some(false)])),
             // Rarely on, so that not everything stands still.
             _ => change.is_paused = Some(dice.once_in(4)),
         }
@@ -50,9 +50,24 @@ impl Roller<'_> {
         is_on.then_some(Backoff { base_ms, factor_thousandths, max_ms })
     }
 
+    /// Mostly of a stream that has some.
+    fn letters_key(&mut self) -> Text {
+        let letters = LETTERS.iter().map(|key| key.as_bytes().to_vec());
+        let is_letter = |(name, _): &(Text, Text)| name == b"original_data";
+        let has_some = |key: &Text| {
+            let mut entries = self.stream(key).into_iter().flat_map(|stream| &stream.entries);
+            entries.any(|entry| entry.fields.iter().any(is_letter))
+        };
+        let full: Vec<Text> = letters.filter(has_some).collect();
+        if full.is_empty() || self.dice.once_in(4) {
+            return self.dice.pick(&LETTERS).as_bytes().to_vec();
+        }
+        full[self.dice.index(full.len())].clone()
+    }
+
     /// Dead letters are looked at, given back, thrown away.
     pub(super) fn look_after_letters(&mut self) -> Command {
-        let key = self.dice.pick(&LETTERS).as_bytes().to_vec();
+        let key = self.letters_key();
         let action = match self.dice.roll(4) {
             0 => LetterAction::List,
             1 => LetterAction::Purge,

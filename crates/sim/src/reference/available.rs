@@ -86,7 +86,9 @@ impl Group {
             }
         };
         let records = self.pending.iter();
-        let found = records.filter(|p| !self.is_used_up(p) && stream.has(p.id)).filter_map(at_ms);
+        // Without an entry it is never handed out, but it takes a place.
+        let is_meant = |p: &&Pending| !self.is_used_up(p) && (is_full || stream.has(p.id));
+        let found = records.filter(is_meant).filter_map(at_ms);
         // What is delivered from now on is not available before.
         let visibility_ms = Some(self.policy.visibility_ms).filter(|ms| is_managed && *ms > 0);
         let later_ms = visibility_ms.into_iter().chain([min_idle_ms]).min();

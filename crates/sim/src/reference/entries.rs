@@ -147,10 +147,16 @@ impl Reference {
         Ok(reply::id(id))
     }
 
+    pub(super) fn create_stream(&mut self, db: u8, key: &[u8]) {
+        self.state.put(db, key, Object::Stream(Stream::new()), None);
+        // It may have taken the place of an expired one.
+        self.signal(Signal::Gone(db, key.to_vec()));
+    }
+
     /// Adds an entry to a stream, which is there or is made.
     fn append(&mut self, db: u8, key: &[u8], id: Id, fields: Vec<(Text, Text)>) -> &mut Stream {
         if !self.is_there(db, key) {
-            self.state.put(db, key, Object::Stream(Stream::new()), None);
+            self.create_stream(db, key);
         }
         let stream = self.stream_mut(db, key);
         stream.entries.push(Entry { id, fields: Rc::new(fields) });

@@ -4,7 +4,7 @@ use super::group::{Group, NEVER, Pending};
 use super::policy::{Policy, Settled};
 use super::stream::Stream;
 use super::waiters::Signal;
-use super::{Answer, Object, Peek, Reference, reply};
+use super::{Answer, Peek, Reference, reply};
 use crate::command::{OnGroups, PolicyChange, Text};
 use crate::id::Id;
 use millstream_resp::Value;
@@ -101,7 +101,7 @@ impl Reference {
             self.refuse_circle(db, key, policy)?;
         }
         if !is_there {
-            self.state.put(db, key, Object::Stream(Stream::new()), None);
+            self.create_stream(db, key);
         }
         let stream = self.stream_mut(db, key);
         let position = at.unwrap_or(stream.last_id);

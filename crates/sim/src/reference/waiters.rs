@@ -59,6 +59,11 @@ impl Waiter {
         self.read.group.as_ref().map(|reader| &reader.group)
     }
 
+    /// With NOACK new entries are all there is.
+    fn takes_over(&self) -> bool {
+        self.read.group.as_ref().is_some_and(|reader| !reader.noack)
+    }
+
     fn claims(&self) -> bool {
         self.read.group.as_ref().is_some_and(|reader| reader.claim_min_idle_ms.is_some())
     }
@@ -290,6 +295,13 @@ impl Reference {
         readers.filter(move |reader| reader.group == group).map(|reader| &reader.consumer)
     }
 
+    fn is_managed_throughout(&self, waiter: &Waiter) -> bool {
+        let group = waiter.group().map_or(&[][..], Vec::as_slice);
+        waiter.read.streams.iter().all(|(key, _)| {
+            self.state.stream(waiter.db, key).is_some_and(|stream| stream.is_managed(group))
+        })
+    }
+
     /// Nobody waits for what is there.
     ///
     /// # Errors
@@ -300,6 +312,10 @@ impl Reference {
             let database = self.state.database(waiter.db);
             let mut slots = waiter.read.streams.iter().filter_map(|(key, _)| database.get(key));
             if slots.any(|slot| slot.expires_at_ms.is_some()) {
+                continue;
+            }
+            // A claim in a group that is not managed is not told of another's XCLAIM with IDLE.
+            if waiter.claims() && !self.is_managed_throughout(&waiter) {
                 continue;
             }
             let (state, touched) = (self.state.clone(), self.touched.clone());
