@@ -33,11 +33,11 @@ pub(crate) fn copy(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome
         } else if options.take_word("DB", 1) {
             to_db = database(options.value())?;
         } else {
-            return Err(Refusal::SYNTAX.into());
+            return Err(Refusal::SYNTAX);
         }
     }
     if to_db == db && args[1] == args[2] {
-        return Err(SAME.into());
+        return Err(SAME);
     }
     // As in Redis the source counts, and the target does not.
     txn.count_lookups(true);

@@ -57,20 +57,20 @@ pub(crate) fn restore(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outc
         } else if idle_s.is_none() && options.take_word("FREQ", 1) {
             let value = options.integer()?;
             if !(0..=255).contains(&value) {
-                return Err(Refusal::text("ERR Invalid FREQ value, must be >= 0 and <= 255").into());
+                return Err(Refusal::text("ERR Invalid FREQ value, must be >= 0 and <= 255"));
             }
             frequency = Some(value);
         } else {
-            return Err(Refusal::SYNTAX.into());
+            return Err(Refusal::SYNTAX);
         }
     }
     let key = args[1];
     if !replaces && txn.kind(db, key).is_some() {
-        return Err(Refusal::text("BUSYKEY Target key name already exists.").into());
+        return Err(Refusal::text("BUSYKEY Target key name already exists."));
     }
     let ttl = integer(args[2])?;
     if ttl < 0 {
-        return Err(Refusal::text("ERR Invalid TTL value, must be >= 0").into());
+        return Err(Refusal::text("ERR Invalid TTL value, must be >= 0"));
     }
     let image =
         unwrap(args[3]).ok_or(Refusal::text("ERR DUMP payload version or checksum are wrong"))?;
