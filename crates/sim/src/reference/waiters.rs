@@ -59,11 +59,6 @@ impl Waiter {
         self.read.group.as_ref().map(|reader| &reader.group)
     }
 
-    /// With NOACK new entries are all there is.
-    fn takes_over(&self) -> bool {
-        self.read.group.as_ref().is_some_and(|reader| !reader.noack)
-    }
-
     fn claims(&self) -> bool {
         self.read.group.as_ref().is_some_and(|reader| reader.claim_min_idle_ms.is_some())
     }
