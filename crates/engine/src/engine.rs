@@ -69,7 +69,7 @@ pub struct BlockOptions {
     pub file_bytes: u64,
     /// Disk space kept for checkpoints, so that one can be made on a full disk; the log does not
     /// grow into it. More than makes a checkpoint due: what was logged meanwhile and the index of
-    /// large streams have to fit, too, and what a first attempt left. Default 128 MiB, 0: none.
+    /// large streams have to fit, too. Default 128 MiB, 0: none.
     pub reserve_bytes: u64,
 }
 
@@ -423,6 +423,10 @@ impl Shared {
 
     pub(crate) fn reserve(&self) -> Option<&DiskReserve> {
         self.reserve.as_ref()
+    }
+
+    pub(crate) fn has_whole_reserve(&self) -> bool {
+        self.reserve.as_ref().is_none_or(DiskReserve::is_whole)
     }
 
     pub(crate) fn is_disk_full(&self) -> bool {

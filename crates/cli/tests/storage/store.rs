@@ -23,6 +23,7 @@ pub(crate) struct Store {
 pub(crate) struct Running {
     pub(crate) connection: Connection,
     pub(crate) process: Process,
+    path: PathBuf,
 }
 
 impl Store {
@@ -41,7 +42,7 @@ impl Store {
         let process = Process::start(|command| {
             command.args(["--threads", "2"]).args(arguments).arg("--dir").arg(&self.path);
         });
-        Running { connection: connect(&process.address), process }
+        Running { connection: connect(&process.address), process, path: self.path.clone() }
     }
 
     /// What a server that does not start on it says.
@@ -94,6 +95,12 @@ impl Running {
             .collect()
     }
 
+    /// Its files, with the bytes that each takes on disk.
+    fn files_on_disk(&self) -> String {
+        let listed = Command::new("du").args(["--all", "--block-size=1"]).arg(&self.path).output();
+        String::from_utf8_lossy(&listed.expect("du starts").stdout).into_owned()
+    }
+
     /// Waits until a number in INFO is as wanted.
     pub(crate) fn wait(&mut self, name: &str, is_reached: impl Fn(u64) -> bool) {
         let mut last = 0;
@@ -101,8 +108,12 @@ impl Running {
             last = self.number(name);
             is_reached(last)
         });
-        let said = self.process.said();
-        assert!(is_reached, "{name} stays {last}: {:?}\n{said:#?}", self.storage_facts());
+        if !is_reached {
+            let said = self.process.said();
+            let facts = self.storage_facts();
+            let files = self.files_on_disk();
+            panic!("{name} stays {last}: {facts:?}\n{said:#?}\n{files}");
+        }
     }
 
     /// Waits until a checkpoint covers everything logged so far; with writes that change nothing

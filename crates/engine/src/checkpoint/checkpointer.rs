@@ -9,7 +9,8 @@
 //!    reference to it went.
 //! 4. After a failure the next checkpoint is a full one: what this one had taken is not known any
 //!    more. So it is where files that it would build on are gone.
-//! 5. What a failed one had written takes no space any more: a full disk must not stay full of it.
+//! 5. What a failed one had written into the reserve of a full disk takes no space any more, so
+//!    that the next one finds as much: blocks there are settled only once all else is written.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -235,11 +236,15 @@ impl Checkpointer {
         }
         let Some(compaction) = &mut self.compaction else { return Ok(CheckpointStep::Idle) };
         let before = compaction.moved_bytes;
+        let had_reserve = self.shared.has_whole_reserve();
         let has_more = compaction.step(&self.shared, &mut self.blocks);
+        // The reserve is for the checkpoint that has to come now.
+        let is_over = had_reserve && !self.shared.has_whole_reserve();
         let moved_bytes = compaction.moved_bytes - before;
         self.has_moved |= moved_bytes > 0;
         (self.pace)(moved_bytes);
         match has_more {
+            Ok(true) if is_over => self.compaction = None,
             Ok(true) => {}
             // What is left of it could not be moved, or goes with the next checkpoint: either way
             // it need not be looked at again.
@@ -325,11 +330,13 @@ impl Checkpointer {
 
     fn finish(&mut self, mut making: Making) -> Result<CheckpointStep, CheckpointError> {
         let mut writer = making.writer.take().expect("it is there while objects are saved");
-        let settled = self.shared.settle(&mut self.blocks, &mut making.unsettled);
         let time_max_ms = self.shared.lock_core().state.time_max_ms;
-        let finished = settled.and_then(|()| {
-            writer.put(&encode::time_record(time_max_ms))?;
-            writer.finish()
+        let put = writer.put(&encode::time_record(time_max_ms));
+        // Blocks are settled once nothing else can be short of space.
+        let finished = put.and_then(|()| {
+            let finished = writer.finish()?;
+            self.shared.settle(&mut self.blocks, &mut making.unsettled)?;
+            Ok(finished)
         });
         match finished {
             Ok(finished) => {

@@ -65,25 +65,27 @@ impl Compaction {
         let mut moved = Vec::new();
         let appended = needed.into_iter().try_for_each(|(from, block, first)| {
             let to = writer.append(block.owner, block.kind, &block.bytes)?;
-            self.moved_bytes += u64::from(to.bytes);
             moved.push((ObjectId(block.owner), first, from, to));
             Ok(())
         });
         // Only what is on disk counts as moved.
-        let synced = appended.and_then(|()| writer.sync());
+        if let Err(error) = appended.and_then(|()| writer.sync()) {
+            writer.discard();
+            moved.iter().for_each(|(.., to)| files.free(*to));
+            return Err(error);
+        }
+        self.moved_bytes += moved.iter().map(|(.., to)| u64::from(to.bytes)).sum::<u64>();
         let mut core = shared.lock_core();
         for (id, first, from, to) in moved {
             let object = core.state.find_stream_object(id);
-            let is_moved = synced.is_ok()
-                && object.is_some_and(|object| {
-                    core.state.before_change(object);
-                    core.state.move_place(object, first, place(from), place(to))
-                });
+            let is_moved = object.is_some_and(|object| {
+                core.state.before_change(object);
+                core.state.move_place(object, first, place(from), place(to))
+            });
             if !is_moved {
                 core.state.freed.push(place(to));
             }
         }
-        synced?;
         Ok(true)
     }
 }

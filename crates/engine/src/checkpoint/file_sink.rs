@@ -12,7 +12,8 @@ use crate::object::ObjectId;
 
 /// Blocks that are told where they lie under one hold of the engine.
 const PLACES_PER_HOLD: usize = 128;
-/// Blocks are synced, and their streams told where they lie, each time so much was written.
+/// Blocks are synced, and their streams told where they lie, each time so much was written while
+/// the reserve of the disk is untouched.
 const SETTLE_BYTES: u64 = 4 << 20;
 /// How often the pace is told of what was written.
 const PACE_BYTES: u64 = 1 << 20;
@@ -52,7 +53,9 @@ impl Sink for FileSink<'_> {
         self.unsettled.blocks.push((ObjectId(object), block.first_id(), block.clone(), at));
         self.unsettled.bytes += u64::from(at.bytes);
         self.unpaced += u64::from(at.bytes);
-        if self.unsettled.bytes >= SETTLE_BYTES {
+        // What goes into the disk's reserve is settled last of all: should this checkpoint fail,
+        // all of it can be given back.
+        if self.unsettled.bytes >= SETTLE_BYTES && self.shared.has_whole_reserve() {
             self.shared.settle(self.blocks, self.unsettled)?;
         }
         if self.unpaced >= PACE_BYTES {

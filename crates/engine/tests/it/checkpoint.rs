@@ -197,6 +197,71 @@ fn a_failed_checkpoint_loses_nothing_and_is_made_up_for() {
     }
 }
 
+/// Bytes of all files.
+fn used_bytes(disk: &MemoryStorage) -> u64 {
+    let bytes_of = |name: &String| disk.contents(name).map_or(0, |contents| contents.len());
+    let sectors = disk.names().iter().map(|name| bytes_of(name).div_ceil(512)).sum::<usize>();
+    sectors as u64 * 512
+}
+
+/// Steps until a checkpoint is published or fails for want of space; whether it is published.
+fn try_checkpoint(store: &mut Store) -> bool {
+    for _ in 0..100_000 {
+        match store.opened.checkpointer.step(true) {
+            Ok(CheckpointStep::Published(_)) => return true,
+            Ok(CheckpointStep::WaitsForLog(_)) => _ = store.sync(),
+            Ok(_) => {}
+            Err(error) => {
+                assert!(error.is_disk_full(), "{error}");
+                return false;
+            }
+        }
+    }
+    panic!("it has an end");
+}
+
+#[test]
+fn checkpoints_that_find_no_space_leave_the_reserve_to_the_next() {
+    const RESERVE: u64 = 6 << 20;
+    let disk = MemoryStorage::new();
+    let mut options = small();
+    options.log.segment_bytes = 1 << 20;
+    options.blocks.reserve_bytes = RESERVE;
+    options.blocks.file_bytes = 1 << 20;
+    let opened = Engine::open(Arc::new(disk.clone()), options, at(0), &mut |_| ()).expect("opens");
+    let mut store = Store { disk, opened };
+    // What does not compress.
+    let mut noise = 1_u64;
+    let mut next_byte = || {
+        noise ^= noise << 13;
+        noise ^= noise >> 7;
+        noise ^= noise << 17;
+        (noise >> 32) as u8
+    };
+    for ms in 1..=500 {
+        let request = AddRequest {
+            id: NewId::Exactly(id(ms, 0)),
+            no_create: false,
+            trim: None,
+            production: None,
+        };
+        let value: Vec<u8> = (0..20_000).map(|_| next_byte()).collect();
+        now(store.engine(), |txn| txn.add(0, b"s", &request, &[b"f", &value])).expect("adds");
+        store.sync();
+    }
+    // For less than a part of it.
+    store.disk.set_capacity_bytes(Some(used_bytes(&store.disk) + (1 << 20)));
+    for _ in 0..3 {
+        assert!(!try_checkpoint(&mut store), "10 MB do not fit into 7");
+        assert!(store.opened.checkpointer.keep_reserve().expect("the disk works"));
+    }
+    trim_to(&store, b"s", 200);
+    assert!(try_checkpoint(&mut store), "4 MB fit");
+    store.opened.checkpointer.check();
+    let before = dump(store.engine());
+    assert_eq!(dump(store.crashed(Crash::LoseAll, at(1)).engine()), before);
+}
+
 fn open_error(disk: MemoryStorage) -> OpenError {
     let storage: Arc<dyn Storage> = Arc::new(disk);
     match Engine::open(storage, small(), at(1), &mut |_| ()) {

@@ -215,9 +215,7 @@ impl BlockFiles {
                 continue;
             }
             file.file.set_len(end).map_err(failed("cut block file"))?;
-            if let Some(known) = self.shared.inner.lock().files.get_mut(&number) {
-                known.bytes = end;
-            }
+            self.shared.note_cut(number, end);
         }
         Ok(())
     }
@@ -228,8 +226,8 @@ impl BlockFiles {
         let inner = self.shared.inner.lock();
         let live = inner.files.iter().filter(|(_, known)| known.live_bytes > 0);
         let stored = live.map(|(&number, known)| {
-            let is_final = inner.current != Some(number);
-            let bytes = if is_final { known.bytes } else { known.synced_bytes };
+            let is_final = inner.current != Some(number) && known.synced_bytes == known.bytes;
+            let bytes = known.synced_bytes;
             StoredFile { name: name_of(number), bytes, file_bytes: bytes, is_final }
         });
         stored.collect()
@@ -250,7 +248,7 @@ impl BlockFiles {
             return Err(OpenError::Damaged { path, offset: bytes, position, mismatch });
         }
         if let Some(known) = self.shared.inner.lock().files.get_mut(&number) {
-            (known.bytes, known.referred_end) = (bytes, end);
+            (known.bytes, known.synced_bytes, known.referred_end) = (bytes, bytes, end);
         }
         Ok(())
     }
@@ -441,17 +439,22 @@ impl Shared {
         number
     }
 
-    /// So much of a file is on disk.
-    pub(super) fn note_synced(&self, number: u32, bytes: u64) {
+    /// All that was appended to a file is on disk.
+    pub(super) fn note_synced(&self, number: u32) {
         if let Some(known) = self.inner.lock().files.get_mut(&number) {
-            known.synced_bytes = bytes;
+            known.synced_bytes = known.bytes;
         }
     }
 
-    /// A file was cut.
+    /// How much of a file is certain to stay, if it is there.
+    pub(super) fn synced_bytes(&self, number: u32) -> Option<u64> {
+        self.inner.lock().files.get(&number).map(|known| known.synced_bytes)
+    }
+
+    /// A file was cut to what is certain to stay.
     pub(super) fn note_cut(&self, number: u32, bytes: u64) {
         if let Some(known) = self.inner.lock().files.get_mut(&number) {
-            known.bytes = bytes;
+            (known.bytes, known.synced_bytes) = (bytes, bytes);
         }
     }
 

@@ -36,9 +36,8 @@ pub struct BlockWriter {
 struct Current {
     header: FileHeader,
     file: Arc<dyn StorageFile>,
-    /// Bytes given to the operating system, and those of them that are on disk.
+    /// Bytes given to the operating system.
     written_bytes: u64,
-    synced_bytes: u64,
     buffer: Vec<u8>,
 }
 
@@ -120,24 +119,28 @@ impl BlockWriter {
     /// Makes everything survive power loss.
     ///
     /// # Errors
-    /// [`BlockWriteError`]: blocks since the last sync are in doubt.
+    /// [`BlockWriteError`]: blocks since the last sync are lost.
     pub fn sync(&mut self) -> Result<(), BlockWriteError> {
         self.flush()?;
-        while let Some((number, file)) = self.unsynced.last() {
-            let number = *number;
+        if let Err(error) = self.sync_written() {
+            self.discard();
+            self.abandon();
+            return Err(error);
+        }
+        for (number, _) in self.unsynced.drain(..) {
+            self.shared.note_synced(number);
+        }
+        Ok(())
+    }
+
+    fn sync_written(&mut self) -> Result<(), BlockWriteError> {
+        for (number, file) in &self.unsynced {
             // What was given up and removed meanwhile has nothing that must survive.
-            if self.shared.is_there(number)
+            if self.shared.is_there(*number)
                 && let Err(error) = file.sync_data()
             {
-                self.abandon();
-                self.unsynced.clear();
-                return Err(self.shared.failed("sync block file", number)(error).into());
+                return Err(self.shared.failed("sync block file", *number)(error).into());
             }
-            self.unsynced.pop();
-        }
-        if let Some(current) = &mut self.current {
-            current.synced_bytes = current.written_bytes;
-            self.shared.note_synced(current.header.number, current.synced_bytes);
         }
         if self.has_new_names {
             let storage = &self.shared.storage;
@@ -149,26 +152,35 @@ impl BlockWriter {
     }
 
     /// Gives up what was appended since the last sync, whose owner frees it. Its space is given
-    /// back as far as it is in the present file: a full disk has better use for it.
+    /// back: a full disk has better use for it. What has no synced byte goes as a whole, once its
+    /// blocks are freed.
     pub fn discard(&mut self) {
         // A file that is removed takes its space as long as somebody has it open.
-        self.unsynced.clear();
+        for (number, file) in std::mem::take(&mut self.unsynced) {
+            if self.current.as_ref().is_none_or(|current| current.header.number != number) {
+                // Where it cannot be cut its end is dead weight until the file goes.
+                let _ = self.cut(number, &*file);
+            }
+        }
         let Some(current) = &mut self.current else { return };
         current.buffer.clear();
-        if current.synced_bytes == 0 {
-            // It has not even a header for certain; it goes once its blocks are freed.
-            self.abandon();
-            return;
-        }
-        let number = current.header.number;
-        if current.written_bytes > current.synced_bytes {
-            if current.file.set_len(current.synced_bytes).is_err() {
-                self.abandon();
-                return;
+        let (number, file) = (current.header.number, Arc::clone(&current.file));
+        match self.cut(number, &*file) {
+            Some(synced_bytes) => {
+                let current = self.current.as_mut().expect("it is there above");
+                current.written_bytes = synced_bytes;
             }
-            current.written_bytes = current.synced_bytes;
+            None => self.abandon(),
         }
-        self.shared.note_cut(number, current.synced_bytes);
+    }
+
+    /// Cuts off what is not synced, and what a write that failed left behind it. Returns what is
+    /// left, if anything is and it was cut.
+    fn cut(&self, number: u32, file: &dyn StorageFile) -> Option<u64> {
+        let synced_bytes = self.shared.synced_bytes(number).filter(|bytes| *bytes > 0)?;
+        file.set_len(synced_bytes).ok()?;
+        self.shared.note_cut(number, synced_bytes);
+        Some(synced_bytes)
     }
 
     /// Ends the present file if it is sparse, so that its space can be given back. To be called
@@ -209,7 +221,7 @@ impl BlockWriter {
         self.has_new_names = true;
         let header = FileHeader { number, salt: self.shared.options.salt };
         let buffer = header.encode().to_vec();
-        self.current = Some(Current { header, file, written_bytes: 0, synced_bytes: 0, buffer });
+        self.current = Some(Current { header, file, written_bytes: 0, buffer });
         Ok(())
     }
 }

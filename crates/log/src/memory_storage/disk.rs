@@ -318,21 +318,26 @@ impl Disk {
     pub(super) fn write_at(&mut self, id: u64, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
         let ordered = self.check_fault(Operation::Write);
-        let new_bytes = self.file(id)?.new_sectors(offset, bytes.len()) * SECTOR_BYTES;
-        let fits = match self.capacity_bytes {
-            Some(bytes) if new_bytes > 0 => self.used_bytes() + new_bytes as u64 <= bytes,
-            _ => true,
-        };
         let result = match ordered {
-            Ok(()) if !fits => Err(io::Error::new(io::ErrorKind::StorageFull, "disk is full")),
+            Ok(()) if !self.fits(id, offset, bytes.len())? => {
+                Err(io::Error::new(io::ErrorKind::StorageFull, "disk is full"))
+            }
             other => other,
         };
-        let written = if result.is_ok() { bytes } else { &bytes[..bytes.len() / 2] };
-        if fits {
-            self.file(id)?.write(offset, written);
+        let mut written = if result.is_ok() { bytes } else { &bytes[..bytes.len() / 2] };
+        // A real one takes what fits, too, before it fails.
+        while !self.fits(id, offset, written.len())? {
+            written = &written[..written.len() / 2];
         }
+        self.file(id)?.write(offset, written);
         self.keep_image(Operation::Write);
         result
+    }
+
+    fn fits(&mut self, id: u64, offset: usize, count: usize) -> io::Result<bool> {
+        let new_bytes = (self.file(id)?.new_sectors(offset, count) * SECTOR_BYTES) as u64;
+        let capacity = self.capacity_bytes.filter(|_| new_bytes > 0);
+        Ok(capacity.is_none_or(|capacity| self.used_bytes() + new_bytes <= capacity))
     }
 
     /// All of it or nothing.

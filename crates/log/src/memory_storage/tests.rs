@@ -63,3 +63,12 @@ fn a_full_disk_takes_overwrites_only() {
     file.write_at(512, &[2; 512]).expect("overwriting takes no space");
     file.set_len(4096).expect("a hole takes no space");
 }
+
+#[test]
+fn a_disk_that_becomes_full_takes_a_part() {
+    let storage = MemoryStorage::new();
+    let file = durable_file(&storage, &[1; 512]);
+    storage.set_capacity_bytes(Some(1024));
+    assert_eq!(file.write_at(512, &[2; 2048]).map_err(|e| e.kind()), Err(ErrorKind::StorageFull));
+    assert_eq!(storage.contents("f"), Some([[1; 512], [2; 512]].concat()));
+}

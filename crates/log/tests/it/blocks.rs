@@ -266,6 +266,54 @@ fn what_is_discarded_takes_no_space_and_what_is_added_later_reads_well() {
 }
 
 #[test]
+fn a_checkpoint_that_failed_in_its_second_file_leaves_nothing_in_its_first() {
+    for operation in [Operation::Write, Operation::Sync, Operation::SyncDir] {
+        let storage = MemoryStorage::new();
+        let files = open(&storage, &[]);
+        let mut writer = files.writer();
+        let kept = writer.append(0, 3, &payload(1)).expect("append");
+        writer.sync().expect("sync");
+        let length = || storage.contents("blocks/0000000001.blk").expect("it is there").len();
+        let listed_bytes = || files.live_files()[0].bytes;
+        let before = (length(), files.statistics().bytes, listed_bytes());
+
+        let mut lost = Vec::new();
+        while lost.last().is_none_or(|address: &BlockAddress| address.file < 2) {
+            lost.push(writer.append(1, 3, &payload(5)).expect("append"));
+        }
+        assert!(length() > before.0, "the first file was filled");
+        storage.fail(operation, 0, ErrorKind::StorageFull);
+        writer.sync().expect_err("the disk is full");
+        lost.into_iter().for_each(|address| files.free(address));
+        files.remove_dead().expect("remove");
+        assert_eq!((length(), files.statistics().bytes, listed_bytes()), before);
+
+        let later = writer.append(2, 3, &payload(7)).expect("append");
+        writer.sync().expect("sync");
+        let after = open(&storage.crash(Crash::LoseAll), &[kept, later]);
+        assert_eq!(after.read(later).expect("read").bytes, payload(7));
+        assert_eq!(after.read(kept).expect("read").bytes, payload(1));
+    }
+}
+
+#[test]
+fn what_a_failed_write_had_written_takes_no_space() {
+    let storage = MemoryStorage::new();
+    let files = open(&storage, &[]);
+    let mut writer = files.writer();
+    let kept = writer.append(0, 3, &payload(1)).expect("append");
+    writer.sync().expect("sync");
+    let length = || storage.contents("blocks/0000000001.blk").expect("it is there").len();
+    let before = length();
+    let lost = writer.append(1, 3, &payload(7)).expect("append");
+    storage.fail(Operation::Write, 0, ErrorKind::StorageFull);
+    writer.flush().expect_err("the disk is full");
+    files.free(lost);
+    assert_eq!(length(), before);
+    assert_eq!(files.read(kept).expect("read").bytes, payload(1));
+}
+
+#[test]
 fn a_file_that_never_was_synced_goes_when_it_is_discarded() {
     let storage = MemoryStorage::new();
     let files = open(&storage, &[]);
