@@ -1,12 +1,13 @@
 //! A fingerprint of what is stored, for tests: DEBUG DIGEST.
 //!
 //! Equal content has equal digests, whatever the order in which it came to be: entries, groups with
-//! their pending entries, delayed entries (by their tokens), strings, and whether keys expire. How
-//! it lies in memory does not count, nor does when a consumer was last seen, or which productions
-//! are still recognised. The digests mean nothing to other servers. 40 hexadecimal digits, as
-//! people know them.
+//! their policies and pending entries, delayed entries (by their tokens), strings, and whether keys
+//! expire. How it lies in memory does not count, nor does when a consumer was last seen, or which
+//! productions are still recognised. The digests mean nothing to other servers. 40 hexadecimal
+//! digits, as people know them.
 
 use std::fmt::Write as _;
+use std::hash::Hash as _;
 
 use millstream_engine::{DATABASE_COUNT, Lifetime, Transaction};
 use millstream_model::{Direction, EntryId, EntrySlice, Group, Overflow, Retain, Stream};
@@ -26,7 +27,7 @@ impl Digest {
         for db in 0..DATABASE_COUNT {
             let listing = txn.list_keys(db);
             for key in (0..listing.piece_count()).flat_map(|index| listing.piece(index)) {
-                let mut hash = Hash::default();
+                let mut hash = Content::default();
                 hash.number(db.into());
                 hash.bytes(key);
                 hash.bytes(&Self::of_value(txn, db, key).0);
@@ -40,7 +41,7 @@ impl Digest {
     /// Of the value of a key.
     #[must_use]
     pub fn of_value(txn: &mut Transaction<'_>, db: u8, key: &[u8]) -> Self {
-        let mut hash = Hash::default();
+        let mut hash = Content::default();
         // A digest of what cannot be read differs from every other, which is what it is for.
         let _ = txn.load_value(db, key);
         if let Ok(Some(stream)) = txn.stream(db, key) {
@@ -75,9 +76,9 @@ fn whole(entries: EntrySlice) -> Result<EntrySlice, ()> {
 }
 
 #[derive(Default)]
-struct Hash(Xxh3);
+struct Content(Xxh3);
 
-impl Hash {
+impl Content {
     fn number(&mut self, number: u64) {
         self.0.update(&number.to_le_bytes());
     }
@@ -150,6 +151,11 @@ impl Hash {
             }
             self.number(pending.delivered_at_ms);
             self.number(pending.delivery_count);
+            self.number(pending.available_at_ms);
+        }
+        if let Some(policy) = group.policy() {
+            self.bytes(b"policy");
+            policy.hash(&mut self.0);
         }
     }
 
@@ -168,7 +174,7 @@ mod tests {
 
     use super::*;
     use crate::table::{CommandId, resolve};
-    use crate::{Answer, run};
+    use crate::{Answer, Reply, run};
 
     fn filled(lines: &[&str]) -> Engine {
         let engine = Engine::in_memory(&Options::default(), Now { wall_ms: 1000, monotonic_ms: 1 });
@@ -178,7 +184,10 @@ mod tests {
             txn.begin();
             let spec = resolve(&args).expect("a command");
             assert_ne!(spec.id, CommandId::Select);
-            let Answer::Reply(_) = run(spec, &args, 0, false, &mut txn) else { panic!("{line}") };
+            let Answer::Reply(reply) = run(spec, &args, 0, false, &mut txn) else {
+                panic!("{line}");
+            };
+            assert!(!matches!(reply, Reply::Error(_) | Reply::ErrorBytes(_)), "{line}: {reply:?}");
             txn.finish();
         }
         engine
@@ -208,7 +217,11 @@ mod tests {
 
     #[test]
     fn each_difference_shows() {
-        let base = ["XADD s 1-1 f v", "XGROUP CREATE s g 0", "XREADGROUP GROUP g c STREAMS s >"];
+        let base = [
+            "XADD s 1-1 f v",
+            "XGROUP CREATE s g 0 CFG VISIBILITY 9",
+            "XREADGROUP GROUP g c STREAMS s >",
+        ];
         let mut all = vec![digest(&base)];
         for more in [
             "SET k v",
@@ -221,14 +234,18 @@ mod tests {
             "XSETID s 9-9",
             "XDEL s 1-1",
             "XCFGSET s IDMP-DURATION 7",
+            "XCFGSET s MAXAGE 7",
+            "XSCHEDULE ADD s DELAY 60000 f v",
+            "XGROUP CFGSET s g VISIBILITY 7",
+            "XGROUP CFGSET s g VISIBILITY 8",
+            "XNACK s g FAIL IDS 1 1-1",
+            "XNACK s g FAIL IDS 1 1-1 DELAY 60000",
             "RENAME s t",
         ] {
             let lines: Vec<&str> = base.into_iter().chain([more]).collect();
-            all.push(digest(&lines));
+            let digest = digest(&lines);
+            assert!(!all.contains(&digest), "{more} changes nothing");
+            all.push(digest);
         }
-        let count = all.len();
-        all.sort();
-        all.dedup();
-        assert_eq!(all.len(), count);
     }
 }

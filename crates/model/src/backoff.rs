@@ -6,7 +6,7 @@
 use crate::EntryId;
 
 /// Grows with every delivery: `base * factor^(n - 1)` after `n` deliveries, `max` at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Backoff {
     /// After the first delivery, in milliseconds; at least 1.
     pub base_ms: u64,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::{Backoff, Timing};
 
 /// What becomes of a consumer's pending entries when it is deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConsumerDeletion {
     /// They stay pending without an owner, and are available at once.
     Release,
@@ -17,7 +17,7 @@ pub enum ConsumerDeletion {
 }
 
 /// The policy of a managed group. [`Default`]: nothing is set, the group is not managed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct GroupPolicy {
     /// So many milliseconds after its delivery an entry is available to others; 0: never.
