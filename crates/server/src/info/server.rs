@@ -13,6 +13,10 @@ use crate::shared::{REDIS_VERSION, Shared};
 /// Redis shows this where it was not built from a checkout.
 const NO_COMMIT: &str = "00000000";
 
+/// What this server has and Redis has not, by words that stay: what clients look for, since
+/// versions say little. Each is described in `docs/delivery.md`.
+const EXTENSIONS: &str = "group-policy,fence,dead-letters,retention,schedule";
+
 pub(super) fn server(shared: &Shared) -> String {
     let uptime_s = shared.clock.uptime().as_secs();
     let multiplexing = if cfg!(target_os = "linux") { "epoll" } else { "kqueue" };
@@ -24,7 +28,7 @@ pub(super) fn server(shared: &Shared) -> String {
         ("redis_build_id", NO_COMMIT.repeat(2)),
         ("server_name", "millstream".into()),
         ("millstream_version", env!("CARGO_PKG_VERSION").into()),
-        ("millstream_extensions", String::new()),
+        ("millstream_extensions", EXTENSIONS.into()),
         ("redis_mode", "standalone".into()),
         ("os", system()),
         ("arch_bits", usize::BITS.to_string()),

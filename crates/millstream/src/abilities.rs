@@ -1,0 +1,110 @@
+//! What a server can do, found out by asking it.
+//!
+//! Versions say little: forks have some commands and lack others. So each ability is tried with a
+//! command that can do nothing, on a group that is not there: `NOGROUP` means that the command was
+//! understood.
+
+use redis::{Cmd, Value, cmd};
+
+use crate::backend::Backend;
+use crate::{Error, reply};
+
+/// A group that nobody has.
+const NO_GROUP: &str = "millstream:no-such-group";
+/// What a client looks for in INFO; see `docs/delivery.md`.
+const EXTENSIONS: &str = "millstream_extensions:";
+
+/// What the server can do beyond what every one since Redis 6.2 can.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Abilities {
+    /// Name and version, as the server calls itself.
+    pub server: String,
+    /// Group policies: the server hands out again, delays, limits and buries by itself.
+    pub has_policies: bool,
+    /// `XREADGROUP CLAIM`: one read takes over what is idle, and new entries.
+    pub has_claim: bool,
+    /// `XAUTOCLAIM`.
+    pub has_auto_claim: bool,
+    /// `XNACK`: giving entries back.
+    pub has_nack: bool,
+    /// `XREADGROUP MAXCOUNT`: a limit over all streams of a read.
+    pub has_max_count: bool,
+    /// Scripts.
+    pub has_scripts: bool,
+}
+
+impl Abilities {
+    /// Asks.
+    ///
+    /// # Errors
+    /// [`Error::Connection`]. What may not be asked (ACL) is taken for what is not there.
+    pub(crate) async fn find_out(backend: &dyn Backend) -> Result<Self, Error> {
+        let info = match backend.run(cmd("INFO").arg("server")).await {
+            Ok(info) => reply::lossy_text(&info).unwrap_or_default(),
+            Err(error @ Error::Connection(_)) => return Err(error),
+            Err(_) => String::new(),
+        };
+        let extensions = info.lines().find_map(|line| line.strip_prefix(EXTENSIONS));
+        let mut extensions = extensions.unwrap_or_default().split(',');
+        let read = |option: &str| {
+            let mut command = cmd("XREADGROUP");
+            command.arg(&["GROUP", NO_GROUP, "c", option, "1", "STREAMS", NO_GROUP, ">"]);
+            command
+        };
+        let auto_claim = cmd("XAUTOCLAIM").arg(&[NO_GROUP, NO_GROUP, "c", "1", "0"]).to_owned();
+        let nack = cmd("XNACK").arg(&[NO_GROUP, NO_GROUP, "FAIL", "IDS", "1", "1-1"]).to_owned();
+        Ok(Self {
+            server: name(&info),
+            has_policies: extensions.any(|it| it == "group-policy"),
+            has_claim: understands(backend, &read("CLAIM")).await?,
+            has_auto_claim: understands(backend, &auto_claim).await?,
+            has_nack: understands(backend, &nack).await?,
+            has_max_count: understands(backend, &read("MAXCOUNT")).await?,
+            has_scripts: matches!(
+                refusable(backend.run(cmd("EVAL").arg(&["return 1", "0"])).await)?,
+                Ok(Value::Int(1))
+            ),
+        })
+    }
+}
+
+/// Whether a command that names a group that is not there is refused for that alone.
+async fn understands(backend: &dyn Backend, command: &Cmd) -> Result<bool, Error> {
+    Ok(matches!(refusable(backend.run(command).await)?, Ok(_) | Err(Error::NoGroup(_))))
+}
+
+/// Only a broken connection is an error here.
+fn refusable(answer: Result<Value, Error>) -> Result<Result<Value, Error>, Error> {
+    match answer {
+        Err(error @ Error::Connection(_)) => Err(error),
+        other => Ok(other),
+    }
+}
+
+fn name(info: &str) -> String {
+    let fact = |name: &str| {
+        info.lines().find_map(|line| line.strip_prefix(name)).map(|it| it.trim_start_matches(':'))
+    };
+    let names = [("millstream_version", "Millstream"), ("valkey_version", "Valkey")];
+    let found = names.iter().chain(&[("redis_version", "Redis")]);
+    let named = found.filter_map(|(key, name)| Some(format!("{name} {}", fact(key)?))).next();
+    named.unwrap_or_else(|| "this server".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_called_by_its_own_name() {
+        assert_eq!(name("redis_version:8.2.3\r\nos:x\r\n"), "Redis 8.2.3");
+        let valkey = "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.2\r\n";
+        assert_eq!(name(valkey), "Valkey 9.1.2");
+        assert_eq!(
+            name("redis_version:8.10.0\r\nmillstream_version:0.1.0\r\n"),
+            "Millstream 0.1.0"
+        );
+        assert_eq!(name(""), "this server");
+    }
+}

@@ -1,0 +1,156 @@
+//! The messages that a consumer has, and until when they are its own.
+//!
+//! The server gives a message to somebody else once it was not heard of for the time of its lease.
+//! So it is told again and again that the message is still being worked on; what it does not
+//! confirm is lost: its handler goes on, but what it did counts as late.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::health::Counters;
+use crate::EntryId;
+
+/// A message by its stream (its place among those of the consumer) and its entry.
+pub(super) type MessageKey = (usize, EntryId);
+
+#[derive(Debug)]
+pub(super) struct InHand {
+    held: Mutex<BTreeMap<MessageKey, Held>>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// When it was delivered or its lease extended; by our clock, before the server did.
+    since: Instant,
+    is_lost: bool,
+}
+
+impl InHand {
+    pub(super) fn new(counters: Arc<Counters>) -> Self {
+        Self { held: Mutex::default(), counters }
+    }
+
+    /// Takes a message that was asked for at `since`; false: it is in hand already.
+    pub(super) fn take(&self, key: MessageKey, since: Instant) -> bool {
+        let mut held = self.held.lock();
+        if let Some(known) = held.get_mut(&key) {
+            // Delivered to us once more: it is ours whatever was lost.
+            *known = Held { since, is_lost: false };
+            return false;
+        }
+        held.insert(key, Held { since, is_lost: false });
+        self.counters.in_hand.store(held.len() as u64, Ordering::Relaxed);
+        true
+    }
+
+    /// It was delivered to us again.
+    pub(super) fn renew(&self, key: MessageKey, since: Instant) {
+        if let Some(known) = self.held.lock().get_mut(&key) {
+            *known = Held { since, is_lost: false };
+        }
+    }
+
+    /// Lets go of a message.
+    pub(super) fn end(&self, key: MessageKey) {
+        let mut held = self.held.lock();
+        held.remove(&key);
+        self.counters.in_hand.store(held.len() as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn has(&self, key: MessageKey) -> bool {
+        self.held.lock().contains_key(&key)
+    }
+
+    pub(super) fn is_lost(&self, key: MessageKey) -> bool {
+        self.held.lock().get(&key).is_none_or(|held| held.is_lost)
+    }
+
+    /// How long ago its lease began, at most.
+    pub(super) fn age(&self, key: MessageKey) -> Duration {
+        self.held.lock().get(&key).map_or(Duration::ZERO, |held| held.since.elapsed())
+    }
+
+    /// Those of a stream whose lease began at least `age` ago, and how old the youngest of these
+    /// leases is.
+    pub(super) fn older(&self, stream: usize, age: Duration) -> (Vec<EntryId>, Duration) {
+        let mut youngest = Duration::MAX;
+        let held = self.held.lock();
+        let all = held.range((stream, EntryId::ZERO)..(stream + 1, EntryId::ZERO));
+        let older = all.filter(|(_, held)| !held.is_lost).filter_map(|(key, held)| {
+            let held_for = held.since.elapsed();
+            (held_for >= age).then(|| {
+                youngest = youngest.min(held_for);
+                key.1
+            })
+        });
+        (older.collect(), youngest)
+    }
+
+    /// Of these the server was asked at `asked` for a longer lease, and granted some.
+    pub(super) fn extended(
+        &self,
+        stream: usize,
+        asked_for: &[EntryId],
+        granted: &[EntryId],
+        asked: Instant,
+    ) -> usize {
+        let mut lost = 0;
+        let mut all = self.held.lock();
+        for id in asked_for {
+            let Some(held) = all.get_mut(&(stream, *id)) else { continue };
+            if granted.contains(id) {
+                held.since = held.since.max(asked);
+            } else if held.since < asked {
+                held.is_lost = true;
+                lost += 1;
+            }
+        }
+        lost
+    }
+
+    /// The first one of a stream; what comes before it is settled.
+    pub(super) fn first(&self, stream: usize) -> Option<EntryId> {
+        let held = self.held.lock();
+        let mut all = held.range((stream, EntryId::ZERO)..(stream + 1, EntryId::ZERO));
+        all.next().map(|(key, _)| key.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(ms: u64) -> EntryId {
+        EntryId { ms, seq: 0 }
+    }
+
+    #[test]
+    fn what_the_server_does_not_confirm_is_lost_unless_it_came_or_went_meanwhile() {
+        let counters = Arc::new(Counters::new());
+        let in_hand = InHand::new(Arc::clone(&counters));
+        let begun = Instant::now();
+        for ms in 1..=4 {
+            assert!(in_hand.take((0, id(ms)), begun));
+        }
+        assert!(in_hand.take((1, id(1)), begun), "of another stream");
+        assert!(!in_hand.take((0, id(1)), begun), "it is there");
+        let (asked_for, youngest) = in_hand.older(0, Duration::ZERO);
+        assert_eq!(asked_for, [1, 2, 3, 4].map(id));
+        assert!(youngest <= begun.elapsed());
+        let asked = Instant::now() + Duration::from_millis(1);
+        in_hand.end((0, id(3)));
+        in_hand.renew((0, id(4)), asked + Duration::from_millis(1));
+        assert_eq!(in_hand.extended(0, &asked_for, &[id(1)], asked), 1);
+        assert!(!in_hand.is_lost((0, id(1))) && in_hand.is_lost((0, id(2))));
+        assert!(in_hand.is_lost((0, id(3))), "gone");
+        assert!(!in_hand.is_lost((0, id(4))) && !in_hand.is_lost((1, id(1))));
+        assert_eq!(in_hand.first(0), Some(id(1)));
+        assert_eq!(in_hand.older(0, Duration::from_secs(1)).0, []);
+        assert_eq!(counters.in_hand.load(Ordering::Relaxed), 4);
+    }
+}

@@ -1,0 +1,97 @@
+//! A worker: takes messages of a group, gives each to a handler, settles it.
+
+mod builder;
+mod handler_error;
+mod health;
+mod in_hand;
+mod method;
+mod name;
+mod read;
+mod settle;
+mod worker;
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+pub use builder::ConsumerBuilder;
+pub use handler_error::HandlerError;
+pub use health::{ConsumerHealth, HealthReport};
+
+use crate::{Error, Message, Millstream};
+use worker::{Handler, Worker};
+
+/// A consumer of a group: takes messages, gives each to a handler, and settles it by what that
+/// says.
+///
+/// What a handler is given was delivered to this consumer; it is acknowledged once the handler
+/// returned `Ok`. While a handler runs the message's lease is extended, however long it takes.
+/// What fails is tried again after a backoff, and becomes a dead letter after
+/// [`ConsumerBuilder::max_retries`] tries. What other consumers left is taken over after
+/// [`ConsumerBuilder::claim_min_idle`].
+pub struct StreamConsumer {
+    worker: Arc<Worker>,
+}
+
+impl StreamConsumer {
+    /// Begins to describe a consumer of this group of this stream.
+    #[must_use]
+    pub fn builder(
+        millstream: &Millstream,
+        stream: impl Into<String>,
+        group: impl Into<String>,
+    ) -> ConsumerBuilder {
+        ConsumerBuilder::new(millstream, stream.into(), group.into())
+    }
+
+    fn new(worker: Worker) -> Self {
+        Self { worker: Arc::new(worker) }
+    }
+
+    /// The consumer's name in its group.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.worker.name()
+    }
+
+    /// Cancel this and [`Self::run`] ends in order: it stops reading, gives back what waits for its
+    /// turn, and returns when the handlers that run are done.
+    #[must_use]
+    pub fn stop_token(&self) -> CancellationToken {
+        self.worker.stop.clone()
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn health(&self) -> ConsumerHealth {
+        ConsumerHealth::new(Arc::clone(&self.worker.counters))
+    }
+
+    /// Works until it is told to stop. No failure of a handler, no panic in one and no trouble with
+    /// the server ends it: it waits and goes on. It runs on the tokio runtime that polls it.
+    ///
+    /// Dropped before, it aborts its handlers: what they had is pending, and comes back to this
+    /// consumer at its next start, or to another one after `claim_min_idle`.
+    ///
+    /// # Errors
+    /// What cannot get better by waiting: `WRONGTYPE`, `NOPERM`, an answer that is not understood.
+    pub async fn run<H, F, E>(self, handler: H) -> Result<(), Error>
+    where
+        H: Fn(Message) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<HandlerError>,
+    {
+        let handler: Handler = Arc::new(move |message| {
+            let done = handler(message);
+            Box::pin(async move { done.await.map_err(Into::into) })
+        });
+        self.worker.run(handler).await
+    }
+}
+
+impl fmt::Debug for StreamConsumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamConsumer").field("name", &self.name()).finish_non_exhaustive()
+    }
+}

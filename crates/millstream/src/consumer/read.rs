@@ -1,0 +1,435 @@
+//! Taking messages: new ones, those that others left, and those that were ours already.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, cmd};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::sleep;
+
+use super::health::add;
+use super::in_hand::MessageKey;
+use super::method::Method;
+use super::worker::{Taken, Worker};
+use crate::backend::Reader;
+use crate::monitor::milliseconds;
+use crate::reply::{Entry, NotUnderstood, PendingRow};
+use crate::{Backoff, ConsumerGroupManager, EntryId, Error, GroupStart, Message, reply};
+
+/// With CLAIM a read says how often entries were delivered; nothing is idle for so long.
+const NEVER_IDLE_MS: u64 = 1 << 52;
+/// How often a worker looks for what others left, as a part of the time after which it may.
+const LOOKS_PER_IDLE: u32 = 4;
+const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(30);
+/// Between tries to reach the server.
+const RECONNECT: Backoff = Backoff {
+    base: Duration::from_millis(50),
+    factor: 2.0,
+    max: Duration::from_secs(5),
+    jitter: 0.5,
+};
+/// A command that says how long something must be idle says a little less than we know.
+const SLACK_MAX: Duration = Duration::from_secs(1);
+
+/// What the reading task remembers from one read to the next.
+struct Reading {
+    queue: UnboundedSender<Taken>,
+    /// The newest entry of each stream that was ever taken.
+    newest: Vec<Option<EntryId>>,
+    /// Where XAUTOCLAIM goes on.
+    cursors: Vec<EntryId>,
+    next_look: Instant,
+    /// What is pending for us was not all found since we connected.
+    must_recover: bool,
+}
+
+/// Errors that waiting does not help.
+fn is_final(error: &Error) -> bool {
+    match error {
+        Error::Configuration(_) | Error::Unsupported { .. } => true,
+        Error::Refused { code, .. } => {
+            matches!(&**code, "WRONGTYPE" | "NOPERM" | "NOAUTH" | "WRONGPASS")
+        }
+        _ => false,
+    }
+}
+
+impl Worker {
+    /// Reads until told to stop.
+    pub(super) async fn read_all(
+        self: Arc<Self>,
+        queue: UnboundedSender<Taken>,
+    ) -> Result<(), Error> {
+        let mut reading = Reading {
+            queue,
+            newest: vec![None; self.origins.len()],
+            cursors: vec![EntryId::ZERO; self.origins.len()],
+            next_look: Instant::now(),
+            must_recover: !self.settings.is_no_ack,
+        };
+        let mut reader = None;
+        while !self.stop.is_cancelled() {
+            let error = match self.read_once(&mut reading, &mut reader).await {
+                Ok(()) => {
+                    self.counters.note_poll();
+                    continue;
+                }
+                Err(error) => error,
+            };
+            if is_final(&error) {
+                self.stop.cancel();
+                return Err(error);
+            }
+            let failures = self.counters.note_failed_poll();
+            tracing::warn!("cannot read, will try again: {error}");
+            if matches!(error, Error::NoGroup(_)) {
+                // Fails as reading does, and is tried again as that is.
+                _ = self.make_groups(&reading).await;
+            }
+            if matches!(error, Error::Connection(_)) {
+                reader = None;
+                reading.must_recover = !self.settings.is_no_ack;
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = sleep(RECONNECT.after_at_random(failures)) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_once(
+        &self,
+        reading: &mut Reading,
+        reader: &mut Option<Box<dyn Reader>>,
+    ) -> Result<(), Error> {
+        let reader = match reader {
+            Some(reader) => reader,
+            None => reader.insert(self.millstream.backend().reader().await?),
+        };
+        if reading.must_recover {
+            for stream in 0..self.origins.len() {
+                self.recover(reading, stream).await?;
+            }
+            reading.must_recover = false;
+        }
+        if self.method.looks() && !self.settings.is_no_ack && Instant::now() >= reading.next_look {
+            let mut found_some = false;
+            for stream in 0..self.origins.len() {
+                found_some |= self.look(reading, stream).await?;
+            }
+            if !found_some {
+                reading.next_look = Instant::now() + self.look_interval();
+            }
+        }
+        self.read_new(reading, &mut **reader).await
+    }
+
+    /// How much there is room for; waits until it is something. `None`: the worker ends.
+    async fn free_places(&self) -> Option<usize> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            place = self.room.acquire() => {
+                drop(place);
+                // Others only take places for what they had before, which is no harm.
+                Some(self.room.available_permits().clamp(1, self.settings.count))
+            }
+        }
+    }
+
+    async fn read_new(&self, reading: &mut Reading, reader: &mut dyn Reader) -> Result<(), Error> {
+        let Some(room) = self.free_places().await else { return Ok(()) };
+        let command = self.read_command(room, self.block(reading));
+        let asked = Instant::now();
+        let unblock = reader.unblock();
+        let mut answer = reader.read(&command, self.settings.block);
+        let answer = tokio::select! {
+            answer = &mut answer => answer,
+            () = self.stop.cancelled() => {
+                // What is delivered meanwhile must arrive, to be given back.
+                _ = self.millstream.run(&unblock).await;
+                answer.await
+            }
+        };
+        let streams = reply::read(answer?).map_err(NotUnderstood::of("XREADGROUP"))?;
+        for (key, entries) in streams {
+            let of = self.origins.iter().position(|origin| origin.stream.as_bytes() == key);
+            let stream = of.ok_or(Error::Answer("XREADGROUP"))?;
+            for entry in entries {
+                let before = entry.deliveries_before.unwrap_or(0);
+                reading.newest[stream] = reading.newest[stream].max(Some(entry.id));
+                self.take(reading, stream, entry, before, asked).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A worker that looks for what others left does not wait longer than to its next look.
+    fn block(&self, reading: &Reading) -> Duration {
+        let block = self.settings.block;
+        if !self.method.looks() {
+            return block;
+        }
+        let until = reading.next_look.saturating_duration_since(Instant::now());
+        block.min(until.max(Duration::from_millis(1)))
+    }
+
+    fn look_interval(&self) -> Duration {
+        (self.settings.claim_min_idle / LOOKS_PER_IDLE).min(LOOK_INTERVAL_MAX)
+    }
+
+    fn read_command(&self, room: usize, block: Duration) -> Cmd {
+        let settings = &self.settings;
+        let streams = self.origins.len();
+        let mut command = cmd("XREADGROUP");
+        command.arg(&["GROUP", &settings.group, &settings.name]);
+        if self.millstream.abilities().has_max_count {
+            command.arg("MAXCOUNT").arg(room);
+        }
+        // Of each stream.
+        command.arg("COUNT").arg((room / streams).max(1));
+        command.arg("BLOCK").arg(milliseconds(block).max(1));
+        match self.method {
+            _ if settings.is_no_ack => _ = command.arg("NOACK"),
+            Method::Policy => _ = command.arg("CLAIM").arg(NEVER_IDLE_MS),
+            Method::Claim => {
+                command.arg("CLAIM").arg(milliseconds(settings.claim_min_idle));
+            }
+            Method::AutoClaim | Method::PendingAndClaim => {}
+        }
+        command.arg("STREAMS");
+        for origin in &self.origins {
+            command.arg(&origin.stream);
+        }
+        for _ in 0..streams {
+            command.arg(">");
+        }
+        command
+    }
+
+    /// Puts an entry that was delivered to us into the queue.
+    async fn take(
+        &self,
+        reading: &Reading,
+        stream: usize,
+        entry: Entry,
+        deliveries_before: u64,
+        asked: Instant,
+    ) -> Result<(), Error> {
+        let Some(payload) = entry.fields else {
+            // It was deleted: nothing can be done but to forget it.
+            return self.forget(stream, entry.id).await;
+        };
+        let key = (stream, entry.id);
+        if !self.in_hand.take(key, asked) {
+            return Ok(());
+        }
+        add(&self.counters.taken, 1);
+        let origin = Arc::clone(&self.origins[stream]);
+        let deliveries = deliveries_before + 1;
+        let message = Message { origin, id: entry.id, payload, deliveries };
+        let is_over = deliveries > u64::from(self.settings.max_retries);
+        if is_over && self.method != Method::Policy {
+            return self.bury_at_last(key, &message).await;
+        }
+        let place = self.place().await;
+        // Nobody listens any more: it is pending, and comes back.
+        _ = reading.queue.send(Taken { stream, message, place });
+        Ok(())
+    }
+
+    /// A place for what was taken already. There may be more of that than places for a moment: then
+    /// reading waits. `None`: the worker ends.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            biased;
+            place = Arc::clone(&self.room).acquire_owned() => place.ok(),
+            () = self.stop.cancelled() => None,
+        }
+    }
+
+    async fn forget(&self, stream: usize, id: EntryId) -> Result<(), Error> {
+        let mut command = cmd("XACK");
+        let origin = &self.origins[stream];
+        command.arg(&[&*origin.stream, &*origin.group]).arg(id.to_string());
+        self.millstream.run(&command).await.map(drop)
+    }
+
+    /// Takes what is pending for us and not in hand: of an earlier run, or lost on its way.
+    async fn recover(&self, reading: &Reading, stream: usize) -> Result<(), Error> {
+        let origin = &self.origins[stream];
+        let mut from = "-".to_owned();
+        loop {
+            let Some(room) = self.free_places().await else { return Ok(()) };
+            let mut pending = cmd("XPENDING");
+            pending.arg(&[&*origin.stream, &*origin.group, &*from, "+"]);
+            pending.arg(self.settings.count).arg(&*origin.consumer);
+            let rows = self.pending_rows(&pending).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            from = format!("({}", last.id);
+            let is_ours = |row: &&PendingRow| !self.in_hand.has((stream, row.id));
+            let mut ours: Vec<&PendingRow> = rows.iter().filter(is_ours).collect();
+            if self.method == Method::Policy {
+                // The server buries what was delivered too often.
+                ours.retain(|row| row.deliveries < u64::from(self.settings.max_retries));
+            }
+            for some in ours.chunks(room) {
+                self.claim(reading, stream, some, Duration::ZERO).await?;
+            }
+        }
+    }
+
+    /// Takes over some of what nobody was heard of for long; returns whether there may be more.
+    async fn look(&self, reading: &mut Reading, stream: usize) -> Result<bool, Error> {
+        let Some(room) = self.free_places().await else { return Ok(false) };
+        let origin = &self.origins[stream];
+        let min_idle_ms = milliseconds(self.settings.claim_min_idle);
+        let asked = Instant::now();
+        if self.method == Method::PendingAndClaim {
+            let mut pending = cmd("XPENDING");
+            pending.arg(&[&*origin.stream, &*origin.group, "IDLE"]).arg(min_idle_ms);
+            pending.arg(&["-", "+"]).arg(room);
+            let rows = self.pending_rows(&pending).await?;
+            let all: Vec<&PendingRow> = rows.iter().collect();
+            self.claim(reading, stream, &all, self.settings.claim_min_idle).await?;
+            return Ok(rows.len() == room);
+        }
+        let mut command = cmd("XAUTOCLAIM");
+        command.arg(&[&*origin.stream, &*origin.group, &*origin.consumer]).arg(min_idle_ms);
+        command.arg(reading.cursors[stream].to_string()).arg("COUNT").arg(room);
+        let answer = self.millstream.run(&command).await?;
+        let (cursor, entries) =
+            reply::auto_claim(answer).map_err(NotUnderstood::of("XAUTOCLAIM"))?;
+        reading.cursors[stream] = cursor;
+        if let (Some(first), Some(last)) = (entries.first(), entries.last()) {
+            // The answer does not say how often these were delivered.
+            let mut pending = cmd("XPENDING");
+            pending.arg(&[&*origin.stream, &*origin.group]);
+            pending.arg(first.id.to_string()).arg(last.id.to_string());
+            // Ours between them that are in hand count, too.
+            pending.arg(entries.len() + self.settings.room()).arg(&*origin.consumer);
+            let rows = self.pending_rows(&pending).await?;
+            for entry in entries {
+                let row = rows.iter().find(|row| row.id == entry.id);
+                let before = row.map_or(1, |row| row.deliveries.saturating_sub(1));
+                self.take(reading, stream, entry, before, asked).await?;
+            }
+        }
+        Ok(cursor != EntryId::ZERO)
+    }
+
+    async fn claim(
+        &self,
+        reading: &Reading,
+        stream: usize,
+        rows: &[&PendingRow],
+        min_idle: Duration,
+    ) -> Result<(), Error> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let asked = Instant::now();
+        let mut command = self.claim_command(stream, min_idle);
+        for row in rows {
+            command.arg(row.id.to_string());
+        }
+        let answer = self.millstream.run(&command).await?;
+        let entries = reply::entries(answer).map_err(NotUnderstood::of("XCLAIM"))?;
+        for entry in entries {
+            let row = rows.iter().find(|row| row.id == entry.id);
+            let before = row.map_or(1, |row| row.deliveries);
+            self.take(reading, stream, entry, before, asked).await?;
+        }
+        Ok(())
+    }
+
+    fn claim_command(&self, stream: usize, min_idle: Duration) -> Cmd {
+        let origin = &self.origins[stream];
+        let mut command = cmd("XCLAIM");
+        command.arg(&[&*origin.stream, &*origin.group, &*origin.consumer]);
+        command.arg(milliseconds(min_idle));
+        command
+    }
+
+    async fn pending_rows(&self, command: &Cmd) -> Result<Vec<PendingRow>, Error> {
+        let answer = self.millstream.run(command).await?;
+        reply::pending_rows(answer).map_err(NotUnderstood::of("XPENDING"))
+    }
+
+    /// Has a message that failed delivered once more, if it is still ours. Tries on while the
+    /// server is away.
+    pub(super) async fn take_again(&self, key: MessageKey, message: &Message) -> Option<Message> {
+        for failures in 1.. {
+            let asked = Instant::now();
+            let mut command = self.claim_command(key.0, known_idle(self.in_hand.age(key)));
+            command.arg(key.1.to_string());
+            let answer = self.millstream.run(&command).await;
+            match answer.and_then(|it| reply::entries(it).map_err(NotUnderstood::of("XCLAIM"))) {
+                Ok(entries) => {
+                    let payload = entries.into_iter().next().and_then(|entry| entry.fields)?;
+                    self.in_hand.renew(key, asked);
+                    let (origin, id) = (Arc::clone(&message.origin), message.id);
+                    let deliveries = message.deliveries + 1;
+                    return Some(Message { origin, id, payload, deliveries });
+                }
+                Err(Error::NoGroup(_)) => return None,
+                Err(error) => tracing::warn!("cannot try again yet: {error}"),
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return None,
+                () = sleep(RECONNECT.after_at_random(failures)) => {}
+            }
+        }
+        None
+    }
+
+    /// Asks for a longer lease; returns for which.
+    pub(super) async fn extend(
+        &self,
+        stream: usize,
+        ids: &[EntryId],
+        youngest: Duration,
+    ) -> Result<Vec<EntryId>, Error> {
+        let is_fenced = self.method == Method::Policy;
+        // Where the server does not look whose it is: what somebody else took over in between was
+        // not idle for as long as we think.
+        let min_idle = if is_fenced { Duration::ZERO } else { known_idle(youngest) };
+        let mut command = self.claim_command(stream, min_idle);
+        for id in ids {
+            command.arg(id.to_string());
+        }
+        command.arg("JUSTID");
+        if is_fenced {
+            command.arg("FENCE");
+        }
+        let answer = self.millstream.run(&command).await?;
+        reply::ids(answer).map_err(NotUnderstood::of("XCLAIM"))
+    }
+
+    /// Makes groups that are gone, where the server lost its data: so that nothing is passed over
+    /// that may not have been handled.
+    async fn make_groups(&self, reading: &Reading) -> Result<(), Error> {
+        for (stream, origin) in self.origins.iter().enumerate() {
+            let first = self.in_hand.first(stream).map(EntryId::before);
+            let settled = first.or(reading.newest[stream]);
+            let start = settled.map_or(self.settings.start, GroupStart::After);
+            let manager = ConsumerGroupManager::new(&self.millstream, origin.stream.as_str());
+            if manager.create(&origin.group, start).await? {
+                tracing::warn!(
+                    stream = origin.stream,
+                    group = origin.group,
+                    "the group was gone; made again to go on after {}",
+                    start.to_word()
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What we heard of so long ago is idle for at least this, if it is still ours.
+fn known_idle(age: Duration) -> Duration {
+    age.saturating_sub((age / 4).min(SLACK_MAX))
+}

@@ -1,0 +1,236 @@
+//! Messages that failed too often: written to a stream of their own, looked at, given back,
+//! deleted.
+//!
+//! A letter has the fields that Millstream's own letters have (`docs/delivery.md`), whoever wrote
+//! it. Letters are written and taken away in one step with what else that means, so that there is
+//! exactly one of message and letter after any crash.
+
+mod json;
+
+use std::time::{Duration, SystemTime};
+
+use redis::{Cmd, Value, cmd, pipe};
+
+use crate::message::Fields;
+use crate::reply::{Entry, NotUnderstood};
+use crate::{EntryId, Error, Message, Millstream, reply};
+
+/// Buries what this consumer still has: the letter first, since a script that fails does not take
+/// back what it did before.
+const BURY: &str = "\
+if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1, ARGV[3]) == 0 then return 0 end
+local letter = redis.call('XADD', KEYS[2], '*', unpack(ARGV, 4))
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+return letter";
+
+/// Gives an entry back to its group: pending, with nothing counted, and idle for longer than
+/// anybody waits; where it is gone, as a new entry.
+const REQUEUE: &str = "\
+if #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]) == 0 then return 0 end
+local letter = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
+local is_there = #redis.call('XRANGE', KEYS[2], ARGV[2], ARGV[2]) == 1
+if is_there then
+  redis.call('XCLAIM', KEYS[2], ARGV[3], ARGV[4], 0, ARGV[2], 'IDLE', ARGV[5], 'RETRYCOUNT', 0, \
+'FORCE', 'JUSTID')
+else
+  redis.call('XADD', KEYS[2], '*', unpack(ARGV, 6))
+end
+redis.call('XDEL', KEYS[1], ARGV[1])
+return is_there and 1 or 2";
+
+/// Who has what was given back until somebody claims it.
+const REQUEUED: &str = "requeued";
+/// Longer than any worker waits, and no overflow of the server's clock.
+const LONG_IDLE_MS: u64 = 365 * 24 * 3_600_000;
+
+/// Why a message became a letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    MaxDeliveries,
+    Fatal,
+}
+
+impl Reason {
+    fn word(self) -> &'static str {
+        match self {
+            Self::MaxDeliveries => "max-deliveries",
+            Self::Fatal => "fatal",
+        }
+    }
+}
+
+/// A message that failed too often, as its letter tells.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DeadLetter {
+    /// Which letter.
+    pub id: EntryId,
+    /// The entry that it was.
+    pub original_id: EntryId,
+    /// Its fields.
+    pub payload: Fields,
+    /// The stream and the group that it comes from.
+    pub stream: String,
+    /// See `stream`.
+    pub group: String,
+    /// Who had it last.
+    pub consumer: String,
+    /// How often it was delivered.
+    pub deliveries: u64,
+    /// `max-deliveries`, or `fatal`: no other try would have helped.
+    pub reason: String,
+    /// What its handler said last; empty: nothing.
+    pub error: String,
+    /// When it was buried.
+    pub failed_at: SystemTime,
+}
+
+/// The dead letters in a stream.
+#[derive(Clone, Debug)]
+pub struct DeadLetters {
+    millstream: Millstream,
+    stream: String,
+}
+
+/// Writes a letter and acknowledges the message; false: the message is not this consumer's any
+/// more, and nothing was done.
+pub(crate) async fn bury(
+    millstream: &Millstream,
+    letters: &str,
+    message: &Message,
+    reason: Reason,
+    error: &str,
+) -> Result<bool, Error> {
+    let id = message.id.to_string();
+    let failed_at = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    let fields: [(&str, Vec<u8>); 9] = [
+        ("original_id", id.clone().into()),
+        ("original_data", json::encode(&message.payload).into()),
+        ("failed_at", format!("{:.3}", failed_at.as_secs_f64()).into()),
+        ("consumer", message.consumer().into()),
+        ("stream", message.stream().into()),
+        ("group", message.group().into()),
+        ("delivery_count", message.deliveries.to_string().into()),
+        ("reason", reason.word().into()),
+        ("error", error.into()),
+    ];
+    if millstream.abilities().has_scripts {
+        let mut script = cmd("EVAL");
+        script.arg(BURY).arg(2).arg(message.stream()).arg(letters);
+        script.arg(message.group()).arg(&id).arg(message.consumer());
+        fields.iter().for_each(|(name, value)| _ = script.arg(*name).arg(value));
+        return Ok(millstream.run(&script).await? != Value::Int(0));
+    }
+    let mut add = cmd("XADD");
+    add.arg(letters).arg("*");
+    fields.iter().for_each(|(name, value)| _ = add.arg(*name).arg(value));
+    let acknowledge = cmd("XACK").arg(&[message.stream(), message.group(), &id]).to_owned();
+    let mut both = pipe();
+    both.atomic().add_command(add).add_command(acknowledge);
+    millstream.backend().run_all(&both).await.map(|_| true)
+}
+
+impl DeadLetters {
+    /// The letters in this stream; those of a stream `orders` are in `orders:dlq`, if nothing else
+    /// was said.
+    #[must_use]
+    pub fn new(millstream: &Millstream, stream: impl Into<String>) -> Self {
+        Self { millstream: millstream.clone(), stream: stream.into() }
+    }
+
+    /// Letters after that one (`None`: from the first on), at most so many, oldest first. Entries
+    /// that are no letters are passed over.
+    ///
+    /// # Errors
+    /// Those of the server: `WRONGTYPE` if the key is no stream.
+    pub async fn list(
+        &self,
+        after: Option<EntryId>,
+        count: usize,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        let mut letters = Vec::new();
+        let mut from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+        while letters.len() < count {
+            let wanted = count - letters.len();
+            let mut command = cmd("XRANGE");
+            command.arg(&[&*self.stream, &*from, "+"]).arg("COUNT").arg(wanted);
+            let answer = self.millstream.run(&command).await?;
+            let entries = reply::entries(answer).map_err(NotUnderstood::of("XRANGE"))?;
+            let Some(last) = entries.last() else { break };
+            from = format!("({}", last.id);
+            let is_all = entries.len() < wanted;
+            letters.extend(entries.into_iter().filter_map(parse));
+            if is_all {
+                break;
+            }
+        }
+        Ok(letters)
+    }
+
+    /// Gives a message back to the group that gave it up, with nothing counted, and takes the
+    /// letter away, in one step. Where its entry is gone from the stream it is added anew, for all
+    /// groups. Returns false if there is no such letter any more.
+    ///
+    /// # Errors
+    /// [`Error::NoGroup`], [`Error::Unsupported`], and those of the server; nothing was done then.
+    pub async fn requeue(&self, letter: &DeadLetter) -> Result<bool, Error> {
+        let abilities = self.millstream.abilities();
+        let id = letter.id.to_string();
+        if abilities.has_policies {
+            let command = self.letter_command("REQUEUE", &id);
+            return self.first_count(&command).await.map(|count| count > 0);
+        }
+        self.millstream.need(abilities.has_scripts, "scripts, which giving letters back needs")?;
+        let mut script = cmd("EVAL");
+        script.arg(REQUEUE).arg(2).arg(&self.stream).arg(&letter.stream);
+        script.arg(&id).arg(letter.original_id.to_string());
+        script.arg(&letter.group).arg(REQUEUED).arg(LONG_IDLE_MS);
+        letter.payload.iter().for_each(|(name, value)| _ = script.arg(name).arg(value));
+        Ok(self.millstream.run(&script).await? != Value::Int(0))
+    }
+
+    /// Deletes letters. Returns how many there were.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn purge(&self, ids: &[EntryId]) -> Result<u64, Error> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let mut command = cmd("XDEL");
+        command.arg(&self.stream);
+        ids.iter().for_each(|id| _ = command.arg(id.to_string()));
+        let answer = self.millstream.run(&command).await?;
+        reply::count(&answer).map_err(NotUnderstood::of("XDEL"))
+    }
+
+    fn letter_command(&self, action: &str, id: &str) -> Cmd {
+        cmd("XDLQ").arg(&[action, &self.stream, "IDS", "1", id]).to_owned()
+    }
+
+    async fn first_count(&self, command: &Cmd) -> Result<u64, Error> {
+        let answer = self.millstream.run(command).await?;
+        let counts = reply::array(answer).map_err(NotUnderstood::of("XDLQ"))?;
+        let first = counts.first().ok_or(Error::Answer("XDLQ"))?;
+        reply::count(first).map_err(NotUnderstood::of("XDLQ"))
+    }
+}
+
+/// `None`: the entry is no letter.
+fn parse(entry: Entry) -> Option<DeadLetter> {
+    let fields = entry.fields?;
+    let text = |name: &str| fields.text(name).unwrap_or_default().to_owned();
+    let seconds = text("failed_at").parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
+    Some(DeadLetter {
+        id: entry.id,
+        original_id: fields.text("original_id")?.parse().ok()?,
+        payload: json::decode(fields.get("original_data")?)?,
+        stream: text("stream"),
+        group: text("group"),
+        consumer: text("consumer"),
+        deliveries: text("delivery_count").parse().unwrap_or(0),
+        reason: text("reason"),
+        error: text("error"),
+        failed_at: SystemTime::UNIX_EPOCH + seconds.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,87 @@
+//! What can go wrong between a program and its server.
+
+use std::fmt;
+
+/// Why something was not done. Nothing is half done, except where the server went away while it
+/// worked ([`Error::Connection`]): then it may have been done.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The program asked for what makes no sense; it says what.
+    Configuration(String),
+    /// The server cannot do what was asked for.
+    Unsupported {
+        /// What was asked for.
+        what: &'static str,
+        /// What the server calls itself.
+        server: String,
+    },
+    /// The server cannot be reached, went away, or did not answer in time.
+    Connection(Box<dyn std::error::Error + Send + Sync>),
+    /// There is no such stream or group.
+    NoGroup(String),
+    /// The server refused, in these words.
+    Refused {
+        /// The first word of the answer, like `WRONGTYPE`.
+        code: String,
+        /// The rest.
+        text: String,
+    },
+    /// The answer is none that this command has.
+    Answer(&'static str),
+}
+
+impl Error {
+    /// Whether another try may succeed without anybody changing anything.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Connection(_) => true,
+            Self::Refused { code, .. } => {
+                matches!(&**code, "LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN")
+            }
+            _ => false,
+        }
+    }
+
+    pub(crate) fn is_busy_group(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "BUSYGROUP")
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration(what) => f.write_str(what),
+            Self::Unsupported { what, server } => write!(f, "{server} has no {what}"),
+            Self::Connection(source) => write!(f, "the server cannot be reached: {source}"),
+            Self::NoGroup(text) => f.write_str(text),
+            Self::Refused { code, text } => write!(f, "the server says: {code} {text}"),
+            Self::Answer(command) => {
+                write!(f, "the server's answer to {command} is not understood")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Connection(source) => Some(&**source),
+            _ => None,
+        }
+    }
+}
+
+impl From<redis::RedisError> for Error {
+    fn from(error: redis::RedisError) -> Self {
+        match error.code() {
+            Some("NOGROUP") => Self::NoGroup(error.detail().unwrap_or_default().to_owned()),
+            Some(code) => Self::Refused {
+                code: code.to_owned(),
+                text: error.detail().unwrap_or_default().to_owned(),
+            },
+            None => Self::Connection(Box::new(error)),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Workers on streams with consumer groups: on Millstream, Redis or Valkey.
+//!
+//! [`Millstream::connect`] gives the handle that everything else is made of:
+//!
+//! - [`StreamConsumer`] takes entries of a group, gives each to your handler, and settles it:
+//!   acknowledged, tried again after a while, or moved to the dead letters.
+//! - [`ConsumerGroupManager`] makes, moves and removes groups and their consumers.
+//! - [`ConsumerGroupMonitor`] says what is pending, what is stuck, and how far behind a group is.
+//!
+//! ```no_run
+//! use millstream::{HandlerError, Message, Millstream, StreamConsumer};
+//!
+//! # async fn work() -> Result<(), millstream::Error> {
+//! let millstream = Millstream::connect("redis://127.0.0.1:6379").await?;
+//! let consumer = StreamConsumer::builder(&millstream, "orders", "billing").build().await?;
+//! consumer
+//!     .run(|order: Message| async move {
+//!         println!("{}: {:?}", order.id(), order.text("customer"));
+//!         Ok::<(), HandlerError>(())
+//!     })
+//!     .await
+//! # }
+//! ```
+//!
+//! Every entry is handled at least once: it is acknowledged only after its handler said that it is
+//! done, so a crash at any point means another delivery. Handlers must bear being run twice.
+//!
+//! The toolkit finds out once what the server can do and uses the best of it: a group policy of
+//! Millstream (the server hands out again, delays and buries by itself), `XREADGROUP CLAIM` of
+//! Redis 8.4, else `XAUTOCLAIM`, else `XPENDING` with `XCLAIM`. What a handler sees is the same.
+//!
+//! Must not know how any server stores anything. Tests: `tests/it`, one suite for all servers.
+
+mod abilities;
+mod backend;
+mod backoff;
+mod consumer;
+mod dead_letters;
+mod entry_id;
+mod error;
+mod group_start;
+mod manager;
+mod message;
+mod millstream;
+mod monitor;
+mod reply;
+
+pub use abilities::Abilities;
+pub use backoff::Backoff;
+pub use consumer::{ConsumerBuilder, ConsumerHealth, HandlerError, HealthReport, StreamConsumer};
+pub use dead_letters::{DeadLetter, DeadLetters};
+pub use entry_id::{EntryId, ParseEntryIdError};
+pub use error::Error;
+pub use group_start::GroupStart;
+pub use manager::{ConsumerGroupManager, ConsumerInfo, GroupInfo};
+pub use message::{Fields, Message};
+pub use millstream::Millstream;
+pub use monitor::{ConsumerGroupMonitor, GroupStatistics, PendingSummary, StuckMessage};

@@ -1,0 +1,217 @@
+//! Groups of a stream: made, moved, looked at, removed.
+
+use std::time::Duration;
+
+use redis::{Cmd, cmd};
+
+use crate::reply::{Facts, NotUnderstood};
+use crate::{EntryId, Error, GroupStart, Millstream, reply};
+
+/// Entries of a deleted consumer that are handed on at once.
+const HANDED_ON_AT_ONCE: usize = 100;
+
+/// Manages the consumer groups of one stream.
+#[derive(Clone, Debug)]
+pub struct ConsumerGroupManager {
+    millstream: Millstream,
+    stream: String,
+}
+
+/// A group, as the server shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GroupInfo {
+    /// Its name.
+    pub name: String,
+    /// Consumers that it knows.
+    pub consumers: u64,
+    /// Entries that were delivered and not acknowledged.
+    pub pending: u64,
+    /// The last entry that was handed out.
+    pub last_delivered: EntryId,
+    /// Entries that were not handed out yet; `None`: the server cannot tell (after deletions in
+    /// the middle of the stream).
+    pub lag: Option<u64>,
+}
+
+/// A consumer of a group, as the server shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConsumerInfo {
+    /// Its name.
+    pub name: String,
+    /// Entries that it has and has not acknowledged.
+    pub pending: u64,
+    /// Since it was last heard of.
+    pub idle: Duration,
+    /// Since it last got something, where the server tells (Redis 7.2); `None` too if it never did.
+    pub inactive: Option<Duration>,
+}
+
+impl ConsumerGroupManager {
+    /// For a stream, which need not be there yet.
+    #[must_use]
+    pub fn new(millstream: &Millstream, stream: impl Into<String>) -> Self {
+        Self { millstream: millstream.clone(), stream: stream.into() }
+    }
+
+    /// Key of the stream.
+    #[must_use]
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// Makes a group, and the stream if it is not there. Returns whether the group is new: one
+    /// that is there stays as it is.
+    ///
+    /// # Errors
+    /// Those of the server: `WRONGTYPE` if the key is no stream.
+    pub async fn create(&self, group: &str, start: GroupStart) -> Result<bool, Error> {
+        self.create_with(group, start, true).await
+    }
+
+    /// The same, and without `makes_stream` an error if the stream is not there.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn create_with(
+        &self,
+        group: &str,
+        start: GroupStart,
+        makes_stream: bool,
+    ) -> Result<bool, Error> {
+        let mut command = self.group_command("CREATE", group);
+        command.arg(start.to_word());
+        if makes_stream {
+            command.arg("MKSTREAM");
+        }
+        match self.millstream.run(&command).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_busy_group() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a group with its consumers and everything that they have not acknowledged. Returns
+    /// whether it was there.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn destroy(&self, group: &str) -> Result<bool, Error> {
+        let answer = self.millstream.run(&self.group_command("DESTROY", group)).await?;
+        Ok(reply::integer(&answer).map_err(NotUnderstood::of("XGROUP DESTROY"))? > 0)
+    }
+
+    /// Moves a group: what comes after that entry is handed out next, again if need be. What is
+    /// pending stays so.
+    ///
+    /// # Errors
+    /// [`Error::NoGroup`], and those of the server.
+    pub async fn set_id(&self, group: &str, start: GroupStart) -> Result<(), Error> {
+        let mut command = self.group_command("SETID", group);
+        command.arg(start.to_word());
+        self.millstream.run(&command).await.map(drop)
+    }
+
+    /// Removes a consumer. What it has and has not acknowledged is handed to `heir` first, who
+    /// finds it in its history at its next start, or loses it to whoever claims what is idle.
+    /// Returns how many entries those were.
+    ///
+    /// On Millstream a managed group keeps them by itself, and anybody gets them: the heir has
+    /// nothing to do. Elsewhere they are claimed before; should the consumer take more between the
+    /// last claim and its removal, those are lost, so stop it first.
+    ///
+    /// # Errors
+    /// [`Error::NoGroup`], and those of the server. [`Error::Configuration`]: it is its own heir.
+    pub async fn delete_consumer(
+        &self,
+        group: &str,
+        consumer: &str,
+        heir: &str,
+    ) -> Result<u64, Error> {
+        if consumer == heir {
+            let text = format!("consumer {consumer} cannot inherit from itself");
+            return Err(Error::Configuration(text));
+        }
+        let mut handed_on = 0;
+        loop {
+            let mut pending = cmd("XPENDING");
+            pending.arg(&[&*self.stream, group, "-", "+"]).arg(HANDED_ON_AT_ONCE).arg(consumer);
+            let rows = reply::pending_rows(self.millstream.run(&pending).await?)
+                .map_err(NotUnderstood::of("XPENDING"))?;
+            if rows.is_empty() {
+                break;
+            }
+            let mut claim = cmd("XCLAIM");
+            claim.arg(&[&*self.stream, group, heir, "0"]);
+            for row in &rows {
+                claim.arg(row.id.to_string());
+            }
+            // Neither a delivery nor a reason to wait longer: the idle time goes on.
+            let idle_ms = rows.iter().map(|row| row.idle_ms).max().unwrap_or(0);
+            claim.arg("IDLE").arg(idle_ms).arg("JUSTID");
+            self.millstream.run(&claim).await?;
+            handed_on += rows.len() as u64;
+        }
+        self.drop_consumer(group, consumer).await?;
+        Ok(handed_on)
+    }
+
+    /// Removes a consumer **with what it has not acknowledged**, as `XGROUP DELCONSUMER` does: on
+    /// Redis and Valkey nobody gets that any more. Returns how many entries those were.
+    ///
+    /// # Errors
+    /// [`Error::NoGroup`], and those of the server.
+    pub async fn drop_consumer(&self, group: &str, consumer: &str) -> Result<u64, Error> {
+        let mut command = self.group_command("DELCONSUMER", group);
+        command.arg(consumer);
+        let answer = self.millstream.run(&command).await?;
+        reply::count(&answer).map_err(NotUnderstood::of("XGROUP DELCONSUMER"))
+    }
+
+    /// All groups of the stream, by name.
+    ///
+    /// # Errors
+    /// Those of the server: `ERR no such key` if there is no stream.
+    pub async fn groups(&self) -> Result<Vec<GroupInfo>, Error> {
+        let answer = self.millstream.run(cmd("XINFO").arg("GROUPS").arg(&self.stream)).await?;
+        let parse = |facts: Facts| {
+            Ok(GroupInfo {
+                name: facts.text("name")?,
+                consumers: facts.count("consumers")?,
+                pending: facts.count("pending")?,
+                last_delivered: facts.id("last-delivered-id")?,
+                lag: facts.count_if_there("lag"),
+            })
+        };
+        let all = Facts::list(answer).and_then(|all| all.into_iter().map(parse).collect());
+        let mut groups: Vec<GroupInfo> = all.map_err(NotUnderstood::of("XINFO GROUPS"))?;
+        groups.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(groups)
+    }
+
+    /// All consumers of a group, by name.
+    ///
+    /// # Errors
+    /// [`Error::NoGroup`], and those of the server.
+    pub async fn consumers(&self, group: &str) -> Result<Vec<ConsumerInfo>, Error> {
+        let command = cmd("XINFO").arg(&["CONSUMERS", &self.stream, group]).to_owned();
+        let answer = self.millstream.run(&command).await?;
+        let parse = |facts: Facts| {
+            Ok(ConsumerInfo {
+                name: facts.text("name")?,
+                pending: facts.count("pending")?,
+                idle: Duration::from_millis(facts.count("idle")?),
+                inactive: facts.count_if_there("inactive").map(Duration::from_millis),
+            })
+        };
+        let all = Facts::list(answer).and_then(|all| all.into_iter().map(parse).collect());
+        let mut consumers: Vec<ConsumerInfo> = all.map_err(NotUnderstood::of("XINFO CONSUMERS"))?;
+        consumers.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(consumers)
+    }
+
+    fn group_command(&self, action: &str, group: &str) -> Cmd {
+        cmd("XGROUP").arg(&[action, &self.stream, group]).to_owned()
+    }
+}

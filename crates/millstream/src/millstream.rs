@@ -1,0 +1,69 @@
+//! The handle that consumers, managers and monitors are made of.
+
+use std::sync::Arc;
+
+use redis::{Cmd, cmd};
+
+use crate::backend::{Backend, ServerBackend};
+use crate::message::Fields;
+use crate::{Abilities, EntryId, Error, reply};
+
+/// A place that has streams. Cheap to clone; clones share a connection.
+#[derive(Clone, Debug)]
+pub struct Millstream {
+    backend: Arc<dyn Backend>,
+    abilities: Arc<Abilities>,
+}
+
+impl Millstream {
+    /// Connects to a server by its address, `redis://[user:password@]host:port[/database]`: to
+    /// Millstream, Redis or Valkey. What it can do is found out here, once.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`]: the address is none. [`Error::Connection`]: nobody answers there
+    /// within 10 s. [`Error::Refused`]: wrong password, for one.
+    pub async fn connect(url: &str) -> Result<Self, Error> {
+        let backend = ServerBackend::connect(url).await?;
+        let abilities = Arc::new(Abilities::find_out(&backend).await?);
+        Ok(Self { backend: Arc::new(backend), abilities })
+    }
+
+    /// What the server can do.
+    #[must_use]
+    pub fn abilities(&self) -> &Abilities {
+        &self.abilities
+    }
+
+    /// Adds an entry at the end of a stream, which is made if it is not there. When this returns
+    /// the entry is as safe as the server makes a write before it answers; on Millstream, by
+    /// default, on disk.
+    ///
+    /// # Errors
+    /// Those of the server. After [`Error::Connection`] it may have been added or not. Dropped
+    /// while it waits, the same.
+    pub async fn add(&self, stream: &str, fields: &Fields) -> Result<EntryId, Error> {
+        if fields.is_empty() {
+            return Err(Error::Configuration("an entry has at least one field".to_owned()));
+        }
+        let mut command = cmd("XADD");
+        command.arg(stream).arg("*");
+        for (name, value) in fields.iter() {
+            command.arg(name).arg(value);
+        }
+        let answer = self.backend.run(&command).await?;
+        reply::id(&answer).map_err(reply::NotUnderstood::of("XADD"))
+    }
+
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        &*self.backend
+    }
+
+    pub(crate) async fn run(&self, command: &Cmd) -> Result<redis::Value, Error> {
+        self.backend.run(command).await
+    }
+
+    pub(crate) fn need(&self, is_there: bool, what: &'static str) -> Result<(), Error> {
+        let unsupported = || Error::Unsupported { what, server: self.abilities.server.clone() };
+        if is_there { Ok(()) } else { Err(unsupported()) }
+    }
+}

@@ -1,0 +1,297 @@
+//! Workers: what they take, when they take it again, and what they leave.
+
+use std::time::Duration;
+
+use millstream::{Backoff, Error, Fields, GroupStart, HandlerError, StreamConsumer};
+use tokio::time::{Instant, sleep};
+
+use crate::place::{GROUP, MIN_IDLE, Place, Running, Seen, seen_once, until};
+
+fn failure(text: &str) -> HandlerError {
+    HandlerError::retry(text)
+}
+
+pub(crate) async fn every_message_is_handled_once_in_order(place: Place) {
+    let seen = Seen::default();
+    place.add(0..50).await;
+    let consumer = place.builder("c1").build().await.expect("a consumer");
+    let health = consumer.health();
+    let running = Running::start(consumer, {
+        let (seen, stream) = (seen.clone(), place.stream.clone());
+        move |message| {
+            assert_eq!((message.stream(), message.group()), (&*stream, GROUP));
+            assert_eq!(message.consumer(), "c1");
+            seen.note(&message);
+            async { Ok(()) }
+        }
+    });
+    seen.wait_for(50).await;
+    place.add(50..100).await;
+    seen.wait_for(100).await;
+    place.wait_until_nothing_is_pending().await;
+    running.stop().await;
+    assert_eq!(seen.all(), seen_once(0..100));
+    let report = health.report();
+    assert_eq!((report.taken, report.acknowledged, report.in_hand), (100, 100, 0));
+    assert_eq!((report.failed, report.late, report.dead_lettered), (0, 0, 0));
+}
+
+pub(crate) async fn what_fails_is_tried_again_and_counted(place: Place) {
+    let seen = Seen::default();
+    place.add(0..3).await;
+    let consumer = place.builder("c1").build().await.expect("a consumer");
+    let health = consumer.health();
+    let running = Running::start(consumer, {
+        let seen = seen.clone();
+        move |message| {
+            seen.note(&message);
+            let fails = message.text("n") == Some("1") && message.deliveries() < 3;
+            async move { if fails { Err(failure("not yet")) } else { Ok(()) } }
+        }
+    });
+    seen.wait_for(5).await;
+    place.wait_until_nothing_is_pending().await;
+    running.stop().await;
+    let mut all = seen.all();
+    all.sort();
+    let each = [("0", 1), ("1", 1), ("1", 2), ("1", 3), ("2", 1)];
+    assert_eq!(all, each.map(|(number, deliveries)| (number.to_owned(), deliveries)));
+    let report = health.report();
+    assert_eq!((report.acknowledged, report.failed, report.late), (3, 2, 0));
+}
+
+pub(crate) async fn a_panic_is_a_failure(place: Place) {
+    let seen = Seen::default();
+    place.add(0..2).await;
+    let consumer = place.builder("c1").build().await.expect("a consumer");
+    let health = consumer.health();
+    let running = Running::start(consumer, {
+        let seen = seen.clone();
+        move |message| {
+            seen.note(&message);
+            let panics = message.text("n") == Some("0") && message.deliveries() == 1;
+            async move {
+                assert!(!panics, "a handler panics, as this test wants");
+                Ok(())
+            }
+        }
+    });
+    seen.wait_for(3).await;
+    place.wait_until_nothing_is_pending().await;
+    running.stop().await;
+    let report = health.report();
+    assert_eq!((report.acknowledged, report.failed, report.panicked), (2, 1, 1));
+}
+
+pub(crate) async fn what_a_dead_worker_left_is_taken_over(place: Place) {
+    let seen = Seen::default();
+    let consumer = place.builder("alive").build().await.expect("a consumer");
+    place.add(0..20).await;
+    let read = "XREADGROUP GROUP {g} dead COUNT 20 STREAMS {s} >";
+    let _: redis::Value = place.raw(read).await;
+    place.add(20..25).await;
+    let begun = Instant::now();
+    let running = Running::start(consumer, {
+        let seen = seen.clone();
+        move |message| {
+            seen.note(&message);
+            async { Ok(()) }
+        }
+    });
+    seen.wait_for(5).await;
+    assert_eq!(seen.all(), seen_once(20..25), "what is new need not wait");
+    seen.wait_for(25).await;
+    assert!(begun.elapsed() >= MIN_IDLE - Duration::from_millis(100), "not before its time");
+    place.wait_until_nothing_is_pending().await;
+    running.stop().await;
+    let mut again = seen.all().split_off(5);
+    again.sort_by_key(|(number, _)| number.parse::<u64>().expect("a number"));
+    let twice = (0..20).map(|number| (number.to_string(), 2));
+    assert_eq!(again, twice.collect::<Vec<_>>());
+}
+
+pub(crate) async fn what_was_ours_comes_back_at_the_next_start(place: Place) {
+    let seen = Seen::default();
+    let long = Duration::from_mins(5);
+    let builder = place.builder("c1").claim_min_idle(long).count(7);
+    let consumer = builder.build().await.expect("a consumer");
+    place.add(0..30).await;
+    let read = "XREADGROUP GROUP {g} c1 COUNT 20 STREAMS {s} >";
+    let _: redis::Value = place.raw(read).await;
+    let running = Running::start(consumer, {
+        let seen = seen.clone();
+        move |message| {
+            seen.note(&message);
+            async { Ok(()) }
+        }
+    });
+    seen.wait_for(30).await;
+    place.wait_until_nothing_is_pending().await;
+    running.stop().await;
+    let twice = (0..20).map(|number| (number.to_string(), 2));
+    assert_eq!(seen.all(), twice.chain(seen_once(20..30)).collect::<Vec<_>>());
+}
+
+pub(crate) async fn a_long_handler_keeps_its_message(place: Place) {
+    let seen = Seen::default();
+    place.add(0..2).await;
+    let handler = |seen: &Seen| {
+        let seen = seen.clone();
+        move |message| {
+            seen.note(&message);
+            async move {
+                sleep(MIN_IDLE * 3).await;
+                Ok(())
+            }
+        }
+    };
+    let first = place.builder("c1").build().await.expect("a consumer");
+    let health = first.health();
+    let first = Running::start(first, handler(&seen));
+    seen.wait_for(1).await;
+    let second = place.builder("c2").build().await.expect("a consumer");
+    let second = Running::start(second, handler(&seen));
+    place.wait_until_nothing_is_pending().await;
+    first.stop().await;
+    second.stop().await;
+    assert_eq!(seen.all(), seen_once(0..2));
+    assert_eq!(health.report().late, 0);
+}
+
+pub(crate) async fn what_was_not_begun_is_given_back_at_the_end(place: Place) {
+    let (seen, other) = (Seen::default(), Seen::default());
+    let long = Duration::from_mins(5);
+    place.add(0..10).await;
+    let consumer = place.builder("c1").claim_min_idle(long).build().await.expect("a consumer");
+    let health = consumer.health();
+    let running = Running::start(consumer, {
+        let seen = seen.clone();
+        move |message| {
+            seen.note(&message);
+            async move {
+                sleep(Duration::from_millis(500)).await;
+                Ok(())
+            }
+        }
+    });
+    until("all are taken", async || health.report().taken == 10).await;
+    running.stop().await;
+    let done = seen.all().len();
+    assert!(done < 10, "what is queued is not begun any more");
+    let report = health.report();
+    assert_eq!((report.acknowledged, report.handed_back), (done as u64, 10 - done as u64));
+    assert_eq!(place.pending().await, 10 - done as u64);
+
+    let consumer = place.builder("c2").claim_min_idle(long).build().await.expect("a consumer");
+    let running = Running::start(consumer, {
+        let other = other.clone();
+        move |message| {
+            other.note(&message);
+            async { Ok(()) }
+        }
+    });
+    other.wait_for(10 - done).await;
+    place.wait_until_nothing_is_pending().await;
+    running.stop().await;
+    let numbers = |seen: &Seen| seen.all().into_iter().map(|(number, _)| number);
+    let mut all: Vec<String> = numbers(&seen).chain(numbers(&other)).collect();
+    all.sort();
+    assert_eq!(all, (0..10).map(|number| number.to_string()).collect::<Vec<_>>());
+}
+
+pub(crate) async fn a_group_that_is_gone_is_made_again(place: Place) {
+    let seen = Seen::default();
+    place.add(0..5).await;
+    let consumer = place.builder("c1").build().await.expect("a consumer");
+    let running = Running::start(consumer, {
+        let seen = seen.clone();
+        move |message| {
+            seen.note(&message);
+            async { Ok(()) }
+        }
+    });
+    seen.wait_for(5).await;
+    place.wait_until_nothing_is_pending().await;
+    let _: i64 = place.raw("XGROUP DESTROY {s} {g}").await;
+    place.add(5..10).await;
+    seen.wait_for(10).await;
+    // With the whole stream.
+    let _: i64 = place.raw("DEL {s}").await;
+    until("the group is there", async || place.manager().consumers(GROUP).await.is_ok()).await;
+    running.stop().await;
+    assert_eq!(seen.all(), seen_once(0..10));
+}
+
+pub(crate) async fn several_streams_and_several_handlers_at_once(place: Place) {
+    let seen = Seen::default();
+    let second = format!("{}:second", place.stream);
+    let begun = Instant::now();
+    let consumer = place.builder("c1").and_stream(&second).concurrency(20).count(20);
+    let consumer = consumer.build().await.expect("a consumer");
+    place.add(0..20).await;
+    for number in 20..40 {
+        let fields = Fields::new().with("n", number.to_string());
+        place.millstream.add(&second, &fields).await.expect("add");
+    }
+    let running = Running::start(consumer, {
+        let seen = seen.clone();
+        move |message| {
+            let seen = seen.clone();
+            async move {
+                sleep(Duration::from_millis(200)).await;
+                seen.note(&message);
+                Ok(())
+            }
+        }
+    });
+    seen.wait_for(40).await;
+    assert!(begun.elapsed() < Duration::from_secs(8), "one after the other takes 8 s");
+    place.wait_until_nothing_is_pending().await;
+    running.stop().await;
+    let mut all = seen.all();
+    all.sort_by_key(|(number, _)| number.parse::<u64>().expect("a number"));
+    assert_eq!(all, seen_once(0..40));
+}
+
+pub(crate) async fn without_acknowledgement_nothing_is_pending(place: Place) {
+    let seen = Seen::default();
+    place.add(0..5).await;
+    let consumer = place.builder("c1").no_ack().build().await.expect("a consumer");
+    let running = Running::start(consumer, {
+        let seen = seen.clone();
+        move |message| {
+            seen.note(&message);
+            let fails = message.text("n") == Some("2");
+            async move { if fails { Err(failure("it is lost")) } else { Ok(()) } }
+        }
+    });
+    seen.wait_for(5).await;
+    place.wait_until_nothing_is_pending().await;
+    running.stop().await;
+    assert_eq!(seen.all(), seen_once(0..5));
+}
+
+pub(crate) async fn settings_that_make_no_sense_are_refused(place: Place) {
+    let usual = || place.builder("c1");
+    let jumpy = Backoff { jitter: 2.0, ..Backoff::default() };
+    for builder in [
+        usual().max_retries(0),
+        usual().count(0),
+        usual().count(10_001),
+        usual().concurrency(0),
+        usual().block(Duration::ZERO),
+        usual().claim_min_idle(Duration::from_millis(1)),
+        usual().and_stream(&place.stream),
+        usual().backoff(jumpy),
+    ] {
+        let refused = builder.build().await;
+        assert!(matches!(refused, Err(Error::Configuration(_))), "{refused:?}");
+    }
+    let _: String = place.raw("SET {s} x").await;
+    let refused = usual().start(GroupStart::New).build().await;
+    let is_wrong_type = |code: &str| code == "WRONGTYPE";
+    assert!(matches!(refused, Err(Error::Refused { code, .. }) if is_wrong_type(&code)));
+    let consumer = StreamConsumer::builder(&place.millstream, "settings:other", GROUP);
+    let consumer = consumer.build().await.expect("a consumer");
+    assert!(consumer.name().ends_with("-0"), "{}", consumer.name());
+}

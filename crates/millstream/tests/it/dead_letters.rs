@@ -1,0 +1,103 @@
+//! What failed too often.
+
+use std::time::{Duration, SystemTime};
+
+use millstream::{DeadLetters, Fields, HandlerError};
+
+use crate::place::{GROUP, Place, Running, Seen, until};
+
+async fn length(place: &Place, stream: &str) -> u64 {
+    place.raw(&format!("XLEN {stream}")).await
+}
+
+pub(crate) async fn what_fails_too_often_becomes_a_letter_and_can_be_given_back(place: Place) {
+    let seen = Seen::default();
+    let ids = place.add(0..2).await;
+    let is_mended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let consumer = place.builder("c1").build().await.expect("a consumer");
+    let health = consumer.health();
+    let running = Running::start(consumer, {
+        let (seen, is_mended) = (seen.clone(), is_mended.clone());
+        move |message| {
+            seen.note(&message);
+            let is_mended = is_mended.load(std::sync::atomic::Ordering::Relaxed);
+            let fails = message.text("n") == Some("1") && !is_mended;
+            async move { if fails { Err(HandlerError::retry("no way")) } else { Ok(()) } }
+        }
+    });
+    let letters = DeadLetters::new(&place.millstream, format!("{}:dlq", place.stream));
+    until("there is a letter", async || {
+        letters.list(None, 10).await.is_ok_and(|letters| letters.len() == 1)
+    })
+    .await;
+    place.wait_until_nothing_is_pending().await;
+    let tries = |all: Vec<(String, u64)>| all.into_iter().filter(|(n, _)| n == "1").map(|(_, d)| d);
+    assert_eq!(tries(seen.all()).collect::<Vec<_>>(), [1, 2, 3]);
+    let found = letters.list(None, 10).await.expect("letters");
+    let letter = &found[0];
+    assert_eq!((letter.original_id, letter.deliveries), (ids[1], 3));
+    assert_eq!(letter.payload, Fields::new().with("n", "1"));
+    assert_eq!((&*letter.stream, &*letter.group), (&*place.stream, GROUP));
+    assert_eq!((&*letter.reason, &*letter.error), ("max-deliveries", "no way"));
+    assert_eq!(letter.consumer, "c1");
+    let age = SystemTime::now().duration_since(letter.failed_at).unwrap_or_default();
+    assert!(age < Duration::from_mins(1), "{age:?}");
+    assert_eq!(health.report().dead_lettered, 1);
+
+    is_mended.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(letters.requeue(letter).await.expect("gives it back"));
+    assert!(!letters.requeue(letter).await.expect("it was given back"));
+    until("it is handled", async || tries(seen.all()).count() == 4).await;
+    place.wait_until_nothing_is_pending().await;
+    running.stop().await;
+    assert_eq!(tries(seen.all()).next_back(), Some(1), "nothing is counted");
+    assert_eq!(length(&place, "{s}").await, 2, "it is not added anew");
+    assert_eq!(length(&place, "{s}:dlq").await, 0);
+}
+
+pub(crate) async fn what_is_rejected_becomes_a_letter_at_once(place: Place) {
+    let seen = Seen::default();
+    place.add(0..1).await;
+    let elsewhere = format!("{}:elsewhere", place.stream);
+    let consumer = place.builder("c1").dead_letters(&elsewhere).build().await.expect("a consumer");
+    let running = Running::start(consumer, {
+        let seen = seen.clone();
+        move |message| {
+            seen.note(&message);
+            async { Err(HandlerError::reject("it is no order")) }
+        }
+    });
+    let letters = DeadLetters::new(&place.millstream, elsewhere);
+    until("there is a letter", async || {
+        letters.list(None, 10).await.is_ok_and(|letters| letters.len() == 1)
+    })
+    .await;
+    place.wait_until_nothing_is_pending().await;
+    running.stop().await;
+    assert_eq!(seen.all().len(), 1);
+    let letter = letters.list(None, 10).await.expect("letters").remove(0);
+    assert_eq!((&*letter.reason, &*letter.error), ("fatal", "it is no order"));
+    assert_eq!(letter.deliveries, 1);
+    // Its entry is gone by now: it comes as a new one.
+    let _: i64 = place.raw("XTRIM {s} MAXLEN 0").await;
+    assert!(letters.requeue(&letter).await.expect("gives it back"));
+    assert_eq!(length(&place, "{s}").await, 1);
+}
+
+pub(crate) async fn letters_are_listed_in_pieces_and_deleted(place: Place) {
+    place.add(0..9).await;
+    let consumer = place.builder("c1").concurrency(4).build().await.expect("a consumer");
+    let running = Running::start(consumer, |_| async { Err(HandlerError::reject("all of them")) });
+    until("there are letters", async || length(&place, "{s}:dlq").await == 9).await;
+    running.stop().await;
+    let _: String = place.raw("XADD {s}:dlq * no letter").await;
+    let letters = DeadLetters::new(&place.millstream, format!("{}:dlq", place.stream));
+    let first = letters.list(None, 4).await.expect("letters");
+    let rest = letters.list(Some(first[3].id), 100).await.expect("letters");
+    assert_eq!((first.len(), rest.len()), (4, 5));
+    let ids: Vec<_> = first.iter().map(|letter| letter.id).collect();
+    assert_eq!(letters.purge(&ids).await.expect("deletes them"), 4);
+    assert_eq!(letters.purge(&ids).await.expect("they are gone"), 0);
+    assert_eq!(letters.purge(&[]).await.expect("nothing to do"), 0);
+    assert_eq!(length(&place, "{s}:dlq").await, 6);
+}
