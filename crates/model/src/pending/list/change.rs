@@ -56,6 +56,26 @@ impl PendingList {
         None
     }
 
+    /// Adds entries that a consumer gets for the first time: ascending, above all others.
+    pub fn append_delivered(&mut self, owner: ConsumerId, now_ms: u64, mut ids: &[EntryId]) {
+        while let Some((&id, rest)) = ids.split_first() {
+            let (delivered_at_ms, owner) = (now_ms, Some(owner));
+            let of_first =
+                PendingEntry { id, owner, delivered_at_ms, available_at_ms: 0, delivery_count: 1 };
+            self.append_record(of_first);
+            let is_alike = scale_of(&self.timing, self.next_tie).is_without_ids();
+            let tail = self.chunks.back_mut().expect("it has the record");
+            let fits = if is_alike { rest.len().min(CHUNK_MAX - tail.len()) } else { 0 };
+            let (alike, above) = rest.split_at(fits);
+            if fits > 0 {
+                tail.push_alike(alike);
+                self.len += fits;
+                self.next_tie = self.next_tie.wrapping_add(fits as u32);
+            }
+            ids = above;
+        }
+    }
+
     fn append_record(&mut self, entry: PendingEntry) {
         let record = self.record(entry);
         self.push_record(record);
@@ -70,7 +90,7 @@ impl PendingList {
         let scale = scale_of(&self.timing, self.next_tie);
         let times = Times::of(&record, scale);
         let chunk = &mut self.chunks[index];
-        let (bounds_before, was_stale) = (*chunk.bounds(), chunk.is_stale());
+        let was_stale = chunk.is_stale();
         let replaced = chunk.replace(at, (record, times), scale);
         note_stale(&mut self.stale_chunks, was_stale, chunk.is_stale());
         self.counts.add(&record);
@@ -78,8 +98,8 @@ impl PendingList {
         if replaced.is_lower {
             self.note_lower(index, times);
         }
-        if replaced.is_derived {
-            self.note_raised(index, &bounds_before);
+        if let Some(bounds_before) = &replaced.before {
+            self.note_raised(index, bounds_before);
         }
         before
     }
@@ -175,16 +195,16 @@ impl PendingList {
 
     fn remove_at(&mut self, index: usize, at: usize) -> PendingEntry {
         let chunk = &mut self.chunks[index];
-        let (bounds_before, was_stale) = (*chunk.bounds(), chunk.is_stale());
-        let (record, is_derived) = chunk.remove(at, scale_of(&self.timing, self.next_tie));
+        let was_stale = chunk.is_stale();
+        let (record, bounds_before) = chunk.remove(at, scale_of(&self.timing, self.next_tie));
         let len = chunk.len();
         note_stale(&mut self.stale_chunks, was_stale, chunk.is_stale() && len > 0);
         let entry = self.entry(&record);
         self.note_removed(&record);
         if len == 0 {
-            self.drop_chunk(index, &bounds_before);
-        } else if is_derived {
-            self.note_raised(index, &bounds_before);
+            self.drop_chunk(index);
+        } else if let Some(bounds_before) = &bounds_before {
+            self.note_raised(index, bounds_before);
         }
         if len > 0 && len <= CHUNK_MAX / 2 && self.chunks.len() > 1 {
             self.merge_around(index);

@@ -5,15 +5,16 @@ use crate::pending::bounds::Bounds;
 use crate::pending::chunk::CHUNK_MAX;
 
 impl PendingList {
-    pub(super) fn drop_chunk(&mut self, index: usize, bounds: &Bounds) {
+    pub(super) fn drop_chunk(&mut self, index: usize) {
         let chunk = self.chunks.remove(index).expect("the caller has just used it");
+        let bounds = *chunk.bounds();
         self.spare = chunk.into_spare().or(self.spare.take());
         if self.chunks.is_empty() {
             self.bounds = Bounds::NONE;
             self.sections = None;
             self.limit_idle_room();
         } else {
-            self.note_chunk_removed(index, bounds);
+            self.note_chunk_removed(index, &bounds);
         }
     }
 
