@@ -102,7 +102,8 @@ impl State {
     /// Lists what a group has to do, after something of it changed but its policy.
     #[inline]
     pub(crate) fn list_group_work(&mut self, object: ObjectRef, group: GroupId) {
-        if self.stream(object.slot).group(group).policy().is_some() {
+        let is_managed = || self.stream(object.slot).group(group).policy().is_some();
+        if self.may_have_managed && is_managed() {
             self.list_managed_work(object, group);
         }
     }
