@@ -22,19 +22,53 @@ pub(crate) struct Counters {
     pub(crate) last_checkpoint_failed: AtomicBool,
     /// Bytes of blocks in memory only, beyond what the last checkpoint left so.
     pub(crate) unwritten_excess: AtomicU64,
-    /// The longest time that the engine was held for a checkpoint, in nanoseconds.
-    pub(crate) longest_hold_ns: AtomicU64,
-    /// The same in time on a processor: what the work takes where nothing else wants to run.
-    pub(crate) longest_hold_cpu_ns: AtomicU64,
+    /// Of holds for a checkpoint.
+    pub(crate) checkpoint_holds: LongestHold,
+    /// Of holds for what time demands.
+    pub(crate) timer_holds: LongestHold,
 }
 
-/// The core, held for work that is no transaction; how long is counted. The one use of a clock
-/// here: nothing depends on what it says.
-pub(crate) struct CoreGuard<'e> {
-    core: MutexGuard<'e, Core>,
-    counters: &'e Counters,
+/// The longest time that the engine was held for one purpose, in nanoseconds.
+#[derive(Debug, Default)]
+pub(crate) struct LongestHold {
+    ns: AtomicU64,
+    /// The same in time on a processor: what the work takes where nothing else wants to run.
+    cpu_ns: AtomicU64,
+}
+
+impl LongestHold {
+    /// What is to be dropped when the hold ends that has just begun.
+    pub(crate) fn begin(&self) -> Hold<'_> {
+        Hold { longest: self, since: Instant::now(), since_cpu: cpu_time() }
+    }
+
+    /// In microseconds, and in those on a processor.
+    pub(crate) fn microseconds(&self) -> (u64, u64) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed) / 1000;
+        (read(&self.ns), read(&self.cpu_ns))
+    }
+}
+
+/// A hold of the engine whose length is noted. The one use of a clock here: nothing depends on what
+/// it says.
+pub(crate) struct Hold<'e> {
+    longest: &'e LongestHold,
     since: Instant,
     since_cpu: Duration,
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.longest.ns.fetch_max(nanoseconds(self.since.elapsed()), Ordering::Relaxed);
+        let cpu_ns = nanoseconds(cpu_time().saturating_sub(self.since_cpu));
+        self.longest.cpu_ns.fetch_max(cpu_ns, Ordering::Relaxed);
+    }
+}
+
+/// The core, held for a checkpoint.
+pub(crate) struct CoreGuard<'e> {
+    core: MutexGuard<'e, Core>,
+    _hold: Hold<'e>,
 }
 
 /// Processor time of this thread.
@@ -49,7 +83,7 @@ fn nanoseconds(time: Duration) -> u64 {
 
 impl<'e> CoreGuard<'e> {
     pub(crate) fn new(core: MutexGuard<'e, Core>, counters: &'e Counters) -> Self {
-        Self { core, counters, since: Instant::now(), since_cpu: cpu_time() }
+        Self { core, _hold: counters.checkpoint_holds.begin() }
     }
 }
 
@@ -64,14 +98,5 @@ impl Deref for CoreGuard<'_> {
 impl DerefMut for CoreGuard<'_> {
     fn deref_mut(&mut self) -> &mut Core {
         &mut self.core
-    }
-}
-
-impl Drop for CoreGuard<'_> {
-    fn drop(&mut self) {
-        let held_ns = nanoseconds(self.since.elapsed());
-        self.counters.longest_hold_ns.fetch_max(held_ns, Ordering::Relaxed);
-        let cpu_ns = nanoseconds(cpu_time().saturating_sub(self.since_cpu));
-        self.counters.longest_hold_cpu_ns.fetch_max(cpu_ns, Ordering::Relaxed);
     }
 }

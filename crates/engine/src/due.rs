@@ -42,13 +42,19 @@ impl Core {
         let group_work = self.state.group_work.next_at().map(from_steady);
         let aging = self.state.next_aging().map(|(at_ms, _)| from_wall(at_ms));
         let round = self.next_retention_round(steady_ms).map(from_steady);
-        let logged = [expiry, claim, forgetting, group_work, aging, round];
-        let logged = logged.into_iter().flatten().min();
+        let logged = first_of([expiry, claim, forgetting, group_work, aging, round]);
         let logged = logged.filter(|_| !self.is_log_full);
         let schedule = self.state.next_due_stream().map(|(at_ms, _)| from_wall(at_ms));
         let schedule = schedule.map(|at_ms| at_ms.max(self.schedule_pause.until_ms));
-        [logged, schedule, self.waiters.next_deadline()].into_iter().flatten().min()
+        first_of([logged, schedule, self.waiters.next_deadline()])
     }
+}
+
+/// The earliest time. Asked after every command, so without a branch for each; the last
+/// millisecond there is never comes.
+fn first_of<const N: usize>(times: [Option<u64>; N]) -> Option<u64> {
+    let first = times.into_iter().map(|at_ms| at_ms.unwrap_or(u64::MAX)).fold(u64::MAX, u64::min);
+    (first < u64::MAX).then_some(first)
 }
 
 impl Transaction<'_> {

@@ -108,6 +108,9 @@ impl State {
     /// The stream to be looked at first because entries of it are due, and when.
     #[inline]
     pub(crate) fn next_due_stream(&self) -> Option<(u64, ObjectId)> {
+        if self.delaying == 0 {
+            return None;
+        }
         self.stores().iter().filter_map(|store| store.due.first()).min()
     }
 
@@ -125,6 +128,22 @@ impl State {
     pub(crate) fn note_due(&mut self, object: ObjectRef, before: Option<u64>) {
         let after = self.first_due(object);
         self.due_mut(object).change(object.id, before, after);
+        self.note_delaying(object);
+    }
+
+    /// The object may have delayed entries, or not any more.
+    pub(crate) fn note_delaying(&mut self, object: ObjectRef) {
+        let has_none = self.due_mut(object).by_time.is_empty();
+        let bit = 1 << object.slot.store;
+        self.delaying = if has_none { self.delaying & !bit } else { self.delaying | bit };
+    }
+
+    /// Panics when a store with delayed entries is not known as one.
+    pub(crate) fn check_delaying(&self) {
+        for (store, objects) in self.stores().iter().enumerate() {
+            let is_known = self.delaying & 1 << store != 0;
+            assert!(is_known || objects.due.by_time.is_empty(), "store {store} has delayed ones");
+        }
     }
 
     /// Looks at a stream that is due again later.

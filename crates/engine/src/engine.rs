@@ -21,7 +21,7 @@ use crate::cache::Cache;
 use crate::checkpoint::{CheckpointFacts, Checkpointer};
 use crate::commit::Commit;
 use crate::core::{Core, Settings};
-use crate::counters::{CoreGuard, Counters};
+use crate::counters::{CoreGuard, Counters, LongestHold};
 use crate::default_policy::DefaultPolicy;
 use crate::dice::Dice;
 use crate::garbage::Garbage;
@@ -257,13 +257,14 @@ impl Engine {
     /// takes are read with the engine free.
     pub fn run_due(&self, now: Now, budget: usize) -> Due {
         let mut transaction = self.lock(now);
+        let hold = self.timer_holds().begin();
         let mut has_more = transaction.run_due(budget);
         let garbage = transaction.take_garbage();
         let needed = transaction.take_needed();
         if has_more {
             transaction.give_way();
         }
-        drop(transaction);
+        drop((transaction, hold));
         if !needed.is_empty() {
             has_more = self.go_on_after_loading(now, &needed, budget);
         }
@@ -355,6 +356,9 @@ impl Engine {
         let counters = &self.shared.counters;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let files = self.shared.block_files().map(BlockFiles::statistics).unwrap_or_default();
+        let (longest_hold_us, longest_hold_cpu_us) = counters.checkpoint_holds.microseconds();
+        let (longest_timer_hold_us, longest_timer_hold_cpu_us) =
+            counters.timer_holds.microseconds();
         StorageStatistics {
             cache_bytes: read(&self.shared.cache_bytes),
             files,
@@ -366,8 +370,10 @@ impl Engine {
             checkpoint_bytes: read(&counters.checkpoint_bytes),
             last_checkpoint_bytes: read(&counters.last_checkpoint_bytes),
             reserve_bytes: self.shared.reserve().map_or(0, DiskReserve::bytes),
-            longest_hold_us: read(&counters.longest_hold_ns) / 1000,
-            longest_hold_cpu_us: read(&counters.longest_hold_cpu_ns) / 1000,
+            longest_hold_us,
+            longest_hold_cpu_us,
+            longest_timer_hold_us,
+            longest_timer_hold_cpu_us,
         }
     }
 
@@ -380,6 +386,10 @@ impl Engine {
             return 0;
         }
         self.written().since(self.checkpointed()) / self.shared.checkpoint_log_bytes.max(1)
+    }
+
+    pub(crate) fn timer_holds(&self) -> &LongestHold {
+        &self.shared.counters.timer_holds
     }
 
     pub(crate) fn shared(&self) -> &Shared {

@@ -19,11 +19,16 @@ use crate::transaction::Transaction;
 const LETTERS_PER_STEP: usize = 32;
 /// One step moves entries of so many bytes and one more.
 const BYTES_PER_STEP: u64 = 256 << 10;
+/// A letter is a piece of work, or several where it is long.
+const BYTES_PER_PIECE: u64 = 4 << 10;
 /// A dead-letter stream that refused is asked again after so long, and twice that the next time.
 const RETRY_MIN_MS: u64 = 1000;
 const RETRY_MAX_MS: u64 = 60_000;
-/// Consumers looked at in one step.
+/// Consumers deleted in one step.
 const CONSUMERS_PER_STEP: usize = 1000;
+/// Consumers that are looked at, or deleted, in one piece of work.
+const LOOKS_PER_PIECE: usize = 1000;
+const DELETED_PER_PIECE: usize = 8;
 /// Of a group with so many, a consumer may go a millisecond later than its time; a second at most.
 const CONSUMERS_PER_MS_LATE: u64 = 100;
 const CONSUMERS_LATE_MAX_MS: u64 = 1000;
@@ -97,7 +102,8 @@ impl State {
     /// Lists what a group has to do, after something of it changed but its policy.
     #[inline]
     pub(crate) fn list_group_work(&mut self, object: ObjectRef, group: GroupId) {
-        if self.stream(object.slot).group(group).policy().is_some() {
+        let is_managed = || self.stream(object.slot).group(group).policy().is_some();
+        if self.may_have_managed && is_managed() {
             self.list_managed_work(object, group);
         }
     }
@@ -206,9 +212,10 @@ impl State {
 }
 
 impl Transaction<'_> {
-    /// Does what groups have to do by now, in record groups of their own.
+    /// Does what groups have to do by now, in record groups of their own: about so many pieces.
     pub(crate) fn run_group_work(&mut self, budget: usize) {
-        for _ in 0..budget {
+        let mut pieces = 0;
+        while pieces < budget {
             if self.core.is_log_full || !self.needed.is_empty() {
                 return;
             }
@@ -218,18 +225,20 @@ impl Transaction<'_> {
                 let stream = self.state().object(object.slot).data.as_stream();
                 stream.is_some_and(|stream: &Stream| stream.has_group(group))
             });
-            match (found, task) {
+            pieces += match (found, task) {
                 (None, _) => {
                     self.core.state.group_work.set(place, None);
                     self.core.state.group_work.refused.remove(&(id, group));
+                    1
                 }
                 (Some(object), Task::Bury) => self.bury_some(object, group),
                 (Some(object), Task::ExpireConsumers) => self.expire_consumers(object, group),
-            }
+            };
         }
     }
 
-    fn bury_some(&mut self, object: ObjectRef, group: GroupId) {
+    /// Moves some of a group's used-up entries; returns how much work it was.
+    fn bury_some(&mut self, object: ObjectRef, group: GroupId) -> usize {
         let steady_ms = self.steady_ms;
         let stream = self.state().stream(object.slot);
         let due = stream.group(group).pending().used_up_until(steady_ms);
@@ -238,26 +247,28 @@ impl Transaction<'_> {
             // The bound was too low.
             self.core.state.stream_mut(object.slot).settle_used_up(group, steady_ms);
             self.core.state.list_managed_work(object, group);
-            return;
+            return 1;
         }
         // What can never be read again is refused like what nobody takes.
         match self.need_entries(object, ids.iter().copied()) {
             Ok(()) => {}
-            Err(millstream_model::Rejection::BlocksNotLoaded) => return,
+            Err(millstream_model::Rejection::BlocksNotLoaded) => return 1,
             Err(_) => {
                 self.core.state.stream_mut(object.slot).count_refused_letters(group);
                 self.core.state.note_refused(object, group, steady_ms);
-                return;
+                return 1;
             }
         }
         let ids = self.affordable(object, group, &ids);
         if ids.is_empty() {
             self.core.is_log_full = true;
-            return;
+            return 1;
         }
         self.begin();
         self.bury(object, group, ids);
+        let pieces = ids.len().max((self.record_bytes() as u64 / BYTES_PER_PIECE) as usize);
         self.finish();
+        pieces
     }
 
     /// The first of some used-up entries, all in memory, as far as one step moves them and the log
@@ -286,8 +297,8 @@ impl Transaction<'_> {
     }
 
     /// Deletes consumers that have nothing pending, wait for nothing and were not seen for so long
-    /// as the policy says, and notes when to look again.
-    fn expire_consumers(&mut self, object: ObjectRef, group: GroupId) {
+    /// as the policy says, and notes when to look again. Returns how much work it was.
+    fn expire_consumers(&mut self, object: ObjectRef, group: GroupId) -> usize {
         let steady_ms = self.steady_ms;
         let (db, key) = self.state().place_of(object);
         let stream = self.state().stream(object.slot);
@@ -296,7 +307,7 @@ impl Transaction<'_> {
         let waiting = self.core.waiters.consumers_waiting(db, &key, model.name());
         let mut next_ms = steady_ms.saturating_add(ttl_ms);
         let mut gone: Vec<ConsumerId> = Vec::new();
-        let looks = model.consumer_count() as u64;
+        let looks = model.consumer_count();
         for (id, consumer) in model.consumers() {
             // When it was seen is not logged: before the start it may have been later.
             let seen_ms = consumer.seen_ms.max(self.core.opened_at_ms);
@@ -311,6 +322,7 @@ impl Transaction<'_> {
                 gone.push(id);
             }
         }
+        let pieces = 1 + looks / LOOKS_PER_PIECE + gone.len() / DELETED_PER_PIECE;
         if !gone.is_empty() {
             self.begin();
             for consumer in gone {
@@ -322,8 +334,9 @@ impl Transaction<'_> {
         let is_left = stream.group(group).consumer_count() > 0;
         let place = (object.id, group, Task::ExpireConsumers);
         // A look costs the number of consumers: where there are many, it waits for some together.
-        let late_ms = (looks / CONSUMERS_PER_MS_LATE).clamp(1, CONSUMERS_LATE_MAX_MS);
+        let late_ms = (looks as u64 / CONSUMERS_PER_MS_LATE).clamp(1, CONSUMERS_LATE_MAX_MS);
         let next_ms = next_ms.max(steady_ms + late_ms);
         self.core.state.group_work.set(place, is_left.then_some(next_ms));
+        pieces
     }
 }

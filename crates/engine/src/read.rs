@@ -9,12 +9,14 @@
 mod group_read;
 mod listed_read;
 mod plain_read;
+mod take_over;
 mod wire_size;
 
 use bytes::Bytes;
 use millstream_model::{EntryId, EntrySlice, PinnedEntry, Rejection};
 
-pub(crate) use group_read::{Reader, TakeOver, free_places};
+pub(crate) use group_read::Reader;
+pub(crate) use take_over::{TakeOver, free_places};
 
 use crate::transaction::Transaction;
 

@@ -250,7 +250,7 @@ impl State {
         self.note_retaining(object);
     }
 
-    /// The object is in a store from now on.
+    /// The object may have a retention.
     pub(crate) fn note_retaining(&mut self, object: ObjectRef) {
         let store = object.slot.store;
         if !self.stores()[usize::from(store)].retention().is_empty() {
@@ -277,6 +277,9 @@ impl State {
 
     /// The next stream of this round.
     pub(crate) fn next_of_round(&self) -> Option<ObjectRef> {
+        if self.retaining == 0 {
+            return None;
+        }
         let of_store =
             |store: &crate::objects::Objects| store.find(store.retention().next_of_round()?);
         self.retaining_stores().find_map(of_store)

@@ -42,6 +42,8 @@ pub(crate) struct State {
     /// Which stores may have streams with a retention, one bit for each: asked after every command.
     /// A hint: emptied lazily.
     pub(crate) retaining: u16,
+    /// The same for delayed entries.
+    pub(crate) delaying: u16,
     next_object_id: u64,
     hash_seed: u64,
     /// The latest delivery or creation time seen: the steady clock starts behind it.
@@ -101,6 +103,7 @@ impl State {
             objects: Vec::new(),
             expiring: 0,
             retaining: 0,
+            delaying: 0,
             next_object_id: 1,
             hash_seed,
             time_max_ms: 0,
@@ -172,7 +175,7 @@ impl State {
         let object = Object { id, key, epoch: 0, data, changed_at, version: 0, used_at_ms: None };
         let object = self.store_of_mut(db).add(object);
         self.list_work_of(object);
-        self.note_retaining(object);
+        self.note_added(object);
         self.bind(db, KeyEntry { object, ..entry });
     }
 
@@ -334,9 +337,15 @@ impl State {
         let epoch = self.changes.epoch();
         let object = Object { id, key, epoch, data, changed_at, version: 0, used_at_ms: None };
         let object = self.store_of_mut(db).add(object);
-        self.note_retaining(object);
+        self.note_added(object);
         self.changes.note_changed(object);
         object
+    }
+
+    /// The object is in a store from now on.
+    fn note_added(&mut self, object: ObjectRef) {
+        self.note_retaining(object);
+        self.note_delaying(object);
     }
 
     /// Takes the value out of a state that is given up.
@@ -396,6 +405,7 @@ impl State {
     }
 
     pub(crate) fn check(&self) {
+        self.check_delaying();
         let mut keys = 0;
         let mut stores = BTreeSet::new();
         for (db, database) in (0..).zip(&self.databases) {

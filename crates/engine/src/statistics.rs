@@ -61,10 +61,14 @@ pub struct StorageStatistics {
     pub checkpoint_bytes: u64,
     /// Bytes of the last one, without blocks.
     pub last_checkpoint_bytes: u64,
-    /// The longest time that the engine was held, in microseconds.
+    /// The longest time that the engine was held for a checkpoint, in microseconds.
     pub longest_hold_us: u64,
     /// The same in microseconds on a processor: without what other threads took meanwhile.
     pub longest_hold_cpu_us: u64,
+    /// The longest time that the engine was held for what time demands, in microseconds.
+    pub longest_timer_hold_us: u64,
+    /// The same in microseconds on a processor.
+    pub longest_timer_hold_cpu_us: u64,
     /// Disk space that is kept for the next one: all of it, or none.
     pub reserve_bytes: u64,
 }

@@ -370,26 +370,24 @@ impl Group {
 
     /// New entries become pending for a consumer with count 1, ascending.
     pub(crate) fn deliver(&mut self, owner: ConsumerId, now_ms: u64, ids: &[EntryId]) {
-        let is_ordered = self.order().is_some();
-        let mut many = 0;
-        for &id in ids {
-            let entry = PendingEntry {
-                id,
-                owner: Some(owner),
-                delivered_at_ms: now_ms,
-                available_at_ms: 0,
-                delivery_count: 1,
-            };
-            if is_ordered || self.pending.last_id().is_some_and(|last| last >= id) {
-                self.set_pending(&[entry]);
-            } else {
-                self.pending.upsert(entry);
-                many += 1;
-            }
+        // A log may say anything.
+        let is_ascending = ids.is_sorted_by(|a, b| a < b);
+        let last = self.pending.last_id();
+        let (mixed, above) = if self.order().is_some() || !is_ascending {
+            (ids, &[][..])
+        } else {
+            ids.split_at(ids.partition_point(|id| Some(*id) <= last))
+        };
+        for &id in mixed {
+            let (owner, delivered_at_ms) = (Some(owner), now_ms);
+            let entry =
+                PendingEntry { id, owner, delivered_at_ms, available_at_ms: 0, delivery_count: 1 };
+            self.set_pending(&[entry]);
         }
-        self.consumer_mut(owner).pending_count += many;
+        self.pending.append_delivered(owner, now_ms, above);
+        self.consumer_mut(owner).pending_count += above.len();
         if let Some(counters) = self.counters_mut() {
-            counters.delivered += many as u64;
+            counters.delivered += above.len() as u64;
         }
     }
 

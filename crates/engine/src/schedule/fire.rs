@@ -75,6 +75,7 @@ impl Engine {
         // What cannot be read is tried again below, and refused there.
         let loaded = self.load(needed);
         let mut transaction = self.lock(now);
+        let _hold = self.timer_holds().begin();
         if let Ok(loaded) = &loaded {
             transaction.install(loaded);
         }

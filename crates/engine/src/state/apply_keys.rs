@@ -160,7 +160,7 @@ impl State {
         let mut object = self.store_of_mut(from).take(entry.object);
         object.version += 1;
         let object = self.store_of_mut(to).add(object);
-        self.note_retaining(object);
+        self.note_added(object);
         self.changes.note_moved(object);
         self.bind(to, KeyEntry { object, ..entry });
         Unit::Object(object.slot)

@@ -124,7 +124,22 @@ impl Bounds {
         scale: Scale<'_>,
     ) -> Self {
         let mut all = Self::NONE;
-        records.into_iter().for_each(|record| _ = all.add(Times::of(record, scale), scale));
+        if scale.timing.is_some() {
+            records.into_iter().for_each(|record| _ = all.add(Times::of(record, scale), scale));
+            return all;
+        }
+        for record in records {
+            match record.kind() {
+                Kind::Owned => {
+                    let delivery = Moment { time: record.time, tie: record.tie };
+                    all.delivery = all.delivery.min(delivery, scale);
+                }
+                Kind::Queued => all.queue = all.queue.min(record.time),
+                Kind::Delayed => all.delay = all.delay.min(record.time),
+            }
+        }
+        // Without timing that is all that there is to know.
+        all.due = all.delivery;
         all
     }
 

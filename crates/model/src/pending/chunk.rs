@@ -50,8 +50,9 @@ struct Body {
 /// What came of replacing a record.
 pub(super) struct Replaced {
     pub(super) old: Record,
-    /// Whether the bounds were derived again, and whether one may be lower.
-    pub(super) is_derived: bool,
+    /// The bounds there were, where they were derived again.
+    pub(super) before: Option<Bounds>,
+    /// Whether one may be lower.
     pub(super) is_lower: bool,
 }
 
@@ -217,13 +218,28 @@ impl Chunk {
     #[inline]
     pub(super) fn push_back(&mut self, record: Record, times: Times, scale: Scale<'_>) -> bool {
         let body = Arc::make_mut(&mut self.body);
-        reserve(&mut body.records);
+        reserve(&mut body.records, 1);
         body.records.push_back(record);
         body.count_owner(&record);
         if self.len == 0 {
             self.first = record.id;
         }
         self.note_added(&record, times, scale)
+    }
+
+    /// Adds records above all others that are like the last one, but for their ids, and with the
+    /// ties after its own: they make no bound lower. There is room for them.
+    pub(super) fn push_alike(&mut self, ids: &[EntryId]) {
+        let body = Arc::make_mut(&mut self.body);
+        reserve(&mut body.records, ids.len());
+        let last = *body.records.back().expect("a chunk has a record");
+        let many = u8::try_from(ids.len()).expect("CHUNK_MAX fits a byte");
+        let ties = (1..).map(|n| last.tie.wrapping_add(n));
+        body.records.extend(ids.iter().zip(ties).map(|(&id, tie)| Record { id, tie, ..last }));
+        if let Some(bucket) = bucket(&last) {
+            body.owners[bucket] += many;
+        }
+        self.len += many;
     }
 
     /// Adds a record at `at`; the chunk is not full. Returns whether a bound is lower now.
@@ -235,7 +251,7 @@ impl Chunk {
         scale: Scale<'_>,
     ) -> bool {
         let body = Arc::make_mut(&mut self.body);
-        reserve(&mut body.records);
+        reserve(&mut body.records, 1);
         body.records.insert(at, record);
         body.count_owner(&record);
         if at == 0 {
@@ -256,15 +272,16 @@ impl Chunk {
         let emptied = body.discount_owner(&old);
         body.count_owner(&record);
         // In this order: a full chunk cannot count one more, and the new owner may be the old one.
-        let is_derived = self.note_removed(Times::of(&old, scale), emptied, scale);
+        let before = self.note_removed(Times::of(&old, scale), emptied, scale);
         // What is derived again has the new record in it already.
-        let is_lower = self.note_added(&record, times, scale) || is_derived;
-        Replaced { old, is_derived, is_lower }
+        let is_lower = self.note_added(&record, times, scale) || before.is_some();
+        Replaced { old, before, is_lower }
     }
 
-    /// Takes the record at `at` out. Returns whether the bounds were derived again, too.
+    /// Takes the record at `at` out. Returns the bounds there were, too, where they were derived
+    /// again. Those of an empty chunk stay.
     #[inline]
-    pub(super) fn remove(&mut self, at: usize, scale: Scale<'_>) -> (Record, bool) {
+    pub(super) fn remove(&mut self, at: usize, scale: Scale<'_>) -> (Record, Option<Bounds>) {
         let body = Arc::make_mut(&mut self.body);
         let record = body.records.remove(at).expect("the caller found it there");
         if !body.failures.is_empty() {
@@ -274,8 +291,11 @@ impl Chunk {
         if let Some(front) = body.records.front() {
             self.first = front.id;
         }
-        let is_derived = self.note_removed(Times::of(&record, scale), emptied, scale);
-        (record, is_derived)
+        if body.records.is_empty() {
+            (self.len, self.owner_mask) = (0, 0);
+            return (record, None);
+        }
+        (record, self.note_removed(Times::of(&record, scale), emptied, scale))
     }
 
     /// Takes out every record of which `gone` says so; asks about each once. May leave none.
@@ -332,20 +352,21 @@ impl Chunk {
         self.bounds.add(times, scale)
     }
 
-    /// `emptied`: the bits of owners that have no record here any more. Returns whether the bounds
-    /// were derived again.
+    /// `emptied`: the bits of owners that have no record here any more. Returns the bounds there
+    /// were, where they were derived again.
     #[inline]
-    fn note_removed(&mut self, times: Times, emptied: u64, scale: Scale<'_>) -> bool {
+    fn note_removed(&mut self, times: Times, emptied: u64, scale: Scale<'_>) -> Option<Bounds> {
         self.len -= 1;
         self.owner_mask &= !emptied;
         if self.stale > 0 || self.bounds.rests_on(times, scale) {
             self.stale += 1;
             if self.stale >= STALE_MAX {
+                let before = self.bounds;
                 self.refresh_bounds(scale);
-                return true;
+                return Some(before);
             }
         }
-        false
+        None
     }
 
     /// Derives the whole summary from the records.
@@ -382,11 +403,11 @@ impl Chunk {
     }
 }
 
-/// Room for one more, doubling up to a full chunk and never beyond.
+/// Room for more, doubling up to a full chunk and never beyond.
 #[inline]
-fn reserve(records: &mut VecDeque<Record>) {
-    if records.len() == records.capacity() {
-        let more = records.len().max(FIRST_ROOM).min(CHUNK_MAX - records.len());
+fn reserve(records: &mut VecDeque<Record>, many: usize) {
+    if records.len() + many > records.capacity() {
+        let more = records.len().max(FIRST_ROOM).max(many).min(CHUNK_MAX - records.len());
         records.reserve_exact(more);
     }
 }

@@ -176,13 +176,15 @@ fn apply(list: &mut PendingList, model: &mut Reference, step: &Step) {
         Step::AppendRun { count, owner, at_ms } => {
             let base = list.last_id().map_or(0, |last| last.ms);
             let delivered_at_ms = if owner.is_some() { at_ms } else { 0 };
-            for ms in base + 1..=base + count {
-                let id = EntryId::new(ms, 0);
+            let ids: Vec<_> = (base + 1..=base + count).map(|ms| EntryId::new(ms, 0)).collect();
+            let entries = ids.iter().map(|&id| {
                 let available_at_ms = 0;
-                let entry =
-                    PendingEntry { id, owner, delivered_at_ms, available_at_ms, delivery_count: 1 };
-                list.upsert(entry);
-                model.upsert(entry);
+                PendingEntry { id, owner, delivered_at_ms, available_at_ms, delivery_count: 1 }
+            });
+            entries.clone().for_each(|entry| assert_eq!(model.upsert(entry), None));
+            match owner {
+                Some(owner) if count % 3 > 0 => list.append_delivered(owner, at_ms, &ids),
+                _ => entries.for_each(|entry| assert_eq!(list.upsert(entry), None)),
             }
         }
         Step::Remove(id) => assert_eq!(list.remove(id), model.remove(id)),

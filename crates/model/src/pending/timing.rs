@@ -31,6 +31,11 @@ impl Scale<'_> {
     pub(super) fn rank(self, tie: u32) -> u32 {
         tie.wrapping_sub(self.next_tie)
     }
+
+    /// Whether records that differ by their ids and ties alone have the same times.
+    pub(super) fn is_without_ids(self) -> bool {
+        self.timing.is_none_or(|timing| timing.backoff.is_none() || timing.jitter_percent == 0)
+    }
 }
 
 impl Timing {

@@ -93,6 +93,8 @@ fn storage(shared: &Shared) -> Vec<(&'static str, String)> {
         ("millstream_checkpoint_bytes_written", facts.checkpoint_bytes.to_string()),
         ("millstream_longest_hold_us", facts.longest_hold_us.to_string()),
         ("millstream_longest_hold_cpu_us", facts.longest_hold_cpu_us.to_string()),
+        ("millstream_longest_timer_hold_us", facts.longest_timer_hold_us.to_string()),
+        ("millstream_longest_timer_hold_cpu_us", facts.longest_timer_hold_cpu_us.to_string()),
         ("millstream_checkpoint_reserve_bytes", facts.reserve_bytes.to_string()),
         ("millstream_block_files", files.files.to_string()),
         ("millstream_block_file_bytes", files.bytes.to_string()),
