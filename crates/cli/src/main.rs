@@ -8,11 +8,13 @@ mod byte_bar;
 mod config_file;
 mod demo;
 mod logging;
+mod policy_rule;
 mod run_backup;
 mod run_check;
 mod run_demo;
 mod run_restore;
 mod serve;
+mod serve_options;
 mod usage_error;
 
 use std::process::ExitCode;
@@ -34,7 +36,7 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the server until it is told to stop (SIGTERM, SIGINT, or SHUTDOWN by a client).
-    Serve(Box<serve::ServeOptions>),
+    Serve(Box<serve_options::ServeOptions>),
     /// Reads everything in a data directory that no server has open, and says what is damaged.
     Check(run_check::CheckOptions),
     /// Copies a running server's store, or a data directory that no server has open.
@@ -46,7 +48,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = serve::join_bind_addresses(std::env::args_os());
+    let arguments = serve_options::join_bind_addresses(std::env::args_os());
     let outcome = match CommandLine::parse_from(arguments).command {
         Command::Serve(options) => serve::serve(*options),
         Command::Check(options) => run_check::run_check(&options),
@@ -59,7 +61,7 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("millstream: {error:#}");
             let is_usage =
-                error.is::<serve::ConfigError>() || error.is::<usage_error::UsageError>();
+                error.is::<serve_options::ConfigError>() || error.is::<usage_error::UsageError>();
             ExitCode::from(if is_usage { 2 } else { 1 })
         }
     }

@@ -1,0 +1,437 @@
+//! What `millstream serve` may be told: by flags, environment and configuration file.
+//!
+//! Every setting is a flag, a variable `MILLSTREAM_*` and a key of the TOML file, in this order of
+//! precedence. A key that does not exist is refused, since it is a misspelt one.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+use millstream_server::{BindAddress, Config, DebugAccess, SyncMode};
+use serde::Deserialize;
+
+use crate::policy_rule::PolicyRule;
+
+/// What the user may choose.
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ServeOptions {
+    /// Addresses to listen on; one with a leading - may be missing [default: 127.0.0.1 -::1]
+    #[arg(long, env = "MILLSTREAM_BIND", value_name = "ADDRESS...", allow_hyphen_values = true)]
+    bind: Option<BindList>,
+    /// Port; 0 lets the system choose one, which is printed [default: 6379]
+    #[arg(long, env = "MILLSTREAM_PORT")]
+    port: Option<u16>,
+    /// Reserved for the admin interface, which does not exist yet.
+    #[arg(long, env = "MILLSTREAM_ADMIN_PORT", hide = true)]
+    admin_port: Option<u16>,
+    /// Data directory [default: ./millstream-data]
+    #[arg(long, env = "MILLSTREAM_DIR", value_name = "PATH")]
+    dir: Option<PathBuf>,
+    /// When replies leave: always (once on disk), everysec, no [default: always]
+    #[arg(long, env = "MILLSTREAM_SYNC", value_name = "MODE")]
+    #[serde(deserialize_with = "parse_text")]
+    sync: Option<SyncMode>,
+    /// Keep all data in memory only; it is gone at the end
+    #[arg(
+        long,
+        env = "MILLSTREAM_MEMORY",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
+    memory: Option<bool>,
+    /// Memory for data read back from disk, in MiB [default: 256]
+    #[arg(long, env = "MILLSTREAM_CACHE_MB", value_name = "MIB")]
+    cache_mb: Option<u64>,
+    /// Password that clients have to give
+    #[arg(long, env = "MILLSTREAM_REQUIREPASS", hide_env_values = true, value_name = "PASSWORD")]
+    requirepass: Option<String>,
+    /// Most connections at a time [default: 10000]
+    #[arg(long, env = "MILLSTREAM_MAXCLIENTS", value_name = "COUNT")]
+    maxclients: Option<usize>,
+    /// Worker threads [default: half the cores, 8 at most]
+    #[arg(long, env = "MILLSTREAM_THREADS", value_name = "COUNT")]
+    threads: Option<usize>,
+    /// Path of a Unix socket to listen on, too; with an empty --bind, TCP is off
+    #[arg(long, env = "MILLSTREAM_UNIXSOCKET", value_name = "PATH")]
+    unixsocket: Option<PathBuf>,
+    /// Permissions of the Unix socket, in octal digits such as 700 [default: the system's]
+    #[arg(long, env = "MILLSTREAM_UNIXSOCKETPERM", value_name = "MODE")]
+    unixsocketperm: Option<Permissions>,
+    /// Who may use DEBUG, whose subcommands are tools for tests: no, local, yes [default: no]
+    #[arg(
+        long,
+        env = "MILLSTREAM_ENABLE_DEBUG",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        value_name = "ACCESS"
+    )]
+    #[serde(deserialize_with = "parse_text")]
+    enable_debug: Option<DebugAccess>,
+    /// Most bytes of one request [default: 1gb]
+    #[arg(long, env = "MILLSTREAM_CLIENT_QUERY_BUFFER_LIMIT", value_name = "BYTES")]
+    client_query_buffer_limit: Option<Setting>,
+    /// Events that take so long are kept for LATENCY; 0: none [default: 0]
+    #[arg(long, env = "MILLSTREAM_LATENCY_MONITOR_THRESHOLD", value_name = "MS")]
+    latency_monitor_threshold: Option<Setting>,
+    /// Most bytes of one argument [default: 512mb]
+    #[arg(long, env = "MILLSTREAM_PROTO_MAX_BULK_LEN", value_name = "BYTES")]
+    proto_max_bulk_len: Option<Setting>,
+    /// Commands that run so long are kept for SLOWLOG; -1: none [default: 10000]
+    #[arg(
+        long,
+        env = "MILLSTREAM_SLOWLOG_LOG_SLOWER_THAN",
+        value_name = "MICROSECONDS",
+        allow_negative_numbers = true
+    )]
+    slowlog_log_slower_than: Option<Setting>,
+    /// Most commands kept for SLOWLOG [default: 128]
+    #[arg(long, env = "MILLSTREAM_SLOWLOG_MAX_LEN", value_name = "COUNT")]
+    slowlog_max_len: Option<Setting>,
+    /// Most entries that a group with ORDERBY holds back [default: 10000]
+    #[arg(long, env = "MILLSTREAM_GROUP_HELD_MAX", value_name = "COUNT")]
+    group_held_max: Option<Setting>,
+    /// How long new streams recognise a repeated production [default: 100]
+    #[arg(long, env = "MILLSTREAM_STREAM_IDMP_DURATION", value_name = "SECONDS")]
+    stream_idmp_duration: Option<Setting>,
+    /// Most productions of one producer that are recognised [default: 100]
+    #[arg(long, env = "MILLSTREAM_STREAM_IDMP_MAXSIZE", value_name = "COUNT")]
+    stream_idmp_maxsize: Option<Setting>,
+    /// Bytes after which a block of a stream ends; 0: no limit [default: 4096]
+    #[arg(long, env = "MILLSTREAM_STREAM_NODE_MAX_BYTES", value_name = "BYTES")]
+    stream_node_max_bytes: Option<Setting>,
+    /// Entries after which a block of a stream ends; 0: no limit [default: 100]
+    #[arg(long, env = "MILLSTREAM_STREAM_NODE_MAX_ENTRIES", value_name = "COUNT")]
+    stream_node_max_entries: Option<Setting>,
+    /// After so long a silent peer is asked whether it is there; 0: never [default: 300]
+    #[arg(long, env = "MILLSTREAM_TCP_KEEPALIVE", value_name = "SECONDS")]
+    tcp_keepalive: Option<Setting>,
+    /// Idle connections are closed after so long; 0: never [default: 0]
+    #[arg(long, env = "MILLSTREAM_TIMEOUT", value_name = "SECONDS")]
+    timeout: Option<Setting>,
+    /// Policy of new groups: patterns for streams and groups, then items as of XGROUP CFGSET; the
+    /// first that fits counts. May be given several times; ; stands between several in the variable
+    #[arg(
+        long,
+        env = "MILLSTREAM_GROUP_POLICY",
+        value_name = "STREAM GROUP ITEM VALUE...",
+        value_delimiter = ';'
+    )]
+    #[serde(alias = "group_policy")]
+    group_policy: Vec<PolicyRule>,
+    /// For tests: size of a log segment, so that small amounts of data fill several
+    #[arg(long, env = "MILLSTREAM_LOG_SEGMENT_KB", hide = true)]
+    log_segment_kb: Option<u64>,
+    /// For tests: a checkpoint is made each time so much was logged
+    #[arg(long, env = "MILLSTREAM_CHECKPOINT_LOG_KB", hide = true)]
+    checkpoint_log_kb: Option<u64>,
+    /// TOML file with these settings
+    #[arg(long, env = "MILLSTREAM_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Addresses with blanks or commas between them, or a list of texts; none: TCP is off.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "TextOrList")]
+struct BindList(Vec<BindAddress>);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum TextOrList {
+    Text(String),
+    List(Vec<String>),
+}
+
+impl FromStr for BindList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let addresses = text.split([' ', ',']).filter(|address| !address.is_empty());
+        let addresses = addresses.map(str::parse).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self(addresses))
+    }
+}
+
+impl TryFrom<TextOrList> for BindList {
+    type Error = String;
+
+    fn try_from(given: TextOrList) -> Result<Self, Self::Error> {
+        match given {
+            TextOrList::Text(text) => text.parse(),
+            TextOrList::List(list) => list.join(" ").parse(),
+        }
+    }
+}
+
+/// The value of a setting as it was written: the server judges it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "NumberOrText")]
+struct Setting(String);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(i64),
+    Text(String),
+}
+
+impl From<NumberOrText> for Setting {
+    fn from(given: NumberOrText) -> Self {
+        match given {
+            NumberOrText::Number(number) => Self(number.to_string()),
+            NumberOrText::Text(text) => Self(text),
+        }
+    }
+}
+
+impl FromStr for Setting {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Permissions of a file. The digits are octal in the file, too, where they may be a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Setting")]
+struct Permissions(u32);
+
+impl FromStr for Permissions {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+        mode.map(Self).ok_or_else(|| format!("'{text}' is no number from 0 to 777 in octal digits"))
+    }
+}
+
+impl TryFrom<Setting> for Permissions {
+    type Error = String;
+
+    fn try_from(given: Setting) -> Result<Self, Self::Error> {
+        given.0.parse()
+    }
+}
+
+fn parse_text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: FromStr<Err = String>,
+    D: serde::Deserializer<'de>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+/// The command line or the file asks for something impossible.
+#[derive(Debug)]
+pub(crate) struct ConfigError(pub(crate) String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Turns `--bind A -B` into `--bind=A,-B`: an address may begin with a hyphen, a flag does, too.
+pub(crate) fn join_bind_addresses(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::new();
+    let mut is_binding = false;
+    for argument in arguments {
+        if argument == "--bind" {
+            is_binding = true;
+            joined.push("--bind=".into());
+            continue;
+        }
+        let text = argument.to_string_lossy();
+        let is_address = text.parse::<BindAddress>().is_ok();
+        is_binding = is_binding && (is_address || !text.starts_with('-'));
+        match joined.last_mut().filter(|_| is_binding) {
+            Some(bind) => {
+                bind.push(argument);
+                bind.push(",");
+            }
+            None => joined.push(argument),
+        }
+    }
+    joined
+}
+
+impl ServeOptions {
+    fn or(self, other: Self) -> Self {
+        Self {
+            bind: self.bind.or(other.bind),
+            port: self.port.or(other.port),
+            admin_port: self.admin_port.or(other.admin_port),
+            dir: self.dir.or(other.dir),
+            sync: self.sync.or(other.sync),
+            memory: self.memory.or(other.memory),
+            cache_mb: self.cache_mb.or(other.cache_mb),
+            requirepass: self.requirepass.or(other.requirepass),
+            maxclients: self.maxclients.or(other.maxclients),
+            threads: self.threads.or(other.threads),
+            unixsocket: self.unixsocket.or(other.unixsocket),
+            unixsocketperm: self.unixsocketperm.or(other.unixsocketperm),
+            enable_debug: self.enable_debug.or(other.enable_debug),
+            client_query_buffer_limit: self
+                .client_query_buffer_limit
+                .or(other.client_query_buffer_limit),
+            latency_monitor_threshold: self
+                .latency_monitor_threshold
+                .or(other.latency_monitor_threshold),
+            proto_max_bulk_len: self.proto_max_bulk_len.or(other.proto_max_bulk_len),
+            slowlog_log_slower_than: self.slowlog_log_slower_than.or(other.slowlog_log_slower_than),
+            slowlog_max_len: self.slowlog_max_len.or(other.slowlog_max_len),
+            group_held_max: self.group_held_max.or(other.group_held_max),
+            stream_idmp_duration: self.stream_idmp_duration.or(other.stream_idmp_duration),
+            stream_idmp_maxsize: self.stream_idmp_maxsize.or(other.stream_idmp_maxsize),
+            stream_node_max_bytes: self.stream_node_max_bytes.or(other.stream_node_max_bytes),
+            stream_node_max_entries: self.stream_node_max_entries.or(other.stream_node_max_entries),
+            tcp_keepalive: self.tcp_keepalive.or(other.tcp_keepalive),
+            timeout: self.timeout.or(other.timeout),
+            group_policy: match self.group_policy {
+                given if given.is_empty() => other.group_policy,
+                given => given,
+            },
+            log_segment_kb: self.log_segment_kb.or(other.log_segment_kb),
+            checkpoint_log_kb: self.checkpoint_log_kb.or(other.checkpoint_log_kb),
+            config: None,
+        }
+    }
+
+    pub(crate) fn with_file(self) -> Result<Self, ConfigError> {
+        let Some(path) = &self.config else { return Ok(self) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError(format!("cannot read {}: {error}", path.display())))?;
+        let file = toml::from_str(&text)
+            .map_err(|error| ConfigError(format!("in {}: {error}", path.display())))?;
+        Ok(self.or(file))
+    }
+
+    /// What CONFIG SET can change, too, and judges.
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let all = [
+            ("client-query-buffer-limit", &self.client_query_buffer_limit),
+            ("latency-monitor-threshold", &self.latency_monitor_threshold),
+            ("proto-max-bulk-len", &self.proto_max_bulk_len),
+            ("slowlog-log-slower-than", &self.slowlog_log_slower_than),
+            ("slowlog-max-len", &self.slowlog_max_len),
+            ("group-held-max", &self.group_held_max),
+            ("stream-idmp-duration", &self.stream_idmp_duration),
+            ("stream-idmp-maxsize", &self.stream_idmp_maxsize),
+            ("stream-node-max-bytes", &self.stream_node_max_bytes),
+            ("stream-node-max-entries", &self.stream_node_max_entries),
+            ("tcp-keepalive", &self.tcp_keepalive),
+            ("timeout", &self.timeout),
+        ];
+        let given = |(name, value): (_, &Option<Setting>)| Some((name, value.clone()?.0));
+        all.into_iter().filter_map(given).collect()
+    }
+
+    pub(crate) fn into_config(self) -> Config {
+        let settings = self.settings();
+        let mut usual = Config::default();
+        if let Some(kb) = self.log_segment_kb {
+            usual.log.segment_bytes = kb << 10;
+            usual.log.reserve_bytes = usual.log.segment_bytes / 8;
+            usual.blocks.file_bytes = usual.log.segment_bytes;
+        }
+        if let Some(kb) = self.checkpoint_log_kb {
+            usual.blocks.checkpoint_log_bytes = kb << 10;
+            usual.blocks.reserve_bytes = usual.blocks.reserve_bytes.min(2 * (kb << 10));
+        }
+        Config {
+            bind: self.bind.map_or(usual.bind, |list| list.0),
+            port: self.port.unwrap_or(usual.port),
+            directory: self.dir.unwrap_or(usual.directory),
+            sync: self.sync.unwrap_or(usual.sync),
+            memory: self.memory.unwrap_or(usual.memory),
+            cache_mb: self.cache_mb.unwrap_or(usual.cache_mb),
+            requirepass: self.requirepass.filter(|password| !password.is_empty()),
+            maxclients: self.maxclients.unwrap_or(usual.maxclients).max(1),
+            threads: self.threads.or(usual.threads),
+            unix_socket: self.unixsocket.filter(|path| !path.as_os_str().is_empty()),
+            unix_socket_permissions: self.unixsocketperm.map(|permissions| permissions.0),
+            settings,
+            group_policies: self.group_policy.into_iter().map(|rule| rule.0).collect(),
+            config_file: None,
+            debug: self.enable_debug.unwrap_or(usual.debug),
+            storage: usual.storage,
+            log: usual.log,
+            blocks: usual.blocks,
+            // Recovery is the tested way out of a half-made change.
+            abort_on_panic: true,
+            allocator: "mimalloc",
+            ..usual
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(arguments: &[&str]) -> Vec<String> {
+        let joined = join_bind_addresses(arguments.iter().map(OsString::from));
+        joined.into_iter().map(|argument| argument.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn policies_of_new_groups_come_from_tables_and_from_texts() {
+        let options: ServeOptions = toml::from_str(
+            "[[group-policy]]\nstream = 'orders:*'\nvisibility = 30_000\nmaxdeliveries = 5\n\
+             backoff = [100, 1.5, 2000]\npaused = true\n\
+             [[group-policy]]\nstream = '*'\ngroup = 'a b'\nbackoff = '1 2 3'\ndeadletter = 'x y'\n",
+        )
+        .expect("two tables");
+        let rules: Vec<_> = options.group_policy.iter().map(|rule| rule.0.clone()).collect();
+        assert_eq!((&rules[0].stream[..], &rules[0].group[..]), ("orders:*", "*"));
+        let words = "backoff 100 1.5 2000 maxdeliveries 5 paused 1 visibility 30000";
+        assert_eq!(rules[0].items.join(" "), words);
+        assert_eq!(rules[1].items, ["backoff", "1", "2", "3", "deadletter", "x y"]);
+        let rule: PolicyRule = "orders:* * VISIBILITY 500".parse().expect("a rule");
+        assert_eq!(rule.0.items, ["VISIBILITY", "500"]);
+        assert!("orders:*".parse::<PolicyRule>().is_err());
+        assert!(toml::from_str::<ServeOptions>("[[group-policy]]\nvisibility = 1").is_err());
+    }
+
+    #[test]
+    fn addresses_behind_bind_become_one_argument() {
+        assert_eq!(
+            joined(&["m", "serve", "--bind", "127.0.0.1", "-::1", "--port", "0"]),
+            ["m", "serve", "--bind=127.0.0.1,-::1,", "--port", "0"]
+        );
+        assert_eq!(joined(&["m", "serve", "-h"]), ["m", "serve", "-h"]);
+        assert_eq!(joined(&["m", "--bind=::1", "-x"]), ["m", "--bind=::1", "-x"]);
+    }
+
+    #[test]
+    fn a_file_has_known_keys_only() {
+        let options: ServeOptions = toml::from_str(
+            "port = 1\nbind = [\"127.0.0.1\", \"-::1\"]\nsync = \"everysec\"\ncache-mb = 3",
+        )
+        .expect("all keys are known");
+        let config = options.into_config();
+        assert_eq!((config.port, config.bind.len(), config.cache_mb), (1, 2, 3));
+        assert_eq!(config.sync, SyncMode::Everysec);
+        assert!(toml::from_str::<ServeOptions>("prot = 1").is_err());
+        assert!(toml::from_str::<ServeOptions>("sync = \"sometimes\"").is_err());
+    }
+
+    #[test]
+    fn a_flag_beats_the_file() {
+        let flags = ServeOptions { port: Some(1), ..ServeOptions::default() };
+        let file = ServeOptions { port: Some(2), threads: Some(3), ..ServeOptions::default() };
+        let config = flags.or(file).into_config();
+        assert_eq!((config.port, config.threads), (1, Some(3)));
+    }
+}
