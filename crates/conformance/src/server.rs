@@ -48,7 +48,7 @@ impl Server {
     pub fn start_with(program: &Program, arguments: &[&str]) -> Result<Self> {
         let dir = TempDir::new().context("create a data directory")?;
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
-        let (child, port) = launch(program, &arguments, &dir)?;
+        let (child, port) = launch(program, &arguments, &dir, None)?;
         Ok(Self { program: program.clone(), arguments, dir, child, port })
     }
 
@@ -77,7 +77,39 @@ impl Server {
     pub fn restart_after_kill(&mut self) -> Result<()> {
         self.child.kill().context("kill the server")?;
         self.child.wait().context("wait for the server")?;
-        (self.child, self.port) = launch(&self.program, &self.arguments, &self.dir)?;
+        (self.child, self.port) = launch(&self.program, &self.arguments, &self.dir, None)?;
+        Ok(())
+    }
+
+    /// Ends it with SIGKILL. Clients see a server that is away until [`Self::start_again`].
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill().context("kill the server")?;
+        self.child.wait().context("wait for the server")?;
+        Ok(())
+    }
+
+    /// Starts it again on the same directory and port, after [`Self::kill`].
+    ///
+    /// # Errors
+    /// As [`Server::start`]; also when somebody else has taken the port meanwhile.
+    pub fn start_again(&mut self) -> Result<()> {
+        let port = Some(self.port);
+        (self.child, self.port) = launch(&self.program, &self.arguments, &self.dir, port)?;
+        Ok(())
+    }
+
+    /// Stops it, or lets it go on, with a signal: to its clients it hangs.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn set_stalled(&self, is_stalled: bool) -> Result<()> {
+        let signal = if is_stalled { "-STOP" } else { "-CONT" };
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().context("run kill")?;
+        ensure!(sent.success(), "could not send SIG{}", &signal[1..]);
         Ok(())
     }
 
@@ -91,7 +123,7 @@ impl Server {
         ensure!(sent.success(), "could not send SIGTERM");
         let status = wait_for_end(&mut self.child)?;
         ensure!(status.success(), "after SIGTERM the server ended with {status}");
-        (self.child, self.port) = launch(&self.program, &self.arguments, &self.dir)?;
+        (self.child, self.port) = launch(&self.program, &self.arguments, &self.dir, None)?;
         Ok(())
     }
 }
@@ -115,17 +147,28 @@ fn wait_for_end(child: &mut Child) -> Result<std::process::ExitStatus> {
     }
 }
 
-fn launch(program: &Program, arguments: &[String], dir: &TempDir) -> Result<(Child, u16)> {
+/// On that port, or on one that is free.
+fn launch(
+    program: &Program,
+    arguments: &[String],
+    dir: &TempDir,
+    port: Option<u16>,
+) -> Result<(Child, u16)> {
     match program.family {
-        Family::Millstream => launch_millstream(program, arguments, dir),
-        Family::Redis | Family::Valkey => launch_peer(program, arguments, dir),
+        Family::Millstream => launch_millstream(program, arguments, dir, port),
+        Family::Redis | Family::Valkey => launch_peer(program, arguments, dir, port),
     }
 }
 
 /// Ours chooses its port itself and says so on standard error.
-fn launch_millstream(p: &Program, arguments: &[String], dir: &TempDir) -> Result<(Child, u16)> {
+fn launch_millstream(
+    p: &Program,
+    arguments: &[String],
+    dir: &TempDir,
+    port: Option<u16>,
+) -> Result<(Child, u16)> {
     let mut child = Command::new(&p.path)
-        .args(["serve", "--port", "0", "--dir"])
+        .args(["serve", "--port", &port.unwrap_or(0).to_string(), "--dir"])
         .arg(dir.path())
         .args(arguments)
         .stdin(Stdio::null())
@@ -164,10 +207,15 @@ fn announced_port(line: &str) -> Option<u16> {
 }
 
 /// A peer is told its port; somebody else may take it in between, hence the repetitions.
-fn launch_peer(p: &Program, arguments: &[String], dir: &TempDir) -> Result<(Child, u16)> {
+fn launch_peer(
+    p: &Program,
+    arguments: &[String],
+    dir: &TempDir,
+    wanted: Option<u16>,
+) -> Result<(Child, u16)> {
     let mut last = None;
     for _ in 0..5 {
-        let port = free_port()?;
+        let port = wanted.map_or_else(free_port, Ok)?;
         let log_path = dir.path().join("server.log");
         let log = File::create(&log_path).context("create the server's log")?;
         let mut child = Command::new(&p.path)

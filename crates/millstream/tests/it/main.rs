@@ -6,6 +6,7 @@ mod manager;
 mod monitor;
 mod place;
 mod suite;
+mod trouble;
 
 use millstream_conformance::{Program, Server};
 
