@@ -43,6 +43,7 @@ mod manager;
 mod message;
 mod millstream;
 mod monitor;
+mod payload;
 mod reply;
 
 pub use abilities::Abilities;
@@ -56,3 +57,4 @@ pub use manager::{ConsumerGroupManager, ConsumerInfo, GroupInfo};
 pub use message::{Fields, Message};
 pub use millstream::Millstream;
 pub use monitor::{ConsumerGroupMonitor, GroupStatistics, PendingSummary, StuckMessage};
+pub use payload::{FromFields, PayloadError, ToFields};

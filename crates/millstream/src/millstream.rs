@@ -5,8 +5,7 @@ use std::sync::Arc;
 use redis::{Cmd, cmd};
 
 use crate::backend::{Backend, ServerBackend};
-use crate::message::Fields;
-use crate::{Abilities, EntryId, Error, reply};
+use crate::{Abilities, EntryId, Error, ToFields, reply};
 
 /// A place that has streams. Cheap to clone; clones share a connection.
 #[derive(Clone, Debug)]
@@ -39,9 +38,11 @@ impl Millstream {
     /// default, on disk.
     ///
     /// # Errors
-    /// Those of the server. After [`Error::Connection`] it may have been added or not. Dropped
-    /// while it waits, the same.
-    pub async fn add(&self, stream: &str, fields: &Fields) -> Result<EntryId, Error> {
+    /// [`Error::Configuration`]: what was given is no entry. Those of the server. After
+    /// [`Error::Connection`] it may have been added or not. Dropped while it waits, the same.
+    pub async fn add(&self, stream: &str, payload: &impl ToFields) -> Result<EntryId, Error> {
+        let fields =
+            payload.to_fields().map_err(|error| Error::Configuration(error.to_string()))?;
         if fields.is_empty() {
             return Err(Error::Configuration("an entry has at least one field".to_owned()));
         }

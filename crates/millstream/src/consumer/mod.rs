@@ -19,7 +19,7 @@ pub use builder::ConsumerBuilder;
 pub use handler_error::HandlerError;
 pub use health::{ConsumerHealth, HealthReport};
 
-use crate::{Error, Message, Millstream};
+use crate::{Error, FromFields, Message, Millstream};
 use worker::{Handler, Worker};
 
 /// A consumer of a group: takes messages, gives each to a handler, and settles it by what that
@@ -74,17 +74,28 @@ impl StreamConsumer {
     /// Dropped before, it aborts its handlers: what they had is pending, and comes back to this
     /// consumer at its next start, or to another one after `claim_min_idle`.
     ///
+    /// The handler says what it takes: [`Message`] with the fields as they are, or `Message<Order>`
+    /// with your own type. An entry that cannot become one counts as a failure, and is a dead
+    /// letter after as many tries: an older or newer worker may understand it.
+    ///
     /// # Errors
-    /// What cannot get better by waiting: `WRONGTYPE`, `NOPERM`, an answer that is not understood.
-    pub async fn run<H, F, E>(self, handler: H) -> Result<(), Error>
+    /// What cannot get better by waiting: `WRONGTYPE`, `NOPERM`, a wrong password.
+    pub async fn run<T, H, F, E>(self, handler: H) -> Result<(), Error>
     where
-        H: Fn(Message) -> F + Send + Sync + 'static,
+        T: FromFields,
+        H: Fn(Message<T>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<HandlerError>,
     {
         let handler: Handler = Arc::new(move |message| {
-            let done = handler(message);
-            Box::pin(async move { done.await.map_err(Into::into) })
+            let Message { origin, id, payload, deliveries } = message;
+            match T::from_fields(&payload) {
+                Ok(payload) => {
+                    let done = handler(Message { origin, id, payload, deliveries });
+                    Box::pin(async move { done.await.map_err(Into::into) })
+                }
+                Err(error) => Box::pin(std::future::ready(Err(HandlerError::retry(error)))),
+            }
         });
         self.worker.run(handler).await
     }

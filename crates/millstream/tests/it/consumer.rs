@@ -1,8 +1,13 @@
 //! Workers: what they take, when they take it again, and what they leave.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use millstream::{Backoff, Error, Fields, GroupStart, HandlerError, StreamConsumer};
+use millstream::{
+    Backoff, DeadLetters, Error, Fields, GroupStart, HandlerError, Message, StreamConsumer,
+};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use crate::place::{GROUP, MIN_IDLE, Place, Running, Seen, seen_once, until};
@@ -269,6 +274,47 @@ pub(crate) async fn without_acknowledgement_nothing_is_pending(place: Place) {
     place.wait_until_nothing_is_pending().await;
     running.stop().await;
     assert_eq!(seen.all(), seen_once(0..5));
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Order {
+    number: u32,
+    amount: f64,
+    note: Option<String>,
+    items: Vec<String>,
+}
+
+pub(crate) async fn entries_are_values_of_a_type_and_what_is_none_is_a_dead_letter(place: Place) {
+    let (items, note) = (vec!["tea".to_owned()], Some("hurry".to_owned()));
+    let order = Order { number: 17, amount: 9.5, note, items };
+    place.millstream.add(&place.stream, &order).await.expect("add");
+    let no_order = Fields::new().with("number", "seventeen");
+    place.millstream.add(&place.stream, &no_order).await.expect("add");
+    let refused = place.millstream.add(&place.stream, &3).await;
+    assert!(matches!(refused, Err(Error::Configuration(_))), "{refused:?}");
+
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let consumer = place.builder("c1").build().await.expect("a consumer");
+    let stop = consumer.stop_token();
+    let task = tokio::spawn({
+        let seen = Arc::clone(&seen);
+        consumer.run(move |message: Message<Order>| {
+            seen.lock().push(message.payload().clone());
+            async { Ok::<(), HandlerError>(()) }
+        })
+    });
+    let letters = DeadLetters::new(&place.millstream, format!("{}:dlq", place.stream));
+    until("there is a letter", async || {
+        letters.list(None, 10).await.is_ok_and(|letters| letters.len() == 1)
+    })
+    .await;
+    place.wait_until_nothing_is_pending().await;
+    stop.cancel();
+    task.await.expect("it does not panic").expect("it ends in order");
+    assert_eq!(*seen.lock(), [order]);
+    let letter = letters.list(None, 10).await.expect("letters").remove(0);
+    assert_eq!((letter.payload, letter.deliveries), (no_order, 3));
+    assert!(letter.error.contains("field number"), "{}", letter.error);
 }
 
 pub(crate) async fn settings_that_make_no_sense_are_refused(place: Place) {

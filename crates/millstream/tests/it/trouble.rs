@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use millstream::{Error, Fields, HandlerError, Millstream, StreamConsumer};
+use millstream::{Error, Fields, HandlerError, Message, Millstream, StreamConsumer};
 use millstream_conformance::{Program, Server};
 use tokio::time::sleep;
 
@@ -181,7 +181,7 @@ fn what_will_not_get_better_ends_a_worker() {
         let consumer = place.builder("c1").build().await.expect("a consumer");
         let _: i64 = place.raw("DEL {s}").await;
         let _: String = place.raw("SET {s} x").await;
-        let ended = consumer.run(|_| async { Ok::<(), HandlerError>(()) }).await;
+        let ended = consumer.run(|_: Message| async { Ok::<(), HandlerError>(()) }).await;
         assert!(matches!(ended, Err(Error::Refused { code, .. }) if code == "WRONGTYPE"));
         drop(StreamConsumer::builder(&place.millstream, "other", GROUP));
     });
