@@ -194,6 +194,7 @@ pub(crate) enum OnGroups {
     DeleteConsumer(Text, Text, Text),
     SetPolicy(Text, Text, PolicyChange),
     Policy(Text, Text),
+    Skip(Text, Text, Id),
     Ack {
         key: Text,
         group: Text,

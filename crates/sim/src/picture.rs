@@ -94,6 +94,20 @@ impl Lines {
         self.push(format!("      failed with {consumer}: {error}"));
     }
 
+    /// Of a group that orders by a field: which entries are in its order, and which of them have
+    /// the same value. What stands for a value does not matter.
+    pub(crate) fn values<V: PartialEq>(
+        &mut self,
+        values: Vec<(Id, V)>,
+        is_held: impl Fn(Id) -> bool,
+    ) {
+        for (id, value) in &values {
+            let first = values.iter().find(|(_, other)| other == value).expect("itself");
+            let what = if is_held(*id) { "held" } else { "in work" };
+            self.push(format!("    {what} {id}, of the value of {}", first.0));
+        }
+    }
+
     pub(crate) fn order(&mut self, ids: impl Iterator<Item = Id>) {
         let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
         self.push(format!("    oldest first {}", ids.join(" ")));
@@ -192,6 +206,14 @@ fn of_group(stream: &Stream, group: &Group, policy: Option<&Value>, lines: &mut 
         if let Some(failure) = group.pending().failure(record.id) {
             lines.failure(&failure.consumer, &failure.error);
         }
+    }
+    if let Some(order) = group.order() {
+        let pending = group.pending().range(EntryId::MIN, EntryId::MAX);
+        let pending = pending.filter_map(|record| Some((record.id, order.value(record.id)?)));
+        let mut values: Vec<_> = order.held().chain(pending).collect();
+        values.sort_unstable();
+        let values = values.into_iter().map(|(entry, value)| (id(entry), value));
+        lines.values(values.collect(), |id| order.is_held(EntryId::new(id.0, id.1)));
     }
     lines.order(group.pending().oldest_first().map(|record| id(record.id)));
 }

@@ -19,6 +19,7 @@ mod keys;
 mod lag;
 mod letter_commands;
 mod listings;
+mod order;
 mod picture;
 mod policy;
 mod reads;
@@ -95,6 +96,8 @@ pub(crate) struct Reference {
     lingering: group_work::Lingering,
     /// Groups that were moved by hand.
     set_back: BTreeSet<group_work::GroupName>,
+    /// So many entries a group holds.
+    held_max: usize,
     pub(crate) tally: policy::Tally,
 }
 
@@ -102,7 +105,7 @@ pub(crate) struct Reference {
 const PAYLOADS_MAX: usize = 4;
 
 impl Reference {
-    pub(crate) fn new(state: State, opened_at_ms: u64) -> Self {
+    pub(crate) fn new(state: State, opened_at_ms: u64, held_max: usize) -> Self {
         Self {
             state,
             waiters: Vec::new(),
@@ -115,14 +118,16 @@ impl Reference {
             opened_at_ms,
             lingering: group_work::Lingering::new(),
             set_back: BTreeSet::new(),
+            held_max,
             tally: policy::Tally::default(),
         }
     }
 
     /// The store was opened again and is in this state: nobody waits any more.
-    pub(crate) fn reopened(&mut self, state: State, opened_at_ms: u64) {
+    pub(crate) fn reopened(&mut self, state: State, opened_at_ms: u64, held_max: usize) {
         self.state = state;
         self.opened_at_ms = opened_at_ms;
+        self.held_max = held_max;
         self.lingering.clear();
         self.set_back.clear();
         self.waiters.clear();

@@ -60,6 +60,14 @@ pub struct Counters {
     pub expired_consumers: u64,
     /// Reads that stopped since their group was full.
     pub full_groups: u64,
+    /// Entries that had to wait for others of their value.
+    pub held: u64,
+    /// Of those, how many were handed out.
+    pub ordered: u64,
+    /// Reads that stopped since their group held so many.
+    pub full_of_held: u64,
+    /// Entries that were given up by XGROUP SKIP.
+    pub skipped: u64,
     /// Times that the timer found nothing due, and that was right.
     pub catch_ups: u64,
 }
@@ -109,7 +117,7 @@ impl Simulation {
             config,
             step: 0,
             history: History::new(),
-            reference: Reference::new(State::default(), clock.wall_ms),
+            reference: Reference::new(State::default(), clock.wall_ms, store.held_max(clock.now())),
             store,
             clients: clients::all(),
             clock,
@@ -147,6 +155,10 @@ impl Simulation {
         self.counters.requeued = tally.requeued;
         self.counters.expired_consumers = tally.expired;
         self.counters.full_groups = tally.full;
+        self.counters.held = tally.held;
+        self.counters.ordered = tally.ordered;
+        self.counters.full_of_held = tally.held_full;
+        self.counters.skipped = tally.skipped;
         self.inspect()
     }
 
@@ -190,6 +202,10 @@ impl Counters {
         self.requeued += other.requeued;
         self.expired_consumers += other.expired_consumers;
         self.full_groups += other.full_groups;
+        self.held += other.held;
+        self.ordered += other.ordered;
+        self.full_of_held += other.full_of_held;
+        self.skipped += other.skipped;
         self.catch_ups += other.catch_ups;
     }
 }

@@ -48,6 +48,11 @@ impl Store {
         })
     }
 
+    /// So many entries a group holds.
+    pub(crate) fn held_max(&self, now: Now) -> usize {
+        self.engine.lock(now).settings().held_max
+    }
+
     /// Where the log ends.
     pub(crate) fn end(&self, txn: &Transaction<'_>) -> u64 {
         let unwritten = txn.statistics().unwritten_bytes as u64;

@@ -59,12 +59,18 @@ impl Roller<'_> {
         // Streams stay short: comparing takes time.
         let is_trimmed = self.dice.once_in(if length > 30 { 2 } else { 8 });
         let trim = is_trimmed.then(|| self.trim(&key));
-        let fields = match self.dice.roll(30) {
+        let mut fields = match self.dice.roll(30) {
             0 => self.imitated_letter(),
             // A name that is there twice.
             1 => vec![(field(0), self.value()), (field(0), self.value())],
             _ => (0..1 + self.dice.roll(3)).map(|at| (field(at), self.value())).collect(),
         };
+        // What groups order by: of few values, so that some wait for others; here and there twice.
+        for _ in 0..self.dice.pick(&[0, 1, 1, 1, 1, 1, 1, 2]) {
+            let value = self.dice.pick(&[b"u", b"u", b"u", b"v"]).to_vec();
+            let at = self.dice.index(fields.len() + 1);
+            fields.insert(at, (b"k".to_vec(), value));
+        }
         let no_create = self.dice.once_in(12);
         OnEntries::Add(Add { key, id, no_create, trim, production, fields })
     }

@@ -156,8 +156,27 @@ impl Roller<'_> {
         make_stream: bool,
         read: Option<u64>,
     ) -> OnGroups {
-        let policy = self.dice.once_in(2).then(|| self.policy_change());
+        let mut policy = (!self.dice.once_in(3)).then(|| self.policy_change());
+        // Later it can be set only while nothing is pending.
+        if let Some(change) = &mut policy
+            && !self.dice.once_in(3)
+        {
+            change.order_by = Some(self.order_by());
+        }
         OnGroups::Create { key, group, at, make_stream, read, policy }
+    }
+
+    /// Mostly of what is held or pending.
+    fn skip(&mut self, key: Text, group: Text) -> OnGroups {
+        let found = self.stream(&key).and_then(|stream| stream.groups.get(&group));
+        let held: Vec<Id> =
+            found.into_iter().flat_map(|group| group.order.held.iter().copied()).collect();
+        let id = match self.dice.roll(8) {
+            0 => self.id_near(&key),
+            1..=4 if !held.is_empty() => held[self.dice.index(held.len())],
+            _ => self.pending_ids(&key, &group, None)[0],
+        };
+        OnGroups::Skip(key, group, id)
     }
 
     /// Groups come and go, and are looked at.
@@ -169,8 +188,9 @@ impl Roller<'_> {
             _ => Some(Id::MIN),
         };
         let read = self.dice.sometimes(4, |dice| dice.roll(20));
-        Command::Groups(match self.dice.roll(46) {
-            42.. => return self.look_after_letters(),
+        Command::Groups(match self.dice.roll(50) {
+            46.. => self.skip(key, group),
+            42..=45 => return self.look_after_letters(),
             41 => OnGroups::Policy(key, group),
             30..=40 => OnGroups::SetPolicy(key, group, self.policy_change()),
             0..=11 => {

@@ -14,6 +14,7 @@ pub(crate) struct PolicyChange {
     pub(crate) backoff: Option<Option<Backoff>>,
     pub(crate) jitter_percent: Option<u8>,
     pub(crate) in_flight_max: Option<u64>,
+    pub(crate) order_by: Option<Option<Text>>,
     pub(crate) consumer_ttl_ms: Option<u64>,
     /// Whether a deleted consumer's entries go with it.
     pub(crate) drops: Option<Option<bool>>,

@@ -10,7 +10,7 @@ use crate::command::{OnGroups, PendingList};
 impl Reference {
     pub(super) fn listing(&mut self, command: &OnGroups, db: u8) -> Answer {
         let now = self.now;
-        let now_ms = now.steady_ms;
+        let (now_ms, held_max) = (now.steady_ms, self.held_max);
         match command {
             OnGroups::Pending(key, group, list) => {
                 self.needs_group(db, key, group)?;
@@ -32,7 +32,7 @@ impl Reference {
                         ("entries-read", group.read.map_or(Value::NilBulk, reply::int)),
                         ("lag", lag),
                     ];
-                    facts.extend(managed(stream, group, now));
+                    facts.extend(managed(stream, group, now, held_max));
                     reply::named(facts)
                 });
                 Ok(Value::Array(groups.collect()))
@@ -59,7 +59,12 @@ impl Reference {
 }
 
 /// Of a managed group, behind all that Redis has.
-fn managed(stream: &Stream, group: &Group, now: Moment) -> Vec<(&'static str, Value)> {
+fn managed(
+    stream: &Stream,
+    group: &Group,
+    now: Moment,
+    held_max: usize,
+) -> Vec<(&'static str, Value)> {
     if !group.policy.is_managed() {
         return Vec::new();
     }
@@ -67,15 +72,18 @@ fn managed(stream: &Stream, group: &Group, now: Moment) -> Vec<(&'static str, Va
     let owned = group.pending.iter().filter(|pending| pending.owner.is_some());
     let oldest_ms = owned.map(|pending| pending.at_ms).min();
     let delayed = group.pending.iter().filter(|pending| pending.available_at_ms > 0).count();
-    let next = stream.entries.iter().find(|entry| entry.id > group.position);
+    let next = stream.ids().into_iter().find(|id| *id > group.position);
+    let next = group.order.held.first().copied().or(next);
     let age = |now_ms: u64, at_ms: Option<u64>| {
         at_ms.map_or(Value::NilBulk, |at_ms| reply::int(now_ms.saturating_sub(at_ms)))
     };
     let in_flight = group.in_flight() as u64;
+    let held = group.order.held.len();
     let limit = group.policy.in_flight_max;
     let blocked_by = match group.policy.is_paused {
         true => "paused",
         false if limit > 0 && in_flight >= limit => "max-in-flight",
+        false if held >= held_max => "held",
         false => "",
     };
     vec![
@@ -89,10 +97,10 @@ fn managed(stream: &Stream, group: &Group, now: Moment) -> Vec<(&'static str, Va
         ("vanished", reply::int(counted.vanished)),
         ("dropped", reply::int(counted.dropped)),
         ("in-flight", reply::int(in_flight)),
-        ("held", reply::int(0)),
+        ("held", reply::int(held as u64)),
         ("delayed", reply::int(delayed as u64)),
         ("oldest-pending-ms", age(now.steady_ms, oldest_ms)),
-        ("oldest-undelivered-ms", age(now.wall_ms, next.map(|entry| entry.id.0))),
+        ("oldest-undelivered-ms", age(now.wall_ms, next.map(|id| id.0))),
         ("blocked-by", reply::bulk(blocked_by.as_bytes())),
     ]
 }

@@ -45,6 +45,10 @@ fn of_stream(stream: &Stream, lines: &mut Lines) {
                 lines.failure(consumer, error);
             }
         }
+        if group.policy.order_by.is_some() {
+            let values = group.order.values.iter().map(|(id, value)| (*id, value.as_slice()));
+            lines.values(values.collect(), |id| group.order.held.contains(&id));
+        }
         lines.order(group.oldest_first().into_iter().map(|pending| pending.id));
     }
 }

@@ -100,7 +100,9 @@ impl Stream {
     pub(super) fn bytes(&self) -> usize {
         let pair = |(name, value): &(Text, Text)| name.len() + value.len() + 8;
         let entry = |entry: &Entry| 32 + entry.fields.iter().map(pair).sum::<usize>();
-        let group = |group: &Group| 64 + group.consumers.len() * 64 + group.pending.len() * 48;
+        let group = |group: &Group| {
+            64 + group.consumers.len() * 64 + (group.pending.len() + group.order.held.len()) * 64
+        };
         let made = self.idempotence.producers.values().map(|made| 32 + made.len() * 48);
         self.entries.iter().map(entry).sum::<usize>()
             + self.groups.values().map(group).sum::<usize>()
@@ -109,7 +111,9 @@ impl Stream {
 
     /// Whether a group has still to read it or has it pending.
     pub(super) fn is_referenced(&self, id: Id) -> bool {
-        self.groups.values().any(|group| group.position < id || group.get(id).is_some())
+        self.groups.values().any(|group| {
+            group.position < id || group.get(id).is_some() || group.order.held.contains(&id)
+        })
     }
 
     pub(super) fn delete(&mut self, id: Id) -> bool {
