@@ -16,7 +16,7 @@ use millstream_log::{
 use parking_lot::{Condvar, Mutex};
 
 use crate::backup::Backups;
-use crate::blocks;
+use crate::blocks::{self, NeededBlocks};
 use crate::cache::Cache;
 use crate::checkpoint::{CheckpointFacts, Checkpointer};
 use crate::commit::Commit;
@@ -256,18 +256,23 @@ impl Engine {
     /// delayed entries are appended, groups do what they do by themselves. Blocks that this
     /// takes are read with the engine free.
     pub fn run_due(&self, now: Now, budget: usize) -> Due {
+        let (mut due, needed) = self.run_due_in_memory(now, budget);
+        if !needed.is_empty() {
+            due.has_more = self.go_on_after_loading(now, &needed, budget);
+        }
+        due
+    }
+
+    /// The first part of it: what takes other blocks is left for [`Self::go_on_after_loading`].
+    pub fn run_due_in_memory(&self, now: Now, budget: usize) -> (Due, NeededBlocks) {
         let mut transaction = self.lock(now);
-        let mut has_more = transaction.run_due(budget);
+        let has_more = transaction.run_due(budget);
         let garbage = transaction.take_garbage();
         let needed = transaction.take_needed();
         if has_more {
             transaction.give_way();
         }
-        drop(transaction);
-        if !needed.is_empty() {
-            has_more = self.go_on_after_loading(now, &needed, budget);
-        }
-        Due { has_more, garbage }
+        (Due { has_more, garbage }, needed)
     }
 
     /// Waits until something is due, until [`Self::wake_timer`], or for `at_most`.

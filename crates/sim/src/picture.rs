@@ -13,7 +13,7 @@ use millstream_resp::Value;
 
 use crate::command::Text;
 use crate::id::Id;
-use crate::reference::{Found, Looks};
+use crate::reference::{AllKept, Found, Kept, Looks, Open};
 use crate::store;
 use crate::trace::shown;
 
@@ -61,6 +61,11 @@ impl Lines {
 
     pub(crate) fn production(&mut self, producer: &[u8], iid: &[u8], id: Id) {
         self.push(format!("    {}/{} {id}", producer.escape_ascii(), iid.escape_ascii()));
+    }
+
+    /// What XCFGGET says of it.
+    pub(crate) fn retention(&mut self, items: &Value) {
+        self.push(format!("  keeps {}", shown(items)));
     }
 
     pub(crate) fn group(&mut self, name: &[u8], at: Id, read: Option<u64>, lag: Option<i64>) {
@@ -146,6 +151,7 @@ fn of_key(txn: &mut Transaction<'_>, db: u8, key: &[u8], lines: &mut Lines, seen
     }
     let entries = entries(txn, db, key);
     let policies = policies(txn, db, key);
+    let configuration = store::reply(txn, &[b"XCFGGET"[..].to_vec(), key.to_vec()], db);
     let Ok(Some(stream)) = txn.stream(db, key) else { return };
     lines.counters(id(stream.last_id()), stream.entries_added(), id(stream.max_deleted_id()));
     lines.0.extend(entries.0);
@@ -156,6 +162,11 @@ fn of_key(txn: &mut Transaction<'_>, db: u8, key: &[u8], lines: &mut Lines, seen
     made.productions().for_each(|(producer, iid, entry)| {
         lines.production(producer, iid, id(entry));
     });
+    if stream.retention().is_some()
+        && let Some(Value::Array(items)) = configuration
+    {
+        lines.retention(&Value::Array(items[4..].to_vec()));
+    }
     for (_, group) in stream.groups() {
         of_group(stream, group, policies.get(&group.name()[..]), lines);
         let name = |name: &[u8]| name.to_vec();
@@ -242,6 +253,33 @@ pub(crate) fn looks(txn: &mut Transaction<'_>) -> Looks {
         }
     }
     looks
+}
+
+/// Of all streams that drop something by themselves. As of wall time 0, or of a command.
+pub(crate) fn kept(txn: &mut Transaction<'_>) -> AllKept {
+    let mut all = AllKept::new();
+    for db in 0..DATABASE_COUNT {
+        let listing = txn.list_keys(db);
+        let pieces = (0..listing.piece_count()).flat_map(|index| listing.piece(index));
+        let keys: Vec<Text> = pieces.map(<[u8]>::to_vec).collect();
+        for key in keys {
+            let Ok(Some(stream)) = txn.stream(db, &key) else { continue };
+            if stream.retention().is_none() {
+                continue;
+            }
+            let groups = stream.groups().map(|(_, group)| (group.name().to_vec(), open(group)));
+            let first = stream.entries().first_id().map(id);
+            all.insert((db, key.clone()), Kept { first, groups: groups.collect() });
+        }
+    }
+    all
+}
+
+fn open(group: &Group) -> Open {
+    let pending = group.pending().range(EntryId::MIN, EntryId::MAX).map(|record| record.id);
+    let held = group.order().into_iter().flat_map(|order| order.held()).map(|(id, _)| id);
+    let dropped = group.counters().map(|counted| counted.dropped);
+    Open { ids: pending.chain(held).map(id).collect(), dropped }
 }
 
 /// Lines of the entries, as XRANGE shows them.

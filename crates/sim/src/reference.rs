@@ -24,6 +24,7 @@ mod picture;
 mod policy;
 mod reads;
 mod reply;
+mod retention;
 mod settle;
 mod state;
 mod stream;
@@ -39,6 +40,7 @@ use millstream_resp::Value;
 pub(crate) use group_work::{Found, Looks};
 pub(crate) use picture::picture;
 pub(crate) use policy::factor;
+pub(crate) use retention::{AllKept, Kept, Open};
 pub(crate) use state::{Object, State};
 pub(crate) use stream::Stream;
 pub(crate) use waiters::{Attempt, Waiter};
@@ -96,6 +98,9 @@ pub(crate) struct Reference {
     lingering: group_work::Lingering,
     /// Groups that were moved by hand.
     set_back: BTreeSet<group_work::GroupName>,
+    /// What the program has of streams that drop something by themselves, after what it did.
+    pub(crate) kept: AllKept,
+    overdue: retention::Overdue,
     /// So many entries a group holds.
     held_max: usize,
     pub(crate) tally: policy::Tally,
@@ -118,6 +123,8 @@ impl Reference {
             opened_at_ms,
             lingering: group_work::Lingering::new(),
             set_back: BTreeSet::new(),
+            kept: AllKept::new(),
+            overdue: retention::Overdue::new(),
             held_max,
             tally: policy::Tally::default(),
         }
@@ -129,6 +136,7 @@ impl Reference {
         self.opened_at_ms = opened_at_ms;
         self.held_max = held_max;
         self.lingering.clear();
+        self.overdue.clear();
         self.set_back.clear();
         self.waiters.clear();
         self.group_times.clear();

@@ -129,6 +129,9 @@ impl Simulation {
         let mut parked = None;
         for (command, arguments) in commands.iter().zip(arguments) {
             let found = store::execute(&mut txn, arguments, db, is_alone);
+            if command.may_add() && self.reference.has_retention() {
+                self.reference.kept = picture::kept(&mut txn);
+            }
             let expected = self.reference.run(command, db, is_alone, &mut Look(&mut txn));
             self.counters.replies += 1;
             let line = format!("client {client} db {db} {}", words(arguments));

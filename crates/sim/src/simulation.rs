@@ -66,6 +66,12 @@ pub struct Counters {
     pub ordered: u64,
     /// Reads that stopped since their group held so many.
     pub full_of_held: u64,
+    /// Entries that streams dropped by themselves.
+    pub retained: u64,
+    /// Entries that made room for new ones.
+    pub displaced: u64,
+    /// Entries that a full stream refused.
+    pub full_streams: u64,
     /// Entries that were given up by XGROUP SKIP.
     pub skipped: u64,
     /// Times that the timer found nothing due, and that was right.
@@ -159,6 +165,9 @@ impl Simulation {
         self.counters.ordered = tally.ordered;
         self.counters.full_of_held = tally.held_full;
         self.counters.skipped = tally.skipped;
+        self.counters.retained = tally.retained;
+        self.counters.displaced = tally.displaced;
+        self.counters.full_streams = tally.full_streams;
         self.inspect()
     }
 
@@ -206,6 +215,9 @@ impl Counters {
         self.ordered += other.ordered;
         self.full_of_held += other.full_of_held;
         self.skipped += other.skipped;
+        self.retained += other.retained;
+        self.displaced += other.displaced;
+        self.full_streams += other.full_streams;
         self.catch_ups += other.catch_ups;
     }
 }

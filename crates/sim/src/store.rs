@@ -70,12 +70,6 @@ impl Store {
         self.engine.durable().get()
     }
 
-    /// Blocks that were read with the engine free.
-    pub(crate) fn loaded_blocks(&self) -> u64 {
-        let statistics = self.engine.storage_statistics();
-        statistics.blocks_read - statistics.blocks_read_held
-    }
-
     /// Why no write is taken any more, if so.
     pub(crate) fn poison(&self) -> Option<String> {
         self.engine.room()?.poison_reason()

@@ -7,7 +7,7 @@ use crate::command::Text;
 use crate::dice::Dice;
 use crate::failure::{Checked, Failure, ensure};
 use crate::id::Id;
-use crate::picture::looks;
+use crate::picture::{kept, looks};
 use crate::reference::{Looks, State};
 use crate::simulation::Simulation;
 use millstream_engine::{Lifetime, Transaction};
@@ -81,10 +81,10 @@ impl Simulation {
             let txn = self.store.engine.lock(now);
             (txn.steady_ms(), txn.statistics().expired_keys)
         };
-        let loaded_before = self.store.loaded_blocks();
+        let (due, needed) = self.store.engine.run_due_in_memory(now, 1);
         // What it left to be freed is freed here.
-        let has_more = self.store.engine.run_due(now, 1).has_more;
-        let has_loaded = self.store.loaded_blocks() > loaded_before;
+        let mut has_more = due.has_more;
+        drop(due.garbage);
         let txn = self.store.engine.lock(now);
         let expired = txn.statistics().expired_keys - expired_before;
         let end = self.store.end(&txn);
@@ -106,13 +106,9 @@ impl Simulation {
         }
         let mut txn = self.store.engine.lock(self.timeless());
         let productions = productions(&mut txn, &self.reference.state);
-        let looks = looks(&mut txn);
         drop(txn);
         self.forget_productions(&productions)?;
-        // What has to be loaded first comes last.
-        if !has_loaded {
-            self.group_work(&looks, has_room)?;
-        }
+        self.streams_work(has_room)?;
         if let Some(client) = self.reference.time_out(moment) {
             self.complete(client, Value::NilArray)?;
         }
@@ -120,11 +116,17 @@ impl Simulation {
             let attempts = self.reference.claim_due(moment);
             self.take_attempts(attempts)?;
         }
-        if has_loaded {
-            self.group_work(&looks, has_room)?;
-        }
         ensure(has_room.is_some() || end == end_before, || "logged without room".into())?;
         self.end_of_log(end)?;
+        if !needed.is_empty() {
+            has_more = self.store.engine.go_on_after_loading(now, &needed, 1);
+            let end = self.store.end(&self.store.engine.lock(now));
+            self.note(&format!("timer: blocks are loaded, the log ends at {end}"));
+            self.reference.begin(moment);
+            self.streams_work(has_room)?;
+            ensure(has_room.is_some() || end == end_before, || "logged without room".into())?;
+            self.end_of_log(end)?;
+        }
         // Nothing is due to an engine that has no room for it.
         Ok(if has_room == Some(Room::Enough) { Turn::Done { has_more } } else { Turn::None })
     }
@@ -152,6 +154,32 @@ impl Simulation {
         None
     }
 
+    /// What streams and groups did by themselves.
+    fn streams_work(&mut self, room: Option<Room>) -> Checked {
+        let mut txn = self.store.engine.lock(self.timeless());
+        let looks = looks(&mut txn);
+        self.reference.kept = kept(&mut txn);
+        drop(txn);
+        for (db, key, ids) in self.reference.recognise_drops() {
+            ensure(room.is_some(), || format!("without room: {ids:?}"))?;
+            self.note(&format!("timer: {db} {} drops {ids:?}", key.escape_ascii()));
+            self.reference.begin_work();
+            self.reference.drop_due(db, &key, &ids);
+            self.done_by_itself()?;
+        }
+        self.group_work(&looks, room)
+    }
+
+    /// Whoever waits for what the timer did is served.
+    fn done_by_itself(&mut self) -> Checked {
+        let state = self.reference.state.clone();
+        if !state.changes_since(self.history.last()).is_empty() {
+            self.history.push(None, &state);
+        }
+        let attempts = self.reference.serve();
+        self.take_attempts(attempts)
+    }
+
     /// Dead letters and consumers: what the program did must have been due.
     fn group_work(&mut self, looks: &Looks, room: Option<Room>) -> Checked {
         let is_enough = room == Some(Room::Enough);
@@ -161,12 +189,7 @@ impl Simulation {
         self.note(&format!("timer: {work:?}"));
         self.reference.begin_work();
         self.reference.do_work(&work);
-        let state = self.reference.state.clone();
-        if !state.changes_since(self.history.last()).is_empty() {
-            self.history.push(None, &state);
-        }
-        let attempts = self.reference.serve();
-        self.take_attempts(attempts)
+        self.done_by_itself()
     }
 
     /// Nothing is due, says the program.

@@ -2,8 +2,8 @@
 
 use super::group_arguments::{groups, letters};
 use super::{
-    Add, Command, ExpiryCondition, From, NewId, OnEntries, OnKeys, Read, References, Set,
-    SetExpiry, Text, Trim, TrimBy,
+    Add, Command, ExpiryCondition, From, NewId, OnEntries, OnKeys, Read, References,
+    RetentionChange, Set, SetExpiry, Text, Trim, TrimBy,
 };
 use crate::id::Id;
 
@@ -74,6 +74,20 @@ impl Arguments {
         bounded.option("LIMIT", trim.limit).references(trim.references)
     }
 
+    fn retention(self, change: &RetentionChange) -> Self {
+        let overflow = change.rejects.map(|rejects| match rejects {
+            None => "NONE",
+            Some(true) => "REJECT",
+            Some(false) => "DROP",
+        });
+        let retain = change.is_unacked.map(|is_unacked| if is_unacked { "UNACKED" } else { "ALL" });
+        self.option("MAXLEN", change.max_len)
+            .option("MAXAGE", change.max_age_ms)
+            .option("MAXBYTES", change.max_bytes)
+            .option("RETAIN", retain)
+            .option("OVERFLOW", overflow)
+    }
+
     pub(super) fn position(self, at: Option<Id>) -> Self {
         match at {
             Some(id) => self.word(id),
@@ -132,10 +146,12 @@ fn entries(command: &OnEntries) -> Arguments {
             .word(last_id)
             .option("ENTRIESADDED", *added)
             .option("MAXDELETEDID", *max_deleted_id),
-        OnEntries::Configure { key, duration_s, per_producer } => Arguments::of("XCFGSET")
+        OnEntries::Configure { key, duration_s, per_producer, kept } => Arguments::of("XCFGSET")
             .text(key)
             .option("IDMP-DURATION", *duration_s)
-            .option("IDMP-MAXSIZE", *per_producer),
+            .option("IDMP-MAXSIZE", *per_producer)
+            .retention(kept),
+        OnEntries::Configuration(key) => Arguments::of("XCFGGET").text(key),
         OnEntries::RecordProduction { key, producer, iid, id } => {
             Arguments::of("XIDMPRECORD").text(key).text(producer).text(iid).word(id)
         }

@@ -187,6 +187,7 @@ impl Reference {
             }
         }
         self.lingering = lingering;
+        self.check_dropped()?;
         self.check_waiters()
     }
 }

@@ -151,8 +151,8 @@ impl Reference {
         if key == letters_key || !is_there && !make_stream {
             return Requeued::Refused;
         }
-        if !is_dry {
-            self.add_simply(db, key, fields);
+        if !is_dry && !self.add_simply(db, key, fields) {
+            return Requeued::Refused;
         }
         Requeued::Appended
     }

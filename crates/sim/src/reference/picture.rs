@@ -1,6 +1,6 @@
 //! Everything durable as lines of text; `crate::picture` draws the same of the program.
 
-use super::{Object, State, Stream};
+use super::{Object, State, Stream, reply};
 use crate::picture::Lines;
 
 /// One line for everything that can differ. Times at which consumers were seen are left out.
@@ -28,6 +28,9 @@ fn of_stream(stream: &Stream, lines: &mut Lines) {
     lines.productions(made.duration_s, made.per_producer, made.added, made.repeated);
     for (producer, made) in &made.producers {
         made.iter().for_each(|(iid, id)| lines.production(producer, iid, *id));
+    }
+    if stream.retention.is_set() {
+        lines.retention(&reply::named(stream.retention.items()));
     }
     for (name, group) in &stream.groups {
         lines.group(name, group.position, group.read, stream.lag(group));

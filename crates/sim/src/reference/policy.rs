@@ -181,6 +181,12 @@ pub(crate) struct Tally {
     pub(crate) ordered: u64,
     /// Times that a read stopped since its group held so many.
     pub(crate) held_full: u64,
+    /// Entries that streams dropped by themselves.
+    pub(crate) retained: u64,
+    /// Entries that made room for new ones.
+    pub(crate) displaced: u64,
+    /// Entries that a full stream refused.
+    pub(crate) full_streams: u64,
     /// Entries that were given up by XGROUP SKIP.
     pub(crate) skipped: u64,
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::group::Group;
 use super::policy::Settled;
+use super::retention::Retention;
 use crate::command::Text;
 use crate::id::Id;
 
@@ -22,6 +23,7 @@ pub(crate) struct Stream {
     pub(crate) max_deleted_id: Id,
     pub(crate) groups: BTreeMap<Text, Group>,
     pub(crate) idempotence: Idempotence,
+    pub(crate) retention: Retention,
     /// COPY or RESTORE brought it, with times that need not be in the log otherwise: where time
     /// begins after a crash does not depend on them.
     pub(crate) has_foreign_times: bool,
@@ -77,6 +79,7 @@ impl Stream {
             max_deleted_id: Id::MIN,
             groups: BTreeMap::new(),
             idempotence: Idempotence::default(),
+            retention: Retention::default(),
             has_foreign_times: false,
         }
     }
