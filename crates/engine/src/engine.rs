@@ -496,6 +496,8 @@ impl Core {
     ) -> Self {
         let clock = SteadyClock::anchored(now, state.time_max_ms);
         let opened_at_ms = clock.read(now);
+        // The checkpoint has it within itself: another one would not make it less.
+        let unwritten_floor = state.unwritten_bytes();
         Self {
             state,
             log,
@@ -521,7 +523,7 @@ impl Core {
             is_broken: false,
             cache: Cache::default(),
             cache_bytes: options.blocks.cache_bytes,
-            unwritten_floor: 0,
+            unwritten_floor,
             is_checkpointing: false,
         }
     }
