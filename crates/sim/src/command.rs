@@ -6,8 +6,10 @@
 mod arguments;
 mod group_arguments;
 mod managed;
+mod schedule;
 
 pub(crate) use managed::{Fence, LetterAction, OnLetters, PolicyChange, RetentionChange};
+pub(crate) use schedule::{Due, OnSchedule};
 
 use crate::id::Id;
 
@@ -290,6 +292,7 @@ pub(crate) enum Command {
     Groups(OnGroups),
     Keys(OnKeys),
     Letters(OnLetters),
+    Schedule(OnSchedule),
     Read(Read),
 }
 
@@ -301,6 +304,7 @@ impl Command {
             Self::Entries(OnEntries::Add(_))
                 | Self::Groups(OnGroups::Nack { .. })
                 | Self::Letters(_)
+                | Self::Schedule(OnSchedule::Run(..))
         )
     }
 

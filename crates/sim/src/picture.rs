@@ -13,7 +13,7 @@ use millstream_resp::Value;
 
 use crate::command::Text;
 use crate::id::Id;
-use crate::reference::{AllKept, Found, Kept, Looks, Open};
+use crate::reference::{AllKept, Found, Kept, Looks, Open, Scheduled};
 use crate::store;
 use crate::trace::shown;
 
@@ -61,6 +61,11 @@ impl Lines {
 
     pub(crate) fn production(&mut self, producer: &[u8], iid: &[u8], id: Id) {
         self.push(format!("    {}/{} {id}", producer.escape_ascii(), iid.escape_ascii()));
+    }
+
+    /// Delayed entries follow.
+    pub(crate) fn schedule(&mut self, added: u64, failures: u64) {
+        self.push(format!("  schedule: {added} added, {failures} refused"));
     }
 
     /// What XCFGGET says of it.
@@ -151,6 +156,7 @@ fn of_key(txn: &mut Transaction<'_>, db: u8, key: &[u8], lines: &mut Lines, seen
     }
     let entries = entries(txn, db, key);
     let policies = policies(txn, db, key);
+    let scheduled = lines_of(&delayed(txn, db, key), 2);
     let configuration = store::reply(txn, &[b"XCFGGET"[..].to_vec(), key.to_vec()], db);
     let Ok(Some(stream)) = txn.stream(db, key) else { return };
     lines.counters(id(stream.last_id()), stream.entries_added(), id(stream.max_deleted_id()));
@@ -162,6 +168,10 @@ fn of_key(txn: &mut Transaction<'_>, db: u8, key: &[u8], lines: &mut Lines, seen
     made.productions().for_each(|(producer, iid, entry)| {
         lines.production(producer, iid, id(entry));
     });
+    if let Some(schedule) = stream.schedule() {
+        lines.schedule(schedule.next_sequence() - 1, schedule.failures());
+        lines.0.extend(scheduled.0);
+    }
     if stream.retention().is_some()
         && let Some(Value::Array(items)) = configuration
     {
@@ -282,14 +292,48 @@ fn open(group: &Group) -> Open {
     Open { ids: pending.chain(held).map(id).collect(), dropped }
 }
 
+/// The tokens of all that waits, and how many were refused. As of wall time 0.
+pub(crate) fn scheduled(txn: &mut Transaction<'_>) -> Scheduled {
+    let mut all = Scheduled::new();
+    for db in 0..DATABASE_COUNT {
+        let listing = txn.list_keys(db);
+        let pieces = (0..listing.piece_count()).flat_map(|index| listing.piece(index));
+        let keys: Vec<Text> = pieces.map(<[u8]>::to_vec).collect();
+        for key in keys {
+            let Ok(Some(stream)) = txn.stream(db, &key) else { continue };
+            let Some(schedule) = stream.schedule() else { continue };
+            let tokens = schedule.after(None).map(|token| Id(token.due_ms, token.sequence));
+            all.insert((db, key.clone()), (tokens.collect(), schedule.failures()));
+        }
+    }
+    all
+}
+
+/// What XSCHEDULE LIST says of a stream.
+fn delayed(txn: &mut Transaction<'_>, db: u8, key: &[u8]) -> Vec<Value> {
+    let arguments = [&b"XSCHEDULE"[..], b"LIST", key, b"COUNT", b"1000"].map(<[u8]>::to_vec);
+    match store::reply(txn, &arguments, db) {
+        Some(Value::Array(parts)) => match parts.into_iter().nth(1) {
+            Some(Value::Array(entries)) => entries,
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
 /// Lines of the entries, as XRANGE shows them.
 fn entries(txn: &mut Transaction<'_>, db: u8, key: &[u8]) -> Lines {
+    lines_of(&range(txn, db, key), 1)
+}
+
+/// Each with its name first, and its fields at that place.
+fn lines_of(entries: &[Value], place: usize) -> Lines {
     let mut lines = Lines::default();
-    for entry in range(txn, db, key) {
+    for entry in entries {
         let parts = entry.as_slice().unwrap_or_default();
         let id = parts.first().and_then(Value::as_str).unwrap_or("no id");
         let mut line = format!("  {id}");
-        let fields = parts.get(1).and_then(Value::as_slice).unwrap_or_default();
+        let fields = parts.get(place).and_then(Value::as_slice).unwrap_or_default();
         for pair in fields.chunks(2) {
             let texts: Vec<_> = pair.iter().filter_map(Value::as_bytes).collect();
             let texts: Vec<_> = texts.iter().map(|t| t.escape_ascii().to_string()).collect();

@@ -25,6 +25,7 @@ mod policy;
 mod reads;
 mod reply;
 mod retention;
+mod schedule;
 mod settle;
 mod state;
 mod stream;
@@ -41,6 +42,7 @@ pub(crate) use group_work::{Found, Looks};
 pub(crate) use picture::picture;
 pub(crate) use policy::factor;
 pub(crate) use retention::{AllKept, Kept, Open};
+pub(crate) use schedule::Scheduled;
 pub(crate) use state::{Object, State};
 pub(crate) use stream::Stream;
 pub(crate) use waiters::{Attempt, Waiter};
@@ -184,6 +186,7 @@ impl Reference {
                 Ok(self.restore(db, key, object.as_ref(), *ttl, *replaces))
             }
             Command::Keys(command) => self.on_keys(command, db),
+            Command::Schedule(command) => self.on_schedule(command, db),
             Command::Letters(command) => self.on_letters(command, db),
             Command::Read(read) => {
                 let mut read = read.clone();

@@ -8,7 +8,7 @@ use millstream_resp::Value;
 
 use crate::clients::CONSUMERS;
 use crate::clients::parked::{Mailbox, Parked, Sink};
-use crate::command::{Command, LetterAction, OnGroups, OnKeys, Read, Text};
+use crate::command::{Command, LetterAction, OnGroups, OnKeys, OnSchedule, Read, Text};
 use crate::failure::{Checked, Failure, ensure};
 use crate::id::Id;
 use crate::picture;
@@ -104,6 +104,8 @@ impl Simulation {
             Command::Groups(OnGroups::Nack { error: Some(error), .. }) => {
                 (error.len() * CONSUMERS) as u64
             }
+            // Delayed entries become others.
+            Command::Schedule(OnSchedule::Run(key, _)) => self.reference.state.bytes(db, key),
             // Dead letters become entries.
             Command::Letters(letters) if letters.action != LetterAction::List => {
                 self.reference.state.bytes(db, &letters.key)

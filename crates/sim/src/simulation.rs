@@ -72,6 +72,16 @@ pub struct Counters {
     pub displaced: u64,
     /// Entries that a full stream refused.
     pub full_streams: u64,
+    /// Delayed entries that were appended at their time.
+    pub fired: u64,
+    /// Delayed entries that were appended at once, by XSCHEDULE RUN.
+    pub run: u64,
+    /// Delayed entries that were cancelled.
+    pub cancelled: u64,
+    /// Times that a stream refused a delayed entry that was due.
+    pub refused_firings: u64,
+    /// Runs that ended with everything done that was due.
+    pub finished: u64,
     /// Entries that were given up by XGROUP SKIP.
     pub skipped: u64,
     /// Times that the timer found nothing due, and that was right.
@@ -155,6 +165,7 @@ impl Simulation {
             }
             self.step += 1;
         }
+        self.finish()?;
         let tally = self.reference.tally;
         self.counters.letters = tally.letters;
         self.counters.refused_letters = tally.refusals;
@@ -165,6 +176,10 @@ impl Simulation {
         self.counters.ordered = tally.ordered;
         self.counters.full_of_held = tally.held_full;
         self.counters.skipped = tally.skipped;
+        self.counters.fired = tally.fired;
+        self.counters.run = tally.run;
+        self.counters.cancelled = tally.cancelled;
+        self.counters.refused_firings = tally.refused_firings;
         self.counters.retained = tally.retained;
         self.counters.displaced = tally.displaced;
         self.counters.full_streams = tally.full_streams;
@@ -215,6 +230,11 @@ impl Counters {
         self.ordered += other.ordered;
         self.full_of_held += other.full_of_held;
         self.skipped += other.skipped;
+        self.fired += other.fired;
+        self.run += other.run;
+        self.cancelled += other.cancelled;
+        self.refused_firings += other.refused_firings;
+        self.finished += other.finished;
         self.retained += other.retained;
         self.displaced += other.displaced;
         self.full_streams += other.full_streams;

@@ -11,6 +11,7 @@ use millstream_engine::{
     Options, Preparer, Synced, Transaction,
 };
 use millstream_log::MemoryStorage;
+use millstream_model::Rejection;
 use millstream_resp::{Decoder, Protocol, Value};
 
 use crate::command::Text;
@@ -133,7 +134,11 @@ pub(crate) fn is_readable(txn: &mut Transaction<'_>) -> bool {
         let listing = txn.list_keys(db);
         let keys = (0..listing.piece_count()).flat_map(|index| listing.piece(index));
         let keys: Vec<Text> = keys.map(<[u8]>::to_vec).collect();
-        keys.iter().all(|key| txn.load_value(db, key).is_ok())
+        keys.iter().all(|key| {
+            let delayed = txn.list_schedule(db, key, None, usize::MAX).map(|_| ());
+            let is_readable = matches!(delayed, Ok(()) | Err(Rejection::WrongType));
+            is_readable && txn.load_value(db, key).is_ok()
+        })
     })
 }
 

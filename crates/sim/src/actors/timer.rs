@@ -7,7 +7,7 @@ use crate::command::Text;
 use crate::dice::Dice;
 use crate::failure::{Checked, Failure, ensure};
 use crate::id::Id;
-use crate::picture::{kept, looks};
+use crate::picture::{kept, looks, scheduled};
 use crate::reference::{Looks, State};
 use crate::simulation::Simulation;
 use millstream_engine::{Lifetime, Transaction};
@@ -62,14 +62,27 @@ impl Simulation {
     /// Some turns of the timer thread, often until nothing is due.
     pub(crate) fn timer(&mut self, dice: &mut Dice) -> Checked {
         let turns = if dice.once_in(3) { CATCH_UP_TURNS_MAX } else { 1 };
+        self.turns(turns).map(|_| ())
+    }
+
+    /// Turns until nothing is due; whether it came to that.
+    pub(super) fn catch_up(&mut self) -> Result<bool, Failure> {
+        self.turns(CATCH_UP_TURNS_MAX)
+    }
+
+    fn turns(&mut self, turns: usize) -> Result<bool, Failure> {
         for _ in 0..turns {
             match self.turn()? {
-                Turn::None => return Ok(()),
+                Turn::None => return Ok(false),
                 Turn::Done { has_more: true } => {}
-                Turn::Done { has_more: false } => return self.caught_up(),
+                Turn::Done { has_more: false } => {
+                    self.caught_up()?;
+                    return Ok(true);
+                }
             }
         }
-        ensure(turns == 1, || "the timer does not come to an end".into())
+        ensure(turns == 1, || "the timer does not come to an end".into())?;
+        Ok(false)
     }
 
     /// One piece of each kind of work.
@@ -116,6 +129,7 @@ impl Simulation {
             let attempts = self.reference.claim_due(moment);
             self.take_attempts(attempts)?;
         }
+        self.firing(has_room)?;
         ensure(has_room.is_some() || end == end_before, || "logged without room".into())?;
         self.end_of_log(end)?;
         if !needed.is_empty() {
@@ -124,6 +138,7 @@ impl Simulation {
             self.note(&format!("timer: blocks are loaded, the log ends at {end}"));
             self.reference.begin(moment);
             self.streams_work(has_room)?;
+            self.firing(has_room)?;
             ensure(has_room.is_some() || end == end_before, || "logged without room".into())?;
             self.end_of_log(end)?;
         }
@@ -168,6 +183,18 @@ impl Simulation {
             self.done_by_itself()?;
         }
         self.group_work(&looks, room)
+    }
+
+    /// A delayed entry whose time has come, at most.
+    fn firing(&mut self, room: Option<Room>) -> Checked {
+        let found = scheduled(&mut self.store.engine.lock(self.timeless()));
+        let firing = self.reference.recognise_firing(&found).map_err(Failure::Broken)?;
+        let Some(firing) = firing else { return Ok(()) };
+        ensure(room.is_some(), || format!("without room: {firing:?}"))?;
+        self.note(&format!("timer: {firing:?}"));
+        self.reference.begin_work();
+        self.reference.do_firing(&firing).map_err(Failure::Broken)?;
+        self.done_by_itself()
     }
 
     /// Whoever waits for what the timer did is served.

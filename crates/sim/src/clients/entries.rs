@@ -10,7 +10,8 @@ impl Roller<'_> {
         if self.is_misplaced(&key) && self.dice.once_in(4) {
             return Command::Keys(OnKeys::Delete(vec![key]));
         }
-        let command = match self.dice.roll(43) {
+        let command = match self.dice.roll(48) {
+            43.. => return self.look_after_schedule(),
             40 | 41 => self.retention(key),
             42 => OnEntries::Configuration(key),
             0..=25 => self.add(key),
@@ -69,7 +70,8 @@ impl Roller<'_> {
             _ => (0..1 + self.dice.roll(3)).map(|at| (field(at), self.value())).collect(),
         };
         // What groups order by: of few values, so that some wait for others; here and there twice.
-        for _ in 0..self.dice.pick(&[0, 1, 1, 1, 1, 1, 1, 2]) {
+        let counts = if self.favours_order { [1; 8] } else { [0, 1, 1, 1, 1, 1, 1, 2] };
+        for _ in 0..self.dice.pick(&counts) {
             let value = self.dice.pick(&[b"u", b"u", b"u", b"v"]).to_vec();
             let at = self.dice.index(fields.len() + 1);
             fields.insert(at, (b"k".to_vec(), value));

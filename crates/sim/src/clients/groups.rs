@@ -17,7 +17,13 @@ impl Roller<'_> {
             let at = Some(if self.dice.once_in(3) { self.id_near(&key) } else { Id::MIN });
             return Command::Groups(self.create(key, group, at, true, None));
         }
-        let command = match self.dice.roll(48) {
+        // So that what is held comes out: somebody settles what it waits for, or reads.
+        let roll = match self.dice.roll(if self.favours_order { 90 } else { 48 }) {
+            48..=69 => 17,
+            70.. => 0,
+            roll => roll,
+        };
+        let command = match roll {
             45.. => return self.look_after_letters(),
             40..=44 => self.nack(key, group, &consumer),
             0..=14 => return Command::Read(self.read_for_group(key, group, consumer)),
@@ -158,10 +164,11 @@ impl Roller<'_> {
     ) -> OnGroups {
         let mut policy = (!self.dice.once_in(3)).then(|| self.policy_change());
         // Later it can be set only while nothing is pending.
-        if let Some(change) = &mut policy
-            && !self.dice.once_in(3)
-        {
-            change.order_by = Some(self.order_by());
+        if self.favours_order || !self.dice.once_in(3) {
+            let order_by = self.order_by();
+            let change = policy.get_or_insert_default();
+            change.order_by = Some(order_by);
+            change.is_paused = None;
         }
         OnGroups::Create { key, group, at, make_stream, read, policy }
     }

@@ -40,6 +40,9 @@ impl Roller<'_> {
 
     /// Mostly by what most entries have, so that some wait for others.
     pub(super) fn order_by(&mut self) -> Option<Text> {
+        if self.favours_order {
+            return Some(b"k".to_vec());
+        }
         let fields: [Option<&[u8]>; 6] =
             [None, Some(b"name"), Some(b"k"), Some(b"k"), Some(b"k"), Some(b"k")];
         self.dice.pick(&fields).map(<[u8]>::to_vec)

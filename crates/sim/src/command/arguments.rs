@@ -1,6 +1,7 @@
 //! Commands as they are sent.
 
 use super::group_arguments::{groups, letters};
+use super::schedule::schedule;
 use super::{
     Add, Command, ExpiryCondition, From, NewId, OnEntries, OnKeys, Read, References,
     RetentionChange, Set, SetExpiry, Text, Trim, TrimBy,
@@ -111,6 +112,7 @@ impl Command {
             Self::Groups(command) => groups(command),
             Self::Keys(command) => keys(command),
             Self::Letters(command) => letters(command),
+            Self::Schedule(command) => schedule(command),
             Self::Read(read) => reading(read),
         };
         arguments.0

@@ -29,6 +29,14 @@ fn of_stream(stream: &Stream, lines: &mut Lines) {
     for (producer, made) in &made.producers {
         made.iter().for_each(|(iid, id)| lines.production(producer, iid, *id));
     }
+    let schedule = &stream.schedule;
+    if schedule.added > 0 {
+        lines.schedule(schedule.added, schedule.failures);
+        for (token, fields) in &schedule.waiting {
+            let fields = fields.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+            lines.entry(*token, fields);
+        }
+    }
     if stream.retention.is_set() {
         lines.retention(&reply::named(stream.retention.items()));
     }

@@ -187,6 +187,12 @@ pub(crate) struct Tally {
     pub(crate) displaced: u64,
     /// Entries that a full stream refused.
     pub(crate) full_streams: u64,
+    /// Delayed entries that were appended at their time, and at once by XSCHEDULE RUN.
+    pub(crate) fired: u64,
+    pub(crate) run: u64,
+    pub(crate) cancelled: u64,
+    /// Times that a stream refused one that was due.
+    pub(crate) refused_firings: u64,
     /// Entries that were given up by XGROUP SKIP.
     pub(crate) skipped: u64,
 }

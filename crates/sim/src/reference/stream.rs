@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::group::Group;
 use super::policy::Settled;
 use super::retention::Retention;
+use super::schedule::Schedule;
 use crate::command::Text;
 use crate::id::Id;
 
@@ -24,6 +25,7 @@ pub(crate) struct Stream {
     pub(crate) groups: BTreeMap<Text, Group>,
     pub(crate) idempotence: Idempotence,
     pub(crate) retention: Retention,
+    pub(crate) schedule: Schedule,
     /// COPY or RESTORE brought it, with times that need not be in the log otherwise: where time
     /// begins after a crash does not depend on them.
     pub(crate) has_foreign_times: bool,
@@ -80,6 +82,7 @@ impl Stream {
             groups: BTreeMap::new(),
             idempotence: Idempotence::default(),
             retention: Retention::default(),
+            schedule: Schedule::default(),
             has_foreign_times: false,
         }
     }
@@ -107,7 +110,10 @@ impl Stream {
             64 + group.consumers.len() * 64 + (group.pending.len() + group.order.held.len()) * 64
         };
         let made = self.idempotence.producers.values().map(|made| 32 + made.len() * 48);
+        let waiting = self.schedule.waiting.values();
+        let waiting = waiting.map(|fields| 160 + fields.iter().map(pair).sum::<usize>());
         self.entries.iter().map(entry).sum::<usize>()
+            + waiting.sum::<usize>()
             + self.groups.values().map(group).sum::<usize>()
             + made.sum::<usize>()
     }
