@@ -193,6 +193,7 @@ pub(crate) enum OnEntries {
         is_reverse: bool,
     },
     Length(Text),
+    Info(Text),
 }
 
 /// On groups, consumers and pending entries.

@@ -103,6 +103,7 @@ pub(crate) struct Reference {
     /// What the program has of streams that drop something by themselves, after what it did.
     pub(crate) kept: AllKept,
     overdue: retention::Overdue,
+    unfired: schedule::Unfired,
     /// So many entries a group holds.
     held_max: usize,
     pub(crate) tally: policy::Tally,
@@ -127,6 +128,7 @@ impl Reference {
             set_back: BTreeSet::new(),
             kept: AllKept::new(),
             overdue: retention::Overdue::new(),
+            unfired: schedule::Unfired::new(),
             held_max,
             tally: policy::Tally::default(),
         }
@@ -139,6 +141,7 @@ impl Reference {
         self.held_max = held_max;
         self.lingering.clear();
         self.overdue.clear();
+        self.unfired.clear();
         self.set_back.clear();
         self.waiters.clear();
         self.group_times.clear();

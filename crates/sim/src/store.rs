@@ -16,6 +16,9 @@ use millstream_resp::{Decoder, Protocol, Value};
 
 use crate::command::Text;
 
+/// More than any delayed entry.
+const FIRED_BYTES_MAX: u64 = 8 << 10;
+
 pub(crate) struct Store {
     pub(crate) disk: MemoryStorage,
     pub(crate) engine: Engine,
@@ -74,6 +77,12 @@ impl Store {
     /// Why no write is taken any more, if so.
     pub(crate) fn poison(&self) -> Option<String> {
         self.engine.room()?.poison_reason()
+    }
+
+    /// Whether nothing but a time that was not over yet stood in the way of a delayed entry.
+    pub(crate) fn may_fire(&self, end: u64) -> bool {
+        let is_held_up = self.engine.is_memory_full() || self.engine.has_checkpoint_failed();
+        !is_held_up && self.admits(end, FIRED_BYTES_MAX, false)
     }
 
     /// Whether so many bytes more find prepared space behind `end`.

@@ -1,7 +1,7 @@
 //! The end of a run: once nothing goes wrong any more, everything that is due is done.
 
 use crate::dice::Dice;
-use crate::failure::{Checked, Failure};
+use crate::failure::Checked;
 use crate::simulation::Simulation;
 
 /// Firing and retention try again by then.
@@ -35,7 +35,6 @@ impl Simulation {
         self.counters.checkpoints = checkpoints;
         if is_idle {
             self.counters.finished += 1;
-            return self.reference.check_fired().map_err(Failure::Broken);
         }
         Ok(())
     }

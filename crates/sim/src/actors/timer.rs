@@ -89,6 +89,9 @@ impl Simulation {
     fn turn(&mut self) -> Result<Turn, Failure> {
         let Some(has_room) = self.has_room_for_timer() else { return Ok(Turn::None) };
         let end_before = self.history.end();
+        if !self.store.may_fire(end_before) {
+            self.reference.excuse_firing();
+        }
         let now = self.clock.now();
         let (steady_ms, expired_before) = {
             let txn = self.store.engine.lock(now);

@@ -45,6 +45,7 @@ impl Roller<'_> {
                 let count = self.dice.sometimes(2, |dice| dice.roll(6) as i64);
                 OnEntries::Range { key, from, to, count, is_reverse: self.dice.once_in(2) }
             }
+            38 => OnEntries::Info(key),
             _ => OnEntries::Length(key),
         };
         Command::Entries(command)

@@ -163,6 +163,7 @@ fn entries(command: &OnEntries) -> Arguments {
         OnEntries::Range { key, from, to, count, is_reverse: true } => {
             Arguments::of("XREVRANGE").text(key).word(to).word(from).option("COUNT", *count)
         }
+        OnEntries::Info(key) => Arguments::of("XINFO STREAM").text(key),
         OnEntries::Length(key) => Arguments::of("XLEN").text(key),
     }
 }

@@ -47,6 +47,7 @@ impl Reference {
             OnEntries::SetId { key, last_id, added, max_deleted_id } => {
                 self.set_counters(db, key, *last_id, *added, *max_deleted_id)
             }
+            OnEntries::Info(key) => self.stream_info(db, key),
             OnEntries::Configuration(key) => self.configuration(db, key),
             OnEntries::Configure { key, duration_s, per_producer, kept } => {
                 self.set_retention(db, key, kept)?;

@@ -188,6 +188,7 @@ impl Reference {
         }
         self.lingering = lingering;
         self.check_dropped()?;
+        self.check_fired()?;
         self.check_waiters()
     }
 }

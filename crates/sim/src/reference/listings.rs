@@ -3,9 +3,10 @@
 use millstream_resp::Value;
 
 use super::group::{Group, Pending};
-use super::stream::Stream;
+use super::stream::{Entry, Stream};
 use super::{Answer, Moment, Reference, reply};
 use crate::command::{OnGroups, PendingList};
+use crate::id::Id;
 
 impl Reference {
     pub(super) fn listing(&mut self, command: &OnGroups, db: u8) -> Answer {
@@ -55,6 +56,50 @@ impl Reference {
             }
             _ => unreachable!("no listing"),
         }
+    }
+}
+
+impl Reference {
+    /// XINFO STREAM, without what only blocks say.
+    pub(super) fn stream_info(&mut self, db: u8, key: &[u8]) -> Answer {
+        let Some(stream) = self.stream(db, key)? else { return Err(reply::no_such_key()) };
+        let made = &stream.idempotence;
+        let iids: usize = made.producers.values().map(Vec::len).sum();
+        let pids = made.producers.values().filter(|made| !made.is_empty()).count();
+        let edge = |entry: Option<&Entry>| entry.map_or(Value::NilBulk, reply::entry);
+        let (first, last) = (stream.entries.first(), stream.entries.last());
+        let mut facts = vec![
+            ("length", reply::int(stream.entries.len() as u64)),
+            ("last-generated-id", reply::id(stream.last_id)),
+            ("max-deleted-entry-id", reply::id(stream.max_deleted_id)),
+            ("entries-added", reply::int(stream.added)),
+            ("recorded-first-entry-id", reply::id(first.map_or(Id::MIN, |entry| entry.id))),
+            ("idmp-duration", reply::int(made.duration_s)),
+            ("idmp-maxsize", reply::int(made.per_producer)),
+            ("pids-tracked", reply::int(pids as u64)),
+            ("iids-tracked", reply::int(iids as u64)),
+            ("iids-added", reply::int(made.added)),
+            ("iids-duplicates", reply::int(made.repeated)),
+            ("groups", reply::int(stream.groups.len() as u64)),
+            ("first-entry", edge(first)),
+            ("last-entry", edge(last)),
+        ];
+        let schedule = &stream.schedule;
+        if schedule.added > 0 {
+            let next = schedule.waiting.keys().next();
+            facts.extend([
+                ("scheduled", reply::int(schedule.waiting.len() as u64)),
+                ("next-due-ms", next.map_or(Value::NilBulk, |token| reply::int(token.0))),
+                ("schedule-failures", reply::int(schedule.failures)),
+            ]);
+        }
+        if stream.retention.max_bytes > 0 {
+            facts.push(("bytes", reply::int(stream.payload())));
+        }
+        if stream.retention.is_set() {
+            facts.push(("retention", reply::named(stream.retention.items())));
+        }
+        Ok(reply::named(facts))
     }
 }
 

@@ -101,7 +101,7 @@ impl Group {
 }
 
 impl Stream {
-    fn payload(&self) -> u64 {
+    pub(super) fn payload(&self) -> u64 {
         self.entries.iter().map(payload).sum()
     }
 

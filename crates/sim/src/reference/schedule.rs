@@ -15,6 +15,12 @@ use crate::id::Id;
 
 const COUNT_DEFAULT: usize = 100;
 
+/// After want of room it is tried again by then.
+const RETRY_MS: u64 = 500;
+
+/// What is due, and since when nothing stands in its way, in monotonic milliseconds.
+pub(super) type Unfired = BTreeMap<(u8, Text, Id), u64>;
+
 type Fields = Rc<Vec<(Text, Text)>>;
 
 /// What waits, by its token: when it is due, and its number.
@@ -178,20 +184,36 @@ impl Reference {
         }
     }
 
-    /// Everything that is due should have been fired by now: nothing stands in its way.
+    /// Something stood in the way of firing: there is time again to try it.
+    pub(crate) fn excuse_firing(&mut self) {
+        self.unfired.clear();
+    }
+
+    /// The program says that nothing is due: what is due waits for no longer than until it is tried
+    /// again.
     ///
     /// # Errors
-    /// What was not.
-    pub(crate) fn check_fired(&self) -> Result<(), String> {
+    /// What should have been fired.
+    pub(super) fn check_fired(&mut self) -> Result<(), String> {
+        let now_ms = self.now.monotonic_ms;
+        let mut unfired = Unfired::new();
         for (db, key, stream) in self.scheduled() {
             let expires = self.state.database(db)[key].expires_at_ms.is_some();
             let (first, _) = stream.schedule.waiting.first_key_value().expect("something waits");
-            // One that was refused may wait for a minute.
+            // A stream that refused, or was gone, may wait for a minute.
             let may_wait = expires || stream.schedule.failures > 0;
-            if first.0 <= self.now.wall_ms && !may_wait {
-                return Err(format!("{db} {} does not fire {first}", key.escape_ascii()));
+            if first.0 > self.now.wall_ms || may_wait {
+                continue;
             }
+            let place = (db, key.clone(), *first);
+            let since_ms = self.unfired.get(&place).copied().unwrap_or(now_ms);
+            if since_ms + RETRY_MS < now_ms {
+                let key = key.escape_ascii();
+                return Err(format!("{db} {key} does not fire {first}, since {since_ms}"));
+            }
+            unfired.insert(place, since_ms);
         }
+        self.unfired = unfired;
         Ok(())
     }
 }
