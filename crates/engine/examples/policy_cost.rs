@@ -2,8 +2,8 @@
 //!
 //! `cargo build --release -p millstream-engine --example policy_cost`, then
 //! `valgrind --tool=callgrind --toggle-collect='*measured_*' target/release/examples/policy_cost
-//! POLICY PENDING`, and of what it wrote `callgrind_annotate --inclusive=yes`: each `measured_` line
-//! divided by the number of calls printed. `tests/policy_cost.py` does all of that.
+//! POLICY PENDING`, and of what it wrote `callgrind_annotate --inclusive=yes`: each `measured_`
+//! line divided by the number of calls printed. `tests/policy_cost.py` does all of that.
 
 use std::error::Error;
 use std::hint::black_box;

@@ -176,8 +176,8 @@ impl Transaction<'_> {
         Some(stream.group(stream.find_group(name)?))
     }
 
-    /// Runs every group reader of the key again: they are served, refused, or go on waiting. What is
-    /// there now has times of its own.
+    /// Runs every group reader of the key again: they are served, refused, or go on waiting. What
+    /// is there now has times of its own.
     fn retry_groups(&mut self, db: u8, key: &Bytes) {
         let Some(queues) = self.core.waiters.queues(db, key) else { return };
         let groups: Vec<Bytes> = queues.groups.keys().cloned().collect();
@@ -191,7 +191,8 @@ impl Transaction<'_> {
     }
 
     /// Runs the reads of the key again that take over pending entries, as far as that is little
-    /// work. Of a managed group's that do not claim, one that finds nothing speaks for those behind.
+    /// work. Of a managed group's that do not claim, one that finds nothing speaks for those
+    /// behind.
     fn serve_claimers(&mut self, db: u8, key: &Bytes, is_rescheduled: bool) {
         let Some(queues) = self.core.waiters.queues(db, key) else { return };
         let tickets = queues.group_tickets();

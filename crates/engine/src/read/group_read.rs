@@ -143,7 +143,8 @@ struct TakenEntries<'g, L> {
 }
 
 impl<L> TakenEntries<'_, L> {
-    /// Where the pending list looked too early: for [`Stream::settle`](millstream_model::Stream::settle).
+    /// Where the pending list looked too early: for
+    /// [`Stream::settle`](millstream_model::Stream::settle).
     fn into_stale(mut self) -> Vec<EntryId> {
         self.stale.extend(self.available.found.stale());
         self.stale

@@ -262,8 +262,8 @@ impl PendingList {
         self.upsert_within(entry, &mut (0, 0))
     }
 
-    /// The same with many, and calls with each and what was there. Little is searched for where they
-    /// follow each other.
+    /// The same with many, and calls with each and what was there. Little is searched for where
+    /// they follow each other.
     pub fn upsert_all(
         &mut self,
         entries: &[PendingEntry],
