@@ -205,8 +205,8 @@ impl Roller<'_> {
                 self.create(key, group, at, make_stream, read)
             }
             12..=14 => OnGroups::SetPosition { key, group, at, read },
-            15 => OnGroups::Destroy(key, group),
-            16..=18 => OnGroups::CreateConsumer(key, group, consumer),
+            15 | 16 => OnGroups::Destroy(key, group),
+            17 | 18 => OnGroups::CreateConsumer(key, group, consumer),
             19 => OnGroups::DeleteConsumer(key, group, consumer),
             20..=22 => OnGroups::Pending(key, group, None),
             23..=25 => {

@@ -40,7 +40,8 @@ impl PendingList {
     /// group without a policy.
     ///
     /// Costs nothing when there is none and none was removed lately; else about the square root of
-    /// the number of chunks to start, then little for each entry taken. The same holds for the others.
+    /// the number of chunks to start, then little for each entry taken. The same holds for the
+    /// others.
     #[must_use]
     pub fn oldest_until(&self, until_ms: u64) -> AvailableEntries<'_> {
         let none = self.counts.queued == 0 && self.bounds.delivery.time > until_ms;
