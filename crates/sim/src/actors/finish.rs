@@ -7,6 +7,7 @@ use crate::simulation::Simulation;
 /// Firing and retention try again by then.
 const PATIENCE_MS: u64 = 1000;
 const ROUNDS: usize = 3;
+const CHECKPOINT_STEPS: usize = 60;
 
 impl Simulation {
     /// With the disk well and all of it written, what is due comes about. Where a fault was
@@ -27,7 +28,7 @@ impl Simulation {
                 self.write(&mut dice)?;
                 self.sync(&mut dice)?;
                 self.prepare(&mut dice)?;
-                self.last_checkpoint(&mut dice)?;
+                self.some_checkpoints(&mut dice)?;
             }
             is_idle = self.catch_up()?;
         }
@@ -35,6 +36,18 @@ impl Simulation {
         self.counters.checkpoints = checkpoints;
         if is_idle {
             self.counters.finished += 1;
+        }
+        Ok(())
+    }
+
+    /// What can leave memory does. Moving blocks may go on for longer than that.
+    fn some_checkpoints(&mut self, dice: &mut Dice) -> Checked {
+        for _ in 0..CHECKPOINT_STEPS {
+            if self.checkpoint_step(true)? {
+                break;
+            }
+            self.write(dice)?;
+            self.sync(dice)?;
         }
         Ok(())
     }
