@@ -16,7 +16,7 @@ use millstream_log::{
 use parking_lot::{Condvar, Mutex};
 
 use crate::backup::Backups;
-use crate::blocks;
+use crate::blocks::{self, NeededBlocks};
 use crate::cache::Cache;
 use crate::checkpoint::{CheckpointFacts, Checkpointer};
 use crate::commit::Commit;
@@ -256,19 +256,25 @@ impl Engine {
     /// delayed entries are appended, groups do what they do by themselves. Blocks that this
     /// takes are read with the engine free.
     pub fn run_due(&self, now: Now, budget: usize) -> Due {
+        let (mut due, needed) = self.run_due_in_memory(now, budget);
+        if !needed.is_empty() {
+            due.has_more = self.go_on_after_loading(now, &needed, budget);
+        }
+        due
+    }
+
+    /// The first part of it: what takes other blocks is left for [`Self::go_on_after_loading`].
+    pub fn run_due_in_memory(&self, now: Now, budget: usize) -> (Due, NeededBlocks) {
         let mut transaction = self.lock(now);
         let hold = self.timer_holds().begin();
-        let mut has_more = transaction.run_due(budget);
+        let has_more = transaction.run_due(budget);
         let garbage = transaction.take_garbage();
         let needed = transaction.take_needed();
         if has_more {
             transaction.give_way();
         }
         drop((transaction, hold));
-        if !needed.is_empty() {
-            has_more = self.go_on_after_loading(now, &needed, budget);
-        }
-        Due { has_more, garbage }
+        (Due { has_more, garbage }, needed)
     }
 
     /// Waits until something is due, until [`Self::wake_timer`], or for `at_most`.
@@ -505,6 +511,8 @@ impl Core {
     ) -> Self {
         let clock = SteadyClock::anchored(now, state.time_max_ms);
         let opened_at_ms = clock.read(now);
+        // The checkpoint has it within itself: another one would not make it less.
+        let unwritten_floor = state.unwritten_bytes();
         Self {
             state,
             log,
@@ -530,7 +538,7 @@ impl Core {
             is_broken: false,
             cache: Cache::default(),
             cache_bytes: options.blocks.cache_bytes,
-            unwritten_floor: 0,
+            unwritten_floor,
             is_checkpointing: false,
         }
     }

@@ -319,7 +319,11 @@ fn lets_go(mutation: &Mutation<'_>, stream: &Stream) -> bool {
     let Some(retention) = stream.retention() else { return false };
     match mutation {
         Mutation::SetRetention { .. } => true,
-        Mutation::Append { .. } => stream.has_surplus(),
+        // A group that was moved ahead has done with what comes before that.
+        Mutation::Append { id, .. } => {
+            let is_unwanted = || stream.group_count() > 0 && !stream.is_referenced(*id);
+            stream.has_surplus() || retention.is_work_queue() && is_unwanted()
+        }
         Mutation::RemovePending { .. }
         | Mutation::Unhold { .. }
         | Mutation::UnholdAll { .. }

@@ -43,6 +43,11 @@ impl Order {
         self.by_id.iter().map(|(id, value)| (*id, *value))
     }
 
+    /// The held entries from an id on, in the order of the stream.
+    pub(crate) fn held_from(&self, from: EntryId) -> impl Iterator<Item = EntryId> + '_ {
+        self.by_id.range(from..).map(|(id, _)| *id)
+    }
+
     /// The held entries that may be handed out, in the order of the stream.
     pub fn ready(&self) -> impl Iterator<Item = EntryId> + '_ {
         self.ready.iter().copied()

@@ -9,6 +9,7 @@ mod groups;
 mod keys;
 mod policies;
 mod roller;
+mod schedules;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

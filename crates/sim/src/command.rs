@@ -6,8 +6,10 @@
 mod arguments;
 mod group_arguments;
 mod managed;
+mod schedule;
 
-pub(crate) use managed::{Fence, LetterAction, OnLetters, PolicyChange};
+pub(crate) use managed::{Fence, LetterAction, OnLetters, PolicyChange, RetentionChange};
+pub(crate) use schedule::{Due, OnSchedule};
 
 use crate::id::Id;
 
@@ -164,11 +166,34 @@ pub(crate) enum OnEntries {
     Trim(Text, Trim),
     Delete(Text, Vec<Id>),
     DeleteEx(Text, References, Vec<Id>),
-    SetId { key: Text, last_id: Id, added: Option<u64>, max_deleted_id: Option<Id> },
-    Configure { key: Text, duration_s: Option<u32>, per_producer: Option<u32> },
-    RecordProduction { key: Text, producer: Text, iid: Text, id: Id },
-    Range { key: Text, from: Id, to: Id, count: Option<i64>, is_reverse: bool },
+    SetId {
+        key: Text,
+        last_id: Id,
+        added: Option<u64>,
+        max_deleted_id: Option<Id>,
+    },
+    Configure {
+        key: Text,
+        duration_s: Option<u32>,
+        per_producer: Option<u32>,
+        kept: RetentionChange,
+    },
+    Configuration(Text),
+    RecordProduction {
+        key: Text,
+        producer: Text,
+        iid: Text,
+        id: Id,
+    },
+    Range {
+        key: Text,
+        from: Id,
+        to: Id,
+        count: Option<i64>,
+        is_reverse: bool,
+    },
     Length(Text),
+    Info(Text),
 }
 
 /// On groups, consumers and pending entries.
@@ -194,6 +219,7 @@ pub(crate) enum OnGroups {
     DeleteConsumer(Text, Text, Text),
     SetPolicy(Text, Text, PolicyChange),
     Policy(Text, Text),
+    Skip(Text, Text, Id),
     Ack {
         key: Text,
         group: Text,
@@ -267,10 +293,22 @@ pub(crate) enum Command {
     Groups(OnGroups),
     Keys(OnKeys),
     Letters(OnLetters),
+    Schedule(OnSchedule),
     Read(Read),
 }
 
 impl Command {
+    /// Whether some stream may get an entry by it.
+    pub(crate) fn may_add(&self) -> bool {
+        matches!(
+            self,
+            Self::Entries(OnEntries::Add(_))
+                | Self::Groups(OnGroups::Nack { .. })
+                | Self::Letters(_)
+                | Self::Schedule(OnSchedule::Run(..))
+        )
+    }
+
     /// May use the reserve of a full disk, as the server has it.
     pub(crate) fn frees_space(&self) -> bool {
         matches!(

@@ -13,7 +13,7 @@ use millstream_resp::Value;
 
 use crate::command::Text;
 use crate::id::Id;
-use crate::reference::{Found, Looks};
+use crate::reference::{AllKept, Found, Kept, Looks, Open, Scheduled};
 use crate::store;
 use crate::trace::shown;
 
@@ -63,6 +63,16 @@ impl Lines {
         self.push(format!("    {}/{} {id}", producer.escape_ascii(), iid.escape_ascii()));
     }
 
+    /// Delayed entries follow.
+    pub(crate) fn schedule(&mut self, added: u64, failures: u64) {
+        self.push(format!("  schedule: {added} added, {failures} refused"));
+    }
+
+    /// What XCFGGET says of it.
+    pub(crate) fn retention(&mut self, items: &Value) {
+        self.push(format!("  keeps {}", shown(items)));
+    }
+
     pub(crate) fn group(&mut self, name: &[u8], at: Id, read: Option<u64>, lag: Option<i64>) {
         self.push(format!("  group {} at {at} read {read:?} lag {lag:?}", name.escape_ascii()));
     }
@@ -92,6 +102,20 @@ impl Lines {
     pub(crate) fn failure(&mut self, consumer: &[u8], error: &[u8]) {
         let (consumer, error) = (consumer.escape_ascii(), error.escape_ascii());
         self.push(format!("      failed with {consumer}: {error}"));
+    }
+
+    /// Of a group that orders by a field: which entries are in its order, and which of them have
+    /// the same value. What stands for a value does not matter.
+    pub(crate) fn values<V: PartialEq>(
+        &mut self,
+        values: Vec<(Id, V)>,
+        is_held: impl Fn(Id) -> bool,
+    ) {
+        for (id, value) in &values {
+            let first = values.iter().find(|(_, other)| other == value).expect("itself");
+            let what = if is_held(*id) { "held" } else { "in work" };
+            self.push(format!("    {what} {id}, of the value of {}", first.0));
+        }
     }
 
     pub(crate) fn order(&mut self, ids: impl Iterator<Item = Id>) {
@@ -132,6 +156,8 @@ fn of_key(txn: &mut Transaction<'_>, db: u8, key: &[u8], lines: &mut Lines, seen
     }
     let entries = entries(txn, db, key);
     let policies = policies(txn, db, key);
+    let scheduled = lines_of(&delayed(txn, db, key), 2);
+    let configuration = store::reply(txn, &[b"XCFGGET"[..].to_vec(), key.to_vec()], db);
     let Ok(Some(stream)) = txn.stream(db, key) else { return };
     lines.counters(id(stream.last_id()), stream.entries_added(), id(stream.max_deleted_id()));
     lines.0.extend(entries.0);
@@ -142,6 +168,15 @@ fn of_key(txn: &mut Transaction<'_>, db: u8, key: &[u8], lines: &mut Lines, seen
     made.productions().for_each(|(producer, iid, entry)| {
         lines.production(producer, iid, id(entry));
     });
+    if let Some(schedule) = stream.schedule() {
+        lines.schedule(schedule.next_sequence() - 1, schedule.failures());
+        lines.0.extend(scheduled.0);
+    }
+    if stream.retention().is_some()
+        && let Some(Value::Array(items)) = configuration
+    {
+        lines.retention(&Value::Array(items[4..].to_vec()));
+    }
     for (_, group) in stream.groups() {
         of_group(stream, group, policies.get(&group.name()[..]), lines);
         let name = |name: &[u8]| name.to_vec();
@@ -193,6 +228,14 @@ fn of_group(stream: &Stream, group: &Group, policy: Option<&Value>, lines: &mut 
             lines.failure(&failure.consumer, &failure.error);
         }
     }
+    if let Some(order) = group.order() {
+        let pending = group.pending().range(EntryId::MIN, EntryId::MAX);
+        let pending = pending.filter_map(|record| Some((record.id, order.value(record.id)?)));
+        let mut values: Vec<_> = order.held().chain(pending).collect();
+        values.sort_unstable();
+        let values = values.into_iter().map(|(entry, value)| (id(entry), value));
+        lines.values(values.collect(), |id| order.is_held(EntryId::new(id.0, id.1)));
+    }
     lines.order(group.pending().oldest_first().map(|record| id(record.id)));
 }
 
@@ -222,14 +265,75 @@ pub(crate) fn looks(txn: &mut Transaction<'_>) -> Looks {
     looks
 }
 
+/// Of all streams that drop something by themselves. As of wall time 0, or of a command.
+pub(crate) fn kept(txn: &mut Transaction<'_>) -> AllKept {
+    let mut all = AllKept::new();
+    for db in 0..DATABASE_COUNT {
+        let listing = txn.list_keys(db);
+        let pieces = (0..listing.piece_count()).flat_map(|index| listing.piece(index));
+        let keys: Vec<Text> = pieces.map(<[u8]>::to_vec).collect();
+        for key in keys {
+            let Ok(Some(stream)) = txn.stream(db, &key) else { continue };
+            if stream.retention().is_none() {
+                continue;
+            }
+            let groups = stream.groups().map(|(_, group)| (group.name().to_vec(), open(group)));
+            let first = stream.entries().first_id().map(id);
+            all.insert((db, key.clone()), Kept { first, groups: groups.collect() });
+        }
+    }
+    all
+}
+
+fn open(group: &Group) -> Open {
+    let pending = group.pending().range(EntryId::MIN, EntryId::MAX).map(|record| record.id);
+    let held = group.order().into_iter().flat_map(|order| order.held()).map(|(id, _)| id);
+    let dropped = group.counters().map(|counted| counted.dropped);
+    Open { ids: pending.chain(held).map(id).collect(), dropped }
+}
+
+/// The tokens of all that waits, and how many were refused. As of wall time 0.
+pub(crate) fn scheduled(txn: &mut Transaction<'_>) -> Scheduled {
+    let mut all = Scheduled::new();
+    for db in 0..DATABASE_COUNT {
+        let listing = txn.list_keys(db);
+        let pieces = (0..listing.piece_count()).flat_map(|index| listing.piece(index));
+        let keys: Vec<Text> = pieces.map(<[u8]>::to_vec).collect();
+        for key in keys {
+            let Ok(Some(stream)) = txn.stream(db, &key) else { continue };
+            let Some(schedule) = stream.schedule() else { continue };
+            let tokens = schedule.after(None).map(|token| Id(token.due_ms, token.sequence));
+            all.insert((db, key.clone()), (tokens.collect(), schedule.failures()));
+        }
+    }
+    all
+}
+
+/// What XSCHEDULE LIST says of a stream.
+fn delayed(txn: &mut Transaction<'_>, db: u8, key: &[u8]) -> Vec<Value> {
+    let arguments = [&b"XSCHEDULE"[..], b"LIST", key, b"COUNT", b"1000"].map(<[u8]>::to_vec);
+    match store::reply(txn, &arguments, db) {
+        Some(Value::Array(parts)) => match parts.into_iter().nth(1) {
+            Some(Value::Array(entries)) => entries,
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
 /// Lines of the entries, as XRANGE shows them.
 fn entries(txn: &mut Transaction<'_>, db: u8, key: &[u8]) -> Lines {
+    lines_of(&range(txn, db, key), 1)
+}
+
+/// Each with its name first, and its fields at that place.
+fn lines_of(entries: &[Value], place: usize) -> Lines {
     let mut lines = Lines::default();
-    for entry in range(txn, db, key) {
+    for entry in entries {
         let parts = entry.as_slice().unwrap_or_default();
         let id = parts.first().and_then(Value::as_str).unwrap_or("no id");
         let mut line = format!("  {id}");
-        let fields = parts.get(1).and_then(Value::as_slice).unwrap_or_default();
+        let fields = parts.get(place).and_then(Value::as_slice).unwrap_or_default();
         for pair in fields.chunks(2) {
             let texts: Vec<_> = pair.iter().filter_map(Value::as_bytes).collect();
             let texts: Vec<_> = texts.iter().map(|t| t.escape_ascii().to_string()).collect();

@@ -19,10 +19,13 @@ mod keys;
 mod lag;
 mod letter_commands;
 mod listings;
+mod order;
 mod picture;
 mod policy;
 mod reads;
 mod reply;
+mod retention;
+mod schedule;
 mod settle;
 mod state;
 mod stream;
@@ -38,6 +41,8 @@ use millstream_resp::Value;
 pub(crate) use group_work::{Found, Looks};
 pub(crate) use picture::picture;
 pub(crate) use policy::factor;
+pub(crate) use retention::{AllKept, Kept, Open};
+pub(crate) use schedule::Scheduled;
 pub(crate) use state::{Object, State};
 pub(crate) use stream::Stream;
 pub(crate) use waiters::{Attempt, Waiter};
@@ -95,6 +100,12 @@ pub(crate) struct Reference {
     lingering: group_work::Lingering,
     /// Groups that were moved by hand.
     set_back: BTreeSet<group_work::GroupName>,
+    /// What the program has of streams that drop something by themselves, after what it did.
+    pub(crate) kept: AllKept,
+    overdue: retention::Overdue,
+    unfired: schedule::Unfired,
+    /// So many entries a group holds.
+    held_max: usize,
     pub(crate) tally: policy::Tally,
 }
 
@@ -102,7 +113,7 @@ pub(crate) struct Reference {
 const PAYLOADS_MAX: usize = 4;
 
 impl Reference {
-    pub(crate) fn new(state: State, opened_at_ms: u64) -> Self {
+    pub(crate) fn new(state: State, opened_at_ms: u64, held_max: usize) -> Self {
         Self {
             state,
             waiters: Vec::new(),
@@ -115,15 +126,22 @@ impl Reference {
             opened_at_ms,
             lingering: group_work::Lingering::new(),
             set_back: BTreeSet::new(),
+            kept: AllKept::new(),
+            overdue: retention::Overdue::new(),
+            unfired: schedule::Unfired::new(),
+            held_max,
             tally: policy::Tally::default(),
         }
     }
 
     /// The store was opened again and is in this state: nobody waits any more.
-    pub(crate) fn reopened(&mut self, state: State, opened_at_ms: u64) {
+    pub(crate) fn reopened(&mut self, state: State, opened_at_ms: u64, held_max: usize) {
         self.state = state;
         self.opened_at_ms = opened_at_ms;
+        self.held_max = held_max;
         self.lingering.clear();
+        self.overdue.clear();
+        self.unfired.clear();
         self.set_back.clear();
         self.waiters.clear();
         self.group_times.clear();
@@ -171,6 +189,7 @@ impl Reference {
                 Ok(self.restore(db, key, object.as_ref(), *ttl, *replaces))
             }
             Command::Keys(command) => self.on_keys(command, db),
+            Command::Schedule(command) => self.on_schedule(command, db),
             Command::Letters(command) => self.on_letters(command, db),
             Command::Read(read) => {
                 let mut read = read.clone();

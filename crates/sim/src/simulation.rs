@@ -60,6 +60,30 @@ pub struct Counters {
     pub expired_consumers: u64,
     /// Reads that stopped since their group was full.
     pub full_groups: u64,
+    /// Entries that had to wait for others of their value.
+    pub held: u64,
+    /// Of those, how many were handed out.
+    pub ordered: u64,
+    /// Reads that stopped since their group held so many.
+    pub full_of_held: u64,
+    /// Entries that streams dropped by themselves.
+    pub retained: u64,
+    /// Entries that made room for new ones.
+    pub displaced: u64,
+    /// Entries that a full stream refused.
+    pub full_streams: u64,
+    /// Delayed entries that were appended at their time.
+    pub fired: u64,
+    /// Delayed entries that were appended at once, by XSCHEDULE RUN.
+    pub run: u64,
+    /// Delayed entries that were cancelled.
+    pub cancelled: u64,
+    /// Times that a stream refused a delayed entry that was due.
+    pub refused_firings: u64,
+    /// Runs that ended with everything done that was due.
+    pub finished: u64,
+    /// Entries that were given up by XGROUP SKIP.
+    pub skipped: u64,
     /// Times that the timer found nothing due, and that was right.
     pub catch_ups: u64,
 }
@@ -109,7 +133,7 @@ impl Simulation {
             config,
             step: 0,
             history: History::new(),
-            reference: Reference::new(State::default(), clock.wall_ms),
+            reference: Reference::new(State::default(), clock.wall_ms, store.held_max(clock.now())),
             store,
             clients: clients::all(),
             clock,
@@ -141,12 +165,24 @@ impl Simulation {
             }
             self.step += 1;
         }
+        self.finish()?;
         let tally = self.reference.tally;
         self.counters.letters = tally.letters;
         self.counters.refused_letters = tally.refusals;
         self.counters.requeued = tally.requeued;
         self.counters.expired_consumers = tally.expired;
         self.counters.full_groups = tally.full;
+        self.counters.held = tally.held;
+        self.counters.ordered = tally.ordered;
+        self.counters.full_of_held = tally.held_full;
+        self.counters.skipped = tally.skipped;
+        self.counters.fired = tally.fired;
+        self.counters.run = tally.run;
+        self.counters.cancelled = tally.cancelled;
+        self.counters.refused_firings = tally.refused_firings;
+        self.counters.retained = tally.retained;
+        self.counters.displaced = tally.displaced;
+        self.counters.full_streams = tally.full_streams;
         self.inspect()
     }
 
@@ -190,6 +226,18 @@ impl Counters {
         self.requeued += other.requeued;
         self.expired_consumers += other.expired_consumers;
         self.full_groups += other.full_groups;
+        self.held += other.held;
+        self.ordered += other.ordered;
+        self.full_of_held += other.full_of_held;
+        self.skipped += other.skipped;
+        self.fired += other.fired;
+        self.run += other.run;
+        self.cancelled += other.cancelled;
+        self.refused_firings += other.refused_firings;
+        self.finished += other.finished;
+        self.retained += other.retained;
+        self.displaced += other.displaced;
+        self.full_streams += other.full_streams;
         self.catch_ups += other.catch_ups;
     }
 }

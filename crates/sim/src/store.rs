@@ -11,9 +11,13 @@ use millstream_engine::{
     Options, Preparer, Synced, Transaction,
 };
 use millstream_log::MemoryStorage;
+use millstream_model::Rejection;
 use millstream_resp::{Decoder, Protocol, Value};
 
 use crate::command::Text;
+
+/// More than any delayed entry.
+const FIRED_BYTES_MAX: u64 = 8 << 10;
 
 pub(crate) struct Store {
     pub(crate) disk: MemoryStorage,
@@ -48,6 +52,11 @@ impl Store {
         })
     }
 
+    /// So many entries a group holds.
+    pub(crate) fn held_max(&self, now: Now) -> usize {
+        self.engine.lock(now).settings().held_max
+    }
+
     /// Where the log ends.
     pub(crate) fn end(&self, txn: &Transaction<'_>) -> u64 {
         let unwritten = txn.statistics().unwritten_bytes as u64;
@@ -65,15 +74,15 @@ impl Store {
         self.engine.durable().get()
     }
 
-    /// Blocks that were read with the engine free.
-    pub(crate) fn loaded_blocks(&self) -> u64 {
-        let statistics = self.engine.storage_statistics();
-        statistics.blocks_read - statistics.blocks_read_held
-    }
-
     /// Why no write is taken any more, if so.
     pub(crate) fn poison(&self) -> Option<String> {
         self.engine.room()?.poison_reason()
+    }
+
+    /// Whether nothing but a time that was not over yet stood in the way of a delayed entry.
+    pub(crate) fn may_fire(&self, end: u64) -> bool {
+        let is_held_up = self.engine.is_memory_full() || self.engine.has_checkpoint_failed();
+        !is_held_up && self.admits(end, FIRED_BYTES_MAX, false)
     }
 
     /// Whether so many bytes more find prepared space behind `end`.
@@ -134,7 +143,11 @@ pub(crate) fn is_readable(txn: &mut Transaction<'_>) -> bool {
         let listing = txn.list_keys(db);
         let keys = (0..listing.piece_count()).flat_map(|index| listing.piece(index));
         let keys: Vec<Text> = keys.map(<[u8]>::to_vec).collect();
-        keys.iter().all(|key| txn.load_value(db, key).is_ok())
+        keys.iter().all(|key| {
+            let delayed = txn.list_schedule(db, key, None, usize::MAX).map(|_| ());
+            let is_readable = matches!(delayed, Ok(()) | Err(Rejection::WrongType));
+            is_readable && txn.load_value(db, key).is_ok()
+        })
     })
 }
 

@@ -61,6 +61,9 @@ fn nothing_acknowledged_is_lost_and_every_reply_is_right() {
         assert!(total.checkpoints > 5 * count && total.checkpoint_failures > 0, "{total:?}");
         assert!(total.poisons > count / 2 && total.full_disks > count, "{total:?}");
         assert!(total.flips_refused > count && total.flips_harmless > 0, "{total:?}");
+        assert!(total.held > count && total.ordered > count / 4, "{total:?}");
+        assert!(total.retained > count / 2 && total.full_streams > count / 4, "{total:?}");
+        assert!(total.fired > count && total.finished > count / 2, "{total:?}");
     }
 }
 

@@ -66,12 +66,7 @@ enum Fired {
 impl Engine {
     /// Goes on with what is due and needs blocks that have to be read first, with the engine free
     /// meanwhile. Whether there is more.
-    pub(crate) fn go_on_after_loading(
-        &self,
-        now: Now,
-        needed: &NeededBlocks,
-        budget: usize,
-    ) -> bool {
+    pub fn go_on_after_loading(&self, now: Now, needed: &NeededBlocks, budget: usize) -> bool {
         // What cannot be read is tried again below, and refused there.
         let loaded = self.load(needed);
         let mut transaction = self.lock(now);

@@ -1,7 +1,7 @@
 //! Streams with a retention: what they drop by themselves and when, and what they refuse.
 //! `retention_stored.rs` has what is on disk.
 
-use millstream_engine::{Engine, NewId, Transaction};
+use millstream_engine::{Engine, GroupPosition, NewId, Transaction};
 use millstream_model::{
     Overflow, References, Rejection, Retain, Retention, StreamLimit, TrimBy, TrimOptions,
 };
@@ -265,6 +265,34 @@ fn a_reader_without_acknowledgement_settles_what_it_reads() {
     run(&engine, at(0), |txn| txn.read(&mut request)).0.expect("reads");
     run_due(&engine, at(200));
     assert_eq!(length(&engine), 0);
+}
+
+#[test]
+fn a_new_entry_that_no_group_wants_goes_soon() {
+    let engine = with_group();
+    set(&engine, |it| it.retain = Retain::Unacked);
+    let ahead = GroupPosition::After(id(5, 0));
+    now(&engine, |txn| txn.set_group_position(0, b"s", b"g", ahead, None)).expect("moves");
+    run_due(&engine, at(200));
+    fill(&engine, [4]);
+    run_due(&engine, at(400));
+    assert_eq!(length(&engine), 0);
+}
+
+#[test]
+fn a_held_entry_that_is_gone_keeps_nothing() {
+    let engine = with_group();
+    crate::policy::set(&engine, 0, |policy| policy.order_by = Some(FIELDS[0].into()));
+    set(&engine, |it| it.retain = Retain::Unacked);
+    fill(&engine, 1..=2);
+    read_all(&engine, "a", 0);
+    now(&engine, |txn| txn.add(0, b"s", &request(NewId::Exactly(id(3, 0))), &[b"other", b"v"]))
+        .expect("adds");
+    read_all(&engine, "a", 0);
+    ack(&engine, [3]);
+    now(&engine, |txn| txn.delete(0, b"s", &[id(1, 0), id(2, 0)])).expect("deletes");
+    run_due(&engine, at(200));
+    assert_eq!(length(&engine), 0, "2-0 was held, and 3-0 is acknowledged");
 }
 
 #[test]

@@ -78,18 +78,19 @@ impl Surplus {
     }
 }
 
-/// The first entry from an id on that a group has not done with: pending, or not delivered yet.
-/// Records of entries that are gone keep nothing, as far as that shows without a block that is not
-/// in memory.
+/// The first entry from an id on that a group has not done with: pending, held, or not delivered
+/// yet. Records of entries that are gone keep nothing, as far as that shows without a block that is
+/// not in memory.
 fn unsettled_from(group: &Group, entries: &Entries, from: EntryId) -> EntryId {
     let new = group.last_delivered_id.next().unwrap_or(EntryId::MAX);
-    let held = group.order().and_then(|order| order.held().next()).map_or(new, |(id, _)| id);
-    let new = new.min(held);
-    let mut pending = group.pending().range(from, EntryId::MAX).zip(1..);
-    let kept = pending.find(|(record, looks)| {
-        *looks == VANISHED_MAX || !matches!(entries.contains(record.id), Ok(false))
-    });
-    kept.map_or(new, |(record, _)| record.id.min(new))
+    let keeps = |(id, looks): &(EntryId, usize)| {
+        *looks == VANISHED_MAX || !matches!(entries.contains(*id), Ok(false))
+    };
+    let pending = group.pending().range(from, EntryId::MAX).map(|record| record.id);
+    let held = group.order().into_iter().flat_map(|order| order.held_from(from));
+    let pending = pending.zip(1..).find(keeps);
+    let held = held.zip(1..).find(keeps);
+    pending.into_iter().chain(held).map(|(id, _)| id).fold(new, EntryId::min)
 }
 
 impl Stream {

@@ -40,7 +40,10 @@ impl Simulation {
     }
 
     /// Returns whether there is nothing to do for now.
-    fn checkpoint_step(&mut self, is_wanted: bool) -> Result<bool, crate::failure::Failure> {
+    pub(super) fn checkpoint_step(
+        &mut self,
+        is_wanted: bool,
+    ) -> Result<bool, crate::failure::Failure> {
         match self.store.checkpointer.step(is_wanted) {
             Ok(CheckpointStep::Idle) => {
                 self.keep_reserve()?;

@@ -23,6 +23,7 @@ impl Simulation {
         let looks = looks(&mut txn);
         txn.finish();
         drop(txn);
+        self.reference.state.check_order().map_err(Failure::Broken)?;
         let expected = reference::picture(&self.reference.state);
         if found != expected {
             let what = format!("in step {}", self.step);

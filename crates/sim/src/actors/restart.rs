@@ -57,7 +57,7 @@ impl Simulation {
             })?;
         }
         self.history.reopened(end, state.clone());
-        self.reference.reopened(state, opened_ms);
+        self.reference.reopened(state, opened_ms, store.held_max(now));
         self.clients.iter_mut().for_each(crate::clients::Client::reset);
         self.store = store;
         self.note(&format!("open again, recovered up to {end}"));

@@ -7,7 +7,7 @@ use crate::command::Text;
 use crate::dice::Dice;
 use crate::failure::{Checked, Failure, ensure};
 use crate::id::Id;
-use crate::picture::looks;
+use crate::picture::{kept, looks, scheduled};
 use crate::reference::{Looks, State};
 use crate::simulation::Simulation;
 use millstream_engine::{Lifetime, Transaction};
@@ -62,29 +62,45 @@ impl Simulation {
     /// Some turns of the timer thread, often until nothing is due.
     pub(crate) fn timer(&mut self, dice: &mut Dice) -> Checked {
         let turns = if dice.once_in(3) { CATCH_UP_TURNS_MAX } else { 1 };
+        self.turns(turns).map(|_| ())
+    }
+
+    /// Turns until nothing is due; whether it came to that.
+    pub(super) fn catch_up(&mut self) -> Result<bool, Failure> {
+        self.turns(CATCH_UP_TURNS_MAX)
+    }
+
+    fn turns(&mut self, turns: usize) -> Result<bool, Failure> {
         for _ in 0..turns {
             match self.turn()? {
-                Turn::None => return Ok(()),
+                Turn::None => return Ok(false),
                 Turn::Done { has_more: true } => {}
-                Turn::Done { has_more: false } => return self.caught_up(),
+                Turn::Done { has_more: false } => {
+                    self.caught_up()?;
+                    return Ok(true);
+                }
             }
         }
-        ensure(turns == 1, || "the timer does not come to an end".into())
+        ensure(turns == 1, || "the timer does not come to an end".into())?;
+        Ok(false)
     }
 
     /// One piece of each kind of work.
     fn turn(&mut self) -> Result<Turn, Failure> {
         let Some(has_room) = self.has_room_for_timer() else { return Ok(Turn::None) };
         let end_before = self.history.end();
+        if !self.store.may_fire(end_before) {
+            self.reference.excuse_firing();
+        }
         let now = self.clock.now();
         let (steady_ms, expired_before) = {
             let txn = self.store.engine.lock(now);
             (txn.steady_ms(), txn.statistics().expired_keys)
         };
-        let loaded_before = self.store.loaded_blocks();
+        let (due, needed) = self.store.engine.run_due_in_memory(now, 1);
         // What it left to be freed is freed here.
-        let has_more = self.store.engine.run_due(now, 1).has_more;
-        let has_loaded = self.store.loaded_blocks() > loaded_before;
+        let mut has_more = due.has_more;
+        drop(due.garbage);
         let txn = self.store.engine.lock(now);
         let expired = txn.statistics().expired_keys - expired_before;
         let end = self.store.end(&txn);
@@ -106,13 +122,9 @@ impl Simulation {
         }
         let mut txn = self.store.engine.lock(self.timeless());
         let productions = productions(&mut txn, &self.reference.state);
-        let looks = looks(&mut txn);
         drop(txn);
         self.forget_productions(&productions)?;
-        // What has to be loaded first comes last.
-        if !has_loaded {
-            self.group_work(&looks, has_room)?;
-        }
+        self.streams_work(has_room)?;
         if let Some(client) = self.reference.time_out(moment) {
             self.complete(client, Value::NilArray)?;
         }
@@ -120,11 +132,19 @@ impl Simulation {
             let attempts = self.reference.claim_due(moment);
             self.take_attempts(attempts)?;
         }
-        if has_loaded {
-            self.group_work(&looks, has_room)?;
-        }
+        self.firing(has_room)?;
         ensure(has_room.is_some() || end == end_before, || "logged without room".into())?;
         self.end_of_log(end)?;
+        if !needed.is_empty() {
+            has_more = self.store.engine.go_on_after_loading(now, &needed, 1);
+            let end = self.store.end(&self.store.engine.lock(now));
+            self.note(&format!("timer: blocks are loaded, the log ends at {end}"));
+            self.reference.begin(moment);
+            self.streams_work(has_room)?;
+            self.firing(has_room)?;
+            ensure(has_room.is_some() || end == end_before, || "logged without room".into())?;
+            self.end_of_log(end)?;
+        }
         // Nothing is due to an engine that has no room for it.
         Ok(if has_room == Some(Room::Enough) { Turn::Done { has_more } } else { Turn::None })
     }
@@ -152,6 +172,44 @@ impl Simulation {
         None
     }
 
+    /// What streams and groups did by themselves.
+    fn streams_work(&mut self, room: Option<Room>) -> Checked {
+        let mut txn = self.store.engine.lock(self.timeless());
+        let looks = looks(&mut txn);
+        self.reference.kept = kept(&mut txn);
+        drop(txn);
+        for (db, key, ids) in self.reference.recognise_drops() {
+            ensure(room.is_some(), || format!("without room: {ids:?}"))?;
+            self.note(&format!("timer: {db} {} drops {ids:?}", key.escape_ascii()));
+            self.reference.begin_work();
+            self.reference.drop_due(db, &key, &ids);
+            self.done_by_itself()?;
+        }
+        self.group_work(&looks, room)
+    }
+
+    /// A delayed entry whose time has come, at most.
+    fn firing(&mut self, room: Option<Room>) -> Checked {
+        let found = scheduled(&mut self.store.engine.lock(self.timeless()));
+        let firing = self.reference.recognise_firing(&found).map_err(Failure::Broken)?;
+        let Some(firing) = firing else { return Ok(()) };
+        ensure(room.is_some(), || format!("without room: {firing:?}"))?;
+        self.note(&format!("timer: {firing:?}"));
+        self.reference.begin_work();
+        self.reference.do_firing(&firing).map_err(Failure::Broken)?;
+        self.done_by_itself()
+    }
+
+    /// Whoever waits for what the timer did is served.
+    fn done_by_itself(&mut self) -> Checked {
+        let state = self.reference.state.clone();
+        if !state.changes_since(self.history.last()).is_empty() {
+            self.history.push(None, &state);
+        }
+        let attempts = self.reference.serve();
+        self.take_attempts(attempts)
+    }
+
     /// Dead letters and consumers: what the program did must have been due.
     fn group_work(&mut self, looks: &Looks, room: Option<Room>) -> Checked {
         let is_enough = room == Some(Room::Enough);
@@ -161,12 +219,7 @@ impl Simulation {
         self.note(&format!("timer: {work:?}"));
         self.reference.begin_work();
         self.reference.do_work(&work);
-        let state = self.reference.state.clone();
-        if !state.changes_since(self.history.last()).is_empty() {
-            self.history.push(None, &state);
-        }
-        let attempts = self.reference.serve();
-        self.take_attempts(attempts)
+        self.done_by_itself()
     }
 
     /// Nothing is due, says the program.

@@ -17,7 +17,13 @@ impl Roller<'_> {
             let at = Some(if self.dice.once_in(3) { self.id_near(&key) } else { Id::MIN });
             return Command::Groups(self.create(key, group, at, true, None));
         }
-        let command = match self.dice.roll(48) {
+        // So that what is held comes out: somebody settles what it waits for, or reads.
+        let roll = match self.dice.roll(if self.favours_order { 90 } else { 48 }) {
+            48..=69 => 17,
+            70.. => 0,
+            roll => roll,
+        };
+        let command = match roll {
             45.. => return self.look_after_letters(),
             40..=44 => self.nack(key, group, &consumer),
             0..=14 => return Command::Read(self.read_for_group(key, group, consumer)),
@@ -156,8 +162,28 @@ impl Roller<'_> {
         make_stream: bool,
         read: Option<u64>,
     ) -> OnGroups {
-        let policy = self.dice.once_in(2).then(|| self.policy_change());
+        let mut policy = (!self.dice.once_in(3)).then(|| self.policy_change());
+        // Later it can be set only while nothing is pending.
+        if self.favours_order || !self.dice.once_in(3) {
+            let order_by = self.order_by();
+            let change = policy.get_or_insert_default();
+            change.order_by = Some(order_by);
+            change.is_paused = None;
+        }
         OnGroups::Create { key, group, at, make_stream, read, policy }
+    }
+
+    /// Mostly of what is held or pending.
+    fn skip(&mut self, key: Text, group: Text) -> OnGroups {
+        let found = self.stream(&key).and_then(|stream| stream.groups.get(&group));
+        let held: Vec<Id> =
+            found.into_iter().flat_map(|group| group.order.held.iter().copied()).collect();
+        let id = match self.dice.roll(8) {
+            0 => self.id_near(&key),
+            1..=4 if !held.is_empty() => held[self.dice.index(held.len())],
+            _ => self.pending_ids(&key, &group, None)[0],
+        };
+        OnGroups::Skip(key, group, id)
     }
 
     /// Groups come and go, and are looked at.
@@ -169,8 +195,9 @@ impl Roller<'_> {
             _ => Some(Id::MIN),
         };
         let read = self.dice.sometimes(4, |dice| dice.roll(20));
-        Command::Groups(match self.dice.roll(46) {
-            42.. => return self.look_after_letters(),
+        Command::Groups(match self.dice.roll(50) {
+            46.. => self.skip(key, group),
+            42..=45 => return self.look_after_letters(),
             41 => OnGroups::Policy(key, group),
             30..=40 => OnGroups::SetPolicy(key, group, self.policy_change()),
             0..=11 => {
@@ -178,8 +205,8 @@ impl Roller<'_> {
                 self.create(key, group, at, make_stream, read)
             }
             12..=14 => OnGroups::SetPosition { key, group, at, read },
-            15 => OnGroups::Destroy(key, group),
-            16..=18 => OnGroups::CreateConsumer(key, group, consumer),
+            15 | 16 => OnGroups::Destroy(key, group),
+            17 | 18 => OnGroups::CreateConsumer(key, group, consumer),
             19 => OnGroups::DeleteConsumer(key, group, consumer),
             20..=22 => OnGroups::Pending(key, group, None),
             23..=25 => {

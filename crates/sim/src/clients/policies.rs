@@ -23,7 +23,7 @@ impl Roller<'_> {
 
     fn change_item(&mut self, change: &mut PolicyChange) {
         let dice = &mut self.dice;
-        match dice.roll(22) {
+        match dice.roll(25) {
             0..=3 => change.visibility_ms = Some(dice.pick(&[0, 1, 20, 100])),
             4..=6 => change.deliveries_max = Some(dice.pick(&[0, 1, 2, 3])),
             7..=9 => change.dead_letter = Some(self.target()),
@@ -32,9 +32,20 @@ impl Roller<'_> {
             14..=17 => change.in_flight_max = Some(dice.pick(&[0, 1, 1, 2, 4])),
             18 => change.consumer_ttl_ms = Some(dice.pick(&[0, 30, 400, 5000])),
             19 | 20 => change.drops = Some(dice.pick(&[None, Some(true), Some(false)])),
+            21..=23 => change.order_by = Some(self.order_by()),
             // Rarely on, so that not everything stands still.
             _ => change.is_paused = Some(dice.once_in(4)),
         }
+    }
+
+    /// Mostly by what most entries have, so that some wait for others.
+    pub(super) fn order_by(&mut self) -> Option<Text> {
+        if self.favours_order {
+            return Some(b"k".to_vec());
+        }
+        let fields: [Option<&[u8]>; 6] =
+            [None, Some(b"name"), Some(b"k"), Some(b"k"), Some(b"k"), Some(b"k")];
+        self.dice.pick(&fields).map(<[u8]>::to_vec)
     }
 
     fn target(&mut self) -> Option<Text> {

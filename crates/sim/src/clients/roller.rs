@@ -25,6 +25,8 @@ pub(crate) struct Roller<'a> {
     pub(crate) state: &'a State,
     pub(crate) db: u8,
     pub(crate) now: Moment,
+    /// Groups order by a field, and are worked for.
+    pub(crate) favours_order: bool,
     /// Values that DUMP gave.
     pub(crate) payloads: Vec<&'a Text>,
 }

@@ -1,9 +1,10 @@
 //! Commands as they are sent.
 
 use super::group_arguments::{groups, letters};
+use super::schedule::schedule;
 use super::{
-    Add, Command, ExpiryCondition, From, NewId, OnEntries, OnKeys, Read, References, Set,
-    SetExpiry, Text, Trim, TrimBy,
+    Add, Command, ExpiryCondition, From, NewId, OnEntries, OnKeys, Read, References,
+    RetentionChange, Set, SetExpiry, Text, Trim, TrimBy,
 };
 use crate::id::Id;
 
@@ -74,6 +75,20 @@ impl Arguments {
         bounded.option("LIMIT", trim.limit).references(trim.references)
     }
 
+    fn retention(self, change: &RetentionChange) -> Self {
+        let overflow = change.rejects.map(|rejects| match rejects {
+            None => "NONE",
+            Some(true) => "REJECT",
+            Some(false) => "DROP",
+        });
+        let retain = change.is_unacked.map(|is_unacked| if is_unacked { "UNACKED" } else { "ALL" });
+        self.option("MAXLEN", change.max_len)
+            .option("MAXAGE", change.max_age_ms)
+            .option("MAXBYTES", change.max_bytes)
+            .option("RETAIN", retain)
+            .option("OVERFLOW", overflow)
+    }
+
     pub(super) fn position(self, at: Option<Id>) -> Self {
         match at {
             Some(id) => self.word(id),
@@ -97,6 +112,7 @@ impl Command {
             Self::Groups(command) => groups(command),
             Self::Keys(command) => keys(command),
             Self::Letters(command) => letters(command),
+            Self::Schedule(command) => schedule(command),
             Self::Read(read) => reading(read),
         };
         arguments.0
@@ -132,10 +148,12 @@ fn entries(command: &OnEntries) -> Arguments {
             .word(last_id)
             .option("ENTRIESADDED", *added)
             .option("MAXDELETEDID", *max_deleted_id),
-        OnEntries::Configure { key, duration_s, per_producer } => Arguments::of("XCFGSET")
+        OnEntries::Configure { key, duration_s, per_producer, kept } => Arguments::of("XCFGSET")
             .text(key)
             .option("IDMP-DURATION", *duration_s)
-            .option("IDMP-MAXSIZE", *per_producer),
+            .option("IDMP-MAXSIZE", *per_producer)
+            .retention(kept),
+        OnEntries::Configuration(key) => Arguments::of("XCFGGET").text(key),
         OnEntries::RecordProduction { key, producer, iid, id } => {
             Arguments::of("XIDMPRECORD").text(key).text(producer).text(iid).word(id)
         }
@@ -145,6 +163,7 @@ fn entries(command: &OnEntries) -> Arguments {
         OnEntries::Range { key, from, to, count, is_reverse: true } => {
             Arguments::of("XREVRANGE").text(key).word(to).word(from).option("COUNT", *count)
         }
+        OnEntries::Info(key) => Arguments::of("XINFO STREAM").text(key),
         OnEntries::Length(key) => Arguments::of("XLEN").text(key),
     }
 }

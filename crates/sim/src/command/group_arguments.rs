@@ -34,6 +34,9 @@ pub(super) fn groups(command: &OnGroups) -> Arguments {
             items(Arguments::of("XGROUP CFGSET").text(key).text(group), change)
         }
         OnGroups::Policy(key, group) => Arguments::of("XGROUP CFGGET").text(key).text(group),
+        OnGroups::Skip(key, group, id) => {
+            Arguments::of("XGROUP SKIP").text(key).text(group).word(id)
+        }
         OnGroups::Pending(key, group, list) => pending(key, group, list.as_ref()),
         OnGroups::Groups(key) => Arguments::of("XINFO GROUPS").text(key),
         OnGroups::Consumers(key, group) => Arguments::of("XINFO CONSUMERS").text(key).text(group),
@@ -54,6 +57,9 @@ fn items(arguments: Arguments, change: &PolicyChange) -> Arguments {
         .option("PAUSED", change.is_paused.map(u64::from));
     if let Some(target) = &change.dead_letter {
         arguments = arguments.word("DEADLETTER").text(target.as_deref().unwrap_or(b"NONE"));
+    }
+    if let Some(field) = &change.order_by {
+        arguments = arguments.word("ORDERBY").text(field.as_deref().unwrap_or(b"NONE"));
     }
     if let Some(drops) = change.drops {
         let word = drops.map_or("NONE", |drops| if drops { "DROP" } else { "RELEASE" });

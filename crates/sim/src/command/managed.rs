@@ -1,4 +1,4 @@
-//! What only managed groups know: policies, dead letters.
+//! What only managed groups know: policies, dead letters; and what streams keep.
 
 use millstream_model::Backoff;
 
@@ -14,10 +14,22 @@ pub(crate) struct PolicyChange {
     pub(crate) backoff: Option<Option<Backoff>>,
     pub(crate) jitter_percent: Option<u8>,
     pub(crate) in_flight_max: Option<u64>,
+    pub(crate) order_by: Option<Option<Text>>,
     pub(crate) consumer_ttl_ms: Option<u64>,
     /// Whether a deleted consumer's entries go with it.
     pub(crate) drops: Option<Option<bool>>,
     pub(crate) is_paused: Option<bool>,
+}
+
+/// Items of XCFGSET that say what a stream keeps. 0 and `Some(None)`: off.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RetentionChange {
+    pub(crate) max_len: Option<u64>,
+    pub(crate) max_age_ms: Option<u64>,
+    pub(crate) max_bytes: Option<u64>,
+    pub(crate) is_unacked: Option<bool>,
+    /// Whether OVERFLOW is REJECT.
+    pub(crate) rejects: Option<Option<bool>>,
 }
 
 /// XACK counts for what this consumer has, at this delivery.

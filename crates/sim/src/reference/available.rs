@@ -137,7 +137,7 @@ impl Reference {
     /// served.
     pub(super) fn free_places(&mut self, db: u8, key: &Text) {
         let Some(stream) = self.state.stream(db, key) else { return };
-        if stream.groups.values().any(|group| group.policy.in_flight_max > 0) {
+        if stream.groups.values().any(|group| group.policy.tells_of_places()) {
             self.signal(super::waiters::Signal::Ready(db, key.clone()));
         }
     }

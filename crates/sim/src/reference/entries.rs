@@ -47,7 +47,10 @@ impl Reference {
             OnEntries::SetId { key, last_id, added, max_deleted_id } => {
                 self.set_counters(db, key, *last_id, *added, *max_deleted_id)
             }
-            OnEntries::Configure { key, duration_s, per_producer } => {
+            OnEntries::Info(key) => self.stream_info(db, key),
+            OnEntries::Configuration(key) => self.configuration(db, key),
+            OnEntries::Configure { key, duration_s, per_producer, kept } => {
+                self.set_retention(db, key, kept)?;
                 self.configure(db, key, *duration_s, *per_producer)
             }
             OnEntries::RecordProduction { key, producer, iid, id } => {
@@ -136,6 +139,7 @@ impl Reference {
                 "ERR The ID specified in XADD is equal or smaller than the target stream top item",
             )
         })?;
+        self.make_room(db, key, &add.fields)?;
         let stream = self.append(db, key, id, add.fields.clone());
         if let Some((producer, iid)) = &add.production {
             stream.idempotence.remember(producer, iid, id);
@@ -170,6 +174,9 @@ impl Reference {
         let Ok(found) = self.stream(db, key) else { return false };
         let last_id = found.map_or(Id::MIN, |stream| stream.last_id);
         let id = new_id(NewId::Auto, last_id, self.now.wall_ms).expect("ids go on for ever");
+        if self.make_room(db, key, &fields).is_err() {
+            return false;
+        }
         self.append(db, key, id, fields);
         self.signal(Signal::Ready(db, key.clone()));
         true

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::order::Order;
 use super::policy::{Counters, Policy, Refusals, Settled};
 use crate::command::Text;
 use crate::id::Id;
@@ -20,6 +21,7 @@ pub(crate) struct Group {
     pub(crate) pending: Vec<Pending>,
     /// Of what is pending: who had it when it failed last, and what was said.
     pub(crate) failures: BTreeMap<Id, (Text, Text)>,
+    pub(crate) order: Order,
     pub(crate) policy: Policy,
     pub(crate) counters: Counters,
     pub(crate) refusals: Refusals,
@@ -59,10 +61,16 @@ impl Group {
             consumers: BTreeMap::new(),
             pending: Vec::new(),
             failures: BTreeMap::new(),
+            order: Order::default(),
             policy: Policy::default(),
             counters: Counters::default(),
             refusals: Refusals::default(),
         }
+    }
+
+    /// Whether something is pending or held.
+    pub(super) fn has_open(&self) -> bool {
+        !self.pending.is_empty() || !self.order.held.is_empty()
     }
 
     pub(super) fn get(&self, id: Id) -> Option<&Pending> {
@@ -74,6 +82,9 @@ impl Group {
         let is_there = self.get(id).is_some();
         self.pending.retain(|pending| pending.id != id);
         self.failures.remove(&id);
+        if is_there {
+            self.order.forget(id);
+        }
         if is_there && self.policy.is_managed() {
             self.counters.count(settled);
         }
@@ -88,6 +99,7 @@ impl Group {
             self.count_change(before.as_ref(), &pending);
         }
         self.pending.retain(|other| other.id != pending.id);
+        self.order.is_pending(pending.id);
         self.pending.push(pending);
         self.note_used_up();
     }

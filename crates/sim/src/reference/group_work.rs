@@ -187,6 +187,8 @@ impl Reference {
             }
         }
         self.lingering = lingering;
+        self.check_dropped()?;
+        self.check_fired()?;
         self.check_waiters()
     }
 }

@@ -12,6 +12,9 @@ use millstream_resp::Value;
 const COMES_BACK: &str = "ERR policy item DEADLETTER: dead letters of this group would come back to \
                           its own stream, by way of the groups of the streams they go to";
 
+const ORDER_IN_USE: &str =
+    "ERR policy item ORDERBY can be changed only while nothing is pending or held";
+
 impl Reference {
     pub(super) fn on_groups(&mut self, command: &OnGroups, db: u8, peek: &mut dyn Peek) -> Answer {
         let now_ms = self.now.steady_ms;
@@ -25,6 +28,7 @@ impl Reference {
                 let (position, added) = (at.unwrap_or(stream.last_id), stream.added);
                 self.set_back.insert((db, key.clone(), group.clone()));
                 let group = self.group_mut(db, key, group);
+                group.order.hold_nothing();
                 group.position = position;
                 group.read = read.map(|read| read.min(added));
                 Ok(reply::ok())
@@ -54,6 +58,10 @@ impl Reference {
             }
             OnGroups::Policy(key, group) => {
                 Ok(self.managed(db, key, group)?.groups[group].policy.shown())
+            }
+            OnGroups::Skip(key, group, id) => {
+                self.managed(db, key, group)?;
+                self.skip(db, key, group, *id)
             }
             OnGroups::Pending(..) | OnGroups::Groups(_) | OnGroups::Consumers(..) => {
                 self.listing(command, db)
@@ -123,6 +131,10 @@ impl Reference {
         if self.group_mut(db, key, name).policy == policy {
             return Ok(reply::ok());
         }
+        let group = self.group_mut(db, key, name);
+        if group.policy.order_by != policy.order_by && group.has_open() {
+            return Err(reply::error(ORDER_IN_USE));
+        }
         self.refuse_circle(db, key, &policy)?;
         let group = self.group_mut(db, key, name);
         let mut is_ended = false;
@@ -191,6 +203,7 @@ impl PolicyChange {
             backoff: change.backoff.unwrap_or(before.backoff),
             jitter_percent: change.jitter_percent.unwrap_or(before.jitter_percent),
             in_flight_max: change.in_flight_max.unwrap_or(before.in_flight_max),
+            order_by: change.order_by.unwrap_or(before.order_by),
             consumer_ttl_ms: change.consumer_ttl_ms.unwrap_or(before.consumer_ttl_ms),
             drops: change.drops.unwrap_or(before.drops),
             is_paused: change.is_paused.unwrap_or(before.is_paused),

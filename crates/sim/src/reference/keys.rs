@@ -5,6 +5,7 @@ use std::rc::Rc;
 use millstream_resp::Value;
 
 use super::policy::Refusals;
+use super::schedule::Schedule;
 use super::state::{Database, Slot};
 use super::waiters::Signal;
 use super::{Answer, Object, Reference, reply};
@@ -161,6 +162,8 @@ impl Reference {
         let mut copy = Object::clone(object);
         if let Object::Stream(stream) = &mut copy {
             stream.has_foreign_times = true;
+            // Else it would fire twice.
+            stream.schedule = Schedule::default();
             for group in stream.groups.values_mut() {
                 group.refusals = Refusals::default();
             }

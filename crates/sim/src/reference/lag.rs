@@ -46,7 +46,8 @@ impl Stream {
         }
         let counted = group.read.filter(|_| !self.has_hole_from(group.position));
         let read = counted.or_else(|| self.read_up_to(group.position))?;
-        Some(self.added.wrapping_sub(read).cast_signed())
+        let held = group.order.held.len() as i64;
+        Some(self.added.wrapping_sub(read).cast_signed() + held)
     }
 
     /// Where a group stands once it has read these, one after the other.

@@ -130,8 +130,15 @@ impl Reference {
         let group = found.filter(|stream| stream.has(id)).and_then(|s| s.groups.get(&letter.group));
         if let Some(group) = group {
             let is_settled = id <= group.position && group.get(id).is_none();
+            let value = found.and_then(|stream| stream.order_value(group, id));
             if is_settled && !is_dry {
                 self.tally.requeued += 1;
+                if let Some(value) = value {
+                    // It waits for its turn, which may have come already.
+                    self.hold(db, key, &letter.group, vec![(id, value)]);
+                    self.signal(Signal::Ready(db, key.clone()));
+                    return Requeued::Back;
+                }
                 self.group_mut(db, key, &letter.group).set(Pending::free(id, 0));
                 self.free_places(db, key);
                 self.signal(Signal::Released(db, key.clone()));
@@ -144,8 +151,8 @@ impl Reference {
         if key == letters_key || !is_there && !make_stream {
             return Requeued::Refused;
         }
-        if !is_dry {
-            self.add_simply(db, key, fields);
+        if !is_dry && !self.add_simply(db, key, fields) {
+            return Requeued::Refused;
         }
         Requeued::Appended
     }

@@ -1,6 +1,6 @@
 //! Everything durable as lines of text; `crate::picture` draws the same of the program.
 
-use super::{Object, State, Stream};
+use super::{Object, State, Stream, reply};
 use crate::picture::Lines;
 
 /// One line for everything that can differ. Times at which consumers were seen are left out.
@@ -29,6 +29,17 @@ fn of_stream(stream: &Stream, lines: &mut Lines) {
     for (producer, made) in &made.producers {
         made.iter().for_each(|(iid, id)| lines.production(producer, iid, *id));
     }
+    let schedule = &stream.schedule;
+    if schedule.added > 0 {
+        lines.schedule(schedule.added, schedule.failures);
+        for (token, fields) in &schedule.waiting {
+            let fields = fields.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+            lines.entry(*token, fields);
+        }
+    }
+    if stream.retention.is_set() {
+        lines.retention(&reply::named(stream.retention.items()));
+    }
     for (name, group) in &stream.groups {
         lines.group(name, group.position, group.read, stream.lag(group));
         if group.policy.is_managed() {
@@ -44,6 +55,10 @@ fn of_stream(stream: &Stream, lines: &mut Lines) {
             if let Some((consumer, error)) = group.failures.get(&pending.id) {
                 lines.failure(consumer, error);
             }
+        }
+        if group.policy.order_by.is_some() {
+            let values = group.order.values.iter().map(|(id, value)| (*id, value.as_slice()));
+            lines.values(values.collect(), |id| group.order.held.contains(&id));
         }
         lines.order(group.oldest_first().into_iter().map(|pending| pending.id));
     }

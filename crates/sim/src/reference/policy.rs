@@ -19,6 +19,7 @@ pub(crate) struct Policy {
     pub(crate) jitter_percent: u8,
     /// 0: no limit.
     pub(crate) in_flight_max: u64,
+    pub(crate) order_by: Option<Text>,
     /// 0: for ever.
     pub(crate) consumer_ttl_ms: u64,
     /// Whether a deleted consumer's entries go with it.
@@ -29,6 +30,11 @@ pub(crate) struct Policy {
 impl Policy {
     pub(crate) fn is_managed(&self) -> bool {
         *self != Self::default()
+    }
+
+    /// Whether it matters to those that wait that an entry has no owner any more.
+    pub(super) fn tells_of_places(&self) -> bool {
+        self.in_flight_max > 0 || self.order_by.is_some()
     }
 
     pub(super) fn has_letters(&self) -> bool {
@@ -52,18 +58,18 @@ impl Policy {
     /// As CFGGET shows it.
     pub(super) fn shown(&self) -> Value {
         let drops = self.drops.map_or("NONE", |drops| if drops { "DROP" } else { "RELEASE" });
-        let dead_letter = self.dead_letter.as_deref().unwrap_or(b"NONE");
+        let or_none = |text: &Option<Text>| reply::bulk(text.as_deref().unwrap_or(b"NONE"));
         let backoff = self.backoff.map_or("NONE".into(), |backoff| {
             format!("{} {} {}", backoff.base_ms, factor(&backoff), backoff.max_ms)
         });
         reply::named(vec![
             ("VISIBILITY", reply::int(self.visibility_ms)),
             ("MAXDELIVERIES", reply::int(self.deliveries_max)),
-            ("DEADLETTER", reply::bulk(dead_letter)),
+            ("DEADLETTER", or_none(&self.dead_letter)),
             ("BACKOFF", reply::bulk(backoff.as_bytes())),
             ("JITTER", reply::int(self.jitter_percent)),
             ("MAXINFLIGHT", reply::int(self.in_flight_max)),
-            ("ORDERBY", reply::bulk(b"NONE")),
+            ("ORDERBY", or_none(&self.order_by)),
             ("CONSUMERTTL", reply::int(self.consumer_ttl_ms)),
             ("DELCONSUMER", reply::bulk(drops.as_bytes())),
             ("PAUSED", reply::int(u64::from(self.is_paused))),
@@ -169,4 +175,24 @@ pub(crate) struct Tally {
     pub(crate) expired: u64,
     /// Times that a read stopped since its group was full.
     pub(crate) full: u64,
+    /// Entries that had to wait for others of their value.
+    pub(crate) held: u64,
+    /// Of those, how many were handed out.
+    pub(crate) ordered: u64,
+    /// Times that a read stopped since its group held so many.
+    pub(crate) held_full: u64,
+    /// Entries that streams dropped by themselves.
+    pub(crate) retained: u64,
+    /// Entries that made room for new ones.
+    pub(crate) displaced: u64,
+    /// Entries that a full stream refused.
+    pub(crate) full_streams: u64,
+    /// Delayed entries that were appended at their time, and at once by XSCHEDULE RUN.
+    pub(crate) fired: u64,
+    pub(crate) run: u64,
+    pub(crate) cancelled: u64,
+    /// Times that a stream refused one that was due.
+    pub(crate) refused_firings: u64,
+    /// Entries that were given up by XGROUP SKIP.
+    pub(crate) skipped: u64,
 }

@@ -12,6 +12,15 @@ use crate::id::Id;
 const NO_NOACK: &str = "ERR NOACK is not for a group with MAXINFLIGHT or ORDERBY: it must know \
                         what is in work";
 
+/// What a read comes across that is new to its group.
+#[derive(Default)]
+struct Walk {
+    new: Vec<Entry>,
+    /// Of a group that orders by a field: what has to wait.
+    hold: Vec<(Id, Text)>,
+    passed: Vec<Id>,
+}
+
 impl Reference {
     /// Nothing: it may wait. `$` is replaced by what it means now.
     pub(super) fn read(&mut self, read: &mut Read, db: u8) -> Result<Option<Value>, Value> {
@@ -60,7 +69,7 @@ impl Reference {
             let Some(group) = found.and_then(|stream| stream.groups.get(&reader.group)) else {
                 return Err(reply::no_group_to_read(key, &reader.group));
             };
-            if reader.noack && group.policy.in_flight_max > 0 {
+            if reader.noack && group.policy.tells_of_places() {
                 return Err(reply::error(NO_NOACK));
             }
         }
@@ -146,37 +155,59 @@ impl Reference {
         let is_full = group.places() < room;
         let room = room.min(group.places());
         self.tally.full += u64::from(is_full);
-        let stream = self.stream_mut(db, key);
-        let group = &stream.groups[&reader.group];
-        let (mut new, mut passed): (Vec<Entry>, Vec<Id>) = (Vec::new(), Vec::new());
-        for entry in stream.entries.iter().filter(|entry| entry.id > group.position) {
-            if new.len() == room {
-                break;
+        let mut out = self.take_held(db, key, reader, room);
+        let walk = self.walk(db, key, &reader.group, room - out.len());
+        if !walk.passed.is_empty() {
+            let stream = self.stream_mut(db, key);
+            let advanced = stream.advanced(&stream.groups[&reader.group], &walk.passed);
+            let group = stream.groups.get_mut(&reader.group).expect("the group was found");
+            (group.position, group.read) = advanced;
+            group.touch(&reader.consumer, now_ms, false);
+            if !reader.noack {
+                self.hand_out(db, key, reader, &walk.new);
             }
-            passed.push(entry.id);
-            // A managed group that was moved back passes over what is still pending.
-            if !group.policy.is_managed() || group.get(entry.id).is_none() {
-                new.push(entry.clone());
-            }
+            self.hold(db, key, &reader.group, walk.hold);
+            out.extend(walk.new);
         }
-        if passed.is_empty() {
-            return shown;
-        }
-        let ids: Vec<Id> = new.iter().map(|entry| entry.id).collect();
-        let advanced = stream.advanced(group, &passed);
-        let group = stream.groups.get_mut(&reader.group).expect("the group was found");
-        (group.position, group.read) = advanced;
-        if !reader.noack {
-            for id in ids {
-                group.set(Pending::owned(id, &reader.consumer, now_ms, 1));
-            }
-        }
-        group.touch(&reader.consumer, now_ms, !reader.noack && !new.is_empty());
-        shown.extend(new.iter().map(|entry| match reader.claim_min_idle_ms {
+        shown.extend(out.iter().map(|entry| match reader.claim_min_idle_ms {
             Some(_) => reply::entry_with_counts(entry, 0, 0),
             None => reply::entry(entry),
         }));
         shown
+    }
+
+    /// Goes on from entry to entry until so many are found that may be handed out.
+    fn walk(&mut self, db: u8, key: &[u8], name: &[u8], count: usize) -> Walk {
+        let stream = self.state.stream(db, key).expect("it is read");
+        let group = &stream.groups[name];
+        let mut walk = Walk::default();
+        let mut taken: Vec<Text> = Vec::new();
+        for entry in stream.entries.iter().filter(|entry| entry.id > group.position) {
+            if walk.new.len() == count {
+                break;
+            }
+            // A managed group that was moved back passes over what is still pending.
+            if group.policy.is_managed() && group.get(entry.id).is_some() {
+                walk.passed.push(entry.id);
+                continue;
+            }
+            let held = group.order.held.len() + walk.hold.len();
+            if group.policy.order_by.is_some() && held >= self.held_max {
+                self.tally.held_full += 1;
+                break;
+            }
+            walk.passed.push(entry.id);
+            match stream.order_value(group, entry.id) {
+                Some(value) if group.order.is_taken(&value) || taken.contains(&value) => {
+                    walk.hold.push((entry.id, value));
+                }
+                value => {
+                    walk.new.push(entry.clone());
+                    taken.extend(value);
+                }
+            }
+        }
+        walk
     }
 
     /// Takes over what is available. What has no entry any more is left alone, and goes if the

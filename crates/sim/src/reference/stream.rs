@@ -5,6 +5,8 @@ use std::rc::Rc;
 
 use super::group::Group;
 use super::policy::Settled;
+use super::retention::Retention;
+use super::schedule::Schedule;
 use crate::command::Text;
 use crate::id::Id;
 
@@ -22,6 +24,8 @@ pub(crate) struct Stream {
     pub(crate) max_deleted_id: Id,
     pub(crate) groups: BTreeMap<Text, Group>,
     pub(crate) idempotence: Idempotence,
+    pub(crate) retention: Retention,
+    pub(crate) schedule: Schedule,
     /// COPY or RESTORE brought it, with times that need not be in the log otherwise: where time
     /// begins after a crash does not depend on them.
     pub(crate) has_foreign_times: bool,
@@ -77,6 +81,8 @@ impl Stream {
             max_deleted_id: Id::MIN,
             groups: BTreeMap::new(),
             idempotence: Idempotence::default(),
+            retention: Retention::default(),
+            schedule: Schedule::default(),
             has_foreign_times: false,
         }
     }
@@ -100,16 +106,23 @@ impl Stream {
     pub(super) fn bytes(&self) -> usize {
         let pair = |(name, value): &(Text, Text)| name.len() + value.len() + 8;
         let entry = |entry: &Entry| 32 + entry.fields.iter().map(pair).sum::<usize>();
-        let group = |group: &Group| 64 + group.consumers.len() * 64 + group.pending.len() * 48;
+        let group = |group: &Group| {
+            64 + group.consumers.len() * 64 + (group.pending.len() + group.order.held.len()) * 64
+        };
         let made = self.idempotence.producers.values().map(|made| 32 + made.len() * 48);
+        let waiting = self.schedule.waiting.values();
+        let waiting = waiting.map(|fields| 160 + fields.iter().map(pair).sum::<usize>());
         self.entries.iter().map(entry).sum::<usize>()
+            + waiting.sum::<usize>()
             + self.groups.values().map(group).sum::<usize>()
             + made.sum::<usize>()
     }
 
     /// Whether a group has still to read it or has it pending.
     pub(super) fn is_referenced(&self, id: Id) -> bool {
-        self.groups.values().any(|group| group.position < id || group.get(id).is_some())
+        self.groups.values().any(|group| {
+            group.position < id || group.get(id).is_some() || group.order.held.contains(&id)
+        })
     }
 
     pub(super) fn delete(&mut self, id: Id) -> bool {
