@@ -19,7 +19,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::{Dice, Model, Op, commands, dump};
 use process::Process;
@@ -29,6 +29,8 @@ const CLIENTS: usize = 8;
 /// Then a new one is begun: a start reads the whole log.
 const ROUNDS_OF_A_STORE: usize = 20;
 const REPLY_LIMIT: Duration = Duration::from_secs(20);
+/// By then a server under load has made checkpoints, and read blocks.
+const STORAGE_PATIENCE: Duration = Duration::from_secs(10);
 
 struct Client {
     index: usize,
@@ -161,7 +163,7 @@ fn soak(setup: Setup, rounds: u64, seed: u64) {
     let mut shared = SharedGroup::default();
     let mut kept = 0;
     let (mut checkpoints, mut blocks_read) = (0, 0);
-    for _ in 0..rounds {
+    for round in 1..=rounds {
         let mut server = start(directory.path(), setup);
         let mut connection = connect(&server);
         for client in &mut clients {
@@ -175,7 +177,17 @@ fn soak(setup: Setup, rounds: u64, seed: u64) {
             }
             shared.start(scope, &address);
             thread::sleep(Duration::from_millis(20 + dice.below(300)));
-            let [made, read] = storage_work(&mut connection);
+            let [mut made, mut read] = storage_work(&mut connection);
+            // The last kill comes once there was something of each, however busy the machine is.
+            let begun = Instant::now();
+            while setup.is_tight
+                && round == rounds
+                && (checkpoints + made == 0 || blocks_read + read == 0)
+                && begun.elapsed() < STORAGE_PATIENCE
+            {
+                thread::sleep(Duration::from_millis(5));
+                [made, read] = storage_work(&mut connection);
+            }
             (checkpoints, blocks_read) = (checkpoints + made, blocks_read + read);
             server.child.kill().expect("it runs");
         });

@@ -97,6 +97,14 @@ struct Known {
     given_up: Option<u64>,
 }
 
+impl Known {
+    /// Whether less than half of its blocks is referred to. The file's header is in every file:
+    /// with it, a small block on its own would be worth moving for ever.
+    fn is_sparse(&self) -> bool {
+        self.live_bytes < self.bytes.saturating_sub(FILE_HEADER_BYTES as u64) / 2
+    }
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     files: BTreeMap<u32, Known>,
@@ -286,7 +294,7 @@ impl BlockFiles {
         let inner = self.shared.inner.lock();
         let others = inner.files.iter().filter(|(number, _)| Some(**number) != inner.current);
         let mut sparse: Vec<_> = others
-            .filter(|(_, known)| known.live_bytes > 0 && known.live_bytes < known.bytes / 2)
+            .filter(|(_, known)| known.live_bytes > 0 && known.is_sparse())
             .map(|(&number, known)| SparseFile {
                 number,
                 live_bytes: known.live_bytes,
@@ -416,8 +424,7 @@ impl Shared {
         let inner = self.inner.lock();
         let known = inner.current.and_then(|current| inner.files.get(&current));
         known.is_some_and(|known| {
-            known.bytes >= self.options.file_bytes / SPARSE_SHARE
-                && known.live_bytes < known.bytes / 2
+            known.bytes >= self.options.file_bytes / SPARSE_SHARE && known.is_sparse()
         })
     }
 

@@ -157,6 +157,18 @@ fn sparse_files_are_told() {
 }
 
 #[test]
+fn a_small_block_on_its_own_is_not_moved_from_file_to_file_for_ever() {
+    let storage = MemoryStorage::new();
+    let files = open(&storage, &[]);
+    let mut writer = files.writer();
+    let small = writer.append(1, 3, b"x").expect("append");
+    writer.sync().expect("sync");
+    assert!(files.statistics().bytes > 2 * u64::from(small.bytes), "most of the file is header");
+    // Of an earlier run, so nothing is added to it any more.
+    assert_eq!(open(&storage, &[small]).sparse(), []);
+}
+
+#[test]
 fn a_failed_write_or_sync_loses_only_what_was_not_synced() {
     for operation in [Operation::Write, Operation::Sync, Operation::Create, Operation::SyncDir] {
         for kind in [ErrorKind::StorageFull, ErrorKind::Other] {
