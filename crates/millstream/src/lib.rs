@@ -48,7 +48,9 @@ mod reply;
 
 pub use abilities::Abilities;
 pub use backoff::Backoff;
-pub use consumer::{ConsumerBuilder, ConsumerHealth, HandlerError, HealthReport, StreamConsumer};
+pub use consumer::{
+    ConsumerBuilder, ConsumerHealth, HandlerError, HealthReport, Outcome, StreamConsumer,
+};
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use entry_id::{EntryId, ParseEntryIdError};
 pub use error::Error;

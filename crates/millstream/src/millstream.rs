@@ -55,6 +55,15 @@ impl Millstream {
         reply::id(&answer).map_err(reply::NotUnderstood::of("XADD"))
     }
 
+    /// How many entries a stream has; 0 if it is not there.
+    ///
+    /// # Errors
+    /// Those of the server: `WRONGTYPE` if the key is no stream.
+    pub async fn len(&self, stream: &str) -> Result<u64, Error> {
+        let answer = self.backend.run(cmd("XLEN").arg(stream)).await?;
+        reply::count(&answer).map_err(reply::NotUnderstood::of("XLEN"))
+    }
+
     pub(crate) fn backend(&self) -> &dyn Backend {
         &*self.backend
     }

@@ -1,11 +1,11 @@
 //! The demo's work on one order: some milliseconds of nothing, and failures by the dice of a seed.
 
-use std::thread;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use millstream::{HandlerError, Message};
+use tokio::time::sleep;
 
-use super::consumer::{Job, Message, Settlement};
 use super::ledger::Ledger;
 
 /// Chance of an attempt to fail, per hundred.
@@ -13,46 +13,42 @@ const FAILURE_PERCENT: u64 = 20;
 /// An attempt takes 2 ms and up to this many more.
 const EXTRA_HANDLING_MS: u64 = 8;
 
-/// Processes orders for one consumer and keeps the ledger.
-pub(super) struct OrderHandler<'a> {
-    /// Name of the consumer it works for.
-    pub(super) consumer: String,
-    pub(super) ledger: &'a Ledger,
+/// Processes orders and keeps the ledger.
+#[derive(Clone)]
+pub(super) struct OrderHandler {
+    pub(super) ledger: Arc<Ledger>,
     /// The same seed gives the same failures, order by order and attempt by attempt.
     pub(super) seed: u64,
 }
 
-impl OrderHandler<'_> {
-    fn order_number(message: &Message) -> Option<usize> {
-        message.data.get("order_id")?.parse().ok()
-    }
+pub(super) fn order_number(message: &Message) -> Option<usize> {
+    message.text("order_id")?.parse().ok()
 }
 
-impl Job for OrderHandler<'_> {
-    fn handle(&mut self, message: &Message) -> anyhow::Result<()> {
-        let order_id = Self::order_number(message).context("read order_id")?;
-        let attempt = self.ledger.attempt(order_id).context("find the order in the ledger")?;
+impl OrderHandler {
+    /// Notes who has the order now; returns its number.
+    pub(super) fn take(&self, message: &Message) -> Result<usize, HandlerError> {
+        let no_order = || HandlerError::reject("an order without a number");
+        let order_id = order_number(message).ok_or_else(no_order)?;
+        self.ledger.taken(order_id, message.consumer());
+        Ok(order_id)
+    }
+
+    /// Does the work.
+    pub(super) async fn handle(&self, message: Message) -> Result<(), HandlerError> {
+        let order_id = self.take(&message)?;
+        let unknown = || HandlerError::reject("the order is not in the ledger");
+        let attempt = self.ledger.attempt(order_id).ok_or_else(unknown)?;
         let dice = scramble(self.seed ^ scramble((order_id as u64) << 16 | attempt.number));
-        thread::sleep(Duration::from_millis(2 + (dice >> 32) % EXTRA_HANDLING_MS));
+        sleep(Duration::from_millis(2 + (dice >> 32) % EXTRA_HANDLING_MS)).await;
         if attempt.always_fails {
-            bail!("order {order_id} can never be processed");
+            return Err(HandlerError::retry(format!("order {order_id} can never be processed")));
         }
         if dice % 100 < FAILURE_PERCENT {
-            bail!("order {order_id} failed at attempt {}", attempt.number);
+            let text = format!("order {order_id} failed at attempt {}", attempt.number);
+            return Err(HandlerError::retry(text));
         }
         Ok(())
-    }
-
-    fn taken(&mut self, message: &Message) {
-        if let Some(order_id) = Self::order_number(message) {
-            self.ledger.taken(order_id, &self.consumer, message.claimed);
-        }
-    }
-
-    fn settled(&mut self, message: &Message, settlement: Settlement) {
-        if let Some(order_id) = Self::order_number(message) {
-            self.ledger.settled(order_id, &message.id, settlement);
-        }
     }
 }
 

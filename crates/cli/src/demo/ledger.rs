@@ -6,7 +6,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::consumer::Settlement;
+use millstream::{EntryId, Outcome};
 
 /// Number of the first order.
 pub(super) const FIRST_ORDER_ID: usize = 1000;
@@ -17,7 +17,7 @@ pub(super) struct OrderAccount {
     /// Fails whatever the dice say.
     pub(super) always_fails: bool,
     /// Entry ID, known once the order is settled.
-    pub(super) entry_id: Option<String>,
+    pub(super) entry_id: Option<EntryId>,
     /// How often a handler was called.
     pub(super) attempts: u64,
     /// How often it failed.
@@ -93,36 +93,40 @@ impl Ledger {
         Some(attempt)
     }
 
-    /// Enters that `consumer` was given the order, by a claim or by a read.
-    pub(super) fn taken(&self, order_id: usize, consumer: &str, claimed: bool) {
+    /// Enters that `consumer` was given the order.
+    pub(super) fn taken(&self, order_id: usize, consumer: &str) {
         let mut book = self.lock();
         let dead_consumer = book.dead_consumer.clone();
         let Some(account) = book.account(order_id) else { return };
         let previous = account.holder.replace(consumer.to_owned());
-        if claimed && previous.is_some() && previous == dead_consumer {
+        if previous.is_some() && previous == dead_consumer && previous.as_deref() != Some(consumer)
+        {
             book.totals.claimed_from_dead += 1;
         }
     }
 
     /// Enters what became of a delivery.
-    pub(super) fn settled(&self, order_id: usize, entry_id: &str, settlement: Settlement) {
+    pub(super) fn settled(&self, order_id: usize, entry_id: EntryId, outcome: Outcome) {
         let mut book = self.lock();
         let Some(account) = book.account(order_id) else { return };
-        account.entry_id = Some(entry_id.to_owned());
-        match settlement {
-            Settlement::Failed => account.failures += 1,
-            Settlement::Processed => {
+        account.entry_id = Some(entry_id);
+        match outcome {
+            Outcome::Failed => account.failures += 1,
+            Outcome::Acknowledged => {
                 account.processed += 1;
                 book.totals.processed += 1;
             }
-            Settlement::ProcessedTwice => {
+            Outcome::Late => {
                 account.processed_late += 1;
                 book.totals.processed_twice += 1;
             }
-            Settlement::DeadLettered => {
+            Outcome::DeadLettered => {
+                account.failures += 1;
                 account.dead_lettered += 1;
                 book.totals.dead_lettered += 1;
             }
+            // Somebody else will have it.
+            _ => {}
         }
     }
 

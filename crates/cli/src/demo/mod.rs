@@ -6,23 +6,20 @@
 //! its hands. At the end every order must be processed or dead-lettered, once, and the server must
 //! agree with the [`ledger`].
 //!
-//! Everything here is a plain Redis client: it must not know which server it talks to, so the same
-//! code runs against Redis and Valkey, and [`consumer`] is meant to be copied.
+//! Everything here is a program that uses the toolkit (`millstream`): it must not know which server
+//! it talks to, so the same code runs against Redis and Valkey.
 //!
 //! It fails with an error that names the first order, or the first number, that does not add up,
 //! and after [`DemoOptions::deadline`] at the latest. Tests are in `tests.rs`.
 
 mod run;
 
-mod consumer;
-mod dead_letter;
 mod producer;
 
 mod handler;
 mod ledger;
 mod verify;
 
-mod monitor;
 mod progress;
 mod report;
 
@@ -30,6 +27,8 @@ pub(crate) use run::{DemoOptions, run};
 
 /// The stream that orders are added to.
 const ORDERS_STREAM: &str = "orders:stream";
+/// The stream that those go to that fail too often.
+const LETTERS_STREAM: &str = "orders:stream:dlq";
 /// The one group that processes them.
 const ORDER_GROUP: &str = "order-processors";
 

@@ -30,7 +30,7 @@ impl Progress {
     }
 
     /// Shows new numbers; `pending` comes from the server.
-    pub(super) fn update(&mut self, totals: Totals, pending: usize) {
+    pub(super) fn update(&mut self, totals: Totals, pending: u64) {
         match &self.bar {
             Some(bar) => {
                 bar.set_position(totals.settled());
@@ -45,7 +45,7 @@ impl Progress {
     }
 
     /// Shows the last numbers and leaves them on the screen.
-    pub(super) fn finish(self, totals: Totals, pending: usize) {
+    pub(super) fn finish(self, totals: Totals, pending: u64) {
         match &self.bar {
             Some(bar) => {
                 bar.set_position(totals.settled());
@@ -63,12 +63,12 @@ impl Progress {
         }
     }
 
-    fn print_line(&self, totals: Totals, pending: usize) {
+    fn print_line(&self, totals: Totals, pending: u64) {
         eprintln!("{}/{} orders: {}", totals.settled(), self.orders, describe(totals, pending));
     }
 }
 
-fn describe(totals: Totals, pending: usize) -> String {
+fn describe(totals: Totals, pending: u64) -> String {
     let Totals { processed, dead_lettered, .. } = totals;
     format!("processed {processed}, dead-lettered {dead_lettered}, pending {pending}")
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::monitor::GroupStats;
+use millstream::GroupStatistics;
 
 /// What a demo run came to.
 #[derive(Clone, Debug)]
@@ -21,12 +21,12 @@ pub(crate) struct DemoReport {
     /// Orders moved to the dead-letter stream.
     pub(crate) dead_lettered: u64,
     /// Jobs that were done although a colleague had settled the order: the price of delivery at
-    /// least once, paid only when a consumer is slower than the idle time for claims.
+    /// least once, paid only when a consumer was not heard of for as long as the idle time for claims.
     pub(crate) processed_twice: u64,
     /// From the first order added to the last one settled.
     pub(crate) elapsed: Duration,
     /// The group as the server sees it at the end.
-    pub(crate) group: GroupStats,
+    pub(crate) group: GroupStatistics,
 }
 
 impl DemoReport {

@@ -1,36 +1,39 @@
 //! The scenario: who starts when, who dies when, and when it is over.
 //!
-//! One thread per consumer, one for the producer; the calling thread watches. All of them end with
-//! the run: each looks at the [`Stage`] between two steps, and no step takes longer than a blocked
-//! read plus the response timeout.
+//! All actors are tasks of one runtime and end with it.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail, ensure};
-use redis::{Client, Commands, Connection, RedisResult};
+use millstream::{
+    Backoff, ConsumerBuilder, ConsumerGroupManager, ConsumerGroupMonitor, GroupStart, HandlerError,
+    Message, Millstream, StreamConsumer,
+};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 
-use super::consumer::{ConsumerOptions, Job, RESPONSE_TIMEOUT, StreamConsumer};
-use super::handler::{OrderHandler, scramble};
+use super::handler::{OrderHandler, order_number, scramble};
 use super::ledger::{FIRST_ORDER_ID, Ledger};
-use super::monitor::ConsumerGroupMonitor;
 use super::producer::add_orders;
 use super::progress::Progress;
 use super::report::DemoReport;
 use super::verify::verify;
-use super::{ORDER_GROUP, ORDERS_STREAM};
+use super::{LETTERS_STREAM, ORDER_GROUP, ORDERS_STREAM};
 
 /// Consumers of the group; the last one is lost half-way.
 const CONSUMERS: usize = 5;
 /// Bursts in which the orders arrive.
 const BURSTS: usize = 5;
-/// Entries that the lost consumer holds when its connection drops, if it can get them.
+/// Orders that the lost consumer works on when it is gone, if it can get them.
 const LOST_HOLDS: usize = 5;
-/// Pause before a consumer connects again.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
-/// How often the watching thread looks.
+/// It is gone so long after the first of them, at the latest.
+const LOST_PATIENCE: Duration = Duration::from_millis(300);
+/// What nobody was heard of for so long is taken over.
+const CLAIM_MIN_IDLE: Duration = Duration::from_millis(500);
+/// How often the watcher looks.
 const WATCH_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How a demo runs.
@@ -62,15 +65,6 @@ impl Default for DemoOptions {
     }
 }
 
-fn consumer_options() -> ConsumerOptions {
-    ConsumerOptions {
-        count: 10,
-        block_timeout: Duration::from_millis(200),
-        claim_min_idle: Duration::from_millis(500),
-        max_deliveries: 3,
-    }
-}
-
 /// Runs the demo against the server at `address`; prints progress to stderr, statistics to stdout.
 ///
 /// # Errors
@@ -83,19 +77,24 @@ pub(crate) fn run(address: SocketAddr, options: DemoOptions) -> anyhow::Result<D
         "between 1 and {} orders can be made to fail always",
         options.orders - 1
     );
-    let client = Client::open(format!("redis://{address}/")).context("read the address")?;
-    let mut control = connect(&client).with_context(|| format!("connect to {address}"))?;
-    create_group(&mut control)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(play(address, options))
+}
 
-    let ledger = Ledger::open(options.orders, options.always_failing);
-    let stage =
-        Stage { options: &options, client: &client, ledger: &ledger, over: AtomicBool::new(false) };
+async fn play(address: SocketAddr, options: DemoOptions) -> anyhow::Result<DemoReport> {
+    let url = format!("redis://{address}/");
+    let millstream =
+        Millstream::connect(&url).await.with_context(|| format!("connect to {address}"))?;
+    create_group(&millstream).await?;
+    let ledger = Arc::new(Ledger::open(options.orders, options.always_failing));
+    let stage = Stage { options, millstream, ledger };
     let started_at = Instant::now();
-    let outcome = stage.play(started_at);
+    let outcome = stage.play(started_at).await;
     let elapsed = started_at.elapsed();
 
-    let mut monitor = ConsumerGroupMonitor::new(connect(&client)?, ORDERS_STREAM);
-    let group = monitor.group_stats(ORDER_GROUP)?.context("find the group")?;
+    let Stage { options, millstream, ledger } = &stage;
+    let monitor = ConsumerGroupMonitor::new(millstream, ORDERS_STREAM);
+    let group = monitor.statistics(ORDER_GROUP).await?.context("find the group")?;
     let totals = ledger.totals();
     let report = DemoReport {
         seed: options.seed,
@@ -110,154 +109,151 @@ pub(crate) fn run(address: SocketAddr, options: DemoOptions) -> anyhow::Result<D
     };
     println!("{report}");
     outcome?;
-    verify(&mut control, &ledger, &report.group)?;
+    verify(millstream, ledger, &report.group).await?;
     println!("Every order was processed or dead-lettered, once.");
     Ok(report)
 }
 
-fn connect(client: &Client) -> RedisResult<Connection> {
-    let connection = client.get_connection_with_timeout(RESPONSE_TIMEOUT)?;
-    connection.set_read_timeout(Some(RESPONSE_TIMEOUT))?;
-    connection.set_write_timeout(Some(RESPONSE_TIMEOUT))?;
-    Ok(connection)
-}
-
 /// Creates stream and group; refuses a server where they exist, whose entries would be mixed up
 /// with ours.
-fn create_group(control: &mut Connection) -> anyhow::Result<()> {
-    for key in [ORDERS_STREAM.to_owned(), super::dead_letter::dead_letter_stream(ORDERS_STREAM)] {
-        let exists: bool = control.exists(&key).context("look for an earlier demo")?;
-        ensure!(!exists, "{key} exists already; the demo wants a server without it");
+async fn create_group(millstream: &Millstream) -> anyhow::Result<()> {
+    for stream in [ORDERS_STREAM, LETTERS_STREAM] {
+        let length = millstream.len(stream).await.context("look for an earlier demo")?;
+        ensure!(length == 0, "{stream} exists already; the demo wants a server without it");
     }
-    // From 0: nothing that is added before the first read is missed.
-    control
-        .xgroup_create_mkstream::<_, _, _, ()>(ORDERS_STREAM, ORDER_GROUP, "0")
-        .context("create the group")
+    let manager = ConsumerGroupManager::new(millstream, ORDERS_STREAM);
+    // From the first one on: nothing that is added before the first read is missed.
+    let created = manager.create(ORDER_GROUP, GroupStart::First).await;
+    let is_new = created.context("create the group")?;
+    ensure!(is_new, "{ORDER_GROUP} exists already; the demo wants a server without it");
+    Ok(())
 }
 
-/// What all threads of a run share.
-struct Stage<'a> {
-    options: &'a DemoOptions,
-    client: &'a Client,
-    ledger: &'a Ledger,
-    over: AtomicBool,
+/// What all actors of a run share.
+struct Stage {
+    options: DemoOptions,
+    millstream: Millstream,
+    ledger: Arc<Ledger>,
 }
 
-impl Stage<'_> {
+impl Stage {
     /// Starts everybody, waits until every order is settled, and sees everybody off.
-    fn play(&self, started_at: Instant) -> anyhow::Result<()> {
-        thread::scope(|scope| {
-            let lost =
-                scope.spawn(|| self.or_over(self.work_until_lost(&consumer_name(CONSUMERS))));
-            for number in 1..CONSUMERS {
-                scope.spawn(move || self.work(&consumer_name(number)));
-            }
-            let producer = scope.spawn(|| self.or_over(self.produce()));
-            let watched = self.watch(started_at, || lost.is_finished());
-            self.over.store(true, Ordering::Release);
-            let produced = producer.join();
-            let lost = lost.join();
-            watched?;
-            produced.map_err(|_| anyhow::anyhow!("the producer panicked"))??;
-            let held = lost.map_err(|_| anyhow::anyhow!("the lost consumer panicked"))??;
-            ensure!(held > 0, "the consumer to be lost was never given any work");
-            Ok(())
-        })
-    }
-
-    fn is_over(&self) -> bool {
-        self.over.load(Ordering::Acquire)
-    }
-
-    /// Ends the run at once when an actor that is needed for its success has failed.
-    fn or_over<T>(&self, result: anyhow::Result<T>) -> anyhow::Result<T> {
-        if result.is_err() {
-            self.over.store(true, Ordering::Release);
+    async fn play(&self, started_at: Instant) -> anyhow::Result<()> {
+        let mut workers = JoinSet::new();
+        let mut stops = Vec::new();
+        for number in 1..CONSUMERS {
+            let consumer = self.builder(number).build().await.context("start a consumer")?;
+            stops.push(consumer.stop_token());
+            let handler = self.handler();
+            workers.spawn(consumer.run(move |order: Message| {
+                let handler = handler.clone();
+                async move { handler.handle(order).await }
+            }));
         }
-        result
+        let is_lost = AtomicBool::new(false);
+        let losing = async {
+            let lost = self.work_until_lost().await;
+            is_lost.store(true, Ordering::Release);
+            lost
+        };
+        // The first of them that fails ends the run.
+        let (watched, ()) =
+            tokio::try_join!(self.watch(started_at, || is_lost.load(Ordering::Acquire)), async {
+                tokio::try_join!(losing, self.produce()).map(drop)
+            },)?;
+        stops.iter().for_each(|stop| stop.cancel());
+        while let Some(ended) = workers.join_next().await {
+            ended.context("a consumer panicked")?.context("a consumer ended badly")?;
+        }
+        Ok(watched)
     }
 
-    fn produce(&self) -> anyhow::Result<()> {
-        let mut connection = connect(self.client)?;
+    async fn produce(&self) -> anyhow::Result<()> {
         for burst in 0..BURSTS {
             if burst > 0 {
-                thread::sleep(self.options.burst_pause);
-            }
-            if self.is_over() {
-                break;
+                sleep(self.options.burst_pause).await;
             }
             let first = FIRST_ORDER_ID + burst * self.options.orders / BURSTS;
             let end = FIRST_ORDER_ID + (burst + 1) * self.options.orders / BURSTS;
-            add_orders(&mut connection, first..end).context("add orders")?;
+            add_orders(&self.millstream, first..end).await.context("add orders")?;
         }
         Ok(())
     }
 
-    /// A consumer as it should be: whatever happens to its connection, it comes back.
-    fn work(&self, name: &str) {
-        let mut handler = self.handler(name);
-        while !self.is_over() {
-            if let Err(error) = self.work_while_connected(name, &mut handler, || self.is_over()) {
-                eprintln!("{name}: {error}; connecting again");
-                thread::sleep(RECONNECT_PAUSE);
-            }
-        }
-    }
-
-    fn work_while_connected(
-        &self,
-        name: &str,
-        job: &mut impl Job,
-        done: impl Fn() -> bool,
-    ) -> RedisResult<()> {
-        let mut consumer = self.consumer(name)?;
-        while !done() {
-            consumer.work_once(job)?;
-        }
-        Ok(())
-    }
-
-    /// Works like the others until half of the orders are settled; then takes new entries, finishes
-    /// none of them, and is gone. Returns how many entries it took with it.
-    fn work_until_lost(&self, name: &str) -> anyhow::Result<usize> {
-        let mut handler = self.handler(name);
+    /// Works like the others until half of the orders are settled; then finishes nothing any more,
+    /// and is gone as soon as it has some orders in its hands: its connections drop.
+    async fn work_until_lost(&self) -> anyhow::Result<()> {
+        let name = consumer_name(CONSUMERS);
+        let builder = self.builder(CONSUMERS).concurrency(LOST_HOLDS);
+        let consumer = builder.build().await.context("start a consumer")?;
         let half = self.options.orders as u64 / 2;
-        let is_time = || self.is_over() || self.ledger.totals().settled() >= half;
-        self.work_while_connected(name, &mut handler, is_time).context("work until lost")?;
-
-        let mut consumer = self.consumer(name)?;
-        self.ledger.lost(name);
-        let mut held = 0;
-        let mut last_count = 0;
-        // Stops when it has enough, or when there is no more to be had after some.
-        while !self.is_over() && held < LOST_HOLDS && (held == 0 || last_count > 0) {
-            let taken = consumer.read_new().context("take work before being lost")?;
-            taken.iter().for_each(|message| handler.taken(message));
-            last_count = taken.len();
-            held += last_count;
+        let (handler, ledger) = (self.handler(), Arc::clone(&self.ledger));
+        let held = Arc::new(AtomicUsize::new(0));
+        let holding = Arc::clone(&held);
+        let working = tokio::spawn(consumer.run(move |order: Message| {
+            let (handler, ledger) = (handler.clone(), Arc::clone(&ledger));
+            let holding = Arc::clone(&holding);
+            async move {
+                if ledger.totals().settled() < half {
+                    return handler.handle(order).await;
+                }
+                handler.take(&order)?;
+                ledger.lost(order.consumer());
+                holding.fetch_add(1, Ordering::AcqRel);
+                std::future::pending::<Result<(), HandlerError>>().await
+            }
+        }));
+        let mut since = None;
+        loop {
+            let held = held.load(Ordering::Acquire);
+            if held > 0 {
+                let since = *since.get_or_insert_with(Instant::now);
+                if held >= LOST_HOLDS || since.elapsed() >= LOST_PATIENCE {
+                    break;
+                }
+            }
+            ensure!(!working.is_finished(), "{name} ended before it was lost");
+            sleep(Duration::from_millis(1)).await;
         }
-        Ok(held)
+        working.abort();
+        Ok(())
     }
 
-    fn handler(&self, name: &str) -> OrderHandler<'_> {
-        OrderHandler { consumer: name.to_owned(), ledger: self.ledger, seed: self.options.seed }
+    fn handler(&self) -> OrderHandler {
+        OrderHandler { ledger: Arc::clone(&self.ledger), seed: self.options.seed }
     }
 
-    fn consumer(&self, name: &str) -> RedisResult<StreamConsumer> {
-        StreamConsumer::connect(self.client, ORDERS_STREAM, ORDER_GROUP, name, consumer_options())
+    fn builder(&self, number: usize) -> ConsumerBuilder {
+        let ledger = Arc::clone(&self.ledger);
+        let (base, max) = (Duration::from_millis(50), Duration::from_millis(200));
+        StreamConsumer::builder(&self.millstream, ORDERS_STREAM, ORDER_GROUP)
+            .name(consumer_name(number))
+            .claim_min_idle(CLAIM_MIN_IDLE)
+            .block(Duration::from_millis(200))
+            .backoff(Backoff { base, max, ..Backoff::default() })
+            .on_outcome(move |order, outcome| {
+                if let Some(order_id) = order_number(order) {
+                    ledger.settled(order_id, order.id(), outcome);
+                }
+            })
     }
 
-    /// Shows progress until every order is settled, an actor has failed, or the deadline passes,
-    /// which is an error.
-    fn watch(&self, started_at: Instant, one_is_lost: impl Fn() -> bool) -> anyhow::Result<()> {
-        let mut monitor = ConsumerGroupMonitor::new(connect(self.client)?, ORDERS_STREAM);
+    /// Shows progress until every order is settled, or the deadline passes, which is an error.
+    async fn watch(
+        &self,
+        started_at: Instant,
+        one_is_lost: impl Fn() -> bool,
+    ) -> anyhow::Result<()> {
+        let monitor = ConsumerGroupMonitor::new(&self.millstream, ORDERS_STREAM);
         let mut progress = Progress::start(self.options.orders as u64);
         progress.tell(&format!("{} orders, seed {}", self.options.orders, self.options.seed));
         let mut told = false;
         loop {
             let totals = self.ledger.totals();
-            let pending = monitor.pending(ORDER_GROUP).context("count pending entries")?;
-            if self.is_over() || totals.settled() >= self.options.orders as u64 {
+            let pending = monitor.pending(ORDER_GROUP).await.context("count pending entries")?;
+            let pending = pending.total;
+            // The server may still be moving the last dead letters.
+            if totals.settled() >= self.options.orders as u64 && pending == 0 {
                 progress.finish(totals, pending);
                 return Ok(());
             }
@@ -275,7 +271,7 @@ impl Stage<'_> {
                 progress.tell(&format!("{} is gone, the others go on", consumer_name(CONSUMERS)));
             }
             progress.update(totals, pending);
-            thread::sleep(WATCH_INTERVAL);
+            sleep(WATCH_INTERVAL).await;
         }
     }
 }

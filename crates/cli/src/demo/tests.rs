@@ -6,10 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use redis::Commands;
+use millstream::{ConsumerGroupMonitor, Fields, GroupStart, GroupStatistics, Millstream, Outcome};
 
-use super::consumer::Settlement;
-use super::dead_letter::json_object;
 use super::ledger::{FIRST_ORDER_ID, Ledger};
 use super::producer::order_fields;
 use super::verify::verify;
@@ -64,14 +62,15 @@ impl Peer {
             std::thread::yield_now();
         }
         // Whoever answers must be the one that was started.
+        let client = redis::Client::open(format!("redis://{address}/")).expect("address");
+        let mut connection = client.get_connection().expect("connect to the peer");
         let info: redis::InfoDict =
-            redis::cmd("INFO").arg("server").query(&mut peer.connect()).expect("ask the peer");
+            redis::cmd("INFO").arg("server").query(&mut connection).expect("ask the peer");
         (info.get("process_id") == Some(peer.child.id())).then_some(peer)
     }
 
-    fn connect(&self) -> redis::Connection {
-        let client = redis::Client::open(format!("redis://{}/", self.address)).expect("address");
-        client.get_connection().expect("connect to the peer")
+    async fn connect(&self) -> Millstream {
+        Millstream::connect(&format!("redis://{}/", self.address)).await.expect("connect")
     }
 }
 
@@ -91,6 +90,10 @@ fn free_port() -> u16 {
         .map(|_| 10_000 + (offset + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000)
         .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
         .expect("one of 200 ports is free")
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
 fn short_run() -> DemoOptions {
@@ -113,8 +116,9 @@ fn every_order_is_accounted_for_on_a_real_redis() {
     assert!(report.claimed_from_dead > 0);
     assert_eq!(report.group.consumers.len(), 5);
 
-    let mut connection = peer.connect();
-    let letters: u64 = connection.xlen("orders:stream:dlq").expect("count dead letters");
+    let letters = runtime().block_on(async {
+        peer.connect().await.len(LETTERS_STREAM).await.expect("count dead letters")
+    });
     assert_eq!(letters, report.dead_lettered);
 
     let error = run(peer.address, short_run()).expect_err("a second run would mix with the first");
@@ -124,30 +128,38 @@ fn every_order_is_accounted_for_on_a_real_redis() {
 #[test]
 fn a_missing_dead_letter_and_one_too_many_are_noticed() {
     let Some(peer) = Peer::start() else { return };
-    let mut connection = peer.connect();
-    let ledger = Ledger::open(1, 1);
-    let id: String =
-        connection.xadd_map(ORDERS_STREAM, "*", order_fields(FIRST_ORDER_ID)).expect("add");
-    ledger.attempt(FIRST_ORDER_ID);
-    ledger.settled(FIRST_ORDER_ID, &id, Settlement::Failed);
-    ledger.taken(FIRST_ORDER_ID, "consumer-5", false);
-    ledger.lost("consumer-5");
-    ledger.taken(FIRST_ORDER_ID, "consumer-1", true);
-    ledger.settled(FIRST_ORDER_ID, &id, Settlement::DeadLettered);
-    let _: () = connection.xgroup_create(ORDERS_STREAM, ORDER_GROUP, "$").expect("create group");
-    let mut monitor = monitor::ConsumerGroupMonitor::new(peer.connect(), ORDERS_STREAM);
-    let stats = monitor.group_stats(ORDER_GROUP).expect("ask").expect("the group exists");
+    runtime().block_on(async {
+        let millstream = peer.connect().await;
+        let ledger = Ledger::open(1, 1);
+        let order = order_fields(FIRST_ORDER_ID);
+        let id = millstream.add(ORDERS_STREAM, &order).await.expect("add");
+        ledger.attempt(FIRST_ORDER_ID);
+        ledger.taken(FIRST_ORDER_ID, "consumer-5");
+        ledger.lost("consumer-5");
+        ledger.taken(FIRST_ORDER_ID, "consumer-1");
+        ledger.settled(FIRST_ORDER_ID, id, Outcome::DeadLettered);
+        let manager = millstream::ConsumerGroupManager::new(&millstream, ORDERS_STREAM);
+        manager.create(ORDER_GROUP, GroupStart::New).await.expect("create group");
+        let monitor = ConsumerGroupMonitor::new(&millstream, ORDERS_STREAM);
+        let group: GroupStatistics =
+            monitor.statistics(ORDER_GROUP).await.expect("ask").expect("the group exists");
 
-    let error = verify(&mut connection, &ledger, &stats).expect_err("no letter is there");
-    assert!(error.to_string().contains("has no dead letter"), "{error:#}");
+        let missing = verify(&millstream, &ledger, &group).await.expect_err("no letter is there");
+        assert!(missing.to_string().contains("has no dead letter"), "{missing:#}");
 
-    let fields = dead_letter::dead_letter_fields(&id, &order_fields(FIRST_ORDER_ID), "consumer-1");
-    let _: String = connection.xadd("orders:stream:dlq", "*", &fields).expect("add the letter");
-    verify(&mut connection, &ledger, &stats).expect("all adds up");
+        let data = r#"{"order_id":"1000","amount":"99.99","status":"pending"}"#;
+        let letter = Fields::new()
+            .with("original_id", id.to_string())
+            .with("original_data", data)
+            .with("failed_at", "1.5")
+            .with("consumer", "consumer-1");
+        millstream.add(LETTERS_STREAM, &letter).await.expect("add the letter");
+        verify(&millstream, &ledger, &group).await.expect("all adds up");
 
-    let _: String = connection.xadd("orders:stream:dlq", "*", &fields).expect("add it again");
-    let error = verify(&mut connection, &ledger, &stats).expect_err("one letter too many");
-    assert!(error.to_string().contains("a dead letter too many"), "{error:#}");
+        millstream.add(LETTERS_STREAM, &letter).await.expect("add it again");
+        let error = verify(&millstream, &ledger, &group).await.expect_err("one letter too many");
+        assert!(error.to_string().contains("a dead letter too many"), "{error:#}");
+    });
 }
 
 #[test]
@@ -156,23 +168,16 @@ fn the_ledger_counts_retries_and_work_claimed_from_the_lost_consumer_only() {
     let failing = ledger.accounts().iter().filter(|(_, account)| account.always_fails).count();
     assert_eq!(failing, 2);
 
-    ledger.taken(1003, "consumer-1", false);
-    ledger.taken(1004, "consumer-5", false);
+    ledger.taken(1003, "consumer-1");
+    ledger.taken(1004, "consumer-5");
     ledger.lost("consumer-5");
-    ledger.taken(1003, "consumer-2", true);
+    ledger.taken(1003, "consumer-2");
     assert_eq!(ledger.totals().claimed_from_dead, 0);
-    ledger.taken(1004, "consumer-2", true);
+    ledger.taken(1004, "consumer-2");
     assert_eq!(ledger.totals().claimed_from_dead, 1);
 
     assert_eq!(ledger.attempt(1004).expect("known").number, 1);
     assert_eq!(ledger.attempt(1004).expect("known").number, 2);
     assert_eq!(ledger.totals().retried, 1);
     assert!(ledger.attempt(999).is_none() && ledger.attempt(1010).is_none());
-}
-
-#[test]
-fn dead_letters_carry_json_that_survives_any_text() {
-    let fields = [("a\"b", "line\nend"), ("c", "back\\slash é")];
-    let data = fields.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    assert_eq!(json_object(&data), r#"{"a\"b": "line\u000aend", "c": "back\\slash é"}"#);
 }

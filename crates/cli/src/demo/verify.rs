@@ -6,36 +6,35 @@
 //! 4. Orders that always fail are among them, and every attempt has a known end.
 
 use std::collections::HashMap;
+use std::time::SystemTime;
 
 use anyhow::{Context, bail, ensure};
-use redis::streams::StreamRangeReply;
-use redis::{Commands, Connection};
+use millstream::{DeadLetters, EntryId, GroupStatistics, Millstream};
 
-use super::dead_letter::{dead_letter_stream, json_object};
 use super::ledger::{Ledger, OrderAccount};
-use super::monitor::GroupStats;
 use super::producer::order_fields;
-use super::{ORDER_GROUP, ORDERS_STREAM};
+use super::{LETTERS_STREAM, ORDER_GROUP, ORDERS_STREAM};
 
 /// Fails with the first thing that does not add up.
-pub(super) fn verify(
-    connection: &mut Connection,
+pub(super) async fn verify(
+    millstream: &Millstream,
     ledger: &Ledger,
-    stats: &GroupStats,
+    group: &GroupStatistics,
 ) -> anyhow::Result<()> {
     let accounts = ledger.accounts();
     for (order_id, account) in &accounts {
         verify_account(*order_id, account)?;
     }
-    ensure!(stats.pending == 0, "{} orders are still pending in {ORDER_GROUP}", stats.pending);
-    let length: usize = connection.xlen(ORDERS_STREAM).context("count the orders")?;
+    let pending = group.pending.total;
+    ensure!(pending == 0, "{pending} orders are still pending in {ORDER_GROUP}");
+    let length = millstream.len(ORDERS_STREAM).await.context("count the orders")?;
     ensure!(
-        length == accounts.len(),
+        length == accounts.len() as u64,
         "{ORDERS_STREAM} holds {length} entries, but {} orders were added",
         accounts.len()
     );
     ensure!(ledger.totals().claimed_from_dead > 0, "nothing was claimed from the lost consumer");
-    verify_dead_letters(connection, accounts)
+    verify_dead_letters(millstream, accounts).await
 }
 
 fn verify_account(order_id: usize, account: &OrderAccount) -> anyhow::Result<()> {
@@ -55,35 +54,28 @@ fn verify_account(order_id: usize, account: &OrderAccount) -> anyhow::Result<()>
     Ok(())
 }
 
-fn verify_dead_letters(
-    connection: &mut Connection,
+async fn verify_dead_letters(
+    millstream: &Millstream,
     accounts: Vec<(usize, OrderAccount)>,
 ) -> anyhow::Result<()> {
-    let target = dead_letter_stream(ORDERS_STREAM);
-    let letters: StreamRangeReply =
-        connection.xrange_all(&target).context("read the dead letters")?;
-    let mut expected: HashMap<String, usize> = accounts
+    let letters = DeadLetters::new(millstream, LETTERS_STREAM);
+    let letters = letters.list(None, accounts.len() + 1).await.context("read the dead letters")?;
+    let mut expected: HashMap<EntryId, usize> = accounts
         .into_iter()
         .filter(|(_, account)| account.dead_lettered == 1)
         .filter_map(|(order_id, account)| Some((account.entry_id?, order_id)))
         .collect();
-    for letter in letters.ids {
-        let field = |name: &str| {
-            letter
-                .get::<String>(name)
-                .with_context(|| format!("dead letter {} has no field {name}", letter.id))
-        };
-        let original_id = field("original_id")?;
-        let Some(order_id) = expected.remove(&original_id) else {
-            bail!("entry {original_id} has a dead letter too many: {}", letter.id);
+    for letter in letters {
+        let Some(order_id) = expected.remove(&letter.original_id) else {
+            bail!("entry {} has a dead letter too many: {}", letter.original_id, letter.id);
         };
         ensure!(
-            field("original_data")? == json_object(&order_fields(order_id)),
+            letter.payload == order_fields(order_id),
             "dead letter {} does not carry the data of order {order_id}",
             letter.id
         );
-        field("failed_at")?.parse::<f64>().context("read failed_at")?;
-        ensure!(field("consumer")?.starts_with("consumer-"), "dead letter without a consumer");
+        ensure!(letter.failed_at > SystemTime::UNIX_EPOCH, "a dead letter without a time");
+        ensure!(letter.consumer.starts_with("consumer-"), "a dead letter without a consumer");
     }
     if let Some((entry_id, order_id)) = expected.into_iter().next() {
         bail!("order {order_id} (entry {entry_id}) has no dead letter on the server");

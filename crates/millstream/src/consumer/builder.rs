@@ -11,11 +11,12 @@ use super::health::Counters;
 use super::in_hand::InHand;
 use super::method::Method;
 use super::name::of_slot;
+use super::outcome::{Outcome, OutcomeHook};
 use super::worker::Worker;
 use crate::message::Origin;
 use crate::monitor::milliseconds;
 use crate::reply::Facts;
-use crate::{Backoff, ConsumerGroupManager, Error, GroupStart, Millstream, reply};
+use crate::{Backoff, ConsumerGroupManager, Error, GroupStart, Message, Millstream, reply};
 
 /// A lease shorter than this is lost to any hiccup.
 const LEASE_MIN: Duration = Duration::from_millis(50);
@@ -45,6 +46,7 @@ pub(super) struct Settings {
     pub(super) dead_letter: Option<String>,
     pub(super) is_no_ack: bool,
     pub(super) shutdown_timeout: Duration,
+    pub(super) hook: OutcomeHook,
 }
 
 impl Settings {
@@ -76,6 +78,7 @@ impl ConsumerBuilder {
             dead_letter: None,
             is_no_ack: false,
             shutdown_timeout: Duration::from_secs(30),
+            hook: OutcomeHook::default(),
         };
         Self { millstream: millstream.clone(), settings }
     }
@@ -181,6 +184,15 @@ impl ConsumerBuilder {
     #[must_use]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.settings.shutdown_timeout = timeout;
+        self
+    }
+
+    /// Is told what became of each message, once the server has confirmed it; of one that failed,
+    /// of each try. Costs a little: the server is asked about each message, not about many at once.
+    /// Called on the consumer's own tasks, so it must not block.
+    #[must_use]
+    pub fn on_outcome(mut self, hook: impl Fn(&Message, Outcome) + Send + Sync + 'static) -> Self {
+        self.settings.hook = OutcomeHook::new(hook);
         self
     }
 

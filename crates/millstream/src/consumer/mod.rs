@@ -6,6 +6,7 @@ mod health;
 mod in_hand;
 mod method;
 mod name;
+mod outcome;
 mod read;
 mod settle;
 mod worker;
@@ -13,11 +14,13 @@ mod worker;
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 pub use builder::ConsumerBuilder;
 pub use handler_error::HandlerError;
 pub use health::{ConsumerHealth, HealthReport};
+pub use outcome::Outcome;
 
 use crate::{Error, FromFields, Message, Millstream};
 use worker::{Handler, Worker};
@@ -60,6 +63,26 @@ impl StreamConsumer {
     #[must_use]
     pub fn stop_token(&self) -> CancellationToken {
         self.worker.stop.clone()
+    }
+
+    /// From now on SIGTERM and SIGINT (Ctrl-C) end it in order, and nothing else in this process.
+    /// To be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// The operating system refuses to tell of signals.
+    pub fn stop_on_signals(&self) -> std::io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let stop = self.stop_token();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+                () = stop.cancelled() => {}
+            }
+            stop.cancel();
+        });
+        Ok(())
     }
 
     /// How it is doing.

@@ -9,7 +9,6 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep;
 
 use super::health::add;
-use super::in_hand::MessageKey;
 use super::method::Method;
 use super::worker::{Taken, Worker};
 use crate::backend::Reader;
@@ -360,7 +359,8 @@ impl Worker {
 
     /// Has a message that failed delivered once more, if it is still ours. Tries on while the
     /// server is away.
-    pub(super) async fn take_again(&self, key: MessageKey, message: &Message) -> Option<Message> {
+    pub(super) async fn take_again(&self, stream: usize, message: &Message) -> Option<Message> {
+        let key = (stream, message.id);
         for failures in 1.. {
             let asked = Instant::now();
             let mut command = self.claim_command(key.0, known_idle(self.in_hand.age(key)));

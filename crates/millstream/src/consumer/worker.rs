@@ -24,9 +24,10 @@ use tokio_util::sync::CancellationToken;
 use super::builder::Settings;
 use super::handler_error::{HandlerError, Verdict};
 use super::health::{Counters, add};
-use super::in_hand::{InHand, MessageKey};
+use super::in_hand::InHand;
 use super::method::Method;
-use super::settle::{Settlement, Settling};
+use super::outcome::Outcome;
+use super::settle::{Settlement, settle_all};
 use crate::message::Origin;
 use crate::{Error, Message, Millstream};
 
@@ -92,7 +93,7 @@ impl Worker {
         let mut handling = JoinSet::new();
         reading.spawn(Arc::clone(&self).read_all(queue));
         keeping.spawn(Arc::clone(&self).extend_leases());
-        settling.spawn(Settling::new(Arc::clone(&self)).run(settlements));
+        settling.spawn(settle_all(Arc::clone(&self), settlements));
         let mut unbegun = Vec::new();
         while let Some(taken) = taken.recv().await {
             let slot = tokio::select! {
@@ -111,8 +112,8 @@ impl Worker {
             }
         }
         // Not before reading has ended, which would take them again.
-        for Taken { stream, message, place } in unbegun {
-            _ = settler.send(Settlement::hand_back((stream, message.id), place));
+        for taken in unbegun {
+            _ = settler.send(Settlement::hand_back(taken));
         }
         let finished = async { while handling.join_next().await.is_some() {} };
         if timeout(self.settings.shutdown_timeout, finished).await.is_err() {
@@ -136,17 +137,16 @@ impl Worker {
         handler: Handler,
         settler: mpsc::UnboundedSender<Settlement>,
     ) {
-        let Taken { stream, mut message, mut place } = taken;
-        let mut slot = Some(slot);
+        let (mut taken, mut slot) = (taken, Some(slot));
         loop {
-            let key = (stream, message.id);
-            let done = caught(&handler, message.clone()).await;
+            let done = caught(&handler, taken.message.clone()).await;
             drop(slot.take());
             let Err(failure) = done else {
-                _ = settler.send(Settlement::acknowledge(key, place));
+                _ = settler.send(Settlement::acknowledge(taken));
                 return;
             };
-            let failure = self.note_failure(&message, failure);
+            let message = &taken.message;
+            let failure = self.note_failure(message, failure);
             let is_last = message.deliveries >= u64::from(self.settings.max_retries);
             let wait = match failure.verdict {
                 _ if self.settings.is_no_ack => None,
@@ -157,16 +157,17 @@ impl Worker {
                 _ => None,
             };
             let Some(wait) = wait else {
-                _ = settler.send(Settlement::failed(key, place, message, failure, is_last));
+                _ = settler.send(Settlement::failed(taken, failure, is_last));
                 return;
             };
-            drop(place);
-            let Some((again, its_place, its_slot)) = self.try_again(key, &message, wait).await
-            else {
+            self.settings.hook.tell(message, Outcome::Failed);
+            drop(taken.place.take());
+            let key = (taken.stream, taken.message.id);
+            let Some((again, its_slot)) = self.try_again(&taken, wait).await else {
                 self.in_hand.end(key);
                 return;
             };
-            (message, place, slot) = (again, Some(its_place), Some(its_slot));
+            (taken, slot) = (again, Some(its_slot));
         }
     }
 
@@ -174,10 +175,9 @@ impl Worker {
     /// worker ends.
     async fn try_again(
         &self,
-        key: MessageKey,
-        message: &Message,
+        failed: &Taken,
         wait: Duration,
-    ) -> Option<(Message, OwnedSemaphorePermit, OwnedSemaphorePermit)> {
+    ) -> Option<(Taken, OwnedSemaphorePermit)> {
         let waited = async {
             sleep(wait).await;
             let place = Arc::clone(&self.room).acquire_owned().await.ok()?;
@@ -188,8 +188,9 @@ impl Worker {
             () = self.stop.cancelled() => return None,
             waited = waited => waited?,
         };
-        let again = self.take_again(key, message).await?;
-        Some((again, place, slot))
+        let stream = failed.stream;
+        let message = self.take_again(stream, &failed.message).await?;
+        Some((Taken { stream, message, place: Some(place) }, slot))
     }
 
     fn note_failure(

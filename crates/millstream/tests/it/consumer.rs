@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream::{
-    Backoff, DeadLetters, Error, Fields, GroupStart, HandlerError, Message, StreamConsumer,
+    Backoff, DeadLetters, Error, Fields, GroupStart, HandlerError, Message, Outcome, StreamConsumer,
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -274,6 +274,51 @@ pub(crate) async fn without_acknowledgement_nothing_is_pending(place: Place) {
     place.wait_until_nothing_is_pending().await;
     running.stop().await;
     assert_eq!(seen.all(), seen_once(0..5));
+}
+
+pub(crate) async fn outcomes_are_told_one_by_one(place: Place) {
+    place.add(0..4).await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let hook = {
+        let told = Arc::clone(&told);
+        move |message: &Message, outcome| {
+            let number = message.text("n").expect("a number").to_owned();
+            told.lock().push((number, message.deliveries(), outcome));
+        }
+    };
+    let builder = place.builder("c1").concurrency(2).max_retries(2).on_outcome(hook);
+    let consumer = builder.build().await.expect("a consumer");
+    let raw = place.raw.clone();
+    let stream = place.stream.clone();
+    let running = Running::start(consumer, move |message| {
+        let (mut raw, stream, id) = (raw.clone(), stream.clone(), message.id().to_string());
+        let number = message.text("n").expect("a number").to_owned();
+        async move {
+            match &*number {
+                "1" => Err(failure("never")),
+                "2" => Err(HandlerError::reject("not this one")),
+                "3" => {
+                    // Somebody else settles it meanwhile.
+                    let words = [&*stream, GROUP, &*id];
+                    let settled = redis::cmd("XACK").arg(&words).exec_async(&mut raw).await;
+                    Ok(settled?)
+                }
+                _ => Ok(()),
+            }
+        }
+    });
+    until("all are told", async || told.lock().len() == 5).await;
+    running.stop().await;
+    let mut told = told.lock().clone();
+    told.sort_by_key(|(number, deliveries, _)| (number.clone(), *deliveries));
+    let all = [
+        ("0", 1, Outcome::Acknowledged),
+        ("1", 1, Outcome::Failed),
+        ("1", 2, Outcome::DeadLettered),
+        ("2", 1, Outcome::DeadLettered),
+        ("3", 1, Outcome::Late),
+    ];
+    assert_eq!(told, all.map(|(number, deliveries, it)| (number.to_owned(), deliveries, it)));
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 mod consumer;
 mod dead_letters;
+mod examples;
 mod manager;
 mod monitor;
 mod place;

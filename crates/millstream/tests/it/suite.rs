@@ -39,6 +39,7 @@ pub(crate) fn exercise(url: &str) {
             a_group_that_is_gone_is_made_again
             several_streams_and_several_handlers_at_once
             without_acknowledgement_nothing_is_pending
+            outcomes_are_told_one_by_one
             entries_are_values_of_a_type_and_what_is_none_is_a_dead_letter
             settings_that_make_no_sense_are_refused;
         dead_letters: what_fails_too_often_becomes_a_letter_and_can_be_given_back

@@ -1,0 +1,51 @@
+//! What became of a message, for whoever keeps account.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::Message;
+
+/// What became of a message that a consumer had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It was done and acknowledged.
+    Acknowledged,
+    /// It was done, but somebody else has it or had settled it before: it was or will be handled
+    /// once more.
+    Late,
+    /// This try failed; another one follows.
+    Failed,
+    /// It failed for good, and is or becomes a dead letter.
+    DeadLettered,
+    /// It was given back unhandled at the end.
+    HandedBack,
+}
+
+type Hook = dyn Fn(&Message, Outcome) + Send + Sync;
+
+/// Who wants to know, if anybody does.
+#[derive(Clone, Default)]
+pub(super) struct OutcomeHook(Option<Arc<Hook>>);
+
+impl OutcomeHook {
+    pub(super) fn new(hook: impl Fn(&Message, Outcome) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(hook)))
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(super) fn tell(&self, message: &Message, outcome: Outcome) {
+        if let Some(hook) = &self.0 {
+            hook(message, outcome);
+        }
+    }
+}
+
+impl fmt::Debug for OutcomeHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_set() { "OutcomeHook" } else { "None" })
+    }
+}

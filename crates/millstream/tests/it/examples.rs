@@ -1,0 +1,109 @@
+//! The programs in `examples/`, run as their readers would.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use millstream_conformance::Server;
+
+/// An example hangs rather than takes so long.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Examples are built with the tests, into the folder beside theirs.
+fn path(example: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the running test");
+    let profile = test.ancestors().nth(2).expect("target/debug");
+    profile.join("examples").join(example)
+}
+
+fn start(example: &str, server: &Server) -> Child {
+    Command::new(path(example))
+        .env("REDIS_URL", format!("redis://127.0.0.1:{}", server.port()))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("start {}: {error}", path(example).display()))
+}
+
+/// What it says until it ends, which must be in order.
+fn said(mut child: Child) -> Vec<String> {
+    let output = child.stdout.take().expect("its standard output");
+    let reading = std::thread::spawn(move || {
+        BufReader::new(output).lines().map_while(Result::ok).collect::<Vec<_>>()
+    });
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("look after it") {
+            break status;
+        }
+        if begun.elapsed() > LIMIT {
+            child.kill().expect("end it");
+            panic!("it does not end");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let said = reading.join().expect("reading does not panic");
+    assert!(status.success(), "{status}: {said:#?}");
+    said
+}
+
+fn on_each(example: &str, check: impl Fn(&[String])) {
+    for name in ["millstream", "valkey-9.1"] {
+        let Some(server) = crate::start(name) else { continue };
+        check(&said(start(example, &server)));
+    }
+}
+
+#[test]
+fn first_worker() {
+    on_each("first_worker", |said| {
+        assert_eq!(said.len(), 6, "{said:#?}");
+        assert_eq!(said[5], r#"order Some("3") of Some("Ada")"#);
+    });
+}
+
+#[test]
+fn retry_and_dead_letters() {
+    on_each("retry_and_dead_letters", |said| {
+        let tries = [1, 2, 3].map(|number| format!(r#"order Some("1"), try {number}"#));
+        assert_eq!(said[..3], tries);
+        assert_eq!(said[3], "dead after 3 tries: the payment service is down");
+        assert_eq!(said[4..], tries[..1]);
+    });
+}
+
+#[test]
+fn several_workers() {
+    on_each("several_workers", |said| {
+        let lines = ["Pending messages: 0", "Active consumers: 3", "Not delivered yet: 0"];
+        assert!(lines.iter().all(|line| said.iter().any(|it| it == line)), "{said:#?}");
+    });
+}
+
+#[test]
+fn typed_payload() {
+    on_each("typed_payload", |said| assert_eq!(said, ["order 17 of 2 pieces for 12.5"]));
+}
+
+#[test]
+fn graceful_shutdown() {
+    for name in ["millstream", "valkey-9.1"] {
+        let Some(server) = crate::start(name) else { continue };
+        let mut child = start("graceful_shutdown", &server);
+        let mut output = BufReader::new(child.stdout.take().expect("its standard output"));
+        let mut line = String::new();
+        while !line.starts_with("done") {
+            line.clear();
+            assert!(output.read_line(&mut line).expect("reads") > 0, "it ended early");
+        }
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+        let rest: Vec<String> = output.lines().map_while(Result::ok).collect();
+        assert!(child.wait().expect("it ends").success(), "{rest:#?}");
+        let last = rest.last().expect("a last line");
+        let counts: Vec<u64> = last.split(' ').filter_map(|word| word.parse().ok()).collect();
+        assert_eq!(counts.len(), 2, "{last}");
+        assert_eq!(counts.iter().sum::<u64>(), 10, "{last}");
+        assert!(counts[1] > 0, "{last}");
+    }
+}
