@@ -26,7 +26,9 @@ pub(super) struct OrderAccount {
     pub(super) processed_late: u64,
     /// How often it was acknowledged as processed; 0 or 1 at the end.
     pub(super) processed: u64,
-    /// How often it was dead-lettered; 0 or 1 at the end.
+    /// How often a consumer gave it up; 0 or 1 at the end.
+    pub(super) given_up: u64,
+    /// 1 if it is a dead letter, as a consumer or the server says.
     pub(super) dead_lettered: u64,
     /// Who took it last.
     holder: Option<String>,
@@ -122,12 +124,21 @@ impl Ledger {
             }
             Outcome::DeadLettered => {
                 account.failures += 1;
-                account.dead_lettered += 1;
-                book.totals.dead_lettered += 1;
+                account.given_up += 1;
+                book.bury(order_id);
             }
             // Somebody else will have it.
             _ => {}
         }
+    }
+
+    /// Enters a dead letter that is on the server: it also buries what no consumer gave up, because
+    /// the one that had it for the last time was lost.
+    pub(super) fn found_letter(&self, order_id: usize, entry_id: EntryId) {
+        let mut book = self.lock();
+        let Some(account) = book.account(order_id) else { return };
+        account.entry_id = Some(entry_id);
+        book.bury(order_id);
     }
 
     /// From now on `consumer` finishes nothing.
@@ -157,6 +168,14 @@ impl Ledger {
 }
 
 impl Book {
+    fn bury(&mut self, order_id: usize) {
+        let Some(account) = self.account(order_id) else { return };
+        if account.dead_lettered == 0 {
+            account.dead_lettered = 1;
+            self.totals.dead_lettered += 1;
+        }
+    }
+
     fn account(&mut self, order_id: usize) -> Option<&mut OrderAccount> {
         self.accounts.get_mut(order_id.checked_sub(FIRST_ORDER_ID)?)
     }

@@ -21,7 +21,7 @@ pub(crate) struct DemoReport {
     /// Orders moved to the dead-letter stream.
     pub(crate) dead_lettered: u64,
     /// Jobs that were done although a colleague had settled the order: the price of delivery at
-    /// least once, paid only when a consumer was not heard of for as long as the idle time for claims.
+    /// least once, paid only when a consumer is not heard of for the idle time for claims.
     pub(crate) processed_twice: u64,
     /// From the first order added to the last one settled.
     pub(crate) elapsed: Duration,

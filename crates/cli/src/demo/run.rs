@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail, ensure};
 use millstream::{
-    Backoff, ConsumerBuilder, ConsumerGroupManager, ConsumerGroupMonitor, GroupStart, HandlerError,
-    Message, Millstream, StreamConsumer,
+    Backoff, ConsumerBuilder, ConsumerGroupManager, ConsumerGroupMonitor, DeadLetters, GroupStart,
+    HandlerError, Message, Millstream, StreamConsumer,
 };
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -247,8 +247,15 @@ impl Stage {
         let monitor = ConsumerGroupMonitor::new(&self.millstream, ORDERS_STREAM);
         let mut progress = Progress::start(self.options.orders as u64);
         progress.tell(&format!("{} orders, seed {}", self.options.orders, self.options.seed));
-        let mut told = false;
+        let letters = DeadLetters::new(&self.millstream, LETTERS_STREAM);
+        let (mut told, mut newest) = (false, None);
         loop {
+            for letter in letters.list(newest, self.options.orders).await? {
+                newest = Some(letter.id);
+                let order_id = letter.payload.text("order_id").and_then(|it| it.parse().ok());
+                let order_id = order_id.context("a dead letter that is no order")?;
+                self.ledger.found_letter(order_id, letter.original_id);
+            }
             let totals = self.ledger.totals();
             let pending = monitor.pending(ORDER_GROUP).await.context("count pending entries")?;
             let pending = pending.total;

@@ -39,6 +39,7 @@ pub(super) async fn verify(
 
 fn verify_account(order_id: usize, account: &OrderAccount) -> anyhow::Result<()> {
     let OrderAccount { processed, processed_late, dead_lettered, attempts, failures, .. } = account;
+    ensure!(account.given_up <= 1, "order {order_id} was given up {} times", account.given_up);
     ensure!(
         processed + dead_lettered == 1,
         "order {order_id} was processed {processed} times and dead-lettered {dead_lettered} times"
