@@ -123,7 +123,6 @@ impl Ledger {
                 book.totals.processed_twice += 1;
             }
             Outcome::DeadLettered => {
-                account.failures += 1;
                 account.given_up += 1;
                 book.bury(order_id);
             }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail, ensure};
 use millstream::{
     Backoff, ConsumerBuilder, ConsumerGroupManager, ConsumerGroupMonitor, DeadLetters, GroupStart,
-    HandlerError, Message, Millstream, StreamConsumer,
+    HandlerError, Message, Millstream, Outcome, StreamConsumer,
 };
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -183,40 +183,57 @@ impl Stage {
     /// Works like the others until half of the orders are settled; then finishes nothing any more,
     /// and is gone as soon as it has some orders in its hands: its connections drop.
     async fn work_until_lost(&self) -> anyhow::Result<()> {
-        let name = consumer_name(CONSUMERS);
-        let builder = self.builder(CONSUMERS).concurrency(LOST_HOLDS);
-        let consumer = builder.build().await.context("start a consumer")?;
         let half = self.options.orders as u64 / 2;
         let (handler, ledger) = (self.handler(), Arc::clone(&self.ledger));
-        let held = Arc::new(AtomicUsize::new(0));
-        let holding = Arc::clone(&held);
+        // Handlers that were begun and whose outcome is not known, and those that will never end.
+        let (open, held) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (enter, ended, holding) = (self.enter_outcomes(), Arc::clone(&open), Arc::clone(&held));
+        let builder = self.builder(CONSUMERS).concurrency(LOST_HOLDS);
+        let builder = builder.on_outcome(move |order, outcome| {
+            enter(order, outcome);
+            let is_end = matches!(outcome, Outcome::Acknowledged | Outcome::Late | Outcome::Failed);
+            ended.fetch_sub(usize::from(is_end), Ordering::AcqRel);
+        });
+        let consumer = builder.build().await.context("start a consumer")?;
+        let begun = Arc::clone(&open);
         let working = tokio::spawn(consumer.run(move |order: Message| {
+            let is_late = ledger.totals().settled() >= half;
+            let counter = if is_late { &holding } else { &begun };
+            counter.fetch_add(1, Ordering::AcqRel);
             let (handler, ledger) = (handler.clone(), Arc::clone(&ledger));
-            let holding = Arc::clone(&holding);
             async move {
-                if ledger.totals().settled() < half {
+                if !is_late {
                     return handler.handle(order).await;
                 }
                 handler.take(&order)?;
                 ledger.lost(order.consumer());
-                holding.fetch_add(1, Ordering::AcqRel);
                 std::future::pending::<Result<(), HandlerError>>().await
             }
         }));
         let mut since = None;
         loop {
             let held = held.load(Ordering::Acquire);
-            if held > 0 {
+            if held > 0 && open.load(Ordering::Acquire) == 0 {
                 let since = *since.get_or_insert_with(Instant::now);
                 if held >= LOST_HOLDS || since.elapsed() >= LOST_PATIENCE {
                     break;
                 }
             }
-            ensure!(!working.is_finished(), "{name} ended before it was lost");
+            ensure!(!working.is_finished(), "a consumer ended before it was lost");
             sleep(Duration::from_millis(1)).await;
         }
         working.abort();
         Ok(())
+    }
+
+    /// What the ledger is told by consumers.
+    fn enter_outcomes(&self) -> impl Fn(&Message, Outcome) + Send + Sync + 'static {
+        let ledger = Arc::clone(&self.ledger);
+        move |order, outcome| {
+            if let Some(order_id) = order_number(order) {
+                ledger.settled(order_id, order.id(), outcome);
+            }
+        }
     }
 
     fn handler(&self) -> OrderHandler {
@@ -224,18 +241,13 @@ impl Stage {
     }
 
     fn builder(&self, number: usize) -> ConsumerBuilder {
-        let ledger = Arc::clone(&self.ledger);
         let (base, max) = (Duration::from_millis(50), Duration::from_millis(200));
         StreamConsumer::builder(&self.millstream, ORDERS_STREAM, ORDER_GROUP)
             .name(consumer_name(number))
             .claim_min_idle(CLAIM_MIN_IDLE)
             .block(Duration::from_millis(200))
             .backoff(Backoff { base, max, ..Backoff::default() })
-            .on_outcome(move |order, outcome| {
-                if let Some(order_id) = order_number(order) {
-                    ledger.settled(order_id, order.id(), outcome);
-                }
-            })
+            .on_outcome(self.enter_outcomes())
     }
 
     /// Shows progress until every order is settled, or the deadline passes, which is an error.

@@ -134,6 +134,7 @@ fn a_missing_dead_letter_and_one_too_many_are_noticed() {
         let order = order_fields(FIRST_ORDER_ID);
         let id = millstream.add(ORDERS_STREAM, &order).await.expect("add");
         ledger.attempt(FIRST_ORDER_ID);
+        ledger.settled(FIRST_ORDER_ID, id, Outcome::Failed);
         ledger.taken(FIRST_ORDER_ID, "consumer-5");
         ledger.lost("consumer-5");
         ledger.taken(FIRST_ORDER_ID, "consumer-1");

@@ -187,10 +187,10 @@ impl ConsumerBuilder {
         self
     }
 
-    /// Is told what became of each message, once the server has confirmed it; of one that failed,
-    /// of each try. Costs a little: the server is asked about each message, not about many at once.
-    /// Called on the consumer's own tasks, so it must not block. Nobody is told of what the server
-    /// does without a consumer: it moves to the dead letters what was lost at its last try.
+    /// Is told what became of each message, and of each try. Costs a little: the server is asked
+    /// about each message, not about many at once. Called on the consumer's own tasks, so it must
+    /// not block. Nobody is told of what the server does without a consumer: it moves to the dead
+    /// letters what was lost at its last try.
     #[must_use]
     pub fn on_outcome(mut self, hook: impl Fn(&Message, Outcome) + Send + Sync + 'static) -> Self {
         self.settings.hook = OutcomeHook::new(hook);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::Message;
 
-/// What became of a message that a consumer had.
+/// What became of a message that a consumer had. Each call of a handler that returns comes to one
+/// of `Acknowledged`, `Late` and `Failed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -14,9 +15,9 @@ pub enum Outcome {
     /// It was done, but somebody else has it or had settled it before: it was or will be handled
     /// once more.
     Late,
-    /// This try failed; another one follows.
+    /// This try failed. Another one follows, or it becomes a dead letter.
     Failed,
-    /// It failed for good, and is or becomes a dead letter.
+    /// It is a dead letter, or the server was told to make it one.
     DeadLettered,
     /// It was given back unhandled at the end.
     HandedBack,

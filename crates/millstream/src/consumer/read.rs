@@ -20,7 +20,7 @@ use crate::{Backoff, ConsumerGroupManager, EntryId, Error, GroupStart, Message, 
 const NEVER_IDLE_MS: u64 = 1 << 52;
 /// How often a worker looks for what others left, as a part of the time after which it may.
 const LOOKS_PER_IDLE: u32 = 4;
-const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(30);
+const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(1);
 /// Between tries to reach the server.
 const RECONNECT: Backoff = Backoff {
     base: Duration::from_millis(50),

@@ -45,6 +45,12 @@ enum What {
     Failed { failure: HandlerError, is_last: bool },
 }
 
+impl What {
+    fn is_done(&self) -> bool {
+        matches!(self, Self::Acknowledge)
+    }
+}
+
 impl Settlement {
     pub(super) fn acknowledge(taken: Taken) -> Self {
         Self::new(taken, What::Acknowledge)
@@ -92,13 +98,15 @@ impl Worker {
         let (lost, ours): (Vec<_>, Vec<_>) =
             all.iter().partition(|settlement| self.in_hand.is_lost(settlement.key()));
         self.note_late(lost.len());
-        lost.iter().for_each(|it| self.settings.hook.tell(&it.message, Outcome::Late));
+        for Settlement { message, .. } in lost.iter().filter(|it| it.what.is_done()) {
+            self.settings.hook.tell(message, Outcome::Late);
+        }
         for stream in 0..self.origins.len() {
             let of_stream = |is_meant: fn(&What) -> bool| -> Vec<&Message> {
                 let found = ours.iter().filter(|it| it.stream == stream && is_meant(&it.what));
                 found.map(|it| &it.message).collect()
             };
-            let done = of_stream(|what| matches!(what, What::Acknowledge));
+            let done = of_stream(What::is_done);
             if !done.is_empty() {
                 self.insist(|is_again| self.acknowledge(stream, &done, is_again)).await;
             }
@@ -233,8 +241,6 @@ impl Worker {
         self.millstream.run(&command).await?;
         if is_rejected || is_last {
             self.note_dead_letter(message);
-        } else {
-            self.settings.hook.tell(message, Outcome::Failed);
         }
         Ok(())
     }
@@ -256,7 +262,6 @@ impl Worker {
             self.note_dead_letter(message);
         } else {
             self.note_late(1);
-            self.settings.hook.tell(message, Outcome::Late);
         }
         Ok(())
     }

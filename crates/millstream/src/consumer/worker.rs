@@ -147,6 +147,7 @@ impl Worker {
             };
             let message = &taken.message;
             let failure = self.note_failure(message, failure);
+            self.settings.hook.tell(message, Outcome::Failed);
             let is_last = message.deliveries >= u64::from(self.settings.max_retries);
             let wait = match failure.verdict {
                 _ if self.settings.is_no_ack => None,
@@ -160,7 +161,6 @@ impl Worker {
                 _ = settler.send(Settlement::failed(taken, failure, is_last));
                 return;
             };
-            self.settings.hook.tell(message, Outcome::Failed);
             drop(taken.place.take());
             let key = (taken.stream, taken.message.id);
             let Some((again, its_slot)) = self.try_again(&taken, wait).await else {
