@@ -85,13 +85,18 @@ impl Simulation {
         Ok(false)
     }
 
+    /// Before firing and after what comes before it in a turn, and takes memory and log, too.
+    fn excuse_if_held_up(&mut self, end: u64) {
+        if !self.store.may_fire(end) {
+            self.reference.excuse_firing();
+        }
+    }
+
     /// One piece of each kind of work.
     fn turn(&mut self) -> Result<Turn, Failure> {
         let Some(has_room) = self.has_room_for_timer() else { return Ok(Turn::None) };
         let end_before = self.history.end();
-        if !self.store.may_fire(end_before) {
-            self.reference.excuse_firing();
-        }
+        self.excuse_if_held_up(end_before);
         let now = self.clock.now();
         let (steady_ms, expired_before) = {
             let txn = self.store.engine.lock(now);
@@ -105,6 +110,7 @@ impl Simulation {
         let expired = txn.statistics().expired_keys - expired_before;
         let end = self.store.end(&txn);
         drop(txn);
+        self.excuse_if_held_up(end);
         self.note(&format!("timer: {expired} expired, the log ends at {end}"));
 
         let moment = self.moment(steady_ms);
@@ -138,6 +144,7 @@ impl Simulation {
         if !needed.is_empty() {
             has_more = self.store.engine.go_on_after_loading(now, &needed, 1);
             let end = self.store.end(&self.store.engine.lock(now));
+            self.excuse_if_held_up(end);
             self.note(&format!("timer: blocks are loaded, the log ends at {end}"));
             self.reference.begin(moment);
             self.streams_work(has_room)?;
