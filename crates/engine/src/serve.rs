@@ -351,10 +351,11 @@ impl Transaction<'_> {
                 continue;
             }
             // Records of entries that are gone are never handed out, so nobody waits for them but
-            // for the place that they take. What is on disk only counts as there: whoever tries
-            // will look.
+            // for the place that they take, and for those behind them in order. What is on disk
+            // only counts as there: whoever tries will look.
+            let frees_others = take_over.is_full() || group.order().is_some();
             let is_meant = |record: &PendingEntry| {
-                take_over.is_full() || stream.entries().contains(record.id) != Ok(false)
+                frees_others || stream.entries().contains(record.id) != Ok(false)
             };
             let found = take_over.upcoming(group, now_ms).find(|(record, _)| is_meant(record));
             let found_ms = found.map(|(_, at_ms)| at_ms);

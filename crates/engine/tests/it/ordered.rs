@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use crate::backoff::nack;
 use crate::entries::request;
 use crate::parked::{park, with_group};
-use crate::parked_claims::wait;
+use crate::parked_claims::{claiming, wait};
 use crate::pending::pending;
 use crate::policy::{at_most, new, set};
 use crate::reads::read;
@@ -54,6 +54,19 @@ fn held(engine: &Engine) -> Vec<u64> {
         let held = group.order().into_iter().flat_map(|order| order.held());
         held.map(|(id, _)| id.ms).collect()
     })
+}
+
+#[test]
+fn who_waits_with_claim_gets_what_a_deleted_entry_kept_from_its_turn() {
+    let engine = ordered(&["a", "a"]);
+    read(&engine, 0, new("x"));
+    assert_eq!(held(&engine), [2]);
+    run(&engine, at(10), |txn| txn.delete(0, b"s", &[id(1, 0)])).0.expect("deletes");
+    let (sink, _) = park(&engine, 20, Some(2000), claiming("b", 300));
+    run_due(&engine, at(299));
+    assert_eq!(sink.text(), "");
+    run_due(&engine, at(300));
+    assert_eq!(sink.text(), "s: 2/0/0");
 }
 
 #[test]

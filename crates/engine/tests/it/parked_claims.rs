@@ -12,7 +12,7 @@ use crate::pending::{pending, read_by};
 use crate::reads::read;
 use crate::store::{at, id, run, run_due};
 
-fn claiming(consumer: &'static str, min_idle_ms: u64) -> ReadRequest {
+pub(crate) fn claiming(consumer: &'static str, min_idle_ms: u64) -> ReadRequest {
     let mut request = read_by(consumer, ReadFrom::New);
     request.group.as_mut().expect("for a group").claim_min_idle_ms = Some(min_idle_ms);
     request

@@ -86,8 +86,9 @@ impl Group {
             }
         };
         let records = self.pending.iter();
-        // Without an entry it is never handed out, but it takes a place.
-        let is_meant = |p: &&Pending| !self.is_used_up(p) && (is_full || stream.has(p.id));
+        // Without an entry it is never handed out, but others wait until it goes.
+        let frees_others = is_full || self.policy.order_by.is_some();
+        let is_meant = |p: &&Pending| !self.is_used_up(p) && (frees_others || stream.has(p.id));
         let found = records.filter(is_meant).filter_map(at_ms);
         // What is delivered from now on is not available before.
         let visibility_ms = Some(self.policy.visibility_ms).filter(|ms| is_managed && *ms > 0);
