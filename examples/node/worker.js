@@ -70,10 +70,10 @@ async function main() {
     store.on('error', (error) => console.log(`Waiting: ${error.message}`));
     let stopping = false;
     for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => { stopping = true; });
-    await createGroup(store);
     while (!stopping) {
         try {
-            await processNext(store, name);
+            await createGroup(store);
+            while (!stopping) await processNext(store, name);
         } catch (error) {
             // The server is away. What this worker had comes again.
             console.log(`Waiting: ${error.message}`);

@@ -62,10 +62,11 @@ def main():
     stopping = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.append(True))
-    create_group(store)
     while not stopping:
         try:
-            process_next(store, name)
+            create_group(store)
+            while not stopping:
+                process_next(store, name)
         except redis.RedisError as error:
             # The server is away. What this worker had comes again.
             print(f"Waiting: {error}", flush=True)

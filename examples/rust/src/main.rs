@@ -68,6 +68,7 @@ fn process_next(store: &mut Connection, name: &str) -> RedisResult<()> {
 /// Works until told to stop, or until the connection breaks.
 fn work(client: &Client, name: &str, stopping: &AtomicBool) -> RedisResult<()> {
     let mut store = client.get_connection()?;
+    create_group(&mut store)?;
     while !stopping.load(Ordering::Relaxed) {
         process_next(&mut store, name)?;
     }
@@ -97,7 +98,6 @@ fn main() -> Result<()> {
     let url = env::var("REDIS_URL").unwrap_or_else(|_| "redis://localhost:6379".to_owned());
     let client = Client::open(url)?;
     let stopping = stop_on_signals()?;
-    create_group(&mut client.get_connection()?)?;
     while !stopping.load(Ordering::Relaxed) {
         if let Err(error) = work(&client, &name, &stopping) {
             // The server is away. What this worker had comes again.

@@ -52,8 +52,9 @@ def the_chapter():
 
 
 def what_is_counted():
-    python = '"""Text.\n\nMore."""\n\n# why\nx = """a\n\nb"""  # a comment\ndef f():\n    \'\'\'Text.\'\'\'\n'
-    equal(count_lines.count(python + "    return 1\n", ".py"), 4)
+    documented = '"""Text.\n\nMore."""\n\n# why\nx = """a\n\nb"""  # a comment\n'
+    function = "def f():\n    \'\'\'Text.\'\'\'\n    return 1\n"
+    equal(count_lines.count(documented + function, ".py"), 4)
     other = "// a\nlet x = 1; // why\n/* a\n b */\n\n  /// doc\nf();\n"
     equal(count_lines.count(other, ".js"), 2)
 
