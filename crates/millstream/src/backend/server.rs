@@ -61,7 +61,8 @@ impl ServerBackend {
     /// [`Error::Configuration`]: the address is none. [`Error::Connection`], [`Error::Refused`].
     pub(crate) async fn connect(url: &str) -> Result<Self, Error> {
         let client = Client::open(url)
-            .map_err(|error| Error::Configuration(format!("{url} is no address: {error}")))?;
+            // Not the address itself, which may have a password.
+            .map_err(|error| Error::Configuration(format!("the address is none: {error}")))?;
         let backend = Self { client, shared: Mutex::default() };
         backend.connection().await?;
         Ok(backend)
