@@ -41,6 +41,7 @@ mod error;
 mod group_start;
 mod manager;
 mod message;
+mod milliseconds;
 mod millstream;
 mod monitor;
 mod payload;

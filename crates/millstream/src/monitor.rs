@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use redis::cmd;
 
+use crate::milliseconds::milliseconds;
 use crate::reply::{NotUnderstood, PendingRow};
 use crate::{ConsumerGroupManager, ConsumerInfo, EntryId, Error, GroupInfo, Millstream, reply};
 
@@ -129,10 +130,6 @@ impl ConsumerGroupMonitor {
         };
         Ok(rows.into_iter().map(stuck).collect())
     }
-}
-
-pub(crate) fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn age(id: EntryId) -> Duration {

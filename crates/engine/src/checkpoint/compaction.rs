@@ -70,7 +70,6 @@ impl Compaction {
         });
         // Only what is on disk counts as moved.
         if let Err(error) = appended.and_then(|()| writer.sync()) {
-            writer.discard();
             moved.iter().for_each(|(.., to)| files.free(*to));
             return Err(error);
         }

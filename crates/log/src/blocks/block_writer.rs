@@ -104,8 +104,7 @@ impl BlockWriter {
         }
         let number = current.header.number;
         if let Err(error) = current.file.write_at(current.written_bytes, &current.buffer) {
-            self.discard();
-            self.abandon();
+            self.fail();
             return Err(self.shared.failed("write block file", number)(error).into());
         }
         current.written_bytes = current.end();
@@ -123,8 +122,7 @@ impl BlockWriter {
     pub fn sync(&mut self) -> Result<(), BlockWriteError> {
         self.flush()?;
         if let Err(error) = self.sync_written() {
-            self.discard();
-            self.abandon();
+            self.fail();
             return Err(error);
         }
         for (number, _) in self.unsynced.drain(..) {
@@ -193,6 +191,12 @@ impl BlockWriter {
         }
     }
 
+    /// After any failure: what was appended since the last sync is lost, and its space given back.
+    fn fail(&mut self) {
+        self.discard();
+        self.abandon();
+    }
+
     /// Adds nothing to the present file any more.
     fn abandon(&mut self) {
         self.current = None;
@@ -214,7 +218,7 @@ impl BlockWriter {
         let file = match self.shared.storage.create_new(&name) {
             Ok(file) => file,
             Err(error) => {
-                self.abandon();
+                self.fail();
                 return Err(self.shared.failed("create block file", number)(error).into());
             }
         };

@@ -1,20 +1,15 @@
 //! What a consumer is to do, checked before it begins.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use redis::cmd;
-use tokio_util::sync::CancellationToken;
 
 use super::StreamConsumer;
-use super::health::Counters;
-use super::in_hand::InHand;
 use super::method::Method;
 use super::name::of_slot;
 use super::outcome::{Outcome, OutcomeHook};
 use super::worker::Worker;
-use crate::message::Origin;
-use crate::monitor::milliseconds;
+use crate::milliseconds::milliseconds;
 use crate::reply::Facts;
 use crate::{Backoff, ConsumerGroupManager, Error, GroupStart, Message, Millstream, reply};
 
@@ -218,17 +213,7 @@ impl ConsumerBuilder {
                 lease = lease.min(visibility.unwrap_or(lease));
             }
         }
-        let origin = |stream: &String| {
-            let (group, consumer) = (settings.group.clone(), settings.name.clone());
-            Arc::new(Origin { stream: stream.clone(), group, consumer })
-        };
-        let origins = settings.streams.iter().map(origin).collect();
-        let counters = Arc::new(Counters::new());
-        let in_hand = InHand::new(Arc::clone(&counters));
-        let stop = CancellationToken::new();
-        let worker =
-            Worker::new(millstream, settings, method, lease, origins, in_hand, counters, stop);
-        Ok(StreamConsumer::new(worker))
+        Ok(StreamConsumer::new(Worker::new(millstream, settings, method, lease)))
     }
 
     fn check(&self) -> Result<(), String> {
@@ -298,6 +283,5 @@ async fn policy_visibility(
         return Ok(None);
     };
     let policy = Facts::parse(policy.clone()).map_err(reply::NotUnderstood::of("XINFO GROUPS"))?;
-    let visibility = policy.count_if_there("VISIBILITY");
-    Ok(Some(visibility.or(policy.count_if_there("visibility")).unwrap_or(0)))
+    policy.count("VISIBILITY").map(Some).map_err(reply::NotUnderstood::of("XINFO GROUPS"))
 }

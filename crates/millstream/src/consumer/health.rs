@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::milliseconds::milliseconds;
+
 /// A view of a running consumer; cheap to clone, and of use after its end.
 #[derive(Clone, Debug)]
 pub struct ConsumerHealth {
@@ -72,7 +74,7 @@ impl Counters {
     }
 
     pub(super) fn note_poll(&self) {
-        self.polled_ms.store(crate::monitor::milliseconds(self.since.elapsed()), Ordering::Relaxed);
+        self.polled_ms.store(milliseconds(self.since.elapsed()), Ordering::Relaxed);
         self.failed_polls.store(0, Ordering::Relaxed);
     }
 

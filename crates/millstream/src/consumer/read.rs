@@ -12,7 +12,7 @@ use super::health::add;
 use super::method::Method;
 use super::worker::{Taken, Worker};
 use crate::backend::Reader;
-use crate::monitor::milliseconds;
+use crate::milliseconds::milliseconds;
 use crate::reply::{Entry, NotUnderstood, PendingRow};
 use crate::{Backoff, ConsumerGroupManager, EntryId, Error, GroupStart, Message, reply};
 
@@ -330,10 +330,7 @@ impl Worker {
             return Ok(());
         }
         let asked = Instant::now();
-        let mut command = self.claim_command(stream, min_idle);
-        for row in rows {
-            command.arg(row.id.to_string());
-        }
+        let command = self.claim_command(stream, min_idle, rows.iter().map(|row| row.id));
         let answer = self.millstream.run(&command).await?;
         let entries = reply::entries(answer).map_err(NotUnderstood::of("XCLAIM"))?;
         for entry in entries {
@@ -344,11 +341,18 @@ impl Worker {
         Ok(())
     }
 
-    fn claim_command(&self, stream: usize, min_idle: Duration) -> Cmd {
+    /// XCLAIM of these for this consumer; options come behind it.
+    pub(super) fn claim_command(
+        &self,
+        stream: usize,
+        min_idle: Duration,
+        ids: impl Iterator<Item = EntryId>,
+    ) -> Cmd {
         let origin = &self.origins[stream];
         let mut command = cmd("XCLAIM");
         command.arg(&[&*origin.stream, &*origin.group, &*origin.consumer]);
         command.arg(milliseconds(min_idle));
+        ids.for_each(|id| _ = command.arg(id.to_string()));
         command
     }
 
@@ -363,8 +367,8 @@ impl Worker {
         let key = (stream, message.id);
         for failures in 1.. {
             let asked = Instant::now();
-            let mut command = self.claim_command(key.0, known_idle(self.in_hand.age(key)));
-            command.arg(key.1.to_string());
+            let min_idle = known_idle(self.in_hand.age(key));
+            let command = self.claim_command(stream, min_idle, [message.id].into_iter());
             let answer = self.millstream.run(&command).await;
             match answer.and_then(|it| reply::entries(it).map_err(NotUnderstood::of("XCLAIM"))) {
                 Ok(entries) => {
@@ -396,10 +400,7 @@ impl Worker {
         // Where the server does not look whose it is: what somebody else took over in between was
         // not idle for as long as we think.
         let min_idle = if is_fenced { Duration::ZERO } else { known_idle(youngest) };
-        let mut command = self.claim_command(stream, min_idle);
-        for id in ids {
-            command.arg(id.to_string());
-        }
+        let mut command = self.claim_command(stream, min_idle, ids.iter().copied());
         command.arg("JUSTID");
         if is_fenced {
             command.arg("FENCE");

@@ -15,7 +15,7 @@ use super::method::Method;
 use super::outcome::Outcome;
 use super::worker::{Taken, Worker};
 use crate::dead_letters::{Reason, bury};
-use crate::monitor::milliseconds;
+use crate::milliseconds::milliseconds;
 use crate::{Backoff, Error, Message, reply};
 
 /// Settlements of one round trip.
@@ -190,18 +190,20 @@ impl Worker {
 
     /// Makes them available to others at once.
     async fn hand_back(&self, stream: usize, unbegun: &[&Message]) -> Result<(), Error> {
-        let origin = &self.origins[stream];
-        let names = [&*origin.stream, &*origin.group];
         let mut command;
         if self.millstream.abilities().has_nack {
+            let origin = &self.origins[stream];
             command = cmd("XNACK");
-            command.arg(&names).arg("SILENT").arg("IDS").arg(unbegun.len());
+            command
+                .arg(&[&*origin.stream, &*origin.group])
+                .arg("SILENT")
+                .arg("IDS")
+                .arg(unbegun.len());
             unbegun.iter().for_each(|message| _ = command.arg(message.id.to_string()));
         } else {
             // As if they had been idle for long enough.
-            command = cmd("XCLAIM");
-            command.arg(&names).arg(&*origin.consumer).arg(0);
-            unbegun.iter().for_each(|message| _ = command.arg(message.id.to_string()));
+            let ids = unbegun.iter().map(|message| message.id);
+            command = self.claim_command(stream, Duration::ZERO, ids);
             command.arg("IDLE").arg(milliseconds(self.settings.claim_min_idle)).arg("JUSTID");
         }
         self.millstream.run(&command).await?;

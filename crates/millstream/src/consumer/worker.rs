@@ -42,7 +42,6 @@ pub(super) struct Worker {
     pub(super) millstream: Millstream,
     pub(super) settings: Settings,
     pub(super) method: Method,
-    /// How long a message is ours without a word from us.
     lease: Duration,
     pub(super) origins: Vec<Arc<Origin>>,
     pub(super) in_hand: InHand,
@@ -63,20 +62,30 @@ pub(super) struct Taken {
 }
 
 impl Worker {
-    #[expect(clippy::too_many_arguments, reason = "the parts of one thing, made in one place")]
+    /// `lease`: how long a message is ours without a word from us.
     pub(super) fn new(
         millstream: Millstream,
         settings: Settings,
         method: Method,
         lease: Duration,
-        origins: Vec<Arc<Origin>>,
-        in_hand: InHand,
-        counters: Arc<Counters>,
-        stop: CancellationToken,
     ) -> Self {
-        let room = Arc::new(Semaphore::new(settings.room()));
-        let slots = Arc::new(Semaphore::new(settings.concurrency));
-        Self { millstream, settings, method, lease, origins, in_hand, counters, stop, room, slots }
+        let origin = |stream: &String| {
+            let (group, consumer) = (settings.group.clone(), settings.name.clone());
+            Arc::new(Origin { stream: stream.clone(), group, consumer })
+        };
+        let counters = Arc::new(Counters::new());
+        Self {
+            origins: settings.streams.iter().map(origin).collect(),
+            in_hand: InHand::new(Arc::clone(&counters)),
+            counters,
+            stop: CancellationToken::new(),
+            room: Arc::new(Semaphore::new(settings.room())),
+            slots: Arc::new(Semaphore::new(settings.concurrency)),
+            millstream,
+            settings,
+            method,
+            lease,
+        }
     }
 
     pub(super) fn name(&self) -> &str {

@@ -8,6 +8,7 @@ use millstream::{
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Barrier;
 use tokio::time::{Instant, sleep};
 
 use crate::place::{GROUP, MIN_IDLE, Place, Running, Seen, seen_once, until};
@@ -96,13 +97,7 @@ pub(crate) async fn what_a_dead_worker_left_is_taken_over(place: Place) {
     let _: redis::Value = place.raw(read).await;
     place.add(20..25).await;
     let begun = Instant::now();
-    let running = Running::start(consumer, {
-        let seen = seen.clone();
-        move |message| {
-            seen.note(&message);
-            async { Ok(()) }
-        }
-    });
+    let running = Running::noting(consumer, &seen);
     seen.wait_for(5).await;
     assert_eq!(seen.all(), seen_once(20..25), "what is new need not wait");
     seen.wait_for(25).await;
@@ -123,13 +118,7 @@ pub(crate) async fn what_was_ours_comes_back_at_the_next_start(place: Place) {
     place.add(0..30).await;
     let read = "XREADGROUP GROUP {g} c1 COUNT 20 STREAMS {s} >";
     let _: redis::Value = place.raw(read).await;
-    let running = Running::start(consumer, {
-        let seen = seen.clone();
-        move |message| {
-            seen.note(&message);
-            async { Ok(()) }
-        }
-    });
+    let running = Running::noting(consumer, &seen);
     seen.wait_for(30).await;
     place.wait_until_nothing_is_pending().await;
     running.stop().await;
@@ -169,12 +158,15 @@ pub(crate) async fn what_was_not_begun_is_given_back_at_the_end(place: Place) {
     place.add(0..10).await;
     let consumer = place.builder("c1").claim_min_idle(long).build().await.expect("a consumer");
     let health = consumer.health();
+    let stop = consumer.stop_token();
     let running = Running::start(consumer, {
         let seen = seen.clone();
         move |message| {
             seen.note(&message);
+            let stop = stop.clone();
             async move {
-                sleep(Duration::from_millis(500)).await;
+                // Until the end has begun.
+                stop.cancelled().await;
                 Ok(())
             }
         }
@@ -188,13 +180,7 @@ pub(crate) async fn what_was_not_begun_is_given_back_at_the_end(place: Place) {
     assert_eq!(place.pending().await, 10 - done as u64);
 
     let consumer = place.builder("c2").claim_min_idle(long).build().await.expect("a consumer");
-    let running = Running::start(consumer, {
-        let other = other.clone();
-        move |message| {
-            other.note(&message);
-            async { Ok(()) }
-        }
-    });
+    let running = Running::noting(consumer, &other);
     other.wait_for(10 - done).await;
     place.wait_until_nothing_is_pending().await;
     running.stop().await;
@@ -208,13 +194,7 @@ pub(crate) async fn a_group_that_is_gone_is_made_again(place: Place) {
     let seen = Seen::default();
     place.add(0..5).await;
     let consumer = place.builder("c1").build().await.expect("a consumer");
-    let running = Running::start(consumer, {
-        let seen = seen.clone();
-        move |message| {
-            seen.note(&message);
-            async { Ok(()) }
-        }
-    });
+    let running = Running::noting(consumer, &seen);
     seen.wait_for(5).await;
     place.wait_until_nothing_is_pending().await;
     let _: i64 = place.raw("XGROUP DESTROY {s} {g}").await;
@@ -230,7 +210,8 @@ pub(crate) async fn a_group_that_is_gone_is_made_again(place: Place) {
 pub(crate) async fn several_streams_and_several_handlers_at_once(place: Place) {
     let seen = Seen::default();
     let second = format!("{}:second", place.stream);
-    let begun = Instant::now();
+    // Handlers that are not all at work at once wait for ever.
+    let meeting = Arc::new(Barrier::new(20));
     let consumer = place.builder("c1").and_stream(&second).concurrency(20).count(20);
     let consumer = consumer.build().await.expect("a consumer");
     place.add(0..20).await;
@@ -239,18 +220,17 @@ pub(crate) async fn several_streams_and_several_handlers_at_once(place: Place) {
         place.millstream.add(&second, &fields).await.expect("add");
     }
     let running = Running::start(consumer, {
-        let seen = seen.clone();
+        let (seen, meeting) = (seen.clone(), Arc::clone(&meeting));
         move |message| {
-            let seen = seen.clone();
+            let (seen, meeting) = (seen.clone(), Arc::clone(&meeting));
             async move {
-                sleep(Duration::from_millis(200)).await;
+                meeting.wait().await;
                 seen.note(&message);
                 Ok(())
             }
         }
     });
     seen.wait_for(40).await;
-    assert!(begun.elapsed() < Duration::from_secs(8), "one after the other takes 8 s");
     place.wait_until_nothing_is_pending().await;
     running.stop().await;
     let mut all = seen.all();

@@ -3,7 +3,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use millstream_conformance::Server;
 
@@ -28,21 +29,17 @@ fn start(example: &str, server: &Server) -> Child {
 /// What it says until it ends, which must be in order.
 fn said(mut child: Child) -> Vec<String> {
     let output = child.stdout.take().expect("its standard output");
-    let reading = std::thread::spawn(move || {
-        BufReader::new(output).lines().map_while(Result::ok).collect::<Vec<_>>()
-    });
-    let begun = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("look after it") {
-            break status;
-        }
-        if begun.elapsed() > LIMIT {
-            child.kill().expect("end it");
-            panic!("it does not end");
-        }
-        std::thread::sleep(Duration::from_millis(5));
+    let (sender, receiver) = mpsc::channel();
+    let reading = move || {
+        let lines = BufReader::new(output).lines().map_while(Result::ok);
+        sender.send(lines.collect::<Vec<_>>())
     };
-    let said = reading.join().expect("reading does not panic");
+    std::thread::spawn(reading);
+    let said = receiver.recv_timeout(LIMIT).unwrap_or_else(|_| {
+        child.kill().expect("end it");
+        panic!("it does not end");
+    });
+    let status = child.wait().expect("look after it");
     assert!(status.success(), "{status}: {said:#?}");
     said
 }

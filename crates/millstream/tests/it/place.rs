@@ -7,7 +7,7 @@ use millstream::{
     Backoff, ConsumerBuilder, ConsumerGroupManager, ConsumerGroupMonitor, EntryId, Error, Fields,
     HandlerError, Message, Millstream, StreamConsumer,
 };
-use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -24,20 +24,21 @@ pub(crate) struct Place {
 
 /// What handlers saw, in order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seen(Arc<Mutex<Vec<(String, u64)>>>);
+pub(crate) struct Seen(Arc<watch::Sender<Vec<(String, u64)>>>);
 
 impl Seen {
     pub(crate) fn note(&self, message: &Message) {
         let number = message.text("n").expect("each has a number").to_owned();
-        self.0.lock().push((number, message.deliveries()));
+        self.0.send_modify(|all| all.push((number, message.deliveries())));
     }
 
     pub(crate) fn all(&self) -> Vec<(String, u64)> {
-        self.0.lock().clone()
+        self.0.borrow().clone()
     }
 
     pub(crate) async fn wait_for(&self, count: usize) {
-        until("handlers saw enough", async || self.0.lock().len() >= count).await;
+        let mut seen = self.0.subscribe();
+        seen.wait_for(|all| all.len() >= count).await.expect("it is not closed");
     }
 }
 
@@ -63,6 +64,15 @@ impl Running {
         F: Future<Output = Result<(), HandlerError>> + Send + 'static,
     {
         Self { stop: consumer.stop_token(), task: tokio::spawn(consumer.run(handler)) }
+    }
+
+    /// With a handler that notes what it sees, and succeeds.
+    pub(crate) fn noting(consumer: StreamConsumer, seen: &Seen) -> Self {
+        let seen = seen.clone();
+        Self::start(consumer, move |message| {
+            seen.note(&message);
+            async { Ok(()) }
+        })
     }
 
     pub(crate) async fn stop(self) {

@@ -56,12 +56,8 @@ fn at_least_once(program: &Program, arguments: &[&str]) -> usize {
         .map(|number| {
             let builder = place.builder(&format!("c{number}")).concurrency(4);
             let consumer = runtime.block_on(builder.build()).expect("a consumer");
-            let seen = seen.clone();
             let _context = runtime.enter();
-            Running::start(consumer, move |message| {
-                seen.note(&message);
-                async { Ok::<(), HandlerError>(()) }
-            })
+            Running::noting(consumer, &seen)
         })
         .collect();
     let producing = runtime.spawn(produce(place.millstream.clone(), place.stream.clone(), 3000));
@@ -136,11 +132,8 @@ fn a_worker_says_that_it_cannot_poll_and_works_on_when_it_can() {
     let consumer = runtime.block_on(place.builder("c1").build()).expect("a consumer");
     let health = consumer.health();
     let running = {
-        let (seen, _context) = (seen.clone(), runtime.enter());
-        Running::start(consumer, move |message| {
-            seen.note(&message);
-            async { Ok::<(), HandlerError>(()) }
-        })
+        let _context = runtime.enter();
+        Running::noting(consumer, &seen)
     };
     runtime.block_on(async {
         until("it polls", async || health.report().since_poll < Duration::from_secs(1)).await;
