@@ -128,18 +128,24 @@ fn id(id: EntryId) -> Id {
     Id(id.ms, id.seq)
 }
 
+/// All keys, by database and in order.
+pub(crate) fn keys(txn: &mut Transaction<'_>) -> Vec<(u8, Text)> {
+    let mut all = Vec::new();
+    for db in 0..DATABASE_COUNT {
+        let listing = txn.list_keys(db);
+        let pieces = (0..listing.piece_count()).flat_map(|index| listing.piece(index));
+        all.extend(pieces.map(|key| (db, key.to_vec())));
+    }
+    all.sort();
+    all
+}
+
 /// Draws all databases, and says when consumers were seen. The transaction should be as of wall
 /// time 0, so that keys show whose time has come but that are there.
 pub(crate) fn picture(txn: &mut Transaction<'_>) -> (Lines, Vec<Seen>) {
     let (mut lines, mut seen) = (Lines::default(), Vec::new());
-    for db in 0..DATABASE_COUNT {
-        let listing = txn.list_keys(db);
-        let pieces = (0..listing.piece_count()).flat_map(|index| listing.piece(index));
-        let mut keys: Vec<Text> = pieces.map(<[u8]>::to_vec).collect();
-        keys.sort();
-        for key in keys {
-            of_key(txn, db, &key, &mut lines, &mut seen);
-        }
+    for (db, key) in keys(txn) {
+        of_key(txn, db, &key, &mut lines, &mut seen);
     }
     (lines, seen)
 }
@@ -243,23 +249,18 @@ fn of_group(stream: &Stream, group: &Group, policy: Option<&Value>, lines: &mut 
 /// [`picture`] is.
 pub(crate) fn looks(txn: &mut Transaction<'_>) -> Looks {
     let mut looks = Looks::new();
-    for db in 0..DATABASE_COUNT {
-        let listing = txn.list_keys(db);
-        let pieces = (0..listing.piece_count()).flat_map(|index| listing.piece(index));
-        let keys: Vec<Text> = pieces.map(<[u8]>::to_vec).collect();
-        for key in keys {
-            let Ok(Some(stream)) = txn.stream(db, &key) else { continue };
-            for (_, group) in stream.groups() {
-                let Some(counted) = group.counters() else { continue };
-                let pending = group.pending().range(EntryId::MIN, EntryId::MAX);
-                let found = Found {
-                    dead_lettered: counted.dead_lettered,
-                    dead_letter_failed: counted.dead_letter_failed,
-                    pending: pending.map(|record| id(record.id)).collect(),
-                    consumers: group.consumers().map(|(_, c)| c.name.to_vec()).collect(),
-                };
-                looks.insert((db, key.clone(), group.name().to_vec()), found);
-            }
+    for (db, key) in keys(txn) {
+        let Ok(Some(stream)) = txn.stream(db, &key) else { continue };
+        for (_, group) in stream.groups() {
+            let Some(counted) = group.counters() else { continue };
+            let pending = group.pending().range(EntryId::MIN, EntryId::MAX);
+            let found = Found {
+                dead_lettered: counted.dead_lettered,
+                dead_letter_failed: counted.dead_letter_failed,
+                pending: pending.map(|record| id(record.id)).collect(),
+                consumers: group.consumers().map(|(_, c)| c.name.to_vec()).collect(),
+            };
+            looks.insert((db, key.clone(), group.name().to_vec()), found);
         }
     }
     looks
@@ -268,19 +269,14 @@ pub(crate) fn looks(txn: &mut Transaction<'_>) -> Looks {
 /// Of all streams that drop something by themselves. As of wall time 0, or of a command.
 pub(crate) fn kept(txn: &mut Transaction<'_>) -> AllKept {
     let mut all = AllKept::new();
-    for db in 0..DATABASE_COUNT {
-        let listing = txn.list_keys(db);
-        let pieces = (0..listing.piece_count()).flat_map(|index| listing.piece(index));
-        let keys: Vec<Text> = pieces.map(<[u8]>::to_vec).collect();
-        for key in keys {
-            let Ok(Some(stream)) = txn.stream(db, &key) else { continue };
-            if stream.retention().is_none() {
-                continue;
-            }
-            let groups = stream.groups().map(|(_, group)| (group.name().to_vec(), open(group)));
-            let first = stream.entries().first_id().map(id);
-            all.insert((db, key.clone()), Kept { first, groups: groups.collect() });
+    for (db, key) in keys(txn) {
+        let Ok(Some(stream)) = txn.stream(db, &key) else { continue };
+        if stream.retention().is_none() {
+            continue;
         }
+        let groups = stream.groups().map(|(_, group)| (group.name().to_vec(), open(group)));
+        let first = stream.entries().first_id().map(id);
+        all.insert((db, key.clone()), Kept { first, groups: groups.collect() });
     }
     all
 }
@@ -295,16 +291,11 @@ fn open(group: &Group) -> Open {
 /// The tokens of all that waits, and how many were refused. As of wall time 0.
 pub(crate) fn scheduled(txn: &mut Transaction<'_>) -> Scheduled {
     let mut all = Scheduled::new();
-    for db in 0..DATABASE_COUNT {
-        let listing = txn.list_keys(db);
-        let pieces = (0..listing.piece_count()).flat_map(|index| listing.piece(index));
-        let keys: Vec<Text> = pieces.map(<[u8]>::to_vec).collect();
-        for key in keys {
-            let Ok(Some(stream)) = txn.stream(db, &key) else { continue };
-            let Some(schedule) = stream.schedule() else { continue };
-            let tokens = schedule.after(None).map(|token| Id(token.due_ms, token.sequence));
-            all.insert((db, key.clone()), (tokens.collect(), schedule.failures()));
-        }
+    for (db, key) in keys(txn) {
+        let Ok(Some(stream)) = txn.stream(db, &key) else { continue };
+        let Some(schedule) = stream.schedule() else { continue };
+        let tokens = schedule.after(None).map(|token| Id(token.due_ms, token.sequence));
+        all.insert((db, key.clone()), (tokens.collect(), schedule.failures()));
     }
     all
 }

@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use millstream_command::{Answer, Reply, ReplyEncoder, run, table};
 use millstream_engine::{
-    Checkpointer, Commit, ConcurrentSync, DATABASE_COUNT, Engine, LogPosition, Now, OpenError,
-    Options, Preparer, Synced, Transaction,
+    Checkpointer, Commit, ConcurrentSync, Engine, LogPosition, Now, OpenError, Options, Preparer,
+    Synced, Transaction,
 };
 use millstream_log::MemoryStorage;
 use millstream_model::Rejection;
 use millstream_resp::{Decoder, Protocol, Value};
 
 use crate::command::Text;
+use crate::picture::keys;
 
 /// More than any delayed entry.
 const FIRED_BYTES_MAX: u64 = 8 << 10;
@@ -139,15 +140,10 @@ pub(crate) fn is_write(arguments: &[Text]) -> bool {
 
 /// Whether every block that is on disk can be read.
 pub(crate) fn is_readable(txn: &mut Transaction<'_>) -> bool {
-    (0..DATABASE_COUNT).all(|db| {
-        let listing = txn.list_keys(db);
-        let keys = (0..listing.piece_count()).flat_map(|index| listing.piece(index));
-        let keys: Vec<Text> = keys.map(<[u8]>::to_vec).collect();
-        keys.iter().all(|key| {
-            let delayed = txn.list_schedule(db, key, None, usize::MAX).map(|_| ());
-            let is_readable = matches!(delayed, Ok(()) | Err(Rejection::WrongType));
-            is_readable && txn.load_value(db, key).is_ok()
-        })
+    keys(txn).iter().all(|(db, key)| {
+        let delayed = txn.list_schedule(*db, key, None, usize::MAX).map(|_| ());
+        let is_readable = matches!(delayed, Ok(()) | Err(Rejection::WrongType));
+        is_readable && txn.load_value(*db, key).is_ok()
     })
 }
 
