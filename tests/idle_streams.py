@@ -8,15 +8,7 @@ import signal
 import sys
 import tempfile
 
-from measured_server import MeasuredServer, command, send, sizes
-
-
-def resident(process):
-    with open(f"/proc/{process.pid}/status") as status:
-        for line in status:
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) * 1024
-    raise OSError("no resident size")
+from measured_server import MeasuredServer, command, resident_kb, send, sizes
 
 
 def main():
@@ -24,7 +16,7 @@ def main():
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
     directory = tempfile.mkdtemp(prefix="millstream-idle-")
     server = MeasuredServer(binary, directory)
-    empty = resident(server.process)
+    empty = 1024 * resident_kb(server.process)
     connection = server.connect()
     for first in range(0, count, 1000):
         batch = [
@@ -32,11 +24,11 @@ def main():
             for n in range(first, first + 1000)
         ]
         send(connection, b"".join(batch), 2 * len(batch))
-    filled = resident(server.process)
+    filled = 1024 * resident_kb(server.process)
     connection.sendall(command(b"SHUTDOWN"))
     server.process.wait()
     server = MeasuredServer(binary, directory)
-    again = resident(server.process)
+    again = 1024 * resident_kb(server.process)
     print(f"{count} streams of one entry")
     print(f"memory: {(filled - empty) / count:.0f} bytes each, after a restart {(again - empty) / count:.0f}")
     print(f"start: {server.seconds:.2f} s")

@@ -48,6 +48,17 @@ def send(connection, request, lines):
         seen += connection.recv(1 << 20).count(b"\r\n")
 
 
+def resident_kb(process):
+    """Of a process that runs; 1 KB is 1024 bytes."""
+    with open(f"/proc/{process.pid}/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+
+def percentile(values, share):
+    """The value below which this share of the sorted values lies."""
+    return values[min(len(values) - 1, int(len(values) * share))]
+
+
 def sizes(directory, folder):
     """What `stat` says of the files of a folder."""
     path = os.path.join(directory, folder)

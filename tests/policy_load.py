@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 
-from measured_server import MeasuredServer, command, send
+from measured_server import MeasuredServer, command, percentile, send
 
 VISIBILITY_MS = 2000
 READERS = 8
@@ -115,7 +115,7 @@ def wait_for_letters(client, count):
 
 def percentiles(values):
     values = sorted(values)
-    at = lambda share: f"{values[min(len(values) - 1, int(len(values) * share))]:.2f}"
+    at = lambda share: f"{percentile(values, share):.2f}"
     return f"{at(0.5)} | {at(0.99)} | {at(0.999)} | {values[-1]:.2f} | {len(values)}"
 
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from measured_server import MeasuredServer, command, send
+from measured_server import MeasuredServer, command, resident_kb, send
 
 COUNT = 1_000_000
 BATCH = 1000
@@ -43,11 +43,6 @@ class Peer:
     end = MeasuredServer.end
 
 
-def resident(server):
-    with open(f"/proc/{server.process.pid}/status") as status:
-        return 1024 * next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
-
-
 def read_all(connection, group):
     """A reply has five lines at its head, and eight for each entry."""
     for first in range(0, COUNT, BATCH):
@@ -68,7 +63,7 @@ def measure(server, policies):
         send(connection, command(*words, *((b"CFG", *policy) if policy else ())), 1)
         read_all(connection, name.encode())
         time.sleep(1.5)
-        after = resident(server)
+        after = 1024 * resident_kb(server.process)
         if before is not None:
             print(f"| {name} | {(after - before) / COUNT:.1f} |", flush=True)
         before = after

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-from measured_server import MeasuredServer, command, send, sizes
+from measured_server import MeasuredServer, command, percentile, resident_kb, send, sizes
 
 BATCH = 2000
 PROBE = command(b"SET", b"probe", b"x")
@@ -22,11 +22,6 @@ PROBE = command(b"SET", b"probe", b"x")
 
 def now_ms():
     return int(time.time() * 1000)
-
-
-def resident_kb(server):
-    with open(f"/proc/{server.process.pid}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
 
 def add(connection, dues):
@@ -75,7 +70,7 @@ class Probe:
 
 def percentiles(values, form="{}"):
     values = sorted(values)
-    at = lambda share: form.format(values[min(len(values) - 1, int(len(values) * share))])
+    at = lambda share: form.format(percentile(values, share))
     return f"p50 {at(0.5)} p99 {at(0.99)} p99.9 {at(0.999)} max {form.format(values[-1])} ms"
 
 
@@ -108,12 +103,12 @@ def spread(binary, count):
     server = MeasuredServer(binary, directory)
     connection = server.connect()
     send(connection, PROBE, 1)
-    before = resident_kb(server)
+    before = resident_kb(server.process)
     start = now_ms() + 1000 + count // 50
     dues = [start + random.randrange(count // 25) for _ in range(count)]
     seconds = add(connection, dues)
     print(f"{count} added in {seconds:.1f} s, {count / seconds:,.0f} per second")
-    print(f"memory per delayed entry: {(resident_kb(server) - before) * 1024 / count:.0f} bytes")
+    print(f"memory per delayed entry: {(resident_kb(server.process) - before) * 1024 / count:.0f} bytes")
     left = start - now_ms()
     print(f"the first is due {left} ms later, all within {count // 25} ms at random")
     probe = Probe(server)
@@ -158,7 +153,7 @@ def restarted(binary, count):
         probe = Probe(server)
         fired = wait_for(connection, count // 2, 60)
         seconds = time.monotonic() - begun
-        memory = resident_kb(server) >> 10
+        memory = resident_kb(server.process) >> 10
         print(
             f"after {name}: answers in {answered:.2f} s, {fired} fired by {seconds:.2f} s, "
             f"{memory} MiB; SET meanwhile: {probe.end()}"
