@@ -197,16 +197,21 @@ impl Stage {
         let consumer = builder.build().await.context("start a consumer")?;
         let begun = Arc::clone(&open);
         let working = tokio::spawn(consumer.run(move |order: Message| {
-            let is_late = ledger.totals().settled() >= half;
-            let counter = if is_late { &holding } else { &begun };
-            counter.fetch_add(1, Ordering::AcqRel);
+            // Somebody has to take over what it holds: nothing that is tried for the last time.
+            let is_late = ledger.totals().settled() >= half && order.deliveries() == 1;
+            if !is_late {
+                begun.fetch_add(1, Ordering::AcqRel);
+            }
             let (handler, ledger) = (handler.clone(), Arc::clone(&ledger));
+            let holding = Arc::clone(&holding);
             async move {
                 if !is_late {
                     return handler.handle(order).await;
                 }
                 handler.take(&order)?;
                 ledger.lost(order.consumer());
+                // Not before the ledger knows: this consumer may be gone at the next moment.
+                holding.fetch_add(1, Ordering::AcqRel);
                 std::future::pending::<Result<(), HandlerError>>().await
             }
         }));
@@ -220,6 +225,8 @@ impl Stage {
                 }
             }
             ensure!(!working.is_finished(), "a consumer ended before it was lost");
+            let is_left = self.ledger.totals().settled() < self.options.orders as u64;
+            ensure!(held > 0 || is_left, "no order came to the consumer that was to be lost");
             sleep(Duration::from_millis(1)).await;
         }
         working.abort();
