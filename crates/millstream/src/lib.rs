@@ -38,6 +38,7 @@ mod consumer;
 mod dead_letters;
 mod entry_id;
 mod error;
+mod group_policy;
 mod group_start;
 mod manager;
 mod message;
@@ -45,19 +46,24 @@ mod milliseconds;
 mod millstream;
 mod monitor;
 mod payload;
+mod producer;
 mod reply;
+mod worker_pool;
 
 pub use abilities::Abilities;
 pub use backoff::Backoff;
 pub use consumer::{
-    ConsumerBuilder, ConsumerHealth, HandlerError, HealthReport, Outcome, StreamConsumer,
+    BatchError, ConsumerBuilder, ConsumerHealth, Done, HandlerError, HealthReport, Outcome,
+    Priorities, StreamConsumer,
 };
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use entry_id::{EntryId, ParseEntryIdError};
 pub use error::Error;
+pub use group_policy::{ConsumerDeletion, GroupPolicy};
 pub use group_start::GroupStart;
 pub use manager::{ConsumerGroupManager, ConsumerInfo, GroupInfo};
 pub use message::{Fields, Message};
 pub use millstream::Millstream;
 pub use monitor::{ConsumerGroupMonitor, GroupStatistics, PendingSummary, StuckMessage};
 pub use payload::{FromFields, PayloadError, ToFields};
+pub use worker_pool::WorkerPool;

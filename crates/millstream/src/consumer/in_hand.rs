@@ -44,7 +44,7 @@ impl InHand {
             return false;
         }
         held.insert(key, Held { since, is_lost: false });
-        self.counters.in_hand.store(held.len() as u64, Ordering::Relaxed);
+        self.counters.in_hand.fetch_add(1, Ordering::Relaxed);
         true
     }
 
@@ -57,9 +57,9 @@ impl InHand {
 
     /// Lets go of a message.
     pub(super) fn end(&self, key: MessageKey) {
-        let mut held = self.held.lock();
-        held.remove(&key);
-        self.counters.in_hand.store(held.len() as u64, Ordering::Relaxed);
+        if self.held.lock().remove(&key).is_some() {
+            self.counters.in_hand.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn has(&self, key: MessageKey) -> bool {
@@ -112,13 +112,6 @@ impl InHand {
         }
         lost
     }
-
-    /// The first one of a stream; what comes before it is settled.
-    pub(super) fn first(&self, stream: usize) -> Option<EntryId> {
-        let held = self.held.lock();
-        let mut all = held.range((stream, EntryId::ZERO)..(stream + 1, EntryId::ZERO));
-        all.next().map(|(key, _)| key.1)
-    }
 }
 
 #[cfg(test)]
@@ -149,7 +142,6 @@ mod tests {
         assert!(!in_hand.is_lost((0, id(1))) && in_hand.is_lost((0, id(2))));
         assert!(in_hand.is_lost((0, id(3))), "gone");
         assert!(!in_hand.is_lost((0, id(4))) && !in_hand.is_lost((1, id(1))));
-        assert_eq!(in_hand.first(0), Some(id(1)));
         assert_eq!(in_hand.older(0, Duration::from_secs(1)).0, []);
         assert_eq!(counters.in_hand.load(Ordering::Relaxed), 4);
     }
