@@ -36,6 +36,7 @@ mod backend;
 mod backoff;
 mod consumer;
 mod dead_letters;
+mod delayed;
 mod entry_id;
 mod error;
 mod group_policy;
@@ -47,16 +48,22 @@ mod millstream;
 mod monitor;
 mod payload;
 mod producer;
+mod replay;
 mod reply;
+mod same_slot;
+mod trace_context;
 mod worker_pool;
 
 pub use abilities::Abilities;
 pub use backoff::Backoff;
+#[cfg(feature = "tower")]
+pub use consumer::ServiceRejection;
 pub use consumer::{
     BatchError, ConsumerBuilder, ConsumerHealth, Done, HandlerError, HealthReport, Outcome,
     Priorities, StreamConsumer,
 };
 pub use dead_letters::{DeadLetter, DeadLetters};
+pub use delayed::{DelayedMessage, DelayedMessages};
 pub use entry_id::{EntryId, ParseEntryIdError};
 pub use error::Error;
 pub use group_policy::{ConsumerDeletion, GroupPolicy};
@@ -66,4 +73,6 @@ pub use message::{Fields, Message};
 pub use millstream::Millstream;
 pub use monitor::{ConsumerGroupMonitor, GroupStatistics, PendingSummary, StuckMessage};
 pub use payload::{FromFields, PayloadError, ToFields};
+pub use producer::Producer;
+pub use replay::Replay;
 pub use worker_pool::WorkerPool;

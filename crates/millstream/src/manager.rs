@@ -74,6 +74,10 @@ impl ConsumerGroupManager {
         &self.stream
     }
 
+    pub(crate) fn millstream(&self) -> &Millstream {
+        &self.millstream
+    }
+
     /// Makes a group, and the stream if it is not there. Returns whether the group is new: one
     /// that is there stays as it is.
     ///

@@ -9,7 +9,6 @@
 use redis::{Cmd, Value, cmd, pipe};
 
 use super::done::Done;
-use super::health::add;
 use super::method::Method;
 use super::outcome::Outcome;
 use super::worker::Worker;
@@ -132,7 +131,7 @@ impl Worker {
         }
         let sum = usize::try_from(counts.iter().sum::<u64>()).unwrap_or(usize::MAX);
         let acknowledged = if is_again { done.len() } else { sum.min(done.len()) };
-        add(&self.counters.acknowledged, acknowledged as u64);
+        self.counters.acknowledged.add(acknowledged as u64);
         self.note_late(done.len() - acknowledged);
     }
 

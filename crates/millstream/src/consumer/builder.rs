@@ -51,6 +51,7 @@ pub(super) struct Settings {
     pub(super) max_in_flight: Option<u64>,
     pub(super) is_paused: bool,
     pub(super) consumer_ttl: Option<Duration>,
+    pub(super) moves_delayed: bool,
     pub(super) batch: BatchSize,
     pub(super) priorities: Option<Priorities>,
     /// The name is of the lowest slot that no other process has.
@@ -111,6 +112,7 @@ impl ConsumerBuilder {
             max_in_flight: None,
             is_paused: false,
             consumer_ttl: Some(CONSUMER_TTL),
+            moves_delayed: true,
             batch: BatchSize { max: 10, linger: Duration::ZERO },
             priorities: None,
             has_free_slot: false,
@@ -278,6 +280,15 @@ impl ConsumerBuilder {
         self
     }
 
+    /// Whether this consumer moves [`DelayedMessages`](crate::DelayedMessages) of its streams that
+    /// are due, on servers that do not do that themselves: by a script, each second or when the
+    /// next one is due. Default yes.
+    #[must_use]
+    pub fn delayed_messages(mut self, moves: bool) -> Self {
+        self.settings.moves_delayed = moves;
+        self
+    }
+
     /// At the end, handlers that run have so long to finish. Default 30 s.
     #[must_use]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
@@ -311,7 +322,8 @@ impl ConsumerBuilder {
         let method = Method::best(millstream.abilities());
         let slot = settings.take_slot()?;
         let prepared = prepare_groups(&millstream, &settings, method).await?;
-        let (counters, stop) = (Arc::new(Counters::new()), CancellationToken::new());
+        let counters = Arc::new(Counters::new(&settings.streams, &settings.group));
+        let stop = CancellationToken::new();
         let new = |settings, prepared| {
             let shared = (Arc::clone(&counters), stop.clone());
             Worker::new(millstream.clone(), settings, method, prepared, shared)

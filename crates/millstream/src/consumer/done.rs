@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::{Error, Fields, ToFields};
+use crate::producer::entry_fields;
+use crate::{Error, Fields, ToFields, trace_context};
 
 /// A message was done; it may have made others. `()` says the same of one that made none.
 ///
@@ -36,7 +37,10 @@ impl Done {
         stream: impl Into<String>,
         payload: &impl ToFields,
     ) -> Result<Self, Error> {
-        self.entries.push((stream.into(), crate::producer::entry_fields(payload)?));
+        let stream = stream.into();
+        let span = trace_context::sending(&stream);
+        let fields = trace_context::with_span(entry_fields(payload)?, &span);
+        self.entries.push((stream, fields));
         Ok(self)
     }
 }

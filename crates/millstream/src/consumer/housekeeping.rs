@@ -15,7 +15,9 @@ use super::method::Method;
 use super::worker::Worker;
 use crate::milliseconds::milliseconds;
 use crate::reply::{self, NotUnderstood};
-use crate::{ConsumerGroupManager, ConsumerGroupMonitor, EntryId, Error, Millstream};
+use crate::{
+    ConsumerGroupManager, ConsumerGroupMonitor, DelayedMessages, EntryId, Error, Millstream,
+};
 
 /// Between two looks at how far the groups are.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -34,7 +36,30 @@ for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
 end
 return deleted";
 
+/// Between two looks at delayed messages at most: a shorter delay may have come.
+const DELAYED_INTERVAL: Duration = Duration::from_secs(1);
+
 impl Worker {
+    /// Moves delayed messages of its streams that are due, where the server does not. Ends where
+    /// there is nothing to do.
+    pub(super) async fn move_delayed(self: Arc<Self>) {
+        let abilities = self.millstream.abilities();
+        if abilities.has_schedule || !abilities.has_scripts || !self.settings.moves_delayed {
+            return;
+        }
+        loop {
+            let mut wait = DELAYED_INTERVAL;
+            for origin in &self.origins {
+                let delayed = DelayedMessages::new(&self.millstream, origin.stream.as_str());
+                match delayed.move_due().await {
+                    Ok(next) => wait = wait.min(next.unwrap_or(wait)),
+                    Err(error) => tracing::warn!("delayed messages are not moved: {error}"),
+                }
+            }
+            sleep(wait.max(Duration::from_millis(1))).await;
+        }
+    }
+
     /// Never ends by itself.
     pub(super) async fn keep_house(self: Arc<Self>) {
         let mut since_cleaning = Duration::ZERO;

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -44,7 +43,7 @@ impl InHand {
             return false;
         }
         held.insert(key, Held { since, is_lost: false });
-        self.counters.in_hand.fetch_add(1, Ordering::Relaxed);
+        self.counters.in_hand.up();
         true
     }
 
@@ -58,7 +57,7 @@ impl InHand {
     /// Lets go of a message.
     pub(super) fn end(&self, key: MessageKey) {
         if self.held.lock().remove(&key).is_some() {
-            self.counters.in_hand.fetch_sub(1, Ordering::Relaxed);
+            self.counters.in_hand.down();
         }
     }
 
@@ -124,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_the_server_does_not_confirm_is_lost_unless_it_came_or_went_meanwhile() {
-        let counters = Arc::new(Counters::new());
+        let counters = Arc::new(Counters::new(&[], "g"));
         let in_hand = InHand::new(Arc::clone(&counters));
         let begun = Instant::now();
         for ms in 1..=4 {
@@ -143,6 +142,6 @@ mod tests {
         assert!(in_hand.is_lost((0, id(3))), "gone");
         assert!(!in_hand.is_lost((0, id(4))) && !in_hand.is_lost((1, id(1))));
         assert_eq!(in_hand.older(0, Duration::from_secs(1)).0, []);
-        assert_eq!(counters.in_hand.load(Ordering::Relaxed), 4);
+        assert_eq!(counters.in_hand.count(), 4);
     }
 }

@@ -9,6 +9,7 @@ mod handler_error;
 mod health;
 mod housekeeping;
 mod in_hand;
+mod meters;
 mod method;
 mod name;
 mod observed;
@@ -17,6 +18,8 @@ mod policy;
 mod priorities;
 mod queue;
 mod read;
+#[cfg(feature = "tower")]
+mod service;
 mod settle;
 mod slots;
 mod worker;
@@ -35,6 +38,8 @@ pub use handler_error::HandlerError;
 pub use health::{ConsumerHealth, HealthReport};
 pub use outcome::Outcome;
 pub use priorities::Priorities;
+#[cfg(feature = "tower")]
+pub use service::ServiceRejection;
 
 use crate::worker_pool::cancel_on_signals;
 use crate::{Error, FromFields, Message, Millstream};

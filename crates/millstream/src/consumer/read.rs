@@ -9,7 +9,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep;
 
-use super::health::add;
 use super::method::Method;
 use super::worker::{Taken, Worker};
 use crate::backend::Reader;
@@ -237,7 +236,7 @@ impl Worker {
         if !self.in_hand.take(key, asked) {
             return Ok(());
         }
-        add(&self.counters.taken, 1);
+        self.counters.taken.add(1);
         let origin = Arc::clone(&self.origins[stream]);
         let deliveries = deliveries_before + 1;
         let message = Message { origin, id: entry.id, payload, deliveries };

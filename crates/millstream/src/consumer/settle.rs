@@ -10,7 +10,6 @@ use tokio::time::sleep;
 
 use super::done::Done;
 use super::handler_error::{HandlerError, Verdict};
-use super::health::add;
 use super::in_hand::MessageKey;
 use super::method::Method;
 use super::outcome::Outcome;
@@ -191,7 +190,7 @@ impl Worker {
 
     pub(super) fn note_late(&self, count: usize) {
         if count > 0 {
-            add(&self.counters.late, count as u64);
+            self.counters.late.add(count as u64);
             tracing::warn!(count, "messages were done too late: others have them, or had");
         }
     }
@@ -215,7 +214,7 @@ impl Worker {
             command.arg("IDLE").arg(milliseconds(self.settings.claim_min_idle)).arg("JUSTID");
         }
         self.millstream.run(&command).await?;
-        add(&self.counters.handed_back, unbegun.len() as u64);
+        self.counters.handed_back.add(unbegun.len() as u64);
         unbegun.iter().for_each(|message| self.settings.hook.tell(message, Outcome::HandedBack));
         Ok(())
     }
@@ -277,7 +276,7 @@ impl Worker {
     }
 
     fn note_dead_letter(&self, message: &Message) {
-        add(&self.counters.dead_lettered, 1);
+        self.counters.dead_lettered.add(1);
         self.settings.hook.tell(message, Outcome::DeadLettered);
     }
 }

@@ -23,7 +23,7 @@ use tracing::Instrument as _;
 use super::builder::Settings;
 use super::handler::{BatchSize, Failure, Handler, panic_text};
 use super::handler_error::{HandlerError, Verdict};
-use super::health::{Counters, add};
+use super::health::Counters;
 use super::in_hand::InHand;
 use super::method::Method;
 use super::observed::Observed;
@@ -117,6 +117,7 @@ impl Worker {
         reading.spawn(Arc::clone(&self).read_all(queue));
         keeping.spawn(Arc::clone(&self).extend_leases());
         keeping.spawn(Arc::clone(&self).keep_house());
+        keeping.spawn(Arc::clone(&self).move_delayed());
         settling.spawn(settle_all(Arc::clone(&self), settlements));
         if matches!(work.handler, Handler::Batches(_)) {
             let is_batched = true;
@@ -187,11 +188,11 @@ impl Worker {
     /// Some messages, until each is settled or not ours any more.
     async fn handle(self: Arc<Self>, some: Vec<Taken>, slot: Slot, work: Work) {
         let messages: Vec<Message> = some.iter().map(|taken| taken.message.clone()).collect();
-        let observed = Observed::begin(&messages);
+        let observed = Observed::begin(&messages, &self.counters);
         let span = observed.span();
         let all = work.handler.run(messages).instrument(span).await;
         drop(slot);
-        observed.end(&all);
+        observed.end(&all, &self.counters);
         let mut waiting = Vec::new();
         for (taken, done) in some.into_iter().zip(all) {
             match done {
@@ -258,9 +259,9 @@ impl Worker {
     }
 
     pub(super) fn note_failure(&self, message: &Message, failure: Failure) -> HandlerError {
-        add(&self.counters.failed, 1);
+        self.counters.failed.add(1);
         let failure = failure.unwrap_or_else(|panic| {
-            add(&self.counters.panicked, 1);
+            self.counters.panicked.add(1);
             HandlerError::retry(format!("panic: {}", panic_text(&*panic)))
         });
         let (id, stream, deliveries) = (message.id, message.stream(), message.deliveries);
