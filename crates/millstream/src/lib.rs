@@ -44,8 +44,12 @@ mod message;
 mod milliseconds;
 mod millstream;
 mod monitor;
+#[cfg(feature = "embedded")]
+mod open_options;
 mod payload;
 mod reply;
+#[cfg(feature = "embedded")]
+pub mod testing;
 
 pub use abilities::Abilities;
 pub use backoff::Backoff;
@@ -59,5 +63,12 @@ pub use group_start::GroupStart;
 pub use manager::{ConsumerGroupManager, ConsumerInfo, GroupInfo};
 pub use message::{Fields, Message};
 pub use millstream::Millstream;
+#[cfg(feature = "embedded")]
+pub use millstream_runtime::SyncMode;
 pub use monitor::{ConsumerGroupMonitor, GroupStatistics, PendingSummary, StuckMessage};
+#[cfg(feature = "embedded")]
+pub use open_options::OpenOptions;
 pub use payload::{FromFields, PayloadError, ToFields};
+
+/// For the commands and answers of [`Millstream::query`].
+pub use redis;
