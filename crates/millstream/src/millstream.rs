@@ -27,6 +27,22 @@ impl Millstream {
         Ok(Self { backend: Arc::new(backend), abilities })
     }
 
+    #[cfg(feature = "embedded")]
+    pub(crate) fn over(backend: Arc<dyn Backend>, abilities: Abilities) -> Self {
+        Self { backend, abilities: Arc::new(abilities) }
+    }
+
+    /// Lets go of what this is over. A store within this process is closed: what runs is ended
+    /// first, all writes are on disk, and another may open it. From then on every clone of this
+    /// handle answers [`Error::Store`]. Of a server nothing happens.
+    ///
+    /// # Errors
+    /// [`Error::Store`]: the disk failed, what was confirmed is on it nevertheless. Dropped while
+    /// it waits, the store is closed all the same.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.backend.close().await
+    }
+
     /// What the server can do.
     #[must_use]
     pub fn abilities(&self) -> &Abilities {
@@ -51,6 +67,17 @@ impl Millstream {
     pub async fn len(&self, stream: &str) -> Result<u64, Error> {
         let answer = self.backend.run(cmd("XLEN").arg(stream)).await?;
         reply::count(&answer).map_err(reply::NotUnderstood::of("XLEN"))
+    }
+
+    /// Runs any command, for what this crate has no method for. A read does not wait: what `BLOCK`
+    /// says does not count without a connection of its own. The crate `redis` is there as
+    /// [`crate::redis`].
+    ///
+    /// # Errors
+    /// Those of the server. After [`Error::Connection`] it may have been done or not. Dropped while
+    /// it waits, the same.
+    pub async fn query(&self, command: &Cmd) -> Result<redis::Value, Error> {
+        self.run(command).await
     }
 
     pub(crate) fn backend(&self) -> &dyn Backend {

@@ -3,6 +3,8 @@
 //! A backend carries commands to whoever has the streams, and answers back. It knows nothing of
 //! workers. Closed on purpose: what is supported is what the suite in `tests/it` runs on.
 
+#[cfg(feature = "embedded")]
+mod embedded;
 mod server;
 
 use std::fmt;
@@ -14,6 +16,8 @@ use redis::{Cmd, Pipeline, Value};
 
 use crate::Error;
 
+#[cfg(feature = "embedded")]
+pub(crate) use embedded::{EmbeddedBackend, EngineClock, ManualClock};
 pub(crate) use server::ServerBackend;
 
 /// A future without a name.
@@ -31,6 +35,11 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
 
     /// Another connection, of its own, for what blocks.
     fn reader(&self) -> Promise<'_, Box<dyn Reader>>;
+
+    /// Lets go of what it has; of a server's connections there is nothing to wait for.
+    fn close(&self) -> Promise<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// A connection for reads that block.

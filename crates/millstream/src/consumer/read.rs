@@ -44,7 +44,7 @@ struct Reading {
 /// Errors that waiting does not help.
 fn is_final(error: &Error) -> bool {
     match error {
-        Error::Configuration(_) | Error::Unsupported { .. } => true,
+        Error::Configuration(_) | Error::Unsupported { .. } | Error::Store(_) => true,
         Error::Refused { code, .. } => {
             matches!(&**code, "WRONGTYPE" | "NOPERM" | "NOAUTH" | "WRONGPASS")
         }

@@ -1,9 +1,10 @@
-//! All cases, run side by side on one server, each on streams of its own.
+//! All cases, run side by side in one place, each on streams of its own.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use millstream::Millstream;
 use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::timeout;
 
@@ -24,8 +25,8 @@ macro_rules! cases {
     };
 }
 
-/// Runs everything on the server at this address.
-pub(crate) fn exercise(url: &str) {
+/// Runs everything on what this opens, once for each case.
+pub(crate) fn exercise(open: impl AsyncFn() -> Millstream) {
     let all = cases! {
         manager: groups_are_made_moved_and_removed
             what_a_deleted_consumer_has_goes_to_its_heir;
@@ -57,7 +58,7 @@ pub(crate) fn exercise(url: &str) {
     let failed = cases.block_on(&runtime, async {
         let mut running = JoinSet::new();
         for (name, case) in all {
-            let place = Place::connect(url, name).await;
+            let place = Place::new(open().await, name);
             running.spawn_local(async move {
                 let done = spawn_local(timeout(LIMIT, case(place))).await;
                 (!matches!(done, Ok(Ok(())))).then_some(name)
