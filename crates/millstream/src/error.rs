@@ -75,13 +75,19 @@ impl std::error::Error for Error {
 
 impl From<redis::RedisError> for Error {
     fn from(error: redis::RedisError) -> Self {
-        match error.code() {
-            Some("NOGROUP") => Self::NoGroup(error.detail().unwrap_or_default().to_owned()),
-            Some(code) => Self::Refused {
-                code: code.to_owned(),
-                text: error.detail().unwrap_or_default().to_owned(),
-            },
-            None => Self::Connection(Box::new(error)),
+        if error.kind() == redis::ErrorKind::AuthenticationFailed {
+            return Self::Refused { code: "WRONGPASS".to_owned(), text: error.to_string() };
+        }
+        // Of several commands the first one that was refused tells why.
+        match error.clone().into_server_errors().as_deref() {
+            Some([(_, first), ..]) => {
+                let text = first.details().unwrap_or_default().to_owned();
+                match first.code() {
+                    "NOGROUP" => Self::NoGroup(text),
+                    code => Self::Refused { code: code.to_owned(), text },
+                }
+            }
+            _ => Self::Connection(Box::new(error)),
         }
     }
 }

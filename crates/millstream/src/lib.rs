@@ -39,6 +39,7 @@ mod dead_letters;
 mod entry_id;
 mod error;
 mod group_start;
+mod hash_slot;
 mod manager;
 mod message;
 mod milliseconds;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use redis::{Cmd, cmd};
 
-use crate::backend::{Backend, ServerBackend};
+use crate::backend::{self, Backend};
 use crate::{Abilities, EntryId, Error, ToFields, reply};
 
 /// A place that has streams. Cheap to clone; clones share a connection.
@@ -22,9 +22,9 @@ impl Millstream {
     /// [`Error::Configuration`]: the address is none. [`Error::Connection`]: nobody answers there
     /// within 10 s. [`Error::Refused`]: wrong password, for one.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        let backend = ServerBackend::connect(url).await?;
-        let abilities = Arc::new(Abilities::find_out(&backend).await?);
-        Ok(Self { backend: Arc::new(backend), abilities })
+        let backend = backend::connect(url).await?;
+        let abilities = Arc::new(Abilities::find_out(&*backend).await?);
+        Ok(Self { backend, abilities })
     }
 
     /// What the server can do.

@@ -105,7 +105,7 @@ impl Worker {
     ) -> Result<(), Error> {
         let reader = match reader {
             Some(reader) => reader,
-            None => reader.insert(self.millstream.backend().reader().await?),
+            None => reader.insert(self.millstream.backend().reader(&self.origins[0].stream).await?),
         };
         if reading.must_recover {
             for stream in 0..self.origins.len() {
@@ -148,7 +148,7 @@ impl Worker {
             answer = &mut answer => answer,
             () = self.stop.cancelled() => {
                 // What is delivered meanwhile must arrive, to be given back.
-                _ = self.millstream.run(&unblock).await;
+                _ = unblock.await;
                 answer.await
             }
         };
