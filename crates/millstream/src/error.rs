@@ -38,7 +38,18 @@ impl Error {
         match self {
             Self::Connection(_) => true,
             Self::Refused { code, .. } => {
-                matches!(&**code, "LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN")
+                matches!(
+                    &**code,
+                    "LOADING"
+                        | "BUSY"
+                        | "TRYAGAIN"
+                        | "CLUSTERDOWN"
+                        | "MASTERDOWN"
+                        | "READONLY"
+                        | "MOVED"
+                        | "ASK"
+                        | "UNBLOCKED"
+                )
             }
             _ => false,
         }

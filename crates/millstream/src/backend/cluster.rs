@@ -82,17 +82,15 @@ impl ClusterBackend {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Unsent(error)) if is_hopeless(&error) => return Err(error),
                 Err(Failure::Unsent(error)) => (error, Redirection::Later),
-                Err(Failure::Sent(error, node)) => {
-                    match Redirection::of(&error, &node.address) {
-                        Some(redirection) => (error, redirection),
-                        None => {
-                            if matches!(error, Error::Connection(_)) {
-                                self.topology.doubt();
-                            }
-                            return Err(error);
+                Err(Failure::Sent(error, node)) => match Redirection::of(&error, &node.address) {
+                    Some(redirection) => (error, redirection),
+                    None => {
+                        if matches!(error, Error::Connection(_)) {
+                            self.topology.doubt();
                         }
+                        return Err(error);
                     }
-                }
+                },
             };
             if begun.elapsed() >= PATIENCE {
                 return Err(error);
@@ -169,7 +167,8 @@ impl Backend for ClusterBackend {
     fn run_all<'a>(&'a self, commands: &'a Pipeline) -> Promise<'a, Vec<Value>> {
         Box::pin(async move {
             if !commands.is_transaction() {
-                return all_of(commands.cmd_iter().map(|command| self.run(command)).collect()).await;
+                return all_of(commands.cmd_iter().map(|command| self.run(command)).collect())
+                    .await;
             }
             let slot = slot_of_all(commands)?;
             match self.perform(slot, Request::Atomic(commands)).await? {

@@ -48,8 +48,8 @@ impl Backend for ServerBackend {
     }
 
     fn reader<'a>(&'a self, _stream: &'a str) -> Promise<'a, Box<dyn Reader>> {
-        Box::pin(async move {
-            Ok(Box::new(LinkReader::connect(&self.link).await?) as Box<dyn Reader>)
-        })
+        Box::pin(
+            async move { Ok(Box::new(LinkReader::connect(&self.link).await?) as Box<dyn Reader>) },
+        )
     }
 }

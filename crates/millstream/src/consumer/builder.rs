@@ -8,6 +8,7 @@ use super::StreamConsumer;
 use super::method::Method;
 use super::name::of_slot;
 use super::outcome::{Outcome, OutcomeHook};
+use super::places::check_letters;
 use super::worker::Worker;
 use crate::milliseconds::milliseconds;
 use crate::reply::Facts;
@@ -49,11 +50,6 @@ impl Settings {
     pub(super) fn room(&self) -> usize {
         self.concurrency + self.prefetch.unwrap_or(self.count)
     }
-
-    /// Where dead letters of a stream go.
-    pub(super) fn dead_letters_of(&self, stream: &str) -> String {
-        self.dead_letter.clone().unwrap_or_else(|| format!("{stream}:dlq"))
-    }
 }
 
 impl ConsumerBuilder {
@@ -78,7 +74,8 @@ impl ConsumerBuilder {
         Self { millstream: millstream.clone(), settings }
     }
 
-    /// Takes entries of this stream too, in the same group's name. One read asks for all of them.
+    /// Takes entries of this stream too, in the same group's name. One read asks for all of them;
+    /// on a Cluster, one for all that are in one slot.
     #[must_use]
     pub fn and_stream(mut self, stream: impl Into<String>) -> Self {
         self.settings.streams.push(stream.into());
@@ -146,7 +143,7 @@ impl ConsumerBuilder {
     }
 
     /// So many messages may wait for their turn beside those being handled. Default: the count of
-    /// a read.
+    /// a read. On a Cluster they are divided among the slots of the streams.
     #[must_use]
     pub fn prefetch(mut self, prefetch: usize) -> Self {
         self.settings.prefetch = Some(prefetch);
@@ -160,7 +157,8 @@ impl ConsumerBuilder {
         self
     }
 
-    /// The stream that dead letters go to. Default: `<stream>:dlq`.
+    /// The stream that dead letters go to; on a Cluster it must be in the slot of the stream that
+    /// they come from. Default: that of [`DeadLetters::of`](crate::DeadLetters::of).
     #[must_use]
     pub fn dead_letters(mut self, stream: impl Into<String>) -> Self {
         self.settings.dead_letter = Some(stream.into());
@@ -203,6 +201,7 @@ impl ConsumerBuilder {
     pub async fn build(self) -> Result<StreamConsumer, Error> {
         self.check().map_err(Error::Configuration)?;
         let Self { millstream, settings } = self;
+        check_letters(&millstream, &settings)?;
         let method = Method::best(millstream.abilities());
         let mut lease = settings.claim_min_idle;
         for stream in &settings.streams {
@@ -213,7 +212,7 @@ impl ConsumerBuilder {
                 lease = lease.min(visibility.unwrap_or(lease));
             }
         }
-        Ok(StreamConsumer::new(Worker::new(millstream, settings, method, lease)))
+        Ok(StreamConsumer::new(Worker::for_each_place(&millstream, &settings, method, lease)))
     }
 
     fn check(&self) -> Result<(), String> {
@@ -258,7 +257,7 @@ async fn manage(
     set.arg(&["CFGSET", stream, &settings.group]);
     set.arg("VISIBILITY").arg(milliseconds(settings.claim_min_idle));
     set.arg("MAXDELIVERIES").arg(settings.max_retries);
-    set.arg("DEADLETTER").arg(settings.dead_letters_of(stream));
+    set.arg("DEADLETTER").arg(settings.dead_letters_of(millstream, stream));
     if !base.is_zero() {
         let base_ms = milliseconds(base).max(1);
         set.arg("BACKOFF").arg(base_ms).arg(format!("{factor:.3}"));

@@ -9,7 +9,8 @@ use crate::milliseconds::milliseconds;
 /// A view of a running consumer; cheap to clone, and of use after its end.
 #[derive(Clone, Debug)]
 pub struct ConsumerHealth {
-    shared: Arc<Counters>,
+    /// Of each worker.
+    shared: Arc<[Arc<Counters>]>,
 }
 
 /// Counted since the consumer was built.
@@ -89,15 +90,34 @@ pub(super) fn add(counter: &AtomicU64, count: u64) {
 }
 
 impl ConsumerHealth {
-    pub(super) fn new(shared: Arc<Counters>) -> Self {
+    pub(super) fn new(shared: Arc<[Arc<Counters>]>) -> Self {
         Self { shared }
     }
 
     /// How it is doing now.
     #[must_use]
     pub fn report(&self) -> HealthReport {
+        let sum = |report: HealthReport, more: HealthReport| HealthReport {
+            // As bad as the worst.
+            since_poll: report.since_poll.max(more.since_poll),
+            failed_polls: report.failed_polls.max(more.failed_polls),
+            in_hand: report.in_hand + more.in_hand,
+            taken: report.taken + more.taken,
+            acknowledged: report.acknowledged + more.acknowledged,
+            late: report.late + more.late,
+            failed: report.failed + more.failed,
+            panicked: report.panicked + more.panicked,
+            dead_lettered: report.dead_lettered + more.dead_lettered,
+            handed_back: report.handed_back + more.handed_back,
+        };
+        self.shared.iter().map(|counters| counters.report()).fold(HealthReport::default(), sum)
+    }
+}
+
+impl Counters {
+    fn report(&self) -> HealthReport {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let shared = &*self.shared;
+        let shared = self;
         let polled = Duration::from_millis(read(&shared.polled_ms));
         HealthReport {
             since_poll: shared.since.elapsed().saturating_sub(polled),

@@ -7,6 +7,7 @@ mod in_hand;
 mod method;
 mod name;
 mod outcome;
+mod places;
 mod read;
 mod settle;
 mod worker;
@@ -15,6 +16,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use builder::ConsumerBuilder;
@@ -34,7 +36,8 @@ use worker::{Handler, Worker};
 /// [`ConsumerBuilder::max_retries`] tries. What other consumers left is taken over after
 /// [`ConsumerBuilder::claim_min_idle`].
 pub struct StreamConsumer {
-    worker: Arc<Worker>,
+    /// One for all streams; on a Cluster, one for those of each slot.
+    workers: Vec<Arc<Worker>>,
 }
 
 impl StreamConsumer {
@@ -48,21 +51,22 @@ impl StreamConsumer {
         ConsumerBuilder::new(millstream, stream.into(), group.into())
     }
 
-    fn new(worker: Worker) -> Self {
-        Self { worker: Arc::new(worker) }
+    fn new(workers: Vec<Arc<Worker>>) -> Self {
+        assert!(!workers.is_empty(), "a consumer has a stream");
+        Self { workers }
     }
 
     /// The consumer's name in its group.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.worker.name()
+        self.workers[0].name()
     }
 
     /// Cancel this and [`Self::run`] ends in order: it stops reading, gives back what waits for its
     /// turn, and returns when the handlers that run are done.
     #[must_use]
     pub fn stop_token(&self) -> CancellationToken {
-        self.worker.stop.clone()
+        self.workers[0].stop.clone()
     }
 
     /// From now on SIGTERM and SIGINT (Ctrl-C) end it in order, and nothing else in this process.
@@ -88,7 +92,8 @@ impl StreamConsumer {
     /// How it is doing.
     #[must_use]
     pub fn health(&self) -> ConsumerHealth {
-        ConsumerHealth::new(Arc::clone(&self.worker.counters))
+        let counters = self.workers.iter().map(|worker| Arc::clone(&worker.counters));
+        ConsumerHealth::new(counters.collect())
     }
 
     /// Works until it is told to stop. No failure of a handler, no panic in one and no trouble with
@@ -120,7 +125,18 @@ impl StreamConsumer {
                 Err(error) => Box::pin(std::future::ready(Err(HandlerError::retry(error)))),
             }
         });
-        self.worker.run(handler).await
+        // All of them are aborted when this is dropped.
+        let mut working = JoinSet::new();
+        for worker in self.workers {
+            working.spawn(worker.run(Arc::clone(&handler)));
+        }
+        let mut ended = Ok(());
+        while let Some(one) = working.join_next().await {
+            // The first one that cannot go on has told the others to end.
+            ended = ended
+                .and(one.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())));
+        }
+        ended
     }
 }
 

@@ -259,7 +259,7 @@ impl Worker {
     }
 
     async fn bury(&self, message: &Message, reason: Reason, error: &str) -> Result<(), Error> {
-        let letters = self.settings.dead_letters_of(message.stream());
+        let letters = self.settings.dead_letters_of(&self.millstream, message.stream());
         if bury(&self.millstream, &letters, message, reason, error).await? {
             self.note_dead_letter(message);
         } else {

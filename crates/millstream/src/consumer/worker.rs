@@ -27,6 +27,7 @@ use super::health::{Counters, add};
 use super::in_hand::InHand;
 use super::method::Method;
 use super::outcome::Outcome;
+use super::places::divide;
 use super::settle::{Settlement, settle_all};
 use crate::message::Origin;
 use crate::{Error, Message, Millstream};
@@ -62,6 +63,23 @@ pub(super) struct Taken {
 }
 
 impl Worker {
+    /// One for the streams of each place. They share the handlers' places and the order to end.
+    pub(super) fn for_each_place(
+        millstream: &Millstream,
+        settings: &Settings,
+        method: Method,
+        lease: Duration,
+    ) -> Vec<Arc<Self>> {
+        let stop = CancellationToken::new();
+        let slots = Arc::new(Semaphore::new(settings.concurrency));
+        let worker = |settings| Self {
+            stop: stop.clone(),
+            slots: Arc::clone(&slots),
+            ..Self::new(millstream.clone(), settings, method, lease)
+        };
+        divide(millstream, settings).into_iter().map(worker).map(Arc::new).collect()
+    }
+
     /// `lease`: how long a message is ours without a word from us.
     pub(super) fn new(
         millstream: Millstream,

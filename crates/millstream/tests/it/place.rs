@@ -83,10 +83,15 @@ impl Running {
 
 impl Place {
     pub(crate) async fn connect(url: &str, case: &str) -> Self {
+        Self::connect_with(url, url, case.replace("::", ":")).await
+    }
+
+    /// The toolkit by one address, and raw commands about the stream by another one.
+    pub(crate) async fn connect_with(url: &str, raw: &str, stream: String) -> Self {
         let millstream = Millstream::connect(url).await.expect("connect");
-        let client = redis::Client::open(url).expect("an address");
+        let client = redis::Client::open(raw).expect("an address");
         let raw = client.get_multiplexed_async_connection().await.expect("connect");
-        Self { millstream, stream: case.replace("::", ":"), raw }
+        Self { millstream, stream, raw }
     }
 
     pub(crate) async fn raw<T: redis::FromRedisValue>(&self, line: &str) -> T {

@@ -26,6 +26,11 @@ macro_rules! cases {
 
 /// Runs everything on the server at this address.
 pub(crate) fn exercise(url: &str) {
+    exercise_with(async |name| Place::connect(url, name).await);
+}
+
+/// Runs everything, each case in the place made for it.
+pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
     let all = cases! {
         manager: groups_are_made_moved_and_removed
             what_a_deleted_consumer_has_goes_to_its_heir;
@@ -57,7 +62,7 @@ pub(crate) fn exercise(url: &str) {
     let failed = cases.block_on(&runtime, async {
         let mut running = JoinSet::new();
         for (name, case) in all {
-            let place = Place::connect(url, name).await;
+            let place = place(name).await;
             running.spawn_local(async move {
                 let done = spawn_local(timeout(LIMIT, case(place))).await;
                 (!matches!(done, Ok(Ok(())))).then_some(name)

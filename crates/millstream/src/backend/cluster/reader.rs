@@ -54,12 +54,12 @@ impl ClusterReader {
         seat
     }
 
-    async fn read_from_owner(
-        &mut self,
+    async fn read_at(
+        &self,
+        seat: &mut Seat,
         command: &Cmd,
         longest: Duration,
     ) -> Result<Value, (Error, Arc<Node>)> {
-        let seat = self.owner.as_mut().expect("it was just made");
         *self.at.lock() = Some(seat.reader.handle());
         let answer = seat.reader.read(command, longest).await;
         answer.map_err(|error| (error, Arc::clone(&seat.node)))
@@ -85,10 +85,13 @@ impl ClusterReader {
     async fn follow(&mut self, command: &Cmd, longest: Duration) -> Result<Value, Error> {
         let mut redirections = 0;
         loop {
-            if self.owner.is_none() {
-                self.owner = Some(self.seat_at_owner().await?);
-            }
-            let (error, node) = match self.read_from_owner(command, longest).await {
+            let mut seat = match self.owner.take() {
+                Some(seat) => seat,
+                None => self.seat_at_owner().await?,
+            };
+            let answer = self.read_at(&mut seat, command, longest).await;
+            self.owner = Some(seat);
+            let (error, node) = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };

@@ -15,9 +15,9 @@ use tokio::time::timeout;
 
 use super::super::address::{Access, HostPort};
 use super::super::link::Link;
+use crate::Error;
 use crate::hash_slot::SLOTS;
 use crate::reply::{self, NotUnderstood};
-use crate::Error;
 
 /// So many are asked at the same time.
 const ASKED_AT_ONCE: usize = 3;
