@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::EntryId;
+
 /// Why something was not done. Nothing is half done, except where the server went away while it
 /// worked ([`Error::Connection`]): then it may have been done.
 #[derive(Debug)]
@@ -26,6 +28,14 @@ pub enum Error {
         code: String,
         /// The rest.
         text: String,
+    },
+    /// An entry was added, and fewer replicas have it than were asked for: a failure of the primary
+    /// may lose it.
+    Unreplicated {
+        /// The entry.
+        id: EntryId,
+        /// So many have it.
+        replicas: u64,
     },
     /// The answer is none that this command has.
     Answer(&'static str),
@@ -68,6 +78,9 @@ impl fmt::Display for Error {
             Self::Connection(source) => write!(f, "the server cannot be reached: {source}"),
             Self::NoGroup(text) => f.write_str(text),
             Self::Refused { code, text } => write!(f, "the server says: {code} {text}"),
+            Self::Unreplicated { id, replicas } => {
+                write!(f, "{id} was added, but only {replicas} replicas have it")
+            }
             Self::Answer(command) => {
                 write!(f, "the server's answer to {command} is not understood")
             }

@@ -4,6 +4,8 @@
 //!
 //! - [`StreamConsumer`] takes entries of a group, gives each to your handler, and settles it:
 //!   acknowledged, tried again after a while, or moved to the dead letters.
+//! - [`PartitionedStream`] spreads a stream over the servers of a Cluster, and keeps the order of
+//!   each key.
 //! - [`ConsumerGroupManager`] makes, moves and removes groups and their consumers.
 //! - [`ConsumerGroupMonitor`] says what is pending, what is stuck, and how far behind a group is.
 //!
@@ -45,6 +47,7 @@ mod message;
 mod milliseconds;
 mod millstream;
 mod monitor;
+mod partitions;
 mod payload;
 mod reply;
 
@@ -61,4 +64,5 @@ pub use manager::{ConsumerGroupManager, ConsumerInfo, GroupInfo};
 pub use message::{Fields, Message};
 pub use millstream::Millstream;
 pub use monitor::{ConsumerGroupMonitor, GroupStatistics, PendingSummary, StuckMessage};
+pub use partitions::{PartitionStatistics, PartitionedStream};
 pub use payload::{FromFields, PayloadError, ToFields};

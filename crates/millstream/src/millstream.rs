@@ -1,10 +1,11 @@
 //! The handle that consumers, managers and monitors are made of.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::{Cmd, cmd};
 
-use crate::backend::{self, Backend};
+use crate::backend::{self, Backend, Replicas};
 use crate::{Abilities, EntryId, Error, ToFields, reply};
 
 /// A place that has streams. Cheap to clone; clones share a connection.
@@ -12,6 +13,7 @@ use crate::{Abilities, EntryId, Error, ToFields, reply};
 pub struct Millstream {
     backend: Arc<dyn Backend>,
     abilities: Arc<Abilities>,
+    replicas: Option<Replicas>,
 }
 
 impl Millstream {
@@ -24,7 +26,17 @@ impl Millstream {
     pub async fn connect(url: &str) -> Result<Self, Error> {
         let backend = backend::connect(url).await?;
         let abilities = Arc::new(Abilities::find_out(&*backend).await?);
-        Ok(Self { backend, abilities })
+        Ok(Self { backend, abilities, replicas: None })
+    }
+
+    /// The same handle, with an [`Self::add`] that returns only once so many replicas have the
+    /// entry, for as long as `within` (1 ms at least). What one replica has outlives the failure of
+    /// its primary, where it is that replica which takes over: so it is with one replica, or with
+    /// as many as there are.
+    #[must_use]
+    pub fn with_replicas(mut self, count: u32, within: Duration) -> Self {
+        self.replicas = (count > 0).then_some(Replicas { count, within });
+        self
     }
 
     /// What the server can do.
@@ -40,6 +52,7 @@ impl Millstream {
     /// # Errors
     /// [`Error::Configuration`]: what was given is no entry. Those of the server. After
     /// [`Error::Connection`] it may have been added or not. Dropped while it waits, the same.
+    /// [`Error::Unreplicated`]: it was added, and too few replicas said that they have it.
     pub async fn add(&self, stream: &str, payload: &impl ToFields) -> Result<EntryId, Error> {
         let fields =
             payload.to_fields().map_err(|error| Error::Configuration(error.to_string()))?;
@@ -51,8 +64,16 @@ impl Millstream {
         for (name, value) in fields.iter() {
             command.arg(name).arg(value);
         }
-        let answer = self.backend.run(&command).await?;
-        reply::id(&answer).map_err(reply::NotUnderstood::of("XADD"))
+        let Some(replicas) = self.replicas else {
+            let answer = self.backend.run(&command).await?;
+            return reply::id(&answer).map_err(reply::NotUnderstood::of("XADD"));
+        };
+        let (answer, count) = self.backend.run_replicated(&command, replicas).await?;
+        let id = reply::id(&answer).map_err(reply::NotUnderstood::of("XADD"))?;
+        if count < u64::from(replicas.count) {
+            return Err(Error::Unreplicated { id, replicas: count });
+        }
+        Ok(id)
     }
 
     /// How many entries a stream has; 0 if it is not there.

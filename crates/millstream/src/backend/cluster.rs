@@ -27,9 +27,9 @@ use self::reader::ClusterReader;
 use self::redirection::Redirection;
 use self::topology::{Node, Topology};
 use super::address::{Access, HostPort};
-use super::{Backend, Promise, Reader};
+use super::{Backend, Promise, Reader, Replicas};
 use crate::hash_slot::hash_slot;
-use crate::{Backoff, Error};
+use crate::{Backoff, Error, reply};
 
 /// For so long it is tried to reach whoever has a slot.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -53,6 +53,8 @@ enum Request<'a> {
     One(&'a Cmd),
     /// A transaction.
     Atomic(&'a Pipeline),
+    /// A write that waits for replicas.
+    Replicated(&'a Cmd, Replicas),
 }
 
 /// Why there is no answer.
@@ -118,7 +120,11 @@ impl ClusterBackend {
             Some(node) => node,
             None => self.topology.owner(slot).await.map_err(Failure::Unsent)?,
         };
-        let current = node.link.current().await.map_err(Failure::Unsent)?;
+        let current = match request {
+            Request::Replicated(..) => node.link.current_waiting().await,
+            Request::One(_) | Request::Atomic(_) => node.link.current().await,
+        };
+        let current = current.map_err(Failure::Unsent)?;
         let answer = match request {
             Request::One(command) if is_asking => {
                 let mut both = redis::pipe();
@@ -132,9 +138,17 @@ impl ClusterBackend {
             Request::Atomic(commands) => {
                 node.link.run_all_on(current, commands).await.map(Value::Array)
             }
+            Request::Replicated(command, replicas) => {
+                let done = node.link.run_replicated_on(current, command, replicas, is_asking).await;
+                done.map(|(answer, count)| Value::Array(vec![answer, count_value(count)]))
+            }
         };
         answer.map_err(|error| Failure::Sent(error, node))
     }
+}
+
+fn count_value(count: u64) -> Value {
+    Value::Int(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 /// Whether waiting does not help, although nothing was sent.
@@ -174,6 +188,23 @@ impl Backend for ClusterBackend {
             match self.perform(slot, Request::Atomic(commands)).await? {
                 Value::Array(answers) => Ok(answers),
                 _ => Err(Error::Answer("EXEC")),
+            }
+        })
+    }
+
+    fn run_replicated<'a>(
+        &'a self,
+        command: &'a Cmd,
+        replicas: Replicas,
+    ) -> Promise<'a, (Value, u64)> {
+        Box::pin(async move {
+            let request = Request::Replicated(command, replicas);
+            match self.perform(slot_of(command), request).await? {
+                Value::Array(both) => match <[Value; 2]>::try_from(both) {
+                    Ok([answer, count]) => Ok((answer, reply::count(&count).unwrap_or(0))),
+                    Err(_) => Err(Error::Answer("WAIT")),
+                },
+                _ => Err(Error::Answer("WAIT")),
             }
         })
     }

@@ -11,8 +11,9 @@ use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, Value, cmd};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::{Promise, Reader};
-use crate::Error;
+use super::{Promise, Reader, Replicas};
+use crate::milliseconds::milliseconds;
+use crate::{Error, reply};
 
 /// Time allowed for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,6 +25,8 @@ pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct Link {
     client: Client,
     shared: Mutex<Shared>,
+    /// For writes that wait for replicas: others do not wait with them.
+    waiting: Mutex<Shared>,
 }
 
 #[derive(Debug, Default)]
@@ -51,12 +54,21 @@ async fn within<T>(
 
 impl Link {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, shared: Mutex::default() }
+        Self { client, shared: Mutex::default(), waiting: Mutex::default() }
     }
 
     /// The shared connection, made if there is none. After an error nothing was sent.
     pub(super) async fn current(&self) -> Result<Current, Error> {
-        let mut shared = self.shared.lock().await;
+        self.current_of(&self.shared).await
+    }
+
+    /// The same for writes that wait for replicas.
+    pub(super) async fn current_waiting(&self) -> Result<Current, Error> {
+        self.current_of(&self.waiting).await
+    }
+
+    async fn current_of(&self, shared: &Mutex<Shared>) -> Result<Current, Error> {
+        let mut shared = shared.lock().await;
         if let Some(connection) = &shared.connection {
             return Ok(Current { connection: connection.clone(), number: shared.number });
         }
@@ -87,7 +99,34 @@ impl Link {
         let Current { mut connection, number } = current;
         let answer = within(RESPONSE_TIMEOUT, connection.req_packed_command(command)).await;
         let answer = answer.and_then(|value| Ok(value.extract_error()?));
-        self.give_up(number, answer).await
+        give_up(&self.shared, number, answer).await
+    }
+
+    /// Runs a command that writes, asking first if `is_asking`, and waits for replicas on the same
+    /// connection, which is what WAIT is about. Returns its answer and how many have it; what WAIT
+    /// says when the server is no primary any more counts as none.
+    pub(super) async fn run_replicated_on(
+        &self,
+        current: Current,
+        command: &Cmd,
+        replicas: Replicas,
+        is_asking: bool,
+    ) -> Result<(Value, u64), Error> {
+        let Current { mut connection, number } = current;
+        let mut all = redis::pipe();
+        if is_asking {
+            all.cmd("ASKING");
+        }
+        all.add_command(command.clone());
+        // 0 would be for ever.
+        let within_ms = milliseconds(replicas.within).max(1);
+        all.cmd("WAIT").arg(replicas.count).arg(within_ms);
+        let limit = replicas.within.saturating_add(RESPONSE_TIMEOUT);
+        let answer = within(limit, connection.req_packed_commands(&all, 0, all.len())).await;
+        let mut answers = give_up(&self.waiting, number, answer).await?;
+        let (count, answer) = (answers.pop(), answers.pop());
+        let answer = answer.ok_or(Error::Answer("WAIT"))?.extract_error()?;
+        Ok((answer, count.and_then(|it| reply::count(&it).ok()).unwrap_or(0)))
     }
 
     pub(super) async fn run_all_on(
@@ -97,19 +136,23 @@ impl Link {
     ) -> Result<Vec<Value>, Error> {
         let Current { mut connection, number } = current;
         let answer = within(RESPONSE_TIMEOUT, commands.query_async(&mut connection)).await;
-        self.give_up(number, answer).await
+        give_up(&self.shared, number, answer).await
     }
+}
 
-    /// Gives the connection up if it broke.
-    async fn give_up<T>(&self, number: u64, done: Result<T, Error>) -> Result<T, Error> {
-        if matches!(done, Err(Error::Connection(_))) {
-            let mut shared = self.shared.lock().await;
-            if shared.number == number {
-                shared.connection = None;
-            }
+/// Gives the connection up if it broke.
+async fn give_up<T>(
+    shared: &Mutex<Shared>,
+    number: u64,
+    done: Result<T, Error>,
+) -> Result<T, Error> {
+    if matches!(done, Err(Error::Connection(_))) {
+        let mut shared = shared.lock().await;
+        if shared.number == number {
+            shared.connection = None;
         }
-        done
     }
+    done
 }
 
 /// A connection of its own for reads that block.

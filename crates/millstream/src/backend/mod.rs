@@ -24,6 +24,13 @@ use crate::Error;
 /// A future without a name.
 pub(crate) type Promise<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
+/// How many replicas are to have a write, and how long they are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Replicas {
+    pub(crate) count: u32,
+    pub(crate) within: Duration,
+}
+
 /// Commands and answers. Every method may be called from many tasks at once.
 pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// Runs a command that does not block. Never twice: after [`Error::Connection`] it may have
@@ -34,6 +41,16 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// One that is refused fails all that an atomic one would have done. Keys of an atomic one are
     /// of one place ([`Self::place_of`]).
     fn run_all<'a>(&'a self, commands: &'a Pipeline) -> Promise<'a, Vec<Value>>;
+
+    /// Runs a command that writes, and returns how many replicas have got it within that time, or
+    /// as soon as so many have.
+    fn run_replicated<'a>(
+        &'a self,
+        command: &'a Cmd,
+        _replicas: Replicas,
+    ) -> Promise<'a, (Value, u64)> {
+        Box::pin(async move { Ok((self.run(command).await?, 0)) })
+    }
 
     /// Another connection, of its own, for what blocks on this stream and others of its place.
     fn reader<'a>(&'a self, stream: &'a str) -> Promise<'a, Box<dyn Reader>>;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use redis::{Client, Cmd, Pipeline, Value};
 
 use super::link::{Link, LinkReader};
-use super::{Backend, Promise, Reader};
+use super::{Backend, Promise, Reader, Replicas};
 use crate::Error;
 
 #[derive(Debug)]
@@ -44,6 +44,18 @@ impl Backend for ServerBackend {
         Box::pin(async move {
             let current = self.link.current().await?;
             or_wrong_address(self.link.run_all_on(current, commands).await)
+        })
+    }
+
+    fn run_replicated<'a>(
+        &'a self,
+        command: &'a Cmd,
+        replicas: Replicas,
+    ) -> Promise<'a, (Value, u64)> {
+        Box::pin(async move {
+            let current = self.link.current_waiting().await?;
+            let done = self.link.run_replicated_on(current, command, replicas, false).await;
+            or_wrong_address(done)
         })
     }
 

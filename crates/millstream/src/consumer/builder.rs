@@ -5,6 +5,7 @@ use std::time::Duration;
 use redis::cmd;
 
 use super::StreamConsumer;
+use super::leased::LeasedWorker;
 use super::method::Method;
 use super::name::of_slot;
 use super::outcome::{Outcome, OutcomeHook};
@@ -12,10 +13,13 @@ use super::places::check_letters;
 use super::worker::Worker;
 use crate::milliseconds::milliseconds;
 use crate::reply::Facts;
-use crate::{Backoff, ConsumerGroupManager, Error, GroupStart, Message, Millstream, reply};
+use crate::{
+    Backoff, ConsumerGroupManager, Error, GroupStart, Message, Millstream, PartitionedStream, reply,
+};
 
 /// A lease shorter than this is lost to any hiccup.
 const LEASE_MIN: Duration = Duration::from_millis(50);
+const PARTITION_LEASE_MIN: Duration = Duration::from_millis(200);
 const COUNT_MAX: usize = 10_000;
 
 /// Says what a [`StreamConsumer`] is to do. Made by [`StreamConsumer::builder`]; what is not said
@@ -43,6 +47,9 @@ pub(super) struct Settings {
     pub(super) is_no_ack: bool,
     pub(super) shutdown_timeout: Duration,
     pub(super) hook: OutcomeHook,
+    /// How long a partition is its owner's without a word from it; `None`: partitions have none.
+    pub(super) partition_lease: Option<Duration>,
+    pub(super) is_partitioned: bool,
 }
 
 impl Settings {
@@ -70,8 +77,35 @@ impl ConsumerBuilder {
             is_no_ack: false,
             shutdown_timeout: Duration::from_secs(30),
             hook: OutcomeHook::default(),
+            partition_lease: None,
+            is_partitioned: false,
         };
         Self { millstream: millstream.clone(), settings }
+    }
+
+    pub(super) fn partitioned(stream: &PartitionedStream, group: String) -> Self {
+        let mut builder = Self::new(stream.millstream(), stream.stream(0), group);
+        builder.settings.streams = stream.streams();
+        builder.settings.is_partitioned = true;
+        builder
+    }
+
+    /// Each partition has one owner at a time among the consumers of the group, which handles its
+    /// messages one after the other: messages of one key in the order in which they were added. A
+    /// message that fails holds up those behind it in its partition until it succeeds or is a dead
+    /// letter. [`Self::concurrency`] says how many partitions are worked on at the same time.
+    ///
+    /// The consumers share the partitions evenly: who comes gets some from the others, who ends in
+    /// order leaves them at once, and who is not heard of for `lease` (200 ms to an hour; some
+    /// seconds for most) loses them to the others. A handler whose consumer lost its lease is
+    /// dropped where it waits; see [`Message::fence`] for what it wrote before. Handled at least
+    /// once is promised as ever; order only as long as leases hold, which they do not where the
+    /// server forgets one: a Cluster or Sentinel may in a failover. All consumers of a group must
+    /// say this, or none.
+    #[must_use]
+    pub fn lease_partitions(mut self, lease: Duration) -> Self {
+        self.settings.partition_lease = Some(lease);
+        self
     }
 
     /// Takes entries of this stream too, in the same group's name. One read asks for all of them;
@@ -79,6 +113,7 @@ impl ConsumerBuilder {
     #[must_use]
     pub fn and_stream(mut self, stream: impl Into<String>) -> Self {
         self.settings.streams.push(stream.into());
+        self.settings.is_partitioned = false;
         self
     }
 
@@ -202,6 +237,9 @@ impl ConsumerBuilder {
         self.check().map_err(Error::Configuration)?;
         let Self { millstream, settings } = self;
         check_letters(&millstream, &settings)?;
+        if let Some(lease) = settings.partition_lease {
+            return build_leased(millstream, settings, lease).await;
+        }
         let method = Method::best(millstream.abilities());
         let mut lease = settings.claim_min_idle;
         for stream in &settings.streams {
@@ -238,8 +276,39 @@ impl ConsumerBuilder {
         if settings.concurrency == 0 {
             return Err("concurrency is at least 1".to_owned());
         }
+        if let Some(lease) = settings.partition_lease {
+            if !settings.is_partitioned {
+                return Err("only the partitions of one stream can be leased".to_owned());
+            }
+            if !(PARTITION_LEASE_MIN..=Duration::from_hours(1)).contains(&lease) {
+                return Err("the lease of a partition is 200 ms to 1 h".to_owned());
+            }
+            if settings.is_no_ack {
+                return Err("without acknowledgement there is no order".to_owned());
+            }
+        }
         settings.backoff.check()
     }
+}
+
+async fn build_leased(
+    millstream: Millstream,
+    settings: Settings,
+    lease: Duration,
+) -> Result<StreamConsumer, Error> {
+    for stream in &settings.streams {
+        let manager = ConsumerGroupManager::new(&millstream, stream.as_str());
+        manager.create(&settings.group, settings.start).await?;
+        let has_policies = millstream.abilities().has_policies;
+        if has_policies && policy_visibility(&millstream, &settings, stream).await?.is_some() {
+            return Err(Error::Configuration(format!(
+                "the group {} of {stream} has a policy, by which the server hands messages out \
+                 again itself: their order cannot be kept by leases",
+                settings.group
+            )));
+        }
+    }
+    Ok(StreamConsumer::leased(LeasedWorker::new(millstream, settings, lease)))
 }
 
 /// Sees to it that the group has a policy; returns its VISIBILITY, if it has one.

@@ -1,7 +1,7 @@
 //! How a consumer is doing, for whoever looks after it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::milliseconds::milliseconds;
@@ -45,6 +45,8 @@ pub struct HealthReport {
 pub(super) struct Counters {
     since: Instant,
     polled_ms: AtomicU64,
+    /// It is not to poll now: nothing is wrong with that.
+    is_at_rest: AtomicBool,
     failed_polls: AtomicU64,
     pub(super) in_hand: AtomicU64,
     pub(super) taken: AtomicU64,
@@ -62,6 +64,7 @@ impl Counters {
         Self {
             since: Instant::now(),
             polled_ms: zero(),
+            is_at_rest: AtomicBool::new(false),
             failed_polls: zero(),
             in_hand: zero(),
             taken: zero(),
@@ -77,6 +80,13 @@ impl Counters {
     pub(super) fn note_poll(&self) {
         self.polled_ms.store(milliseconds(self.since.elapsed()), Ordering::Relaxed);
         self.failed_polls.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether it has nothing to poll.
+    pub(super) fn set_at_rest(&self, is_at_rest: bool) {
+        self.note_poll();
+        self.in_hand.store(0, Ordering::Relaxed);
+        self.is_at_rest.store(is_at_rest, Ordering::Relaxed);
     }
 
     /// Returns how many those are in a row.
@@ -117,19 +127,20 @@ impl ConsumerHealth {
 impl Counters {
     fn report(&self) -> HealthReport {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let shared = self;
-        let polled = Duration::from_millis(read(&shared.polled_ms));
+        let polled = Duration::from_millis(read(&self.polled_ms));
+        let is_at_rest = self.is_at_rest.load(Ordering::Relaxed);
+        let since_poll = if is_at_rest { Duration::ZERO } else { self.since.elapsed() };
         HealthReport {
-            since_poll: shared.since.elapsed().saturating_sub(polled),
-            failed_polls: read(&shared.failed_polls),
-            in_hand: read(&shared.in_hand),
-            taken: read(&shared.taken),
-            acknowledged: read(&shared.acknowledged),
-            late: read(&shared.late),
-            failed: read(&shared.failed),
-            panicked: read(&shared.panicked),
-            dead_lettered: read(&shared.dead_lettered),
-            handed_back: read(&shared.handed_back),
+            since_poll: since_poll.saturating_sub(polled),
+            failed_polls: read(&self.failed_polls),
+            in_hand: read(&self.in_hand),
+            taken: read(&self.taken),
+            acknowledged: read(&self.acknowledged),
+            late: read(&self.late),
+            failed: read(&self.failed),
+            panicked: read(&self.panicked),
+            dead_lettered: read(&self.dead_lettered),
+            handed_back: read(&self.handed_back),
         }
     }
 }

@@ -4,6 +4,7 @@ mod builder;
 mod handler_error;
 mod health;
 mod in_hand;
+mod leased;
 mod method;
 mod name;
 mod outcome;
@@ -24,7 +25,10 @@ pub use handler_error::HandlerError;
 pub use health::{ConsumerHealth, HealthReport};
 pub use outcome::Outcome;
 
-use crate::{Error, FromFields, Message, Millstream};
+pub(crate) use leased::{lease_key, owner_of};
+
+use crate::{Error, FromFields, Message, Millstream, PartitionedStream};
+use leased::LeasedWorker;
 use worker::{Handler, Worker};
 
 /// A consumer of a group: takes messages, gives each to a handler, and settles it by what that
@@ -36,8 +40,14 @@ use worker::{Handler, Worker};
 /// [`ConsumerBuilder::max_retries`] tries. What other consumers left is taken over after
 /// [`ConsumerBuilder::claim_min_idle`].
 pub struct StreamConsumer {
+    work: Work,
+}
+
+enum Work {
     /// One for all streams; on a Cluster, one for those of each slot.
-    workers: Vec<Arc<Worker>>,
+    Shared(Vec<Arc<Worker>>),
+    /// Partitions that have one owner at a time.
+    Leased(Arc<LeasedWorker>),
 }
 
 impl StreamConsumer {
@@ -53,20 +63,38 @@ impl StreamConsumer {
 
     fn new(workers: Vec<Arc<Worker>>) -> Self {
         assert!(!workers.is_empty(), "a consumer has a stream");
-        Self { workers }
+        Self { work: Work::Shared(workers) }
+    }
+
+    fn leased(worker: LeasedWorker) -> Self {
+        Self { work: Work::Leased(Arc::new(worker)) }
+    }
+
+    /// Begins to describe a consumer of this group of all partitions of a stream. Without more,
+    /// messages of one key may be handled at the same time and in any order; see
+    /// [`ConsumerBuilder::lease_partitions`].
+    #[must_use]
+    pub fn partitioned(stream: &PartitionedStream, group: impl Into<String>) -> ConsumerBuilder {
+        ConsumerBuilder::partitioned(stream, group.into())
     }
 
     /// The consumer's name in its group.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.workers[0].name()
+        match &self.work {
+            Work::Shared(workers) => workers[0].name(),
+            Work::Leased(worker) => worker.name(),
+        }
     }
 
     /// Cancel this and [`Self::run`] ends in order: it stops reading, gives back what waits for its
     /// turn, and returns when the handlers that run are done.
     #[must_use]
     pub fn stop_token(&self) -> CancellationToken {
-        self.workers[0].stop.clone()
+        match &self.work {
+            Work::Shared(workers) => workers[0].stop.clone(),
+            Work::Leased(worker) => worker.stop.clone(),
+        }
     }
 
     /// From now on SIGTERM and SIGINT (Ctrl-C) end it in order, and nothing else in this process.
@@ -92,8 +120,12 @@ impl StreamConsumer {
     /// How it is doing.
     #[must_use]
     pub fn health(&self) -> ConsumerHealth {
-        let counters = self.workers.iter().map(|worker| Arc::clone(&worker.counters));
-        ConsumerHealth::new(counters.collect())
+        ConsumerHealth::new(match &self.work {
+            Work::Shared(workers) => {
+                workers.iter().map(|worker| Arc::clone(&worker.counters)).collect()
+            }
+            Work::Leased(worker) => worker.counters.iter().map(Arc::clone).collect(),
+        })
     }
 
     /// Works until it is told to stop. No failure of a handler, no panic in one and no trouble with
@@ -125,9 +157,13 @@ impl StreamConsumer {
                 Err(error) => Box::pin(std::future::ready(Err(HandlerError::retry(error)))),
             }
         });
+        let workers = match self.work {
+            Work::Shared(workers) => workers,
+            Work::Leased(worker) => return worker.run(handler).await,
+        };
         // All of them are aborted when this is dropped.
         let mut working = JoinSet::new();
-        for worker in self.workers {
+        for worker in workers {
             working.spawn(worker.run(Arc::clone(&handler)));
         }
         let mut ended = Ok(());

@@ -32,7 +32,7 @@ const RECONNECT: Backoff = Backoff {
 const SLACK_MAX: Duration = Duration::from_secs(1);
 
 /// What the reading task remembers from one read to the next.
-struct Reading {
+pub(super) struct Reading {
     queue: UnboundedSender<Taken>,
     /// The newest entry of each stream that was ever taken.
     newest: Vec<Option<EntryId>>,
@@ -43,8 +43,14 @@ struct Reading {
     must_recover: bool,
 }
 
+impl Reading {
+    pub(super) fn note_newest(&mut self, stream: usize, id: EntryId) {
+        self.newest[stream] = self.newest[stream].max(Some(id));
+    }
+}
+
 /// Errors that waiting does not help.
-fn is_final(error: &Error) -> bool {
+pub(super) fn is_final(error: &Error) -> bool {
     match error {
         Error::Configuration(_) | Error::Unsupported { .. } => true,
         Error::Refused { code, .. } => {
@@ -109,7 +115,10 @@ impl Worker {
         };
         if reading.must_recover {
             for stream in 0..self.origins.len() {
-                self.recover(reading, stream).await?;
+                match self.order {
+                    Some(_) => self.take_over(reading).await?,
+                    None => self.recover(reading, stream).await?,
+                }
             }
             reading.must_recover = false;
         }
@@ -156,18 +165,26 @@ impl Worker {
         for (key, entries) in streams {
             let of = self.origins.iter().position(|origin| origin.stream.as_bytes() == key);
             let stream = of.ok_or(Error::Answer("XREADGROUP"))?;
+            if self.order.is_some() {
+                self.take_in_order(reading, entries, asked).await?;
+                continue;
+            }
             for entry in entries {
                 let before = entry.deliveries_before.unwrap_or(0);
-                reading.newest[stream] = reading.newest[stream].max(Some(entry.id));
+                reading.note_newest(stream, entry.id);
                 self.take(reading, stream, entry, before, asked).await?;
             }
         }
         Ok(())
     }
 
-    /// A worker that looks for what others left does not wait longer than to its next look.
+    /// A worker that looks for what others left does not wait longer than to its next look; one
+    /// that has its stream alone not as long as it has that, should it not hear that it is over.
     fn block(&self, reading: &Reading) -> Duration {
         let block = self.settings.block;
+        if let Some(order) = &self.order {
+            return block.min(order.left() / 2).max(Duration::from_millis(1));
+        }
         if !self.method.looks() {
             return block;
         }
@@ -196,7 +213,7 @@ impl Worker {
             Method::Claim => {
                 command.arg("CLAIM").arg(milliseconds(settings.claim_min_idle));
             }
-            Method::AutoClaim | Method::PendingAndClaim => {}
+            Method::AutoClaim | Method::PendingAndClaim | Method::Leased => {}
         }
         command.arg("STREAMS");
         for origin in &self.origins {
@@ -209,7 +226,7 @@ impl Worker {
     }
 
     /// Puts an entry that was delivered to us into the queue.
-    async fn take(
+    pub(super) async fn take(
         &self,
         reading: &Reading,
         stream: usize,
@@ -356,7 +373,7 @@ impl Worker {
         command
     }
 
-    async fn pending_rows(&self, command: &Cmd) -> Result<Vec<PendingRow>, Error> {
+    pub(super) async fn pending_rows(&self, command: &Cmd) -> Result<Vec<PendingRow>, Error> {
         let answer = self.millstream.run(command).await?;
         reply::pending_rows(answer).map_err(NotUnderstood::of("XPENDING"))
     }

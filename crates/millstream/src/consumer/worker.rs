@@ -25,6 +25,7 @@ use super::builder::Settings;
 use super::handler_error::{HandlerError, Verdict};
 use super::health::{Counters, add};
 use super::in_hand::InHand;
+use super::leased::Order;
 use super::method::Method;
 use super::outcome::Outcome;
 use super::places::divide;
@@ -52,6 +53,25 @@ pub(super) struct Worker {
     pub(super) room: Arc<Semaphore>,
     /// For handlers.
     slots: Arc<Semaphore>,
+    /// While somebody else must not begin: the stream is ours alone, and one message is handled
+    /// after the other, whatever becomes of each.
+    pub(super) order: Option<Order>,
+}
+
+/// What a worker that has its stream alone shares with others of its consumer.
+pub(super) struct Shared {
+    pub(super) slots: Arc<Semaphore>,
+    pub(super) stop: CancellationToken,
+    pub(super) counters: Arc<Counters>,
+    /// Grows with each owner of the stream.
+    pub(super) fence: u64,
+}
+
+/// Allows a message to be handled.
+struct Go {
+    slot: OwnedSemaphorePermit,
+    /// Kept over all tries.
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 /// A message that was taken, and its place in the room.
@@ -80,6 +100,24 @@ impl Worker {
         divide(millstream, settings).into_iter().map(worker).map(Arc::new).collect()
     }
 
+    /// One that has its stream alone for as long as `order` says.
+    pub(super) fn in_order(
+        millstream: Millstream,
+        settings: Settings,
+        order: Order,
+        shared: Shared,
+    ) -> Self {
+        let Shared { slots, stop, counters, fence } = shared;
+        let lease = settings.claim_min_idle;
+        let mut worker = Self::new(millstream, settings, Method::Leased, lease);
+        for origin in &mut worker.origins {
+            let Origin { stream, group, consumer, .. } = (**origin).clone();
+            *origin = Arc::new(Origin { stream, group, consumer, fence: Some(fence) });
+        }
+        worker.in_hand = InHand::new(Arc::clone(&counters));
+        Self { slots, stop, counters, order: Some(order), ..worker }
+    }
+
     /// `lease`: how long a message is ours without a word from us.
     pub(super) fn new(
         millstream: Millstream,
@@ -89,7 +127,7 @@ impl Worker {
     ) -> Self {
         let origin = |stream: &String| {
             let (group, consumer) = (settings.group.clone(), settings.name.clone());
-            Arc::new(Origin { stream: stream.clone(), group, consumer })
+            Arc::new(Origin { stream: stream.clone(), group, consumer, fence: None })
         };
         let counters = Arc::new(Counters::new());
         Self {
@@ -99,6 +137,7 @@ impl Worker {
             stop: CancellationToken::new(),
             room: Arc::new(Semaphore::new(settings.room())),
             slots: Arc::new(Semaphore::new(settings.concurrency)),
+            order: None,
             millstream,
             settings,
             method,
@@ -123,17 +162,17 @@ impl Worker {
         settling.spawn(settle_all(Arc::clone(&self), settlements));
         let mut unbegun = Vec::new();
         while let Some(taken) = taken.recv().await {
-            let slot = tokio::select! {
+            let go = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => None,
-                slot = Arc::clone(&self.slots).acquire_owned() => slot.ok(),
+                go = self.go() => go,
             };
             while handling.try_join_next().is_some() {}
-            match slot {
-                Some(slot) => {
+            match go {
+                Some(go) => {
                     let (worker, handler) = (Arc::clone(&self), Arc::clone(&handler));
                     let settler = settler.clone();
-                    handling.spawn(worker.handle(taken, slot, handler, settler));
+                    handling.spawn(worker.handle(taken, go, handler, settler));
                 }
                 None => unbegun.push(taken),
             }
@@ -156,16 +195,33 @@ impl Worker {
         }
     }
 
+    /// What a handler needs to begin. Its turn comes first: who waits for it keeps nobody from a
+    /// place.
+    async fn go(&self) -> Option<Go> {
+        let turn = match &self.order {
+            Some(order) => Some(order.turn().await?),
+            None => None,
+        };
+        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+        Some(Go { slot, _turn: turn })
+    }
+
     /// One message, until it is settled or not ours any more.
     async fn handle(
         self: Arc<Self>,
         taken: Taken,
-        slot: OwnedSemaphorePermit,
+        go: Go,
         handler: Handler,
         settler: mpsc::UnboundedSender<Settlement>,
     ) {
+        let Go { slot, _turn } = go;
         let (mut taken, mut slot) = (taken, Some(slot));
         loop {
+            if self.order.as_ref().is_some_and(Order::is_over) {
+                // Somebody else may begin any moment. It is pending, and theirs.
+                self.in_hand.end((taken.stream, taken.message.id));
+                return;
+            }
             let done = caught(&handler, taken.message.clone()).await;
             drop(slot.take());
             let Err(failure) = done else {
@@ -188,9 +244,11 @@ impl Worker {
                 _ = settler.send(Settlement::failed(taken, failure, is_last));
                 return;
             };
-            drop(taken.place.take());
+            if self.order.is_none() {
+                drop(taken.place.take());
+            }
             let key = (taken.stream, taken.message.id);
-            let Some((again, its_slot)) = self.try_again(&taken, wait).await else {
+            let Some((again, its_slot)) = self.try_again(&mut taken, wait).await else {
                 self.in_hand.end(key);
                 return;
             };
@@ -202,12 +260,17 @@ impl Worker {
     /// worker ends.
     async fn try_again(
         &self,
-        failed: &Taken,
+        failed: &mut Taken,
         wait: Duration,
     ) -> Option<(Taken, OwnedSemaphorePermit)> {
+        let place = failed.place.take();
         let waited = async {
             sleep(wait).await;
-            let place = Arc::clone(&self.room).acquire_owned().await.ok()?;
+            let place = match place {
+                // Those that wait for it in order have all the others.
+                Some(place) => place,
+                None => Arc::clone(&self.room).acquire_owned().await.ok()?,
+            };
             let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
             Some((place, slot))
         };
@@ -239,7 +302,7 @@ impl Worker {
 
     /// Tells the server again and again what is still being worked on.
     async fn extend_leases(self: Arc<Self>) {
-        if self.settings.is_no_ack {
+        if self.settings.is_no_ack || self.order.is_some() {
             return;
         }
         let interval = self.lease / LEASE_PARTS;
