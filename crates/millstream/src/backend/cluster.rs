@@ -51,6 +51,8 @@ pub(crate) struct ClusterBackend {
 #[derive(Clone, Copy)]
 enum Request<'a> {
     One(&'a Cmd),
+    /// Each for itself; answers may be errors.
+    Several(&'a Pipeline),
     /// A transaction.
     Atomic(&'a Pipeline),
     /// A write that waits for replicas.
@@ -109,6 +111,30 @@ impl ClusterBackend {
         }
     }
 
+    /// Several of one slot, in their order also where it moves meanwhile: what its server did not
+    /// do, after the rest, one by one.
+    async fn run_in_order(&self, slot: u16, commands: &Pipeline) -> Result<Vec<Value>, Error> {
+        let answers = self.perform(Some(slot), Request::Several(commands)).await?;
+        let answers = reply::array(answers).map_err(reply::NotUnderstood::of("a pipeline"))?;
+        let mut all = Vec::with_capacity(answers.len());
+        let mut is_moving = false;
+        for (answer, command) in answers.into_iter().zip(commands.cmd_iter()) {
+            let answer = answer.extract_error().map_err(Error::from);
+            // Who said it does not matter: it is only asked whether it was done.
+            let nobody = HostPort { host: String::new(), port: 0 };
+            let was_refused = |error| Redirection::of(error, &nobody).is_some();
+            is_moving |= answer.as_ref().is_err_and(was_refused);
+            all.push(match answer {
+                Err(error) if was_refused(&error) => self.run(command).await?,
+                answer => answer?,
+            });
+        }
+        if is_moving {
+            self.topology.doubt();
+        }
+        Ok(all)
+    }
+
     async fn once(
         &self,
         slot: Option<u16>,
@@ -122,7 +148,7 @@ impl ClusterBackend {
         };
         let current = match request {
             Request::Replicated(..) => node.link.current_waiting().await,
-            Request::One(_) | Request::Atomic(_) => node.link.current().await,
+            Request::One(_) | Request::Several(_) | Request::Atomic(_) => node.link.current().await,
         };
         let current = current.map_err(Failure::Unsent)?;
         let answer = match request {
@@ -133,6 +159,9 @@ impl ClusterBackend {
                 answers.and_then(|all| all.into_iter().next().ok_or(Error::Answer("ASKING")))
             }
             Request::One(command) => node.link.run_on(current, command).await,
+            Request::Several(commands) => {
+                node.link.run_several_on(current, commands).await.map(Value::Array)
+            }
             // That a transaction is ASKING cannot be said on a connection that others use: the
             // slot's move is waited for.
             Request::Atomic(commands) => {
@@ -180,11 +209,16 @@ impl Backend for ClusterBackend {
 
     fn run_all<'a>(&'a self, commands: &'a Pipeline) -> Promise<'a, Vec<Value>> {
         Box::pin(async move {
+            let slot = slot_of_all(commands);
             if !commands.is_transaction() {
-                return all_of(commands.cmd_iter().map(|command| self.run(command)).collect())
-                    .await;
+                return match slot {
+                    Ok(Some(slot)) => self.run_in_order(slot, commands).await,
+                    _ => {
+                        all_of(commands.cmd_iter().map(|command| self.run(command)).collect()).await
+                    }
+                };
             }
-            let slot = slot_of_all(commands)?;
+            let slot = slot?;
             match self.perform(slot, Request::Atomic(commands)).await? {
                 Value::Array(answers) => Ok(answers),
                 _ => Err(Error::Answer("EXEC")),

@@ -7,8 +7,11 @@ mod embedded;
 mod examples;
 mod manager;
 mod monitor;
+mod patterns;
 mod place;
+mod services;
 mod suite;
+mod telemetry;
 mod trouble;
 
 use millstream::Millstream;
