@@ -38,8 +38,10 @@ mod backend;
 mod backoff;
 mod consumer;
 mod dead_letters;
+mod delayed;
 mod entry_id;
 mod error;
+mod group_policy;
 mod group_start;
 mod hash_slot;
 mod manager;
@@ -49,16 +51,26 @@ mod millstream;
 mod monitor;
 mod partitions;
 mod payload;
+mod producer;
+mod replay;
 mod reply;
+mod same_slot;
+mod trace_context;
+mod worker_pool;
 
 pub use abilities::Abilities;
 pub use backoff::Backoff;
+#[cfg(feature = "tower")]
+pub use consumer::ServiceRejection;
 pub use consumer::{
-    ConsumerBuilder, ConsumerHealth, HandlerError, HealthReport, Outcome, StreamConsumer,
+    BatchError, ConsumerBuilder, ConsumerHealth, Done, HandlerError, HealthReport, Outcome,
+    Priorities, StreamConsumer,
 };
 pub use dead_letters::{DeadLetter, DeadLetters};
+pub use delayed::{DelayedMessage, DelayedMessages};
 pub use entry_id::{EntryId, ParseEntryIdError};
 pub use error::Error;
+pub use group_policy::{ConsumerDeletion, GroupPolicy};
 pub use group_start::GroupStart;
 pub use manager::{ConsumerGroupManager, ConsumerInfo, GroupInfo};
 pub use message::{Fields, Message};
@@ -66,3 +78,6 @@ pub use millstream::Millstream;
 pub use monitor::{ConsumerGroupMonitor, GroupStatistics, PendingSummary, StuckMessage};
 pub use partitions::{PartitionStatistics, PartitionedStream};
 pub use payload::{FromFields, PayloadError, ToFields};
+pub use producer::Producer;
+pub use replay::Replay;
+pub use worker_pool::WorkerPool;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::{Cmd, cmd};
 
 use crate::backend::{self, Backend, Replicas};
-use crate::{Abilities, EntryId, Error, ToFields, reply};
+use crate::{Abilities, EntryId, Error, Producer, ToFields, reply};
 
 /// A place that has streams. Cheap to clone; clones share a connection.
 #[derive(Clone, Debug)]
@@ -17,8 +17,10 @@ pub struct Millstream {
 }
 
 impl Millstream {
-    /// Connects to a server by its address, `redis://[user:password@]host:port[/database]`: to
-    /// Millstream, Redis or Valkey. What it can do is found out here, once.
+    /// Connects to Millstream, Redis or Valkey: to a server by its address,
+    /// `redis://[user:password@]host:port[/database]`, or to a Cluster by that of some of its
+    /// servers, `redis+cluster://[user:password@]host:port[,host:port...]`. What it can do is found
+    /// out here, once; all servers of a Cluster are taken to be able to do the same.
     ///
     /// # Errors
     /// [`Error::Configuration`]: the address is none. [`Error::Connection`]: nobody answers there
@@ -29,10 +31,10 @@ impl Millstream {
         Ok(Self { backend, abilities, replicas: None })
     }
 
-    /// The same handle, with an [`Self::add`] that returns only once so many replicas have the
-    /// entry, for as long as `within` (1 ms at least). What one replica has outlives the failure of
-    /// its primary, where it is that replica which takes over: so it is with one replica, or with
-    /// as many as there are.
+    /// The same handle, whose entries are added only once so many replicas have them: producers
+    /// wait for that as long as `within` (1 ms at least). What one replica has outlives the failure
+    /// of its primary, if it is that replica which takes over: where there is one, or where all are
+    /// waited for.
     #[must_use]
     pub fn with_replicas(mut self, count: u32, within: Duration) -> Self {
         self.replicas = (count > 0).then_some(Replicas { count, within });
@@ -54,26 +56,7 @@ impl Millstream {
     /// [`Error::Connection`] it may have been added or not. Dropped while it waits, the same.
     /// [`Error::Unreplicated`]: it was added, and too few replicas said that they have it.
     pub async fn add(&self, stream: &str, payload: &impl ToFields) -> Result<EntryId, Error> {
-        let fields =
-            payload.to_fields().map_err(|error| Error::Configuration(error.to_string()))?;
-        if fields.is_empty() {
-            return Err(Error::Configuration("an entry has at least one field".to_owned()));
-        }
-        let mut command = cmd("XADD");
-        command.arg(stream).arg("*");
-        for (name, value) in fields.iter() {
-            command.arg(name).arg(value);
-        }
-        let Some(replicas) = self.replicas else {
-            let answer = self.backend.run(&command).await?;
-            return reply::id(&answer).map_err(reply::NotUnderstood::of("XADD"));
-        };
-        let (answer, count) = self.backend.run_replicated(&command, replicas).await?;
-        let id = reply::id(&answer).map_err(reply::NotUnderstood::of("XADD"))?;
-        if count < u64::from(replicas.count) {
-            return Err(Error::Unreplicated { id, replicas: count });
-        }
-        Ok(id)
+        Producer::new(self, stream).add(payload).await
     }
 
     /// How many entries a stream has; 0 if it is not there.
@@ -91,6 +74,24 @@ impl Millstream {
 
     pub(crate) async fn run(&self, command: &Cmd) -> Result<redis::Value, Error> {
         self.backend.run(command).await
+    }
+
+    /// Runs a command that adds an entry, and waits for replicas where that was asked for.
+    pub(crate) async fn run_add(&self, command: &Cmd) -> Result<EntryId, Error> {
+        let understand = |answer| reply::id(&answer).map_err(reply::NotUnderstood::of("XADD"));
+        let Some(replicas) = self.replicas else {
+            return understand(self.backend.run(command).await?);
+        };
+        let (answer, count) = self.backend.run_replicated(command, replicas).await?;
+        let id = understand(answer)?;
+        if count < u64::from(replicas.count) {
+            return Err(Error::Unreplicated { id, replicas: count });
+        }
+        Ok(id)
+    }
+
+    pub(crate) fn waits_for_replicas(&self) -> bool {
+        self.replicas.is_some()
     }
 
     pub(crate) fn need(&self, is_there: bool, what: &'static str) -> Result<(), Error> {

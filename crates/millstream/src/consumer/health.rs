@@ -1,16 +1,19 @@
 //! How a consumer is doing, for whoever looks after it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::meters::{Level, Meters, Tally, Times};
 use crate::milliseconds::milliseconds;
 
 /// A view of a running consumer; cheap to clone, and of use after its end.
 #[derive(Clone, Debug)]
 pub struct ConsumerHealth {
+    shared: Arc<Counters>,
     /// Of each worker.
-    shared: Arc<[Arc<Counters>]>,
+    polls: Arc<[Arc<Polls>]>,
 }
 
 /// Counted since the consumer was built.
@@ -41,106 +44,112 @@ pub struct HealthReport {
     pub handed_back: u64,
 }
 
+/// How one worker's reads go.
 #[derive(Debug)]
-pub(super) struct Counters {
+pub(super) struct Polls {
     since: Instant,
     polled_ms: AtomicU64,
-    /// It is not to poll now: nothing is wrong with that.
+    failed: AtomicU64,
+    /// It is not to read now: nothing is wrong with that.
     is_at_rest: AtomicBool,
-    failed_polls: AtomicU64,
-    pub(super) in_hand: AtomicU64,
-    pub(super) taken: AtomicU64,
-    pub(super) acknowledged: AtomicU64,
-    pub(super) late: AtomicU64,
-    pub(super) failed: AtomicU64,
-    pub(super) panicked: AtomicU64,
-    pub(super) dead_lettered: AtomicU64,
-    pub(super) handed_back: AtomicU64,
+}
+
+pub(super) struct Counters {
+    pub(super) in_hand: Level,
+    pub(super) taken: Tally,
+    pub(super) acknowledged: Tally,
+    pub(super) late: Tally,
+    pub(super) failed: Tally,
+    pub(super) panicked: Tally,
+    pub(super) dead_lettered: Tally,
+    pub(super) handed_back: Tally,
+    /// From an entry's ID to the beginning of its first handler.
+    pub(super) queue_wait: Times,
+    pub(super) process_duration: Times,
 }
 
 impl Counters {
-    pub(super) fn new() -> Self {
-        let zero = AtomicU64::default;
+    pub(super) fn new(streams: &[String], group: &str) -> Self {
+        let meters = Meters::new(streams, group);
+        Self {
+            in_hand: meters.level("millstream_worker_in_hand"),
+            taken: meters.tally("millstream_worker_taken_total"),
+            acknowledged: meters.tally("millstream_worker_acknowledged_total"),
+            late: meters.tally("millstream_worker_late_total"),
+            failed: meters.tally("millstream_worker_failed_total"),
+            panicked: meters.tally("millstream_worker_panicked_total"),
+            dead_lettered: meters.tally("millstream_worker_dead_lettered_total"),
+            handed_back: meters.tally("millstream_worker_handed_back_total"),
+            queue_wait: meters.times("millstream_worker_queue_wait_seconds"),
+            process_duration: meters.times("messaging.process.duration"),
+        }
+    }
+}
+
+impl Polls {
+    pub(super) fn new(is_at_rest: bool) -> Self {
         Self {
             since: Instant::now(),
-            polled_ms: zero(),
-            is_at_rest: AtomicBool::new(false),
-            failed_polls: zero(),
-            in_hand: zero(),
-            taken: zero(),
-            acknowledged: zero(),
-            late: zero(),
-            failed: zero(),
-            panicked: zero(),
-            dead_lettered: zero(),
-            handed_back: zero(),
+            polled_ms: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            is_at_rest: AtomicBool::new(is_at_rest),
         }
     }
 
-    pub(super) fn note_poll(&self) {
+    pub(super) fn note(&self) {
         self.polled_ms.store(milliseconds(self.since.elapsed()), Ordering::Relaxed);
-        self.failed_polls.store(0, Ordering::Relaxed);
-    }
-
-    /// Whether it has nothing to poll.
-    pub(super) fn set_at_rest(&self, is_at_rest: bool) {
-        self.note_poll();
-        self.in_hand.store(0, Ordering::Relaxed);
-        self.is_at_rest.store(is_at_rest, Ordering::Relaxed);
+        self.failed.store(0, Ordering::Relaxed);
     }
 
     /// Returns how many those are in a row.
-    pub(super) fn note_failed_poll(&self) -> u64 {
-        self.failed_polls.fetch_add(1, Ordering::Relaxed) + 1
+    pub(super) fn note_failed(&self) -> u64 {
+        self.failed.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether there is nothing to read for it.
+    pub(super) fn set_at_rest(&self, is_at_rest: bool) {
+        self.note();
+        self.is_at_rest.store(is_at_rest, Ordering::Relaxed);
+    }
+
+    /// How long ago one was answered.
+    fn since(&self) -> Duration {
+        if self.is_at_rest.load(Ordering::Relaxed) {
+            return Duration::ZERO;
+        }
+        let polled = Duration::from_millis(self.polled_ms.load(Ordering::Relaxed));
+        self.since.elapsed().saturating_sub(polled)
     }
 }
 
-pub(super) fn add(counter: &AtomicU64, count: u64) {
-    counter.fetch_add(count, Ordering::Relaxed);
+impl fmt::Debug for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counters").field("taken", &self.taken.count()).finish_non_exhaustive()
+    }
 }
 
 impl ConsumerHealth {
-    pub(super) fn new(shared: Arc<[Arc<Counters>]>) -> Self {
-        Self { shared }
+    pub(super) fn new(shared: Arc<Counters>, polls: Arc<[Arc<Polls>]>) -> Self {
+        Self { shared, polls }
     }
 
     /// How it is doing now.
     #[must_use]
     pub fn report(&self) -> HealthReport {
-        let sum = |report: HealthReport, more: HealthReport| HealthReport {
-            // As bad as the worst.
-            since_poll: report.since_poll.max(more.since_poll),
-            failed_polls: report.failed_polls.max(more.failed_polls),
-            in_hand: report.in_hand + more.in_hand,
-            taken: report.taken + more.taken,
-            acknowledged: report.acknowledged + more.acknowledged,
-            late: report.late + more.late,
-            failed: report.failed + more.failed,
-            panicked: report.panicked + more.panicked,
-            dead_lettered: report.dead_lettered + more.dead_lettered,
-            handed_back: report.handed_back + more.handed_back,
-        };
-        self.shared.iter().map(|counters| counters.report()).fold(HealthReport::default(), sum)
-    }
-}
-
-impl Counters {
-    fn report(&self) -> HealthReport {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let polled = Duration::from_millis(read(&self.polled_ms));
-        let is_at_rest = self.is_at_rest.load(Ordering::Relaxed);
-        let since_poll = if is_at_rest { Duration::ZERO } else { self.since.elapsed() };
+        let shared = &*self.shared;
+        let failed = |polls: &Arc<Polls>| polls.failed.load(Ordering::Relaxed);
         HealthReport {
-            since_poll: since_poll.saturating_sub(polled),
-            failed_polls: read(&self.failed_polls),
-            in_hand: read(&self.in_hand),
-            taken: read(&self.taken),
-            acknowledged: read(&self.acknowledged),
-            late: read(&self.late),
-            failed: read(&self.failed),
-            panicked: read(&self.panicked),
-            dead_lettered: read(&self.dead_lettered),
-            handed_back: read(&self.handed_back),
+            // As bad as the worst.
+            since_poll: self.polls.iter().map(|polls| polls.since()).max().unwrap_or_default(),
+            failed_polls: self.polls.iter().map(failed).max().unwrap_or_default(),
+            in_hand: shared.in_hand.count(),
+            taken: shared.taken.count(),
+            acknowledged: shared.acknowledged.count(),
+            late: shared.late.count(),
+            failed: shared.failed.count(),
+            panicked: shared.panicked.count(),
+            dead_lettered: shared.dead_lettered.count(),
+            handed_back: shared.handed_back.count(),
         }
     }
 }

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -28,13 +28,17 @@ use tokio_util::sync::CancellationToken;
 use self::lease::{Acquired, Lease};
 use self::members::{Members, share};
 use super::builder::Settings;
-use super::health::Counters;
+use super::handler::Handler;
+use super::health::{ConsumerHealth, Counters, Polls};
+use super::method::Method;
+use super::policy::Prepared;
 use super::read::is_final;
-use super::worker::{Handler, Shared, Worker};
+use super::slots::Slots;
+use super::worker::Worker;
 use crate::{Error, Millstream};
 
 pub(crate) use self::lease::{lease_key, owner_of};
-pub(super) use self::order::Order;
+pub(super) use self::order::{Order, Turn};
 
 /// How often a consumer looks for what it may have, as a part of the lease.
 const LOOKS_PER_LEASE: u32 = 4;
@@ -47,12 +51,14 @@ const TRIES_PER_LEASE: u32 = 20;
 #[derive(Debug)]
 pub(super) struct LeasedWorker {
     millstream: Millstream,
+    /// Of all partitions; each has its own part of what was prepared.
     settings: Settings,
+    prepared: Prepared,
     length: Duration,
+    counters: Arc<Counters>,
     /// Of each partition.
-    pub(super) counters: Vec<Arc<Counters>>,
+    polls: Arc<[Arc<Polls>]>,
     pub(super) stop: CancellationToken,
-    slots: Arc<Semaphore>,
     /// No other run has the same.
     token: String,
 }
@@ -69,21 +75,31 @@ enum Ended {
 }
 
 impl LeasedWorker {
-    pub(super) fn new(millstream: Millstream, settings: Settings, length: Duration) -> Self {
-        let counters = || {
-            let counters = Counters::new();
-            counters.set_at_rest(true);
-            Arc::new(counters)
-        };
+    pub(super) fn new(
+        millstream: Millstream,
+        mut settings: Settings,
+        prepared: Prepared,
+        length: Duration,
+        counters: Arc<Counters>,
+        stop: CancellationToken,
+    ) -> Self {
+        let is_at_rest = true;
+        let polls = settings.streams.iter().map(|_| Arc::new(Polls::new(is_at_rest)));
+        settings.slots = Some(Slots::new(settings.concurrency));
         Self {
-            counters: settings.streams.iter().map(|_| counters()).collect(),
-            stop: CancellationToken::new(),
-            slots: Arc::new(Semaphore::new(settings.concurrency)),
+            polls: polls.collect(),
             token: format!("{}/{:016x}", settings.name, fastrand::u64(..)),
             millstream,
             settings,
+            prepared,
             length,
+            counters,
+            stop,
         }
+    }
+
+    pub(super) fn health(&self) -> ConsumerHealth {
+        ConsumerHealth::new(Arc::clone(&self.counters), Arc::clone(&self.polls))
     }
 
     pub(super) fn name(&self) -> &str {
@@ -128,7 +144,7 @@ impl LeasedWorker {
             for partition in self.candidates(&owned, &refused, share) {
                 let stop = self.stop.child_token();
                 owned.insert(partition, stop.clone());
-                let own = Arc::clone(&self).own(partition, stop, Arc::clone(&handler));
+                let own = Arc::clone(&self).own(partition, stop, handler.clone());
                 working.spawn(async move { (partition, own.await) });
             }
         }
@@ -198,11 +214,10 @@ impl LeasedWorker {
                 return Ended::NotOurs;
             }
         };
-        let counters = &self.counters[partition];
-        counters.set_at_rest(false);
+        self.polls[partition].set_at_rest(false);
         tracing::info!(stream, fence = acquired.fence, "the partition is ours");
         let ended = self.work(partition, &lease, acquired, stop, handler).await;
-        counters.set_at_rest(true);
+        self.polls[partition].set_at_rest(true);
         Ended::Over(ended)
     }
 
@@ -219,9 +234,14 @@ impl LeasedWorker {
         // One at a time, and as many behind it as a read brings.
         let streams = vec![stream.clone()];
         let settings = Settings { streams, concurrency: 1, ..self.settings.clone() };
-        let counters = Arc::clone(&self.counters[partition]);
-        let shared = Shared { slots: Arc::clone(&self.slots), stop, counters, fence };
-        let worker = Worker::in_order(self.millstream.clone(), settings, order.clone(), shared);
+        let prepared = Prepared {
+            lease: self.prepared.lease.min(self.length),
+            done_until: vec![self.prepared.done_until[partition]],
+        };
+        let shared = (Arc::clone(&self.counters), stop);
+        let worker =
+            Worker::new(self.millstream.clone(), settings, Method::Leased, prepared, shared)
+                .in_order(order.clone(), fence, Arc::clone(&self.polls[partition]));
         tokio::select! {
             biased;
             () = keep(lease, &order) => {

@@ -1,35 +1,55 @@
 //! A worker: takes messages of a group, gives each to a handler, settles it.
 
+mod acknowledge;
+mod batch_error;
 mod builder;
+mod done;
+mod handler;
 mod handler_error;
 mod health;
+mod housekeeping;
 mod in_hand;
 mod leased;
+mod meters;
 mod method;
 mod name;
+mod observed;
 mod outcome;
 mod places;
+mod policy;
+mod priorities;
+mod queue;
 mod read;
+#[cfg(feature = "tower")]
+mod service;
 mod settle;
+mod slots;
 mod worker;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use batch_error::BatchError;
 pub use builder::ConsumerBuilder;
+pub use done::Done;
 pub use handler_error::HandlerError;
 pub use health::{ConsumerHealth, HealthReport};
 pub use outcome::Outcome;
+pub use priorities::Priorities;
+#[cfg(feature = "tower")]
+pub use service::ServiceRejection;
 
-pub(crate) use leased::{lease_key, owner_of};
-
+use crate::worker_pool::cancel_on_signals;
 use crate::{Error, FromFields, Message, Millstream, PartitionedStream};
+use handler::Handler;
 use leased::LeasedWorker;
-use worker::{Handler, Worker};
+pub(crate) use leased::{lease_key, owner_of};
+use name::SlotLock;
+use worker::Worker;
 
 /// A consumer of a group: takes messages, gives each to a handler, and settles it by what that
 /// says.
@@ -41,10 +61,13 @@ use worker::{Handler, Worker};
 /// [`ConsumerBuilder::claim_min_idle`].
 pub struct StreamConsumer {
     work: Work,
+    /// Keeps the slot of the name.
+    _slot: Option<SlotLock>,
 }
 
 enum Work {
-    /// One for all streams; on a Cluster, one for those of each slot.
+    /// One; or with weights one for each stream, or on a Cluster one for those of each slot. They
+    /// share token and counters.
     Shared(Vec<Arc<Worker>>),
     /// Partitions that have one owner at a time.
     Leased(Arc<LeasedWorker>),
@@ -61,13 +84,13 @@ impl StreamConsumer {
         ConsumerBuilder::new(millstream, stream.into(), group.into())
     }
 
-    fn new(workers: Vec<Arc<Worker>>) -> Self {
-        assert!(!workers.is_empty(), "a consumer has a stream");
-        Self { work: Work::Shared(workers) }
+    fn new(workers: Vec<Worker>, slot: Option<SlotLock>) -> Self {
+        assert!(!workers.is_empty(), "there is a stream");
+        Self { work: Work::Shared(workers.into_iter().map(Arc::new).collect()), _slot: slot }
     }
 
-    fn leased(worker: LeasedWorker) -> Self {
-        Self { work: Work::Leased(Arc::new(worker)) }
+    fn leased(worker: LeasedWorker, slot: Option<SlotLock>) -> Self {
+        Self { work: Work::Leased(Arc::new(worker)), _slot: slot }
     }
 
     /// Begins to describe a consumer of this group of all partitions of a stream. Without more,
@@ -103,29 +126,19 @@ impl StreamConsumer {
     /// # Errors
     /// The operating system refuses to tell of signals.
     pub fn stop_on_signals(&self) -> std::io::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let stop = self.stop_token();
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-                () = stop.cancelled() => {}
-            }
-            stop.cancel();
-        });
-        Ok(())
+        cancel_on_signals(self.stop_token())
     }
 
     /// How it is doing.
     #[must_use]
     pub fn health(&self) -> ConsumerHealth {
-        ConsumerHealth::new(match &self.work {
+        match &self.work {
             Work::Shared(workers) => {
-                workers.iter().map(|worker| Arc::clone(&worker.counters)).collect()
+                let polls = workers.iter().map(|worker| Arc::clone(&worker.polls));
+                ConsumerHealth::new(Arc::clone(&workers[0].counters), polls.collect())
             }
-            Work::Leased(worker) => worker.counters.iter().map(Arc::clone).collect(),
-        })
+            Work::Leased(worker) => worker.health(),
+        }
     }
 
     /// Works until it is told to stop. No failure of a handler, no panic in one and no trouble with
@@ -138,41 +151,92 @@ impl StreamConsumer {
     /// with your own type. An entry that cannot become one counts as a failure, and is a dead
     /// letter after as many tries: an older or newer worker may understand it.
     ///
+    /// It returns `Ok(())`, or [`Done`] with entries that are added in one step with the
+    /// acknowledgement.
+    ///
     /// # Errors
     /// What cannot get better by waiting: `WRONGTYPE`, `NOPERM`, a wrong password.
-    pub async fn run<T, H, F, E>(self, handler: H) -> Result<(), Error>
+    pub async fn run<T, H, F, R, E>(self, handler: H) -> Result<(), Error>
     where
         T: FromFields,
         H: Fn(Message<T>) -> F + Send + Sync + 'static,
-        F: Future<Output = Result<(), E>> + Send + 'static,
+        F: Future<Output = Result<R, E>> + Send + 'static,
+        R: Into<Done>,
         E: Into<HandlerError>,
     {
-        let handler: Handler = Arc::new(move |message| {
-            let Message { origin, id, payload, deliveries } = message;
-            match T::from_fields(&payload) {
-                Ok(payload) => {
-                    let done = handler(Message { origin, id, payload, deliveries });
-                    Box::pin(async move { done.await.map_err(Into::into) })
-                }
-                Err(error) => Box::pin(std::future::ready(Err(HandlerError::retry(error)))),
+        let handler = Handler::Each(Arc::new(move |message| match message.decode() {
+            Ok(message) => {
+                let done = handler(message);
+                Box::pin(async move { done.await.map(Into::into).map_err(Into::into) })
             }
-        });
-        let workers = match self.work {
+            Err(error) => Box::pin(std::future::ready(Err(HandlerError::retry(error)))),
+        }));
+        self.run_all(handler).await
+    }
+
+    async fn run_all(self, handler: Handler) -> Result<(), Error> {
+        let workers = match &self.work {
             Work::Shared(workers) => workers,
-            Work::Leased(worker) => return worker.run(handler).await,
+            Work::Leased(worker) => return Arc::clone(worker).run(handler).await,
         };
-        // All of them are aborted when this is dropped.
-        let mut working = JoinSet::new();
+        if let [worker] = &workers[..] {
+            return Arc::clone(worker).run(handler).await;
+        }
+        let mut running = JoinSet::new();
         for worker in workers {
-            working.spawn(worker.run(Arc::clone(&handler)));
+            running.spawn(Arc::clone(worker).run(handler.clone()));
         }
-        let mut ended = Ok(());
-        while let Some(one) = working.join_next().await {
-            // The first one that cannot go on has told the others to end.
-            ended = ended
-                .and(one.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())));
+        let mut outcome = Ok(());
+        // One that ends with an error stops the others.
+        while let Some(ended) = running.join_next().await {
+            match ended {
+                Ok(ended) => outcome = outcome.and(ended),
+                Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+            }
         }
-        ended
+        outcome
+    }
+
+    /// The same with a handler that gets several messages at once, as [`ConsumerBuilder::batch`]
+    /// says: for bulk inserts, for one. `concurrency` counts batches. Messages of several streams
+    /// may come together. An entry that cannot become a `T` fails alone and is not in the batch.
+    ///
+    /// # Errors
+    /// As those of [`Self::run`].
+    pub async fn run_batches<T, H, F, E>(self, handler: H) -> Result<(), Error>
+    where
+        T: FromFields + 'static,
+        H: Fn(Vec<Message<T>>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BatchError>,
+    {
+        let handler = Handler::Batches(Arc::new(move |messages| {
+            let mut keys = Vec::with_capacity(messages.len());
+            let (mut understood, mut errors) = (Vec::with_capacity(messages.len()), HashMap::new());
+            for message in messages {
+                let key = (message.stream().to_owned(), message.id());
+                match message.decode() {
+                    Ok(message) => understood.push(message),
+                    Err(error) => _ = errors.insert(key.clone(), HandlerError::retry(error)),
+                }
+                keys.push(key);
+            }
+            let done = (!understood.is_empty()).then(|| handler(understood));
+            Box::pin(async move {
+                let done = match done {
+                    Some(done) => done.await.map_err(Into::into),
+                    None => Ok(()),
+                };
+                let all = done.err().map(|error| error.split(&keys));
+                let all = all.unwrap_or_else(|| keys.iter().map(|_| Ok(())).collect());
+                let each = keys.iter().zip(all).map(|(key, done)| match errors.remove(key) {
+                    Some(error) => Err(error),
+                    None => done.map(Into::into),
+                });
+                each.collect()
+            })
+        }));
+        self.run_all(handler).await
     }
 }
 

@@ -1,7 +1,8 @@
 //! The tasks of a consumer and what they share.
 //!
-//! One task reads, one settles, one extends leases; each message that is handled has a task of its
-//! own, and what failed waits in it for its next try. All of them end with [`Worker::run`].
+//! One task reads, one settles, one extends leases, one keeps house; each message (or batch) that
+//! is handled has a task of its own, and what failed waits in it for its next try. All of them end
+//! with [`Worker::run`].
 //!
 //! Invariants:
 //! 1. Whatever is in hand has a task or waits in the queue, and leaves by a settlement or because
@@ -9,32 +10,31 @@
 //! 2. Handlers are begun in the order in which messages were taken.
 //! 3. A message whose lease is lost is not settled: somebody else has it.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::builder::Settings;
+use super::handler::{BatchSize, Failure, Handler, panic_text};
 use super::handler_error::{HandlerError, Verdict};
-use super::health::{Counters, add};
+use super::health::{Counters, Polls};
 use super::in_hand::InHand;
-use super::leased::Order;
+use super::leased::{Order, Turn};
 use super::method::Method;
+use super::observed::Observed;
 use super::outcome::Outcome;
-use super::places::divide;
+use super::policy::Prepared;
+use super::queue::Queue;
 use super::settle::{Settlement, settle_all};
+use super::slots::{Slot, Slots};
 use crate::message::Origin;
-use crate::{Error, Message, Millstream};
-
-pub(super) type Done = Pin<Box<dyn Future<Output = Result<(), HandlerError>> + Send>>;
-pub(super) type Handler = Arc<dyn Fn(Message) -> Done + Send + Sync>;
+use crate::{EntryId, Error, Message, Millstream};
 
 /// Leases are extended when a third of them is over.
 const LEASE_PARTS: u32 = 3;
@@ -44,7 +44,10 @@ pub(super) struct Worker {
     pub(super) millstream: Millstream,
     pub(super) settings: Settings,
     pub(super) method: Method,
-    lease: Duration,
+    /// For how long a message is ours without a word from us.
+    pub(super) lease: Duration,
+    /// Up to where the group is done, stream by stream; a little behind the truth.
+    pub(super) done_until: Mutex<Vec<EntryId>>,
     pub(super) origins: Vec<Arc<Origin>>,
     pub(super) in_hand: InHand,
     pub(super) counters: Arc<Counters>,
@@ -52,26 +55,20 @@ pub(super) struct Worker {
     /// For messages that are in hand and do not wait for a later try.
     pub(super) room: Arc<Semaphore>,
     /// For handlers.
-    slots: Arc<Semaphore>,
-    /// While somebody else must not begin: the stream is ours alone, and one message is handled
-    /// after the other, whatever becomes of each.
+    pub(super) slots: Slots,
+    pub(super) polls: Arc<Polls>,
+    /// Where nobody else has the stream: one message (or batch) is handled after the other,
+    /// whatever becomes of each.
     pub(super) order: Option<Order>,
 }
 
-/// What a worker that has its stream alone shares with others of its consumer.
-pub(super) struct Shared {
-    pub(super) slots: Arc<Semaphore>,
-    pub(super) stop: CancellationToken,
-    pub(super) counters: Arc<Counters>,
-    /// Grows with each owner of the stream.
-    pub(super) fence: u64,
-}
-
-/// Allows a message to be handled.
-struct Go {
-    slot: OwnedSemaphorePermit,
-    /// Kept over all tries.
-    _turn: Option<OwnedSemaphorePermit>,
+/// What the task of a message needs beside the worker.
+#[derive(Clone)]
+pub(super) struct Work {
+    pub(super) handler: Handler,
+    pub(super) settler: mpsc::UnboundedSender<Settlement>,
+    /// For what is to be tried again; does not keep the queue open.
+    again: mpsc::WeakUnboundedSender<Taken>,
 }
 
 /// A message that was taken, and its place in the room.
@@ -83,66 +80,43 @@ pub(super) struct Taken {
 }
 
 impl Worker {
-    /// One for the streams of each place. They share the handlers' places and the order to end.
-    pub(super) fn for_each_place(
-        millstream: &Millstream,
-        settings: &Settings,
-        method: Method,
-        lease: Duration,
-    ) -> Vec<Arc<Self>> {
-        let stop = CancellationToken::new();
-        let slots = Arc::new(Semaphore::new(settings.concurrency));
-        let worker = |settings| Self {
-            stop: stop.clone(),
-            slots: Arc::clone(&slots),
-            ..Self::new(millstream.clone(), settings, method, lease)
-        };
-        divide(millstream, settings).into_iter().map(worker).map(Arc::new).collect()
-    }
-
-    /// One that has its stream alone for as long as `order` says.
-    pub(super) fn in_order(
-        millstream: Millstream,
-        settings: Settings,
-        order: Order,
-        shared: Shared,
-    ) -> Self {
-        let Shared { slots, stop, counters, fence } = shared;
-        let lease = settings.claim_min_idle;
-        let mut worker = Self::new(millstream, settings, Method::Leased, lease);
-        for origin in &mut worker.origins {
-            let Origin { stream, group, consumer, .. } = (**origin).clone();
-            *origin = Arc::new(Origin { stream, group, consumer, fence: Some(fence) });
-        }
-        worker.in_hand = InHand::new(Arc::clone(&counters));
-        Self { slots, stop, counters, order: Some(order), ..worker }
-    }
-
-    /// `lease`: how long a message is ours without a word from us.
     pub(super) fn new(
         millstream: Millstream,
         settings: Settings,
         method: Method,
-        lease: Duration,
+        prepared: Prepared,
+        (counters, stop): (Arc<Counters>, CancellationToken),
     ) -> Self {
         let origin = |stream: &String| {
             let (group, consumer) = (settings.group.clone(), settings.name.clone());
             Arc::new(Origin { stream: stream.clone(), group, consumer, fence: None })
         };
-        let counters = Arc::new(Counters::new());
         Self {
             origins: settings.streams.iter().map(origin).collect(),
             in_hand: InHand::new(Arc::clone(&counters)),
             counters,
-            stop: CancellationToken::new(),
-            room: Arc::new(Semaphore::new(settings.room())),
-            slots: Arc::new(Semaphore::new(settings.concurrency)),
+            stop,
+            room: Arc::new(Semaphore::new(settings.room(false))),
+            slots: settings.slots.clone().unwrap_or_else(|| Slots::new(settings.concurrency)),
+            polls: Arc::new(Polls::new(false)),
             order: None,
             millstream,
             settings,
             method,
-            lease,
+            lease: prepared.lease,
+            done_until: Mutex::new(prepared.done_until),
         }
+    }
+
+    /// One whose stream nobody else has for as long as `order` says; `fence` grows with each that
+    /// has it.
+    pub(super) fn in_order(self, order: Order, fence: u64, polls: Arc<Polls>) -> Self {
+        let with_fence = |origin: &Arc<Origin>| {
+            let Origin { stream, group, consumer, .. } = (**origin).clone();
+            Arc::new(Origin { stream, group, consumer, fence: Some(fence) })
+        };
+        let origins = self.origins.iter().map(with_fence).collect();
+        Self { origins, order: Some(order), polls, ..self }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -150,8 +124,9 @@ impl Worker {
     }
 
     pub(super) async fn run(self: Arc<Self>, handler: Handler) -> Result<(), Error> {
-        let (queue, mut taken) = mpsc::unbounded_channel();
+        let (queue, taken) = mpsc::unbounded_channel();
         let (settler, settlements) = mpsc::unbounded_channel();
+        let work = Work { handler, settler, again: queue.downgrade() };
         // All of them are aborted when this is dropped.
         let mut reading = JoinSet::new();
         let mut keeping = JoinSet::new();
@@ -159,34 +134,48 @@ impl Worker {
         let mut handling = JoinSet::new();
         reading.spawn(Arc::clone(&self).read_all(queue));
         keeping.spawn(Arc::clone(&self).extend_leases());
+        keeping.spawn(Arc::clone(&self).keep_house());
+        keeping.spawn(Arc::clone(&self).move_delayed());
         settling.spawn(settle_all(Arc::clone(&self), settlements));
+        if matches!(work.handler, Handler::Batches(_)) {
+            let is_batched = true;
+            let more = self.settings.room(is_batched) - self.settings.room(!is_batched);
+            self.room.add_permits(more);
+        }
+        let levels = if self.settings.is_strict() { self.origins.len() } else { 1 };
+        let mut queue = Queue::new(taken, levels);
         let mut unbegun = Vec::new();
-        while let Some(taken) = taken.recv().await {
+        while queue.ready().await {
             let go = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => None,
-                go = self.go() => go,
+                go = self.go() => Some(go),
             };
             while handling.try_join_next().is_some() {}
             match go {
-                Some(go) => {
-                    let (worker, handler) = (Arc::clone(&self), Arc::clone(&handler));
-                    let settler = settler.clone();
-                    handling.spawn(worker.handle(taken, go, handler, settler));
+                Some((slot, turn)) => {
+                    let some = self.gather(&mut queue, &work.handler).await;
+                    let (worker, work) = (Arc::clone(&self), work.clone());
+                    match turn {
+                        Some(turn) => {
+                            handling.spawn(worker.handle_in_order(some, slot, turn, work))
+                        }
+                        None => handling.spawn(worker.handle(some, slot, work)),
+                    };
                 }
-                None => unbegun.push(taken),
+                None => unbegun.extend(std::iter::from_fn(|| queue.take())),
             }
         }
         // Not before reading has ended, which would take them again.
         for taken in unbegun {
-            _ = settler.send(Settlement::hand_back(taken));
+            _ = work.settler.send(Settlement::hand_back(taken));
         }
         let finished = async { while handling.join_next().await.is_some() {} };
         if timeout(self.settings.shutdown_timeout, finished).await.is_err() {
             tracing::warn!("handlers did not finish in time; what they had will come back");
             handling.shutdown().await;
         }
-        drop(settler);
+        drop(work);
         while settling.join_next().await.is_some() {}
         keeping.shutdown().await;
         match reading.join_next().await {
@@ -196,104 +185,133 @@ impl Worker {
     }
 
     /// What a handler needs to begin. Its turn comes first: who waits for it keeps nobody from a
-    /// place.
-    async fn go(&self) -> Option<Go> {
+    /// slot.
+    async fn go(&self) -> (Slot, Option<Turn>) {
         let turn = match &self.order {
-            Some(order) => Some(order.turn().await?),
+            Some(order) => Some(order.turn().await),
             None => None,
         };
-        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
-        Some(Go { slot, _turn: turn })
+        (self.slots.acquire().await, turn)
     }
 
-    /// One message, until it is settled or not ours any more.
-    async fn handle(
-        self: Arc<Self>,
-        taken: Taken,
-        go: Go,
-        handler: Handler,
-        settler: mpsc::UnboundedSender<Settlement>,
-    ) {
-        let Go { slot, _turn } = go;
-        let (mut taken, mut slot) = (taken, Some(slot));
+    /// The next messages for a handler: one, or a batch.
+    async fn gather(&self, queue: &mut Queue, handler: &Handler) -> Vec<Taken> {
+        let mut some: Vec<Taken> = queue.take().into_iter().collect();
+        if matches!(handler, Handler::Each(_)) {
+            return some;
+        }
+        let BatchSize { max, linger } = self.settings.batch;
+        let until = Instant::now() + linger;
         loop {
-            if self.order.as_ref().is_some_and(Order::is_over) {
-                // Somebody else may begin any moment. It is pending, and theirs.
-                self.in_hand.end((taken.stream, taken.message.id));
-                return;
+            while some.len() < max
+                && let Some(taken) = queue.take()
+            {
+                some.push(taken);
             }
-            let done = caught(&handler, taken.message.clone()).await;
-            drop(slot.take());
-            let Err(failure) = done else {
-                _ = settler.send(Settlement::acknowledge(taken));
-                return;
-            };
-            let message = &taken.message;
-            let failure = self.note_failure(message, failure);
-            self.settings.hook.tell(message, Outcome::Failed);
-            let is_last = message.deliveries >= u64::from(self.settings.max_retries);
-            let wait = match failure.verdict {
-                _ if self.settings.is_no_ack => None,
-                Verdict::Retry(after) if self.method != Method::Policy && !is_last => {
-                    let backoff = self.settings.backoff;
-                    Some(after.unwrap_or_else(|| backoff.after_at_random(message.deliveries)))
-                }
-                _ => None,
-            };
-            let Some(wait) = wait else {
-                _ = settler.send(Settlement::failed(taken, failure, is_last));
-                return;
-            };
-            if self.order.is_none() {
-                drop(taken.place.take());
+            if some.len() == max || self.stop.is_cancelled() {
+                return some;
             }
-            let key = (taken.stream, taken.message.id);
-            let Some((again, its_slot)) = self.try_again(&mut taken, wait).await else {
-                self.in_hand.end(key);
-                return;
-            };
-            (taken, slot) = (again, Some(its_slot));
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = sleep_until(until.into()) => return some,
+                is_there = queue.ready() => if !is_there { return some },
+            }
         }
     }
 
-    /// After a while the same message, delivered once more. `None`: it is not ours any more, or the
-    /// worker ends.
-    async fn try_again(
-        &self,
-        failed: &mut Taken,
-        wait: Duration,
-    ) -> Option<(Taken, OwnedSemaphorePermit)> {
-        let place = failed.place.take();
-        let waited = async {
-            sleep(wait).await;
-            let place = match place {
-                // Those that wait for it in order have all the others.
-                Some(place) => place,
-                None => Arc::clone(&self.room).acquire_owned().await.ok()?,
-            };
-            let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
-            Some((place, slot))
-        };
-        let (place, slot) = tokio::select! {
-            () = self.stop.cancelled() => return None,
-            waited = waited => waited?,
-        };
-        let stream = failed.stream;
-        let message = self.take_again(stream, &failed.message).await?;
-        Some((Taken { stream, message, place: Some(place) }, slot))
+    /// Some messages, until each is settled or not ours any more.
+    async fn handle(self: Arc<Self>, some: Vec<Taken>, slot: Slot, work: Work) {
+        let waiting = self.handle_once(some, slot, &work).await;
+        let begun = Instant::now();
+        for (failed, wait) in waiting {
+            self.try_again(failed, begun + wait, &work).await;
+        }
     }
 
-    fn note_failure(
+    /// Gives them to the handler. Returns which of them failed and are to be tried again by this
+    /// worker, each with the time that it waits before, shortest first.
+    pub(super) async fn handle_once(
         &self,
-        message: &Message,
-        failure: Result<HandlerError, Box<dyn Any + Send>>,
-    ) -> HandlerError {
-        add(&self.counters.failed, 1);
+        some: Vec<Taken>,
+        slot: Slot,
+        work: &Work,
+    ) -> Vec<(Taken, Duration)> {
+        let messages: Vec<Message> = some.iter().map(|taken| taken.message.clone()).collect();
+        let observed = Observed::begin(&messages, &self.counters);
+        let span = observed.span();
+        let all = work.handler.run(messages).instrument(span).await;
+        drop(slot);
+        observed.end(&all, &self.counters);
+        let mut waiting = Vec::new();
+        for (taken, done) in some.into_iter().zip(all) {
+            match done {
+                Ok(done) => _ = work.settler.send(Settlement::done(taken, done)),
+                Err(failure) => waiting.extend(self.failed(taken, failure, work)),
+            }
+        }
+        // Those of a batch wait one after the other's wait, each at least for its own.
+        waiting.sort_by_key(|(_, wait)| *wait);
+        waiting
+    }
+
+    /// Settles a message that failed, unless this worker tries it again itself after a while.
+    fn failed(&self, mut taken: Taken, failure: Failure, work: &Work) -> Option<(Taken, Duration)> {
+        let message = &taken.message;
+        let failure = self.note_failure(message, failure);
+        self.settings.hook.tell(message, Outcome::Failed);
+        let is_last = message.deliveries >= u64::from(self.settings.max_retries);
+        let wait = match failure.verdict {
+            _ if self.settings.is_no_ack => None,
+            Verdict::Retry(after) if self.method != Method::Policy && !is_last => {
+                let backoff = self.settings.backoff;
+                Some(after.unwrap_or_else(|| backoff.after_at_random(message.deliveries)))
+            }
+            _ => None,
+        };
+        if let Some(wait) = wait {
+            // In order, all other places may be of those that wait for this one.
+            if self.order.is_none() {
+                drop(taken.place.take());
+            }
+            return Some((taken, wait));
+        }
+        _ = work.settler.send(Settlement::failed(taken, failure, is_last));
+        None
+    }
+
+    /// Puts a message into the queue again when its time has come, delivered once more; unless it
+    /// is not ours any more, or the worker ends.
+    async fn try_again(&self, failed: Taken, at: Instant, work: &Work) {
+        let key = (failed.stream, failed.message.id);
+        let waited = async {
+            sleep_until(at.into()).await;
+            Arc::clone(&self.room).acquire_owned().await.ok()
+        };
+        let place = tokio::select! {
+            () = self.stop.cancelled() => None,
+            place = waited => place,
+        };
+        if let Some(place) = place
+            && let Some(message) = self.take_again(failed.stream, &failed.message).await
+        {
+            let taken = Taken { stream: failed.stream, message, place: Some(place) };
+            match work.again.upgrade() {
+                Some(queue) => {
+                    // Refused, it is pending and comes back at the next start.
+                    _ = queue.send(taken);
+                }
+                None => _ = work.settler.send(Settlement::hand_back(taken)),
+            }
+            return;
+        }
+        self.in_hand.end(key);
+    }
+
+    pub(super) fn note_failure(&self, message: &Message, failure: Failure) -> HandlerError {
+        self.counters.failed.add(1);
         let failure = failure.unwrap_or_else(|panic| {
-            add(&self.counters.panicked, 1);
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            HandlerError::retry(format!("panic: {}", text.unwrap_or_default()))
+            self.counters.panicked.add(1);
+            HandlerError::retry(format!("panic: {}", panic_text(&*panic)))
         });
         let (id, stream, deliveries) = (message.id, message.stream(), message.deliveries);
         tracing::warn!(%id, stream, deliveries, "a message failed: {failure}");
@@ -328,21 +346,4 @@ impl Worker {
             }
         }
     }
-}
-
-/// Runs a handler to its end; the inner error is a panic.
-async fn caught(
-    handler: &Handler,
-    message: Message,
-) -> Result<(), Result<HandlerError, Box<dyn Any + Send>>> {
-    let begun = catch_unwind(AssertUnwindSafe(|| handler(message)));
-    let mut running = begun.map_err(Err)?;
-    std::future::poll_fn(move |context| {
-        match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(done)) => Poll::Ready(done.map_err(Ok)),
-            Err(panic) => Poll::Ready(Err(Err(panic))),
-        }
-    })
-    .await
 }
