@@ -9,6 +9,10 @@ use std::fmt::Write as _;
 
 use crate::table::{self, CommandSpec};
 
+/// What is here and not in Redis, by words that stay: what clients look for in INFO, since versions
+/// say little. Each is described in `docs/delivery.md`.
+pub const EXTENSIONS: &str = "group-policy,fence,dead-letters,retention,schedule";
+
 /// Commands of Redis that are not here, for one reason.
 struct Absent {
     reason: &'static str,

@@ -293,6 +293,13 @@ impl Engine {
         core.timer_wakes_at_ms = 0;
     }
 
+    /// When something is due next, in monotonic milliseconds; may be in the past. For an owner that
+    /// has no thread to wait in.
+    #[must_use]
+    pub fn next_due(&self, now: Now) -> Option<u64> {
+        self.shared.core.lock().next_due(now)
+    }
+
     /// Ends a [`Self::wait_due`] early.
     pub fn wake_timer(&self) {
         let _core = self.shared.core.lock();

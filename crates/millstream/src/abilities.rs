@@ -39,6 +39,22 @@ pub struct Abilities {
 }
 
 impl Abilities {
+    /// Of an engine within this process.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn embedded() -> Self {
+        Self {
+            server: format!("Millstream {}", env!("CARGO_PKG_VERSION")),
+            has_policies: true,
+            has_claim: true,
+            has_auto_claim: true,
+            has_nack: true,
+            has_max_count: true,
+            has_idempotent_add: true,
+            has_schedule: true,
+            has_scripts: false,
+        }
+    }
+
     /// Asks.
     ///
     /// # Errors

@@ -13,7 +13,6 @@ use redis::{Cmd, Value, cmd, pipe};
 
 use crate::message::Fields;
 use crate::reply::{Entry, NotUnderstood};
-use crate::same_slot::beside;
 use crate::{EntryId, Error, Message, Millstream, reply};
 
 /// Buries what this consumer still has: the letter first, since a script that fails does not take
@@ -148,7 +147,7 @@ impl DeadLetters {
         if place_of(&usual) == place_of(stream) {
             return Self::new(millstream, usual);
         }
-        Self::new(millstream, beside(stream, "dlq"))
+        Self::new(millstream, format!("{{{stream}}}:dlq"))
     }
 
     /// Key of the stream that the letters are in.

@@ -20,6 +20,9 @@ pub enum Error {
     },
     /// The server cannot be reached, went away, or did not answer in time.
     Connection(Box<dyn std::error::Error + Send + Sync>),
+    /// The store within this process cannot be opened, was closed, or cannot write any more: its
+    /// disk failed. It must be opened again.
+    Store(Box<dyn std::error::Error + Send + Sync>),
     /// There is no such stream or group.
     NoGroup(String),
     /// The server refused, in these words.
@@ -65,6 +68,11 @@ impl Error {
         }
     }
 
+    #[cfg(feature = "embedded")]
+    pub(crate) fn store(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Store(source.into())
+    }
+
     pub(crate) fn is_busy_group(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if code == "BUSYGROUP")
     }
@@ -76,6 +84,7 @@ impl fmt::Display for Error {
             Self::Configuration(what) => f.write_str(what),
             Self::Unsupported { what, server } => write!(f, "{server} has no {what}"),
             Self::Connection(source) => write!(f, "the server cannot be reached: {source}"),
+            Self::Store(source) => write!(f, "the store cannot be used: {source}"),
             Self::NoGroup(text) => f.write_str(text),
             Self::Refused { code, text } => write!(f, "the server says: {code} {text}"),
             Self::Unreplicated { id, replicas } => {
@@ -91,7 +100,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Connection(source) => Some(&**source),
+            Self::Connection(source) | Self::Store(source) => Some(&**source),
             _ => None,
         }
     }

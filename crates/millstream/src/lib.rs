@@ -49,12 +49,16 @@ mod message;
 mod milliseconds;
 mod millstream;
 mod monitor;
+#[cfg(feature = "embedded")]
+mod open_options;
 mod partitions;
 mod payload;
 mod producer;
 mod replay;
 mod reply;
 mod same_slot;
+#[cfg(feature = "embedded")]
+pub mod testing;
 mod trace_context;
 mod worker_pool;
 
@@ -75,9 +79,15 @@ pub use group_start::GroupStart;
 pub use manager::{ConsumerGroupManager, ConsumerInfo, GroupInfo};
 pub use message::{Fields, Message};
 pub use millstream::Millstream;
+#[cfg(feature = "embedded")]
+pub use millstream_runtime::SyncMode;
 pub use monitor::{ConsumerGroupMonitor, GroupStatistics, PendingSummary, StuckMessage};
+#[cfg(feature = "embedded")]
+pub use open_options::OpenOptions;
 pub use partitions::{PartitionStatistics, PartitionedStream};
 pub use payload::{FromFields, PayloadError, ToFields};
 pub use producer::Producer;
+/// For the commands and answers of [`Millstream::query`].
+pub use redis;
 pub use replay::Replay;
 pub use worker_pool::WorkerPool;

@@ -17,10 +17,8 @@ pub struct Millstream {
 }
 
 impl Millstream {
-    /// Connects to Millstream, Redis or Valkey: to a server by its address,
-    /// `redis://[user:password@]host:port[/database]`, or to a Cluster by that of some of its
-    /// servers, `redis+cluster://[user:password@]host:port[,host:port...]`. What it can do is found
-    /// out here, once; all servers of a Cluster are taken to be able to do the same.
+    /// Connects to a server by its address, `redis://[user:password@]host:port[/database]`: to
+    /// Millstream, Redis or Valkey. What it can do is found out here, once.
     ///
     /// # Errors
     /// [`Error::Configuration`]: the address is none. [`Error::Connection`]: nobody answers there
@@ -31,14 +29,30 @@ impl Millstream {
         Ok(Self { backend, abilities, replicas: None })
     }
 
-    /// The same handle, whose entries are added only once so many replicas have them: producers
-    /// wait for that as long as `within` (1 ms at least). What one replica has outlives the failure
-    /// of its primary, if it is that replica which takes over: where there is one, or where all are
-    /// waited for.
+    /// The same handle, with an [`Self::add`] that returns only once so many replicas have the
+    /// entry, for as long as `within` (1 ms at least). What one replica has outlives the failure of
+    /// its primary, where it is that replica which takes over: so it is with one replica, or with
+    /// as many as there are.
     #[must_use]
     pub fn with_replicas(mut self, count: u32, within: Duration) -> Self {
         self.replicas = (count > 0).then_some(Replicas { count, within });
         self
+    }
+
+    #[cfg(feature = "embedded")]
+    pub(crate) fn over(backend: Arc<dyn Backend>, abilities: Abilities) -> Self {
+        Self { backend, abilities: Arc::new(abilities), replicas: None }
+    }
+
+    /// Lets go of what this is over. A store within this process is closed: what runs is ended
+    /// first, all writes are on disk, and another may open it. From then on every clone of this
+    /// handle answers [`Error::Store`]. Of a server nothing happens.
+    ///
+    /// # Errors
+    /// [`Error::Store`]: the disk failed, what was confirmed is on it nevertheless. Dropped while
+    /// it waits, the store is closed all the same.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.backend.close().await
     }
 
     /// What the server can do.
@@ -68,6 +82,17 @@ impl Millstream {
         reply::count(&answer).map_err(reply::NotUnderstood::of("XLEN"))
     }
 
+    /// Runs any command, for what this crate has no method for. A read does not wait: what `BLOCK`
+    /// says does not count without a connection of its own. The crate `redis` is there as
+    /// [`crate::redis`].
+    ///
+    /// # Errors
+    /// Those of the server. After [`Error::Connection`] it may have been done or not. Dropped while
+    /// it waits, the same.
+    pub async fn query(&self, command: &Cmd) -> Result<redis::Value, Error> {
+        self.run(command).await
+    }
+
     pub(crate) fn backend(&self) -> &dyn Backend {
         &*self.backend
     }
@@ -76,21 +101,22 @@ impl Millstream {
         self.backend.run(command).await
     }
 
-    /// Runs a command that adds an entry, and waits for replicas where that was asked for.
-    pub(crate) async fn run_add(&self, command: &Cmd) -> Result<EntryId, Error> {
-        let understand = |answer| reply::id(&answer).map_err(reply::NotUnderstood::of("XADD"));
+    /// Runs a command that answers with the ID of an entry that it added, and waits for as many
+    /// replicas as [`Self::with_replicas`] says.
+    pub(crate) async fn add_by(&self, command: &Cmd) -> Result<EntryId, Error> {
         let Some(replicas) = self.replicas else {
-            return understand(self.backend.run(command).await?);
+            let answer = self.backend.run(command).await?;
+            return reply::id(&answer).map_err(reply::NotUnderstood::of("XADD"));
         };
         let (answer, count) = self.backend.run_replicated(command, replicas).await?;
-        let id = understand(answer)?;
+        let id = reply::id(&answer).map_err(reply::NotUnderstood::of("XADD"))?;
         if count < u64::from(replicas.count) {
             return Err(Error::Unreplicated { id, replicas: count });
         }
         Ok(id)
     }
 
-    pub(crate) fn waits_for_replicas(&self) -> bool {
+    pub(crate) fn is_replicated(&self) -> bool {
         self.replicas.is_some()
     }
 

@@ -148,8 +148,7 @@ impl Producer {
         self.send(command, span).await
     }
 
-    /// Adds entries in their order, many in a round trip; one by one where replicas are waited for
-    /// ([`Millstream::with_replicas`]). Each is added by itself: after an error
+    /// Adds entries in their order, many in a round trip. Each is added by itself: after an error
     /// those before it may be there.
     ///
     /// # Errors
@@ -164,10 +163,9 @@ impl Producer {
         let all = all?;
         span.record("messaging.batch.message_count", all.len());
         let mut ids = Vec::with_capacity(all.len());
-        if self.millstream.waits_for_replicas() {
+        if self.millstream.is_replicated() {
             for fields in &all {
-                let command = self.command(&[], fields);
-                ids.push(self.millstream.run_add(&command).instrument(span.clone()).await?);
+                ids.push(self.millstream.add_by(&self.command(&[], fields)).await?);
             }
             return Ok(ids);
         }
@@ -214,7 +212,7 @@ impl Producer {
     }
 
     async fn send(&self, command: Cmd, span: Span) -> Result<EntryId, Error> {
-        let id = self.millstream.run_add(&command).instrument(span.clone()).await?;
+        let id = self.millstream.add_by(&command).instrument(span.clone()).await?;
         trace_context::sent(&span, id);
         Ok(id)
     }

@@ -11,7 +11,7 @@ const NOTHING_STORED: &str = "ERR nothing is stored: this server keeps its data 
 
 /// BACKUP PIN
 pub(crate) fn pin(session: &mut Session) -> Reply {
-    let Some(pin) = session.shared.engine.pin_backup() else {
+    let Some(pin) = session.shared.store.engine.pin_backup() else {
         return Reply::error(NOTHING_STORED);
     };
     let files = match pin.files() {

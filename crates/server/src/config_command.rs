@@ -326,7 +326,7 @@ pub(crate) fn check_at_start(
 }
 
 pub(crate) fn apply_at_start(shared: &Shared, changes: Vec<(&'static str, Change)>) {
-    let mut txn = shared.engine.lock(shared.clock.now());
+    let mut txn = shared.store.engine.lock(shared.clock.now());
     let mut engine = txn.settings();
     for (name, change) in changes {
         apply(shared, &mut engine, name, change);
@@ -340,7 +340,7 @@ pub(crate) fn rewrite(session: &Session) -> Reply {
     let Some(file) = &shared.config.config_file else {
         return Reply::error("ERR The server is running without a config file");
     };
-    let engine = shared.engine.lock(shared.clock.now()).settings();
+    let engine = shared.store.engine.lock(shared.clock.now()).settings();
     let changed = shared.settings.changed.lock().clone();
     let value = |name: &'static str| {
         let text = value(shared, &engine, name);

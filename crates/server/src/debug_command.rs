@@ -90,7 +90,7 @@ pub(crate) fn reload(shared: &Shared, args: &[&[u8]]) -> Reply {
         return Reply::error(WRONG_RELOAD_OPTION);
     }
     for _ in 0..ATTEMPTS {
-        match shared.engine.reload(shared.clock.now()) {
+        match shared.store.engine.reload(shared.clock.now()) {
             Ok(_) => return Reply::OK,
             Err(ReloadError::Busy) => std::thread::sleep(PAUSE),
             Err(error) => return Reply::Error(format!("ERR cannot reload: {error}").into()),

@@ -1,4 +1,4 @@
-//! Why a server does not start, or did not end well.
+//! Why a server does not start.
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::{fmt, io};
 
 use millstream_engine::OpenError;
+use millstream_runtime::ThreadError;
 
 /// The server did not start. No port is open, and the store is as it was.
 #[derive(Debug)]
@@ -111,29 +112,9 @@ impl From<OpenError> for StartError {
     }
 }
 
-/// The server has ended, and not as it should.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StopError {
-    /// The log could not be written: what was not confirmed may or may not be on disk.
-    Poisoned {
-        /// How it failed.
-        reason: String,
-    },
-    /// One of the server's threads panicked.
-    Panicked {
-        /// Its name.
-        thread: String,
-    },
-}
-
-impl fmt::Display for StopError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Poisoned { reason } => write!(f, "the log could not be written: {reason}"),
-            Self::Panicked { thread } => write!(f, "thread {thread} panicked"),
-        }
+impl From<ThreadError> for StartError {
+    fn from(error: ThreadError) -> Self {
+        let ThreadError { purpose, source } = error;
+        Self::Thread { purpose, source }
     }
 }
-
-impl Error for StopError {}

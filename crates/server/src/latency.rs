@@ -8,9 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use millstream_runtime::{millis, since_1970};
 use parking_lot::Mutex;
-
-use crate::clock::{millis, since_1970};
 
 /// Samples kept of an event, at most one a second.
 const SAMPLES_MAX: usize = 160;

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use millstream_command::Reply;
 use millstream_command::table::{self, CommandSpec};
+use millstream_runtime::since_1970;
 
-use crate::clock::since_1970;
 use crate::latency::{LatencyEvent, Series};
 use crate::session::Session;
 use crate::shared::Shared;

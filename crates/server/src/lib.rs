@@ -13,19 +13,15 @@
 //! [`session`](self) for how. tokio lives here and nowhere below. Tests: `tests/it`, raw bytes over
 //! TCP.
 
-mod clock;
 mod config;
 mod config_file;
+mod default_policy;
 mod error;
 mod server;
 mod settings;
 mod shared;
-mod store;
 
-mod commit_thread;
 mod open_files;
-mod preparer_thread;
-mod timer_thread;
 
 mod address;
 mod clients;
@@ -38,18 +34,15 @@ mod monitors;
 mod pause;
 mod redaction;
 mod sampler;
-mod saving;
 mod slow_log;
 mod statistics;
 mod stream;
 mod unix_socket;
 mod worker;
 
-mod admission;
 mod backup_command;
 mod session;
 
-mod checkpoint_thread;
 mod client_command;
 mod config_command;
 mod debug_command;
@@ -63,7 +56,8 @@ mod server_command;
 mod slowlog_command;
 mod tracking;
 
-pub use config::{BindAddress, Config, DebugAccess, GroupPolicyRule, SyncMode};
+pub use config::{BindAddress, Config, DebugAccess, GroupPolicyRule};
 pub use config_file::{ConfigFile, SettingValue};
-pub use error::{StartError, StopError};
+pub use error::StartError;
+pub use millstream_runtime::{StopError, SyncMode};
 pub use server::{RunningServer, Server, ShutdownHandle};

@@ -10,9 +10,9 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use millstream_runtime::millis;
 use parking_lot::Mutex;
 
-use crate::clock::millis;
 use crate::mailbox::PAUSE_ENDED;
 use crate::shared::Shared;
 
@@ -115,7 +115,7 @@ pub(crate) fn end(shared: &Shared, is_engine_held: bool) {
     postponed.iter().for_each(|client| client.signal.send(PAUSE_ENDED));
     // What is due to expire has waited, too.
     if !is_engine_held {
-        shared.engine.wake_timer();
+        shared.store.engine.wake_timer();
     }
 }
 

@@ -1,8 +1,8 @@
 //! SAVE, BGSAVE, BGREWRITEAOF for a server whose log is on disk already, or nearly: they sync it.
 
 use millstream_command::Reply;
+use millstream_runtime::saving;
 
-use crate::saving;
 use crate::shared::Shared;
 
 const NOTHING_STORED: &str = "ERR nothing is stored: this server keeps its data in memory only";
@@ -11,7 +11,7 @@ const POISONED: &str =
 
 /// Why nothing can be saved, if so.
 pub(crate) fn refusal(shared: &Shared) -> Option<Reply> {
-    let text = match (shared.config.memory, shared.poison()) {
+    let text = match (shared.config.memory, shared.store.poison()) {
         (true, _) => NOTHING_STORED,
         (_, Some(_)) => POISONED,
         _ => return None,
@@ -29,10 +29,10 @@ pub(crate) fn bgsave(shared: &Shared, args: &[&[u8]], is_in_exec: bool) -> Reply
     if let Some(refusal) = refusal(shared) {
         return refusal;
     }
-    if saving::is_in_progress(shared) {
+    if saving::is_in_progress(&shared.store) {
         return Reply::error("ERR Background save already in progress");
     }
-    saving::ask(shared, is_in_exec);
+    saving::ask(&shared.store, is_in_exec);
     let state = if is_in_exec { "scheduled" } else { "started" };
     Reply::Simple(format!("Background saving {state}").into())
 }

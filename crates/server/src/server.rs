@@ -6,25 +6,24 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{Builder, JoinHandle};
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use millstream_engine::Options;
+use millstream_runtime::{Clock, DurableParts, Store, StoreOptions, open_store, random, spawn};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::clock::Clock;
+use crate::default_policy::default_policy;
 use crate::info::ProcessFacts;
 use crate::listener::BoundPort;
 use crate::mailbox::{KILLED, STOPPING};
 use crate::shared::{Shared, SharedParts};
 use crate::unix_socket::SocketFile;
 use crate::worker::{self, Arrival};
-use crate::{
-    Config, StartError, StopError, checkpoint_thread, commit_thread, config_command, listener,
-    open_files, preparer_thread, store, unix_socket,
-};
+use crate::{Config, StartError, StopError, config_command, listener, open_files, unix_socket};
 
 /// After this, connections that do not take their replies are cut.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -77,7 +76,7 @@ impl Server {
         let settings = config_command::check_at_start(&config.settings)?;
         let clock = Clock::start();
         let mut startup_memory = StartupMemory::before_recovery();
-        let store = store::open(&config, clock)?;
+        let store = open(&config, clock)?;
         startup_memory.leave_out_recovery(store.report.records);
         let workers = config.threads.unwrap_or_else(default_workers).max(1);
         let shared = Arc::new(Shared::new(SharedParts {
@@ -187,37 +186,44 @@ impl StartupMemory {
     }
 }
 
+fn open(config: &Config, clock: Clock) -> Result<Store, StartError> {
+    if config.memory {
+        tracing::warn!("nothing is stored: all data is gone when this process ends");
+    }
+    let mut engine = Options {
+        abort_on_panic: config.abort_on_panic,
+        log: config.log.clone(),
+        blocks: config.blocks.clone(),
+        default_policy: default_policy(config)?,
+        ..Options::default()
+    };
+    engine.blocks.cache_bytes =
+        usize::try_from(config.cache_mb).unwrap_or(usize::MAX).saturating_mul(1 << 20);
+    let options = StoreOptions {
+        engine,
+        directory: config.directory.clone(),
+        storage: config.storage.clone(),
+        sync: config.sync,
+        is_in_memory: config.memory,
+    };
+    Ok(open_store(options, clock.now())?)
+}
+
 /// The threads below the control thread.
 #[derive(Default)]
 struct Threads {
     workers: Vec<JoinHandle<()>>,
-    timer: Option<JoinHandle<()>>,
-    commit: Option<JoinHandle<()>>,
-    preparer: Option<JoinHandle<()>>,
-    checkpoints: Option<JoinHandle<()>>,
-    stop_checkpoints: Arc<AtomicBool>,
-    stop_timer: Arc<AtomicBool>,
-    stop_disk: Arc<AtomicBool>,
+    store: millstream_runtime::Threads,
 }
 
 impl Threads {
     fn start(
         &mut self,
         shared: &Arc<Shared>,
-        durable: Option<store::DurableParts>,
+        durable: Option<DurableParts>,
     ) -> Result<Vec<UnboundedSender<Arrival>>, StartError> {
-        if let Some(store::DurableParts { commit, preparer, checkpointer }) = durable {
-            let (own, stop) = (Arc::clone(shared), Arc::clone(&self.stop_disk));
-            self.preparer =
-                Some(spawn("preparer", move || preparer_thread::run(preparer, &own, &stop))?);
-            let (own, stop) = (Arc::clone(shared), Arc::clone(&self.stop_disk));
-            self.commit = Some(spawn("commit", move || commit_thread::run(commit, &own, &stop))?);
-            let (own, stop) = (Arc::clone(shared), Arc::clone(&self.stop_checkpoints));
-            let run = move || checkpoint_thread::run(checkpointer, &own, &stop);
-            self.checkpoints = Some(spawn("checkpoint", run)?);
-        }
-        let (own, stop) = (Arc::clone(shared), Arc::clone(&self.stop_timer));
-        self.timer = Some(spawn("timer", move || crate::timer_thread::run(&own, &stop))?);
+        self.store.start_disk(shared, durable)?;
+        self.store.start_timer(shared)?;
         let mut senders = Vec::new();
         for index in 0..shared.workers.len() {
             let runtime = runtime()?;
@@ -234,25 +240,12 @@ impl Threads {
     /// In the order of the module's header. The workers end when their senders are gone.
     fn stop(&mut self, shared: &Shared) -> Result<(), StopError> {
         let mut result = Ok(());
-        let mut join = |thread: Option<JoinHandle<()>>, name: &str| {
-            if thread.is_some_and(|thread| thread.join().is_err()) {
-                result = Err(StopError::Panicked { thread: name.to_owned() });
+        for worker in self.workers.drain(..) {
+            if worker.join().is_err() {
+                result = Err(StopError::Panicked { thread: "worker".to_owned() });
             }
-        };
-        self.workers.drain(..).for_each(|worker| join(Some(worker), "worker"));
-        self.stop_timer.store(true, Ordering::Release);
-        shared.engine.wake_timer();
-        join(self.timer.take(), "timer");
-        self.stop_checkpoints.store(true, Ordering::Release);
-        join(self.checkpoints.take(), "checkpoint");
-        self.stop_disk.store(true, Ordering::Release);
-        shared.engine.wake_commit();
-        join(self.commit.take(), "commit");
-        shared.wake_preparer();
-        join(self.preparer.take(), "preparer");
-        if let Some(reason) = shared.poison() {
-            return Err(StopError::Poisoned { reason: reason.to_owned() });
         }
+        self.store.stop(shared)?;
         if result.is_ok() && !shared.config.memory {
             tracing::info!("stopped; everything is on disk");
         }
@@ -337,16 +330,6 @@ async fn drain(shared: &Shared) {
     }
 }
 
-fn spawn<T: Send + 'static>(
-    name: &'static str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>, StartError> {
-    Builder::new()
-        .name(format!("millstream-{name}"))
-        .spawn(work)
-        .map_err(|source| StartError::Thread { purpose: name, source })
-}
-
 fn runtime() -> Result<Runtime, StartError> {
     RuntimeBuilder::new_current_thread()
         .enable_all()
@@ -365,7 +348,6 @@ fn default_workers() -> usize {
 
 /// 40 hexadecimal digits.
 fn run_id() -> String {
-    let digits =
-        format!("{:016x}{:016x}{:016x}", store::random(), store::random(), store::random());
+    let digits = format!("{:016x}{:016x}{:016x}", random(), random(), random());
     digits[..40].to_owned()
 }

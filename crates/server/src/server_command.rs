@@ -6,9 +6,9 @@ use millstream_command::Reply;
 use millstream_command::integer::{NOT_AN_INTEGER, parse_i64};
 use millstream_command::table::{CommandId, CommandSpec};
 use millstream_engine::LogPosition;
+use millstream_runtime::since_1970;
 
 use crate::SyncMode;
-use crate::clock::since_1970;
 use crate::session::{ReplicaWait, Session, WaitKind};
 
 pub(crate) fn ping(args: &[&[u8]]) -> Reply {
@@ -111,7 +111,7 @@ fn is_durable_on_request(session: &Session) -> bool {
 impl WaitRequest {
     fn is_local(&self, session: &Session) -> bool {
         let position = session.last_position();
-        is_durable_on_request(session) && position <= session.shared.engine.durable()
+        is_durable_on_request(session) && position <= session.shared.store.engine.durable()
     }
 
     /// Whether nothing has to be waited for.

@@ -1,32 +1,30 @@
 //! What all threads of one server share.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::thread::Thread;
+use std::time::Instant;
 
-use millstream_engine::{Engine, LogPosition, RecoveryReport};
-use parking_lot::Mutex;
+use millstream_engine::{Engine, Now, RecoveryReport};
+use millstream_runtime::{Clock, Host, LiveStore, Work};
 use tokio::sync::Notify;
 
+use crate::Config;
 use crate::clients::Clients;
-use crate::clock::Clock;
-use crate::latency::LatencyEvents;
+use crate::latency::{LatencyEvent, LatencyEvents};
 use crate::mailbox::Mailbox;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::sampler::Sampler;
-use crate::saving::Saving;
 use crate::settings::Settings;
 use crate::slow_log::SlowLog;
 use crate::statistics::WorkerCounters;
-use crate::{Config, SyncMode};
 
 /// Version of Redis whose behaviour clients may expect.
 pub(crate) const REDIS_VERSION: &str = "8.10.0";
 
 pub(crate) struct Shared {
-    pub(crate) engine: Engine,
+    pub(crate) store: LiveStore,
     pub(crate) clock: Clock,
     pub(crate) config: Config,
     /// Absolute; `None` in memory.
@@ -36,7 +34,6 @@ pub(crate) struct Shared {
     pub(crate) run_id: String,
     pub(crate) settings: Settings,
     pub(crate) pause: Pause,
-    pub(crate) saving: Saving,
     /// DEBUG SET-ACTIVE-EXPIRE 0: expired keys stay, absent for everybody all the same.
     pub(crate) is_expiry_stopped: AtomicBool,
     pub(crate) clients: Clients,
@@ -49,12 +46,6 @@ pub(crate) struct Shared {
     pub(crate) startup_bytes: AtomicU64,
     pub(crate) port: AtomicUsize,
     pub(crate) rejected_connections: AtomicU64,
-    /// End of the last record that a session knows of.
-    log_end: AtomicU64,
-    /// Log space that admitted commands may still take; see `admission.rs`.
-    pub(crate) reserved_bytes: AtomicU64,
-    poison: OnceLock<String>,
-    pub(crate) preparer: Mutex<Option<Thread>>,
     pub(crate) is_stopping: AtomicBool,
     /// Told once when the server shall stop.
     pub(crate) stop_wanted: Notify,
@@ -90,10 +81,8 @@ pub(crate) struct SharedParts {
 impl Shared {
     pub(crate) fn new(parts: SharedParts) -> Self {
         let SharedParts { engine, clock, config, data_path, recovery, run_id, workers } = parts;
-        let changes = engine.lock(clock.now()).statistics().changes;
-        let log_end = AtomicU64::new(engine.written().get());
         Self {
-            engine,
+            store: LiveStore::new(engine, config.sync, config.memory, clock.now()),
             clock,
             settings: Settings::new(&config),
             slow_log: SlowLog::new(&config),
@@ -102,7 +91,6 @@ impl Shared {
             sampler: Sampler::default(),
             startup_bytes: AtomicU64::new(0),
             pause: Pause::default(),
-            saving: Saving::new(changes),
             is_expiry_stopped: AtomicBool::new(false),
             config,
             data_path,
@@ -112,63 +100,8 @@ impl Shared {
             workers: (0..workers).map(|_| WorkerShared::default()).collect(),
             port: AtomicUsize::new(0),
             rejected_connections: AtomicU64::new(0),
-            log_end,
-            reserved_bytes: AtomicU64::new(0),
-            poison: OnceLock::new(),
-            preparer: Mutex::new(None),
             is_stopping: AtomicBool::new(false),
             stop_wanted: Notify::new(),
-        }
-    }
-
-    /// Replies that depend on nothing beyond this may leave.
-    pub(crate) fn released(&self) -> LogPosition {
-        if self.config.memory {
-            return LogPosition::new(u64::MAX);
-        }
-        match self.config.sync {
-            SyncMode::Always => self.engine.durable(),
-            SyncMode::Everysec => self.engine.written(),
-            SyncMode::No => LogPosition::new(u64::MAX),
-        }
-    }
-
-    /// How far the commit thread has brought the log, in the sense of the sync mode.
-    pub(crate) fn committed(&self) -> LogPosition {
-        match self.config.sync {
-            SyncMode::Always => self.engine.durable(),
-            SyncMode::Everysec | SyncMode::No => self.engine.written(),
-        }
-    }
-
-    pub(crate) fn log_end(&self) -> LogPosition {
-        LogPosition::new(self.log_end.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn note_log_end(&self, position: LogPosition) {
-        self.log_end.fetch_max(position.get(), Ordering::Relaxed);
-    }
-    /// Why no write is accepted any more, if so.
-    pub(crate) fn poison(&self) -> Option<&str> {
-        self.poison.get().map(String::as_str)
-    }
-
-    /// Called once, by the commit thread.
-    pub(crate) fn set_poison(&self, reason: String) {
-        let _ = self.poison.set(reason);
-        self.wake_held();
-    }
-
-    /// The log has moved: sessions that wait for it look again.
-    pub(crate) fn wake_held(&self) {
-        for worker in &self.workers {
-            worker.mailbox.published();
-        }
-    }
-
-    pub(crate) fn wake_preparer(&self) {
-        if let Some(thread) = &*self.preparer.lock() {
-            thread.unpark();
         }
     }
 
@@ -180,5 +113,39 @@ impl Shared {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::Acquire)
+    }
+}
+
+impl Host for Shared {
+    fn store(&self) -> &LiveStore {
+        &self.store
+    }
+
+    fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// Sessions that wait for the log look again.
+    fn wake_held(&self) {
+        for worker in &self.workers {
+            worker.mailbox.published();
+        }
+    }
+
+    fn time<T>(&self, work: Work, run: impl FnOnce() -> T) -> T {
+        let event = match work {
+            Work::Write => LatencyEvent::AofWrite,
+            Work::Sync => LatencyEvent::AofFsyncAlways,
+            Work::Due => LatencyEvent::ExpireCycle,
+        };
+        self.latency.time(event, run)
+    }
+
+    fn is_expiry_stopped(&self) -> bool {
+        self.pause.until().is_some() || self.is_expiry_stopped.load(Ordering::Acquire)
+    }
+
+    fn expiry_stopped_until(&self) -> Option<Instant> {
+        self.pause.until()
     }
 }

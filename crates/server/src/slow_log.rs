@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use millstream_command::Reply;
 use millstream_command::table::CommandSpec;
+use millstream_runtime::since_1970;
 use parking_lot::Mutex;
 
 use crate::Config;
 use crate::clients::Client;
-use crate::clock::since_1970;
 use crate::redaction;
 
 /// Arguments kept of a command; of more, the last says how many there were.

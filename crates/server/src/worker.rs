@@ -72,8 +72,8 @@ impl Worker {
         if held.is_empty() {
             return;
         }
-        let released = self.shared.committed();
-        let is_over = self.shared.poison().is_some();
+        let released = self.shared.store.committed();
+        let is_over = self.shared.store.poison().is_some();
         let mut at = 0;
         while at < held.len() {
             if held[at].0 <= released || is_over {

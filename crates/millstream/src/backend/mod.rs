@@ -5,6 +5,8 @@
 
 mod address;
 mod cluster;
+#[cfg(feature = "embedded")]
+mod embedded;
 mod link;
 mod server;
 
@@ -20,6 +22,9 @@ use self::address::{Address, Kind};
 use self::cluster::ClusterBackend;
 use self::server::ServerBackend;
 use crate::Error;
+
+#[cfg(feature = "embedded")]
+pub(crate) use embedded::{EmbeddedBackend, EngineClock, ManualClock};
 
 /// A future without a name.
 pub(crate) type Promise<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -41,6 +46,11 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// One that is refused fails all that an atomic one would have done. Keys of an atomic one are
     /// of one place ([`Self::place_of`]).
     fn run_all<'a>(&'a self, commands: &'a Pipeline) -> Promise<'a, Vec<Value>>;
+
+    /// Lets go of what it has; of a server's connections there is nothing to wait for.
+    fn close(&self) -> Promise<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Runs a command that writes, and returns how many replicas have got it within that time, or
     /// as soon as so many have.

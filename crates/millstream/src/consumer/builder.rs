@@ -12,11 +12,10 @@ use super::leased::LeasedWorker;
 use super::method::Method;
 use super::name::{SlotLock, of_slot};
 use super::outcome::{Outcome, OutcomeHook};
-use super::places::divide;
-use super::policy::{Prepared, prepare_groups};
+use super::places::{check_letters, divide};
+use super::policy::{PreparedGroups, prepare_groups};
 use super::priorities::Priorities;
-use super::slots::{Slots, WeightedSlots};
-use super::worker::Worker;
+use super::worker::{Shared, Worker};
 use crate::{Backoff, Error, GroupStart, Message, Millstream, PartitionedStream};
 
 /// A lease shorter than this is lost to any hiccup.
@@ -59,8 +58,6 @@ pub(super) struct Settings {
     pub(super) priorities: Option<Priorities>,
     /// The name is of the lowest slot that no other process has.
     pub(super) has_free_slot: bool,
-    /// `None`: as many as `concurrency`.
-    pub(super) slots: Option<Slots>,
     pub(super) shutdown_timeout: Duration,
     pub(super) hook: OutcomeHook,
     /// How long a partition is its owner's without a word from it; `None`: partitions have none.
@@ -117,7 +114,6 @@ impl ConsumerBuilder {
             batch: BatchSize { max: 10, linger: Duration::ZERO },
             priorities: None,
             has_free_slot: false,
-            slots: None,
             shutdown_timeout: Duration::from_secs(30),
             hook: OutcomeHook::default(),
             partition_lease: None,
@@ -136,8 +132,7 @@ impl ConsumerBuilder {
     /// Each partition has one owner at a time among the consumers of the group, which handles its
     /// messages one after the other: messages of one key in the order in which they were added. A
     /// message that fails holds up those behind it in its partition until it succeeds or is a dead
-    /// letter. [`Self::concurrency`] says how many partitions are worked on at the same time. A
-    /// batch counts as one message: those of it that fail are tried again before the next one.
+    /// letter. [`Self::concurrency`] says how many partitions are worked on at the same time.
     ///
     /// The consumers share the partitions evenly: who comes gets some from the others, who ends in
     /// order leaves them at once, and who is not heard of for `lease` (200 ms to an hour; some
@@ -152,7 +147,8 @@ impl ConsumerBuilder {
         self
     }
 
-    /// Takes entries of this stream too, in the same group's name. One read asks for all of them.
+    /// Takes entries of this stream too, in the same group's name. One read asks for all of them;
+    /// on a Cluster, one for all that are in one slot.
     #[must_use]
     pub fn and_stream(mut self, stream: impl Into<String>) -> Self {
         self.settings.streams.push(stream.into());
@@ -350,33 +346,22 @@ impl ConsumerBuilder {
     pub async fn build(self) -> Result<StreamConsumer, Error> {
         self.check().map_err(Error::Configuration)?;
         let Self { millstream, mut settings } = self;
-        let is_leased = settings.partition_lease.is_some();
-        let best = Method::best(millstream.abilities());
-        let method = if is_leased { Method::Leased } else { best };
         let slot = settings.take_slot()?;
-        let prepared = prepare_groups(&millstream, &settings, method).await?;
-        let counters = Arc::new(Counters::new(&settings.streams, &settings.group));
-        let stop = CancellationToken::new();
-        if let Some(length) = settings.partition_lease {
-            let worker = LeasedWorker::new(millstream, settings, prepared, length, counters, stop);
+        check_letters(&millstream, &settings)?;
+        if let Some(lease) = settings.partition_lease {
+            let prepared = prepare_groups(&millstream, &settings, Method::Leased).await?;
+            let worker = LeasedWorker::new(millstream, settings, lease, prepared.done_until);
             return Ok(StreamConsumer::leased(worker, slot));
         }
-        let new = |settings, prepared| {
-            let shared = (Arc::clone(&counters), stop.clone());
-            Worker::new(millstream.clone(), settings, method, prepared, shared)
-        };
-        let Some(Priorities::Weighted(weights)) = &settings.priorities else {
-            let parts = divide(&millstream, settings, prepared).into_iter();
-            let workers = parts.map(|(settings, prepared)| new(settings, prepared)).collect();
-            return Ok(StreamConsumer::new(workers, slot));
-        };
-        let slots = Arc::new(WeightedSlots::new(settings.concurrency, weights));
-        let each = settings.streams.iter().zip(&prepared.done_until).enumerate();
-        let workers = each.map(|(level, (stream, done_until))| {
-            let slots = Some(Slots::Shared(Arc::clone(&slots), level));
-            let streams = vec![stream.clone()];
-            let prepared = Prepared { lease: prepared.lease, done_until: vec![*done_until] };
-            new(Settings { streams, slots, ..settings.clone() }, prepared)
+        let method = Method::best(millstream.abilities());
+        let PreparedGroups { lease, done_until } =
+            prepare_groups(&millstream, &settings, method).await?;
+        let stop = CancellationToken::new();
+        let workers = divide(&millstream, &settings).into_iter().map(|(settings, slots)| {
+            let counters = Arc::new(Counters::new(&settings.streams, &settings.group));
+            let done_until = settings.streams.iter().map(|stream| done_until[stream]).collect();
+            let shared = Shared { slots, stop: stop.clone(), counters, lease, done_until };
+            Worker::new(millstream.clone(), settings, method, shared)
         });
         Ok(StreamConsumer::new(workers.collect(), slot))
     }
@@ -427,8 +412,11 @@ impl ConsumerBuilder {
             if !(PARTITION_LEASE_MIN..=Duration::from_hours(1)).contains(&lease) {
                 return Err("the lease of a partition is 200 ms to 1 h".to_owned());
             }
-            if settings.is_no_ack || settings.priorities.is_some() {
-                return Err("leased partitions need acknowledgements, and are equal".to_owned());
+            if settings.is_no_ack {
+                return Err("without acknowledgement there is no order".to_owned());
+            }
+            if settings.priorities.is_some() {
+                return Err("partitions have no priorities".to_owned());
             }
         }
         let levels = settings.streams.len();

@@ -11,9 +11,8 @@ use crate::milliseconds::milliseconds;
 /// A view of a running consumer; cheap to clone, and of use after its end.
 #[derive(Clone, Debug)]
 pub struct ConsumerHealth {
-    shared: Arc<Counters>,
     /// Of each worker.
-    polls: Arc<[Arc<Polls>]>,
+    shared: Arc<[Arc<Counters>]>,
 }
 
 /// Counted since the consumer was built.
@@ -44,17 +43,12 @@ pub struct HealthReport {
     pub handed_back: u64,
 }
 
-/// How one worker's reads go.
-#[derive(Debug)]
-pub(super) struct Polls {
+pub(super) struct Counters {
     since: Instant,
     polled_ms: AtomicU64,
-    failed: AtomicU64,
-    /// It is not to read now: nothing is wrong with that.
+    /// It is not to poll now: nothing is wrong with that.
     is_at_rest: AtomicBool,
-}
-
-pub(super) struct Counters {
+    failed_polls: AtomicU64,
     pub(super) in_hand: Level,
     pub(super) taken: Tally,
     pub(super) acknowledged: Tally,
@@ -72,6 +66,10 @@ impl Counters {
     pub(super) fn new(streams: &[String], group: &str) -> Self {
         let meters = Meters::new(streams, group);
         Self {
+            since: Instant::now(),
+            polled_ms: AtomicU64::new(0),
+            is_at_rest: AtomicBool::new(false),
+            failed_polls: AtomicU64::new(0),
             in_hand: meters.level("millstream_worker_in_hand"),
             taken: meters.tally("millstream_worker_taken_total"),
             acknowledged: meters.tally("millstream_worker_acknowledged_total"),
@@ -84,41 +82,22 @@ impl Counters {
             process_duration: meters.times("messaging.process.duration"),
         }
     }
-}
 
-impl Polls {
-    pub(super) fn new(is_at_rest: bool) -> Self {
-        Self {
-            since: Instant::now(),
-            polled_ms: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            is_at_rest: AtomicBool::new(is_at_rest),
-        }
-    }
-
-    pub(super) fn note(&self) {
+    pub(super) fn note_poll(&self) {
         self.polled_ms.store(milliseconds(self.since.elapsed()), Ordering::Relaxed);
-        self.failed.store(0, Ordering::Relaxed);
+        self.failed_polls.store(0, Ordering::Relaxed);
     }
 
-    /// Returns how many those are in a row.
-    pub(super) fn note_failed(&self) -> u64 {
-        self.failed.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    /// Whether there is nothing to read for it.
+    /// Whether it has nothing to poll.
     pub(super) fn set_at_rest(&self, is_at_rest: bool) {
-        self.note();
+        self.note_poll();
+        self.in_hand.reset();
         self.is_at_rest.store(is_at_rest, Ordering::Relaxed);
     }
 
-    /// How long ago one was answered.
-    fn since(&self) -> Duration {
-        if self.is_at_rest.load(Ordering::Relaxed) {
-            return Duration::ZERO;
-        }
-        let polled = Duration::from_millis(self.polled_ms.load(Ordering::Relaxed));
-        self.since.elapsed().saturating_sub(polled)
+    /// Returns how many those are in a row.
+    pub(super) fn note_failed_poll(&self) -> u64 {
+        self.failed_polls.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 
@@ -129,27 +108,47 @@ impl fmt::Debug for Counters {
 }
 
 impl ConsumerHealth {
-    pub(super) fn new(shared: Arc<Counters>, polls: Arc<[Arc<Polls>]>) -> Self {
-        Self { shared, polls }
+    pub(super) fn new(shared: Arc<[Arc<Counters>]>) -> Self {
+        Self { shared }
     }
 
     /// How it is doing now.
     #[must_use]
     pub fn report(&self) -> HealthReport {
-        let shared = &*self.shared;
-        let failed = |polls: &Arc<Polls>| polls.failed.load(Ordering::Relaxed);
-        HealthReport {
+        let sum = |report: HealthReport, more: HealthReport| HealthReport {
             // As bad as the worst.
-            since_poll: self.polls.iter().map(|polls| polls.since()).max().unwrap_or_default(),
-            failed_polls: self.polls.iter().map(failed).max().unwrap_or_default(),
-            in_hand: shared.in_hand.count(),
-            taken: shared.taken.count(),
-            acknowledged: shared.acknowledged.count(),
-            late: shared.late.count(),
-            failed: shared.failed.count(),
-            panicked: shared.panicked.count(),
-            dead_lettered: shared.dead_lettered.count(),
-            handed_back: shared.handed_back.count(),
+            since_poll: report.since_poll.max(more.since_poll),
+            failed_polls: report.failed_polls.max(more.failed_polls),
+            in_hand: report.in_hand + more.in_hand,
+            taken: report.taken + more.taken,
+            acknowledged: report.acknowledged + more.acknowledged,
+            late: report.late + more.late,
+            failed: report.failed + more.failed,
+            panicked: report.panicked + more.panicked,
+            dead_lettered: report.dead_lettered + more.dead_lettered,
+            handed_back: report.handed_back + more.handed_back,
+        };
+        self.shared.iter().map(|counters| counters.report()).fold(HealthReport::default(), sum)
+    }
+}
+
+impl Counters {
+    fn report(&self) -> HealthReport {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let polled = Duration::from_millis(read(&self.polled_ms));
+        let is_at_rest = self.is_at_rest.load(Ordering::Relaxed);
+        let since_poll = if is_at_rest { Duration::ZERO } else { self.since.elapsed() };
+        HealthReport {
+            since_poll: since_poll.saturating_sub(polled),
+            failed_polls: read(&self.failed_polls),
+            in_hand: self.in_hand.count(),
+            taken: self.taken.count(),
+            acknowledged: self.acknowledged.count(),
+            late: self.late.count(),
+            failed: self.failed.count(),
+            panicked: self.panicked.count(),
+            dead_lettered: self.dead_lettered.count(),
+            handed_back: self.handed_back.count(),
         }
     }
 }

@@ -113,13 +113,6 @@ impl InHand {
     }
 }
 
-impl Drop for InHand {
-    /// Who is aborted lets go of what it had.
-    fn drop(&mut self) {
-        self.held.get_mut().values().for_each(|_| self.counters.in_hand.down());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,7 +16,7 @@ mod lease;
 mod members;
 mod order;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,16 +29,14 @@ use self::lease::{Acquired, Lease};
 use self::members::{Members, share};
 use super::builder::Settings;
 use super::handler::Handler;
-use super::health::{ConsumerHealth, Counters, Polls};
-use super::method::Method;
-use super::policy::Prepared;
+use super::health::Counters;
 use super::read::is_final;
 use super::slots::Slots;
-use super::worker::Worker;
-use crate::{Error, Millstream};
+use super::worker::{Shared, Worker};
+use crate::{EntryId, Error, Millstream};
 
 pub(crate) use self::lease::{lease_key, owner_of};
-pub(super) use self::order::{Order, Turn};
+pub(super) use self::order::Order;
 
 /// How often a consumer looks for what it may have, as a part of the lease.
 const LOOKS_PER_LEASE: u32 = 4;
@@ -51,14 +49,14 @@ const TRIES_PER_LEASE: u32 = 20;
 #[derive(Debug)]
 pub(super) struct LeasedWorker {
     millstream: Millstream,
-    /// Of all partitions; each has its own part of what was prepared.
     settings: Settings,
-    prepared: Prepared,
     length: Duration,
-    counters: Arc<Counters>,
     /// Of each partition.
-    polls: Arc<[Arc<Polls>]>,
+    pub(super) counters: Vec<Arc<Counters>>,
     pub(super) stop: CancellationToken,
+    slots: Slots,
+    /// Where groups go on that are lost before a worker looked.
+    done_until: HashMap<String, EntryId>,
     /// No other run has the same.
     token: String,
 }
@@ -77,29 +75,25 @@ enum Ended {
 impl LeasedWorker {
     pub(super) fn new(
         millstream: Millstream,
-        mut settings: Settings,
-        prepared: Prepared,
+        settings: Settings,
         length: Duration,
-        counters: Arc<Counters>,
-        stop: CancellationToken,
+        done_until: HashMap<String, EntryId>,
     ) -> Self {
-        let is_at_rest = true;
-        let polls = settings.streams.iter().map(|_| Arc::new(Polls::new(is_at_rest)));
-        settings.slots = Some(Slots::new(settings.concurrency));
+        let counters = |stream: &String| {
+            let counters = Counters::new(std::slice::from_ref(stream), &settings.group);
+            counters.set_at_rest(true);
+            Arc::new(counters)
+        };
         Self {
-            polls: polls.collect(),
+            counters: settings.streams.iter().map(counters).collect(),
+            done_until,
+            stop: CancellationToken::new(),
+            slots: Slots::new(settings.concurrency),
             token: format!("{}/{:016x}", settings.name, fastrand::u64(..)),
             millstream,
             settings,
-            prepared,
             length,
-            counters,
-            stop,
         }
-    }
-
-    pub(super) fn health(&self) -> ConsumerHealth {
-        ConsumerHealth::new(Arc::clone(&self.counters), Arc::clone(&self.polls))
     }
 
     pub(super) fn name(&self) -> &str {
@@ -214,10 +208,11 @@ impl LeasedWorker {
                 return Ended::NotOurs;
             }
         };
-        self.polls[partition].set_at_rest(false);
+        let counters = &self.counters[partition];
+        counters.set_at_rest(false);
         tracing::info!(stream, fence = acquired.fence, "the partition is ours");
         let ended = self.work(partition, &lease, acquired, stop, handler).await;
-        self.polls[partition].set_at_rest(true);
+        counters.set_at_rest(true);
         Ended::Over(ended)
     }
 
@@ -234,14 +229,12 @@ impl LeasedWorker {
         // One at a time, and as many behind it as a read brings.
         let streams = vec![stream.clone()];
         let settings = Settings { streams, concurrency: 1, ..self.settings.clone() };
-        let prepared = Prepared {
-            lease: self.prepared.lease.min(self.length),
-            done_until: vec![self.prepared.done_until[partition]],
-        };
-        let shared = (Arc::clone(&self.counters), stop);
+        let counters = Arc::clone(&self.counters[partition]);
+        let (slots, lease_ends) = (self.slots.clone(), settings.claim_min_idle);
+        let done_until = vec![self.done_until[stream]];
+        let shared = Shared { slots, stop, counters, lease: lease_ends, done_until };
         let worker =
-            Worker::new(self.millstream.clone(), settings, Method::Leased, prepared, shared)
-                .in_order(order.clone(), fence, Arc::clone(&self.polls[partition]));
+            Worker::in_order(self.millstream.clone(), settings, order.clone(), fence, shared);
         tokio::select! {
             biased;
             () = keep(lease, &order) => {

@@ -43,11 +43,12 @@ pub use priorities::Priorities;
 #[cfg(feature = "tower")]
 pub use service::ServiceRejection;
 
+pub(crate) use leased::{lease_key, owner_of};
+
 use crate::worker_pool::cancel_on_signals;
 use crate::{Error, FromFields, Message, Millstream, PartitionedStream};
 use handler::Handler;
 use leased::LeasedWorker;
-pub(crate) use leased::{lease_key, owner_of};
 use name::SlotLock;
 use worker::Worker;
 
@@ -66,8 +67,8 @@ pub struct StreamConsumer {
 }
 
 enum Work {
-    /// One; or with weights one for each stream, or on a Cluster one for those of each slot. They
-    /// share token and counters.
+    /// One for all streams; on a Cluster, one for those of each slot; with priorities, one for
+    /// each stream. They share the places of handlers and the order to end.
     Shared(Vec<Arc<Worker>>),
     /// Partitions that have one owner at a time.
     Leased(Arc<LeasedWorker>),
@@ -85,7 +86,7 @@ impl StreamConsumer {
     }
 
     fn new(workers: Vec<Worker>, slot: Option<SlotLock>) -> Self {
-        assert!(!workers.is_empty(), "there is a stream");
+        assert!(!workers.is_empty(), "a consumer has a stream");
         Self { work: Work::Shared(workers.into_iter().map(Arc::new).collect()), _slot: slot }
     }
 
@@ -132,13 +133,12 @@ impl StreamConsumer {
     /// How it is doing.
     #[must_use]
     pub fn health(&self) -> ConsumerHealth {
-        match &self.work {
+        ConsumerHealth::new(match &self.work {
             Work::Shared(workers) => {
-                let polls = workers.iter().map(|worker| Arc::clone(&worker.polls));
-                ConsumerHealth::new(Arc::clone(&workers[0].counters), polls.collect())
+                workers.iter().map(|worker| Arc::clone(&worker.counters)).collect()
             }
-            Work::Leased(worker) => worker.health(),
-        }
+            Work::Leased(worker) => worker.counters.iter().map(Arc::clone).collect(),
+        })
     }
 
     /// Works until it is told to stop. No failure of a handler, no panic in one and no trouble with
@@ -182,24 +182,24 @@ impl StreamConsumer {
         if let [worker] = &workers[..] {
             return Arc::clone(worker).run(handler).await;
         }
-        let mut running = JoinSet::new();
+        // All of them are aborted when this is dropped.
+        let mut working = JoinSet::new();
         for worker in workers {
-            running.spawn(Arc::clone(worker).run(handler.clone()));
+            working.spawn(Arc::clone(worker).run(handler.clone()));
         }
-        let mut outcome = Ok(());
-        // One that ends with an error stops the others.
-        while let Some(ended) = running.join_next().await {
-            match ended {
-                Ok(ended) => outcome = outcome.and(ended),
-                Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-            }
+        let mut ended = Ok(());
+        while let Some(one) = working.join_next().await {
+            // The first one that cannot go on has told the others to end.
+            ended = ended
+                .and(one.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())));
         }
-        outcome
+        ended
     }
 
     /// The same with a handler that gets several messages at once, as [`ConsumerBuilder::batch`]
     /// says: for bulk inserts, for one. `concurrency` counts batches. Messages of several streams
-    /// may come together. An entry that cannot become a `T` fails alone and is not in the batch.
+    /// may come together. An entry that cannot become a `T` fails alone and is not in the batch. A
+    /// batch of leased partitions has one message, or their order would not be kept.
     ///
     /// # Errors
     /// As those of [`Self::run`].

@@ -2,59 +2,56 @@
 //! workers of their own.
 //!
 //! So a server that is dead or slow holds up what is on it and nothing else. What all workers of a
-//! consumer share are the slots of its handlers, which are given away in the order in which they
+//! consumer share are the places of its handlers, which are given away in the order in which they
 //! are asked for: a stream with much to do takes no turn from one with little.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::builder::Settings;
-use super::policy::Prepared;
-use super::slots::Slots;
+use super::priorities::Priorities;
+use super::slots::{SharedSlots, Slots};
 use crate::{DeadLetters, Error, Millstream};
 
-/// What each worker begins with. Messages that may wait for their turn are divided among them.
-pub(super) fn divide(
-    millstream: &Millstream,
-    settings: Settings,
-    prepared: Prepared,
-) -> Vec<(Settings, Prepared)> {
-    let mut places: BTreeMap<u16, (Vec<String>, Vec<_>)> = BTreeMap::new();
-    for (stream, done_until) in settings.streams.iter().zip(&prepared.done_until) {
-        let place = places.entry(millstream.backend().place_of(stream)).or_default();
-        place.0.push(stream.clone());
-        place.1.push(*done_until);
+/// The settings of each worker, and its share of the places for handlers. Messages that may wait for
+/// their turn are divided among the workers, but for those of streams with weights.
+pub(super) fn divide(millstream: &Millstream, settings: &Settings) -> Vec<(Settings, Slots)> {
+    let mut places: BTreeMap<u16, Vec<String>> = BTreeMap::new();
+    for stream in &settings.streams {
+        let place = millstream.backend().place_of(stream);
+        places.entry(place).or_default().push(stream.clone());
     }
-    if places.len() < 2 {
-        return vec![(settings, prepared)];
-    }
-    let prefetch = Some(settings.prefetch.unwrap_or(settings.count).div_ceil(places.len()));
-    let slots = Some(Slots::new(settings.concurrency));
-    let part = |(streams, done_until)| {
-        let slots = slots.clone();
-        let settings = Settings { streams, prefetch, slots, ..settings.clone() };
-        (settings, Prepared { lease: prepared.lease, done_until })
+    let slots = match &settings.priorities {
+        Some(Priorities::Weighted(weights)) => SharedSlots::weighted(settings.concurrency, weights),
+        Some(Priorities::Strict) if places.len() > 1 => {
+            SharedSlots::strict(settings.concurrency, settings.streams.len())
+        }
+        _ => {
+            let prefetch = settings.prefetch.unwrap_or(settings.count).div_ceil(places.len());
+            let slots = Slots::new(settings.concurrency);
+            let part = |streams| Settings { streams, prefetch: Some(prefetch), ..settings.clone() };
+            return places.into_values().map(|it| (part(it), slots.clone())).collect();
+        }
     };
-    places.into_values().map(part).collect()
+    let slots = Arc::new(slots);
+    let each = settings.streams.iter().enumerate().map(|(level, stream)| {
+        let settings = Settings { streams: vec![stream.clone()], ..settings.clone() };
+        (settings, Slots::Shared(Arc::clone(&slots), level))
+    });
+    each.collect()
 }
 
 /// Dead letters are written in one step with what else that means, so they are in the stream's
-/// place; what goes strictly before the rest is in one place with it.
-pub(super) fn check_places(millstream: &Millstream, settings: &Settings) -> Result<(), Error> {
-    let place_of = |key: &str| millstream.backend().place_of(key);
+/// place.
+pub(super) fn check_letters(millstream: &Millstream, settings: &Settings) -> Result<(), Error> {
     for stream in &settings.streams {
         let letters = settings.dead_letters_of(millstream, stream);
+        let place_of = |key: &str| millstream.backend().place_of(key);
         if place_of(&letters) != place_of(stream) {
             return Err(Error::Configuration(format!(
                 "on a Cluster the dead letters of {stream} must be in its slot, and {letters} is \
                  not: give both the same {{tag}}"
             )));
-        }
-        if settings.is_strict() && place_of(stream) != place_of(&settings.streams[0]) {
-            return Err(Error::Configuration(
-                "on a Cluster streams with strict priorities are in one slot: give them the same \
-                 {tag}"
-                    .to_owned(),
-            ));
         }
     }
     Ok(())

@@ -44,7 +44,7 @@ pub(super) struct Reading {
 /// Errors that waiting does not help.
 pub(super) fn is_final(error: &Error) -> bool {
     match error {
-        Error::Configuration(_) | Error::Unsupported { .. } => true,
+        Error::Configuration(_) | Error::Unsupported { .. } | Error::Store(_) => true,
         Error::Refused { code, .. } => {
             matches!(&**code, "WRONGTYPE" | "NOPERM" | "NOAUTH" | "WRONGPASS")
         }
@@ -68,7 +68,7 @@ impl Worker {
         while !self.stop.is_cancelled() {
             let error = match self.read_once(&mut reading, &mut reader).await {
                 Ok(()) => {
-                    self.polls.note();
+                    self.counters.note_poll();
                     continue;
                 }
                 Err(error) => error,
@@ -77,7 +77,7 @@ impl Worker {
                 self.stop.cancel();
                 return Err(error);
             }
-            let failures = self.polls.note_failed();
+            let failures = self.counters.note_failed_poll();
             tracing::warn!("cannot read, will try again: {error}");
             if matches!(error, Error::NoGroup(_)) {
                 // Fails as reading does, and is tried again as that is.

@@ -1,5 +1,6 @@
 //! The toolkit on a Cluster: all that it does elsewhere, and what only a Cluster does.
 
+use millstream::Millstream;
 use millstream_conformance::{Cluster, Program};
 
 use crate::place::Place;
@@ -15,12 +16,10 @@ pub(crate) fn url(cluster: &Cluster) -> String {
     format!("redis+cluster://{}", cluster.hosts())
 }
 
-/// With a stream that has this tag; raw commands go to the node that has it now.
+/// With a stream that has this tag.
 pub(crate) async fn place(cluster: &Cluster, tag: &str) -> Place {
-    let stream = format!("{{{}}}", tag.replace("::", ":"));
-    let owner = cluster.owner_of(&stream).expect("somebody has it");
-    let raw = format!("redis://127.0.0.1:{}", cluster.nodes()[owner].port());
-    Place::connect_with(&url(cluster), &raw, stream).await
+    let millstream = Millstream::connect(&url(cluster)).await.expect("connect");
+    Place::new(millstream, &format!("{{{tag}}}"))
 }
 
 #[test]

@@ -273,10 +273,11 @@ pub(crate) async fn outcomes_are_told_one_by_one(place: Place) {
     };
     let builder = place.builder("c1").concurrency(2).max_retries(2).on_outcome(hook);
     let consumer = builder.build().await.expect("a consumer");
-    let raw = place.raw.clone();
+    let millstream = place.millstream.clone();
     let stream = place.stream.clone();
     let running = Running::start(consumer, move |message| {
-        let (mut raw, stream, id) = (raw.clone(), stream.clone(), message.id().to_string());
+        let (millstream, stream) = (millstream.clone(), stream.clone());
+        let id = message.id().to_string();
         let number = message.text("n").expect("a number").to_owned();
         async move {
             match &*number {
@@ -285,8 +286,8 @@ pub(crate) async fn outcomes_are_told_one_by_one(place: Place) {
                 "3" => {
                     // Somebody else settles it meanwhile.
                     let words = [&*stream, GROUP, &*id];
-                    let settled = redis::cmd("XACK").arg(&words).exec_async(&mut raw).await;
-                    Ok(settled?)
+                    millstream.query(redis::cmd("XACK").arg(&words)).await?;
+                    Ok(())
                 }
                 _ => Ok(()),
             }

@@ -3,6 +3,7 @@
 mod cluster;
 mod consumer;
 mod dead_letters;
+mod embedded;
 mod examples;
 mod manager;
 mod monitor;
@@ -10,7 +11,9 @@ mod place;
 mod suite;
 mod trouble;
 
+use millstream::Millstream;
 use millstream_conformance::{Program, Server};
+use tokio::sync::OnceCell;
 
 use crate::suite::exercise;
 
@@ -22,7 +25,22 @@ fn start(name: &str) -> Option<Server> {
 
 fn on(name: &str) {
     let Some(server) = start(name) else { return };
-    exercise(&format!("redis://127.0.0.1:{}", server.port()));
+    let url = format!("redis://127.0.0.1:{}", server.port());
+    exercise(async || Millstream::connect(&url).await.expect("connect"));
+}
+
+#[test]
+fn on_an_embedded_store() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = OnceCell::new();
+    let open = async || Millstream::open(directory.path()).await.expect("open the store");
+    exercise(async || store.get_or_init(open).await.clone());
+}
+
+#[test]
+fn on_an_embedded_store_in_memory() {
+    let store = Millstream::in_memory().expect("a thread");
+    exercise(async || store.clone());
 }
 
 #[test]

@@ -19,7 +19,6 @@ pub(crate) const MIN_IDLE: Duration = Duration::from_millis(1000);
 pub(crate) struct Place {
     pub(crate) millstream: Millstream,
     pub(crate) stream: String,
-    pub(crate) raw: redis::aio::MultiplexedConnection,
 }
 
 /// What handlers saw, in order.
@@ -82,16 +81,12 @@ impl Running {
 }
 
 impl Place {
-    pub(crate) async fn connect(url: &str, case: &str) -> Self {
-        Self::connect_with(url, url, case.replace("::", ":")).await
+    pub(crate) fn new(millstream: Millstream, case: &str) -> Self {
+        Self { millstream, stream: case.replace("::", ":") }
     }
 
-    /// The toolkit by one address, and raw commands about the stream by another one.
-    pub(crate) async fn connect_with(url: &str, raw: &str, stream: String) -> Self {
-        let millstream = Millstream::connect(url).await.expect("connect");
-        let client = redis::Client::open(raw).expect("an address");
-        let raw = client.get_multiplexed_async_connection().await.expect("connect");
-        Self { millstream, stream, raw }
+    pub(crate) async fn connect(url: &str, case: &str) -> Self {
+        Self::new(Millstream::connect(url).await.expect("connect"), case)
     }
 
     pub(crate) async fn raw<T: redis::FromRedisValue>(&self, line: &str) -> T {
@@ -99,7 +94,8 @@ impl Place {
         let mut words = line.split(' ');
         let mut command = redis::cmd(words.next().expect("a command"));
         words.for_each(|word| _ = command.arg(word));
-        command.query_async(&mut self.raw.clone()).await.expect("an answer")
+        let answer = self.millstream.query(&command).await.expect("an answer");
+        redis::from_redis_value(answer).expect("of this type")
     }
 
     pub(crate) fn manager(&self) -> ConsumerGroupManager {

@@ -1,9 +1,10 @@
-//! All cases, run side by side on one server, each on streams of its own.
+//! All cases, run side by side in one place, each on streams of its own.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use millstream::Millstream;
 use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::timeout;
 
@@ -24,9 +25,9 @@ macro_rules! cases {
     };
 }
 
-/// Runs everything on the server at this address.
-pub(crate) fn exercise(url: &str) {
-    exercise_with(async |name| Place::connect(url, name).await);
+/// Runs everything on what this opens, once for each case.
+pub(crate) fn exercise(open: impl AsyncFn() -> Millstream) {
+    exercise_with(async |name| Place::new(open().await, name));
 }
 
 /// Runs everything, each case in the place made for it.

@@ -118,7 +118,10 @@ pub(super) fn section(shared: &Shared, facts: &MemoryFacts, engine: &Statistics)
         ("millstream_string_bytes", engine.string_bytes.to_string()),
         ("millstream_block_bytes", engine.block_bytes.to_string()),
         ("millstream_block_bytes_unwritten", engine.unwritten_block_bytes.to_string()),
-        ("millstream_cache_bytes", shared.engine.storage_statistics().cache_bytes.to_string()),
+        (
+            "millstream_cache_bytes",
+            shared.store.engine.storage_statistics().cache_bytes.to_string(),
+        ),
     ])
 }
 

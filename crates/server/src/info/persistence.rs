@@ -1,14 +1,14 @@
 //! Sections on what is on disk, and on replicas, of which there are none.
 
 use millstream_engine::Statistics;
+use millstream_runtime::saving;
 
 use super::{flag, lines};
-use crate::saving;
 use crate::shared::Shared;
 
 pub(super) fn persistence(shared: &Shared, engine: &Statistics) -> String {
-    let status = if shared.poison().is_some() { "err" } else { "ok" };
-    let unsaved = saving::unsaved_changes(shared, engine.changes);
+    let status = if shared.store.poison().is_some() { "err" } else { "ok" };
+    let unsaved = saving::unsaved_changes(&shared.store, engine.changes);
     let zero = || "0".to_owned();
     let never = || "-1".to_owned();
     let mut all = vec![
@@ -21,8 +21,8 @@ pub(super) fn persistence(shared: &Shared, engine: &Statistics) -> String {
         ("current_save_keys_processed", zero()),
         ("current_save_keys_total", zero()),
         ("rdb_changes_since_last_save", unsaved.to_string()),
-        ("rdb_bgsave_in_progress", flag(saving::is_in_progress(shared))),
-        ("rdb_last_save_time", saving::last_save_s(shared).to_string()),
+        ("rdb_bgsave_in_progress", flag(saving::is_in_progress(&shared.store))),
+        ("rdb_last_save_time", saving::last_save_s(&shared.store).to_string()),
         ("rdb_last_bgsave_status", "ok".into()),
         ("rdb_last_bgsave_time_sec", never()),
         ("rdb_current_bgsave_time_sec", never()),
@@ -53,23 +53,23 @@ pub(super) fn persistence(shared: &Shared, engine: &Statistics) -> String {
 
 /// Redis shows the first four of an append-only file, which the log is.
 fn log(shared: &Shared, engine: &Statistics) -> Vec<(&'static str, String)> {
-    let room = shared.engine.room();
-    let undurable = shared.log_end().since(shared.engine.durable());
+    let room = shared.store.engine.room();
+    let undurable = shared.store.log_end().since(shared.store.engine.durable());
     vec![
-        ("aof_current_size", shared.engine.written().to_string()),
+        ("aof_current_size", shared.store.engine.written().to_string()),
         ("aof_base_size", shared.recovery.bytes.to_string()),
         ("aof_pending_rewrite", "0".into()),
         ("aof_buffer_length", engine.unwritten_bytes.to_string()),
         ("millstream_sync", shared.config.sync.word().to_owned()),
-        ("millstream_log_end", shared.log_end().to_string()),
-        ("millstream_log_written", shared.engine.written().to_string()),
-        ("millstream_log_durable", shared.engine.durable().to_string()),
+        ("millstream_log_end", shared.store.log_end().to_string()),
+        ("millstream_log_written", shared.store.engine.written().to_string()),
+        ("millstream_log_durable", shared.store.engine.durable().to_string()),
         ("millstream_log_undurable_bytes", undurable.to_string()),
         ("millstream_log_prepared_bytes", room.map_or(0, |room| room.bytes()).to_string()),
         ("millstream_disk_full", flag(room.is_some_and(|room| room.is_disk_full()))),
-        ("millstream_poisoned", flag(shared.poison().is_some())),
-        ("millstream_poison_reason", shared.poison().unwrap_or_default().to_owned()),
-        ("millstream_checkpointed", shared.engine.checkpointed().to_string()),
+        ("millstream_poisoned", flag(shared.store.poison().is_some())),
+        ("millstream_poison_reason", shared.store.poison().unwrap_or_default().to_owned()),
+        ("millstream_checkpointed", shared.store.engine.checkpointed().to_string()),
         ("millstream_replayed_records", shared.recovery.records.to_string()),
         ("millstream_torn_bytes_cut", shared.recovery.torn_bytes_cut.to_string()),
     ]
@@ -77,10 +77,13 @@ fn log(shared: &Shared, engine: &Statistics) -> Vec<(&'static str, String)> {
 
 /// Checkpoints and block files.
 fn storage(shared: &Shared) -> Vec<(&'static str, String)> {
-    let facts = shared.engine.storage_statistics();
+    let facts = shared.store.engine.storage_statistics();
     let files = facts.files;
-    let (logged, zeroed) =
-        shared.engine.room().map_or((0, 0), |room| (room.logged_bytes(), room.zeroed_bytes()));
+    let (logged, zeroed) = shared
+        .store
+        .engine
+        .room()
+        .map_or((0, 0), |room| (room.logged_bytes(), room.zeroed_bytes()));
     let all = logged + zeroed + files.written_bytes + facts.checkpoint_bytes;
     vec![
         ("millstream_checkpoints", facts.checkpoints.to_string()),
@@ -123,7 +126,7 @@ pub(super) fn replication(shared: &Shared) -> String {
         ("master_failover_state", "no-failover".into()),
         ("master_replid", shared.run_id.clone()),
         ("master_replid2", "0".repeat(40)),
-        ("master_repl_offset", shared.log_end().to_string()),
+        ("master_repl_offset", shared.store.log_end().to_string()),
         ("second_repl_offset", "-1".into()),
         ("repl_backlog_active", "0".into()),
         ("repl_backlog_size", "0".into()),

@@ -3,19 +3,16 @@
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
+use millstream_command::compatibility::EXTENSIONS;
 use millstream_engine::Statistics;
+use millstream_runtime::since_1970;
 
 use super::process::{ProcessFacts, system, thread_times};
 use super::{flag, lines};
-use crate::clock::since_1970;
 use crate::shared::{REDIS_VERSION, Shared};
 
 /// Redis shows this where it was not built from a checkout.
 const NO_COMMIT: &str = "00000000";
-
-/// What this server has and Redis has not, by words that stay: what clients look for, since
-/// versions say little. Each is described in `docs/delivery.md`.
-const EXTENSIONS: &str = "group-policy,fence,dead-letters,retention,schedule";
 
 pub(super) fn server(shared: &Shared) -> String {
     let uptime_s = shared.clock.uptime().as_secs();

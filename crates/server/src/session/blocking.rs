@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use millstream_command::{Reply, read_reply, rejection_reply};
 use millstream_engine::{LogPosition, ReadSink, Ticket, WaitResult};
+use millstream_runtime::admission::POISONED;
 use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use super::Session;
-use super::admitting::POISONED;
 use crate::mailbox::{READ_DONE, Signal, UNBLOCK_ERROR, UNBLOCK_TIMEOUT};
 
 /// How often conditions without an event of their own are looked at.
@@ -146,7 +146,7 @@ impl Session {
         let mut result = parked.read.result.lock().take();
         if result.is_none() && unblock != 0 {
             let ticket = parked.ticket;
-            let was_parked = self.shared.engine.lock(self.shared.clock.now()).unpark(ticket);
+            let was_parked = self.shared.store.engine.lock(self.shared.clock.now()).unpark(ticket);
             if was_parked {
                 self.end_wait();
                 let reply = if unblock & UNBLOCK_ERROR != 0 {
@@ -172,14 +172,14 @@ impl Session {
     }
 
     fn poll_replicas(&mut self, events: u8, context: &mut Context<'_>) -> Poll<()> {
-        let durable = self.shared.engine.durable();
+        let durable = self.shared.store.engine.durable();
         let last_position = self.last_position;
         let Waiting::Replicas(wait) = &mut self.waiting else { return Poll::Ready(()) };
         let is_local = wait.local.unwrap_or(last_position) <= durable;
         let is_over = wait.deadline.is_some_and(|deadline| deadline <= Instant::now());
         let is_save = wait.kind == WaitKind::Save;
         let unblock = if is_save { 0 } else { events & (UNBLOCK_ERROR | UNBLOCK_TIMEOUT) };
-        let is_failed = is_save && self.shared.poison().is_some();
+        let is_failed = is_save && self.shared.store.poison().is_some();
         let is_done = (is_local || wait.local.is_none()) && !wait.replicas_wanted;
         if !is_done && !is_over && !is_failed && unblock == 0 {
             // Polled again at once if it has fired already, so that it is always armed.
@@ -222,7 +222,7 @@ impl Session {
             parked.read.is_closed.store(true, Ordering::Release);
             // While a panic unwinds the engine may be unusable; then it passes the waiter over.
             if !std::thread::panicking() {
-                self.shared.engine.lock(self.shared.clock.now()).unpark(parked.ticket);
+                self.shared.store.engine.lock(self.shared.clock.now()).unpark(parked.ticket);
             }
         }
         self.client.is_blocked.store(false, Ordering::Release);

@@ -10,8 +10,8 @@ use millstream_command::table::{self, CommandId, CommandSpec, Flag};
 use millstream_command::{Answer, Reply, encode, is_data_command, run};
 use millstream_engine::{Engine, LogPosition, Now, Transaction};
 use millstream_resp::ProtocolError;
+use millstream_runtime::admission::DISK_FULL;
 
-use super::admitting::DISK_FULL;
 use super::blocking::{Parked, ParkedRead, Sink, Waiting, pause};
 use super::input::Input;
 use super::large_reply;
@@ -170,8 +170,14 @@ impl Session {
             }
             let step = if is_data_command(spec.id) {
                 let needs_no_room = is_admitted || !spec.is_write();
-                let step =
-                    self.run_admitted(spec, args, now, needs_no_room, &mut lock, &shared.engine);
+                let step = self.run_admitted(
+                    spec,
+                    args,
+                    now,
+                    needs_no_room,
+                    &mut lock,
+                    &shared.store.engine,
+                );
                 // A read for a group may log more than its request hints at.
                 is_admitted &= self.batch_end <= self.admitted_until;
                 step
@@ -286,7 +292,7 @@ impl Session {
         self.batch_end = self.batch_end.max(position);
         match answer {
             Answer::Reply(reply) => {
-                self.room_wanted_since = None;
+                self.room_wait.end();
                 self.forget_loaded();
                 self.answer(Some(spec), reply, position);
                 self.lap(spec, args);
@@ -297,8 +303,8 @@ impl Session {
                 Step::Retry
             }
             Answer::NeedsRoom => {
-                self.shared.wake_preparer();
-                if self.waits_for_room_in_vain() {
+                self.shared.store.wake_preparer();
+                if self.room_wait.is_in_vain(&self.shared.store.engine) {
                     self.answer(Some(spec), Reply::error(DISK_FULL), position);
                     self.lap(spec, args);
                     return Step::Next;
@@ -400,7 +406,7 @@ impl Session {
     /// Moves the replies of a batch to the outbox. A large one can only be the last.
     pub(super) fn encode_replies(&mut self) {
         let mut replies = mem::take(&mut self.replies);
-        let released = self.shared.released();
+        let released = self.shared.store.released();
         let mut end = LogPosition::ZERO;
         let is_last_large = self.last_reply_bytes > large_reply::WHOLE_BYTES_MAX;
         let large = if is_last_large { replies.pop() } else { None };

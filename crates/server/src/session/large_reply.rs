@@ -16,7 +16,7 @@ use millstream_model::{LoadedBlock, Rejection};
 use tokio::task::{JoinError, JoinHandle};
 
 use super::blocking::Waiting;
-use super::{Session, UNKNOWN_OUTCOME};
+use super::{Session, unknown_outcome};
 
 /// Encoded whole up to this estimate.
 pub(super) const WHOLE_BYTES_MAX: usize = 256 << 10;
@@ -47,7 +47,7 @@ impl Session {
             let encoder = ReplyEncoder::new(reply, self.protocol);
             self.waiting = Waiting::Large(LargeReply { encoder, until, held, loading: None });
         } else {
-            self.put(&reply, until, self.shared.released());
+            self.put(&reply, until, self.shared.store.released());
         }
     }
 
@@ -63,14 +63,14 @@ impl Session {
         if !self.outbox.is_empty() {
             return Poll::Pending;
         }
-        let released = self.shared.released();
-        let is_lost = self.shared.poison().is_some();
+        let released = self.shared.store.released();
+        let is_lost = self.shared.store.poison().is_some();
         let Waiting::Large(large) = &mut self.waiting else { return Poll::Ready(()) };
         if large.until > released {
             if !is_lost {
                 return Poll::Pending;
             }
-            self.outbox.buffer().extend_from_slice(UNKNOWN_OUTCOME);
+            self.outbox.buffer().extend_from_slice(&unknown_outcome());
         } else {
             large.step(self.outbox.buffer());
             if !large.encoder.is_done() {
@@ -79,7 +79,7 @@ impl Session {
                     // It is still finding out what to say.
                     self.gives_way = self.outbox.is_empty();
                 } else {
-                    let engine = self.shared.engine.clone();
+                    let engine = self.shared.store.engine.clone();
                     large.loading =
                         Some(tokio::task::spawn_blocking(move || engine.load_for_reply(&missing)));
                     context.waker().wake_by_ref();

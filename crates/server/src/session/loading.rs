@@ -17,7 +17,7 @@ pub(super) type Loading = JoinHandle<Result<LoadedBlocks, Rejection>>;
 impl Session {
     /// Begins to load; the session waits.
     pub(super) fn load(&mut self, needed: NeededBlocks) {
-        let engine = self.shared.engine.clone();
+        let engine = self.shared.store.engine.clone();
         self.waiting = Waiting::Blocks(tokio::task::spawn_blocking(move || engine.load(&needed)));
     }
 

@@ -36,11 +36,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use millstream_command::Reply;
 use millstream_engine::{BackupPin, LoadedBlocks, LogPosition};
 use millstream_resp::{ArgSlices, Protocol};
+use millstream_runtime::admission::{OUTCOME_UNKNOWN, Reservation, RoomWait};
 
 use self::blocking::Waiting;
 pub(crate) use self::blocking::{ReplicaWait, WaitKind};
@@ -51,7 +51,6 @@ pub(crate) use self::own::Data;
 use self::silence::Silence;
 use self::timing::{Blocked, Stopwatch};
 use self::transaction::{Multi, Watched};
-use crate::admission::Reservation;
 use crate::clients::{Client, Facts};
 use crate::mailbox::{KILLED, STOPPING};
 use crate::monitors::Monitor;
@@ -89,8 +88,8 @@ pub(crate) struct Session {
     pub(crate) backup: Option<BackupPin>,
     /// After MONITOR.
     monitor: Option<Arc<Monitor>>,
-    /// Since when a write has been waiting for room.
-    room_wanted_since: Option<Instant>,
+    /// Of a write that waits for room.
+    room_wait: RoomWait,
     /// Blocks that were loaded for the command that runs next, or why that failed.
     is_load_done: bool,
     loaded: LoadedBlocks,
@@ -112,7 +111,7 @@ pub(crate) struct Session {
     replies_bytes: usize,
     last_reply_bytes: usize,
     /// Log space for what is being run, how far it reaches, and how far the log got.
-    reservation: Option<Reservation>,
+    reservation: Option<Reservation<Shared>>,
     admitted_until: LogPosition,
     batch_end: LogPosition,
 }
@@ -139,7 +138,7 @@ impl Session {
             stopwatch: Stopwatch::new(),
             backup: None,
             monitor: None,
-            room_wanted_since: None,
+            room_wait: RoomWait::default(),
             is_load_done: false,
             loaded: LoadedBlocks::default(),
             load_failure: None,
@@ -208,8 +207,10 @@ impl Session {
 
     /// Releases and sends. `Err`: the connection is broken.
     fn poll_output(&mut self, context: &mut Context<'_>) -> std::io::Result<()> {
-        if self.outbox.release(self.shared.released()).is_some() && self.shared.poison().is_some() {
-            self.outbox.give_up_held(UNKNOWN_OUTCOME);
+        if self.outbox.release(self.shared.store.released()).is_some()
+            && self.shared.store.poison().is_some()
+        {
+            self.outbox.give_up_held(&unknown_outcome());
         }
         let before = (self.outbox.total_bytes, self.outbox.total_writes);
         let sent = loop {
@@ -285,7 +286,7 @@ impl Session {
             Waiting::Large(ref large) => {
                 self.outbox.is_empty()
                     && large.loading.is_none()
-                    && large.until <= self.shared.released()
+                    && large.until <= self.shared.store.released()
             }
             _ => false,
         }
@@ -328,7 +329,7 @@ impl Session {
             self.arranged_for = Some(until);
             self.worker.wake_at(until, context.waker());
         }
-        until <= self.shared.released() || self.shared.poison().is_some()
+        until <= self.shared.store.released() || self.shared.store.poison().is_some()
     }
 
     /// Changes what CLIENT LIST shows.
@@ -370,6 +371,6 @@ impl Drop for Session {
 }
 
 /// In place of a reply whose record may or may not be on disk.
-const UNKNOWN_OUTCOME: &[u8] =
-    b"-MISCONF the log cannot be written: the outcome of this command is \
-unknown until the server has been started again\r\n";
+fn unknown_outcome() -> Vec<u8> {
+    format!("-{OUTCOME_UNKNOWN}\r\n").into_bytes()
+}

@@ -2,9 +2,9 @@
 
 use millstream_command::Reply;
 use millstream_command::table::{CommandSpec, Flag};
+use millstream_runtime::since_1970;
 
 use super::{OUTBOX_BYTES_MAX, Session};
-use crate::clock::since_1970;
 use crate::mailbox::MONITORED;
 use crate::{monitors, redaction};
 

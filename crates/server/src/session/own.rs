@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use millstream_command::table::{CommandId, CommandSpec};
 use millstream_command::{Reply, introspection};
 use millstream_engine::{Engine, LogPosition, Now, Transaction};
+use millstream_runtime::saving;
 
 use super::Session;
 use super::blocking::{ReplicaWait, WaitKind, Waiting};
 use super::execute::Step;
 use crate::{
     backup_command, client_command, config_command, debug_command, hello, info, latency_command,
-    lolwut, memory_command, save_command, saving, server_command, slowlog_command, tracking,
+    lolwut, memory_command, save_command, server_command, slowlog_command, tracking,
 };
 
 const RELOAD_IN_EXEC: &str = "ERR not allowed inside a transaction";
@@ -93,7 +94,7 @@ impl Session {
                 None => return Step::Next,
             },
             _ => {
-                let engine = self.shared.engine.clone();
+                let engine = self.shared.store.engine.clone();
                 let mut data = Data { held: None, engine: &engine, now, waited: Duration::ZERO };
                 let reply = self.run_simple(spec, args, &mut data);
                 self.skip_wait(data.waited);
@@ -122,7 +123,7 @@ impl Session {
             // Within EXEC's reply each command has its place.
             CommandId::ClientReply => self.client_reply(args).unwrap_or(Reply::OK),
             _ => {
-                let engine = self.shared.engine.clone();
+                let engine = self.shared.store.engine.clone();
                 let now = txn.now();
                 let waited = Duration::ZERO;
                 let mut data = Data { held: Some(txn), engine: &engine, now, waited };
@@ -214,7 +215,7 @@ impl Session {
             C::BackupPin => backup_command::pin(self),
             C::BackupUnpin => backup_command::unpin(self),
             C::Bgsave => save_command::bgsave(&self.shared, args, data.is_held()),
-            C::Lastsave => Reply::number(saving::last_save_s(&self.shared)),
+            C::Lastsave => Reply::number(saving::last_save_s(&self.shared.store)),
             C::Bgrewriteaof => save_command::bgrewriteaof(),
             C::ClientTracking => tracking::tracking(self, args),
             C::ClientTrackinginfo => tracking::info(),
@@ -234,7 +235,7 @@ impl Session {
         let (reply, position) = if debug_command::reloads(args) {
             (debug_command::reload(&self.shared, args), LogPosition::ZERO)
         } else {
-            let engine = self.shared.engine.clone();
+            let engine = self.shared.store.engine.clone();
             let mut txn = engine.lock(now);
             txn.begin();
             (debug_command::run(self, args, &mut txn), txn.finish())
@@ -251,8 +252,8 @@ impl Session {
         }
         // What ran before in this batch is saved, too.
         self.encode_replies();
-        let until = saving::ask(&self.shared, false);
-        if until <= self.shared.engine.durable() {
+        let until = saving::ask(&self.shared.store, false);
+        if until <= self.shared.store.engine.durable() {
             self.answer(Some(spec), Reply::OK, LogPosition::ZERO);
             return Step::Next;
         }

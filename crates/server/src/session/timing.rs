@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use millstream_command::Reply;
 use millstream_command::table::{CommandId, CommandSpec, Flag};
+use millstream_runtime::{TICK_MAX, Tick};
 
 use super::Session;
-use crate::clock::{TICK_MAX, Tick};
 use crate::latency::LatencyEvent;
 use crate::slow_log::SlowEntry;
 

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use millstream_command::table::{CommandId, CommandSpec};
 use millstream_command::{Answer, Reply, is_data_command, run};
 use millstream_engine::{KeyVersion, LogPosition, Now, Transaction};
+use millstream_runtime::admission::frees_space;
 
 use super::Session;
-use super::admitting::frees_space;
 use super::blocking::{Waiting, pause};
 use super::execute::Step;
 use crate::debug_command;
@@ -123,7 +123,7 @@ impl Session {
             return (reply, LogPosition::ZERO);
         }
         let shared = std::sync::Arc::clone(&self.shared);
-        let mut txn = shared.engine.lock(now);
+        let mut txn = shared.store.engine.lock(now);
         self.skip_time();
         txn.begin();
         for &key in &args[1..] {
@@ -171,7 +171,7 @@ impl Session {
             }
         }
         let shared = std::sync::Arc::clone(&self.shared);
-        let txn = shared.engine.lock(now);
+        let txn = shared.store.engine.lock(now);
         // Whoever has begun a pause meanwhile takes the engine before it says so.
         self.multi = Some(multi);
         if shared.pause.is_on()

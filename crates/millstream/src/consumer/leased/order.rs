@@ -7,21 +7,14 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use redis::cmd;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::sleep;
 
 use super::super::read::Reading;
-use super::super::slots::Slot;
-use super::super::worker::{Taken, Work, Worker};
+use super::super::worker::Worker;
 use crate::reply::{Entry, NotUnderstood, PendingRow};
 use crate::{EntryId, Error, reply};
 
 /// Pending entries that are looked at in one step.
 const PENDING_AT_ONCE: usize = 100;
-
-/// Is given back when dropped.
-pub(in crate::consumer) struct Turn {
-    _permit: OwnedSemaphorePermit,
-}
 
 /// Who may begin, and until when.
 #[derive(Clone, Debug)]
@@ -36,10 +29,9 @@ impl Order {
         Self { turn: Arc::new(Semaphore::new(1)), until: Arc::new(Mutex::new(until)) }
     }
 
-    /// Waits for those before. Dropped while it waits, it has taken none.
-    pub(in crate::consumer) async fn turn(&self) -> Turn {
-        let permit = Arc::clone(&self.turn).acquire_owned().await;
-        Turn { _permit: permit.expect("it is never closed") }
+    /// `None`: never any more.
+    pub(in crate::consumer) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.turn).acquire_owned().await.ok()
     }
 
     pub(super) fn extend(&self, until: Instant) {
@@ -60,48 +52,6 @@ impl Order {
 type Delivered = (Entry, u64);
 
 impl Worker {
-    /// Some messages, until each is settled or not ours any more. Nobody else begins before that.
-    pub(in crate::consumer) async fn handle_in_order(
-        self: Arc<Self>,
-        some: Vec<Taken>,
-        slot: Slot,
-        turn: Turn,
-        work: Work,
-    ) {
-        let is_over = || self.order.as_ref().is_none_or(Order::is_over);
-        let (mut some, mut slot) = (some, slot);
-        while !is_over() {
-            let waiting = self.handle_once(some, slot, &work).await;
-            let Some((_, wait)) = waiting.last() else { return };
-            let waited = async {
-                sleep(*wait).await;
-                self.slots.acquire().await
-            };
-            slot = tokio::select! {
-                () = self.stop.cancelled() => return self.leave(waiting.iter().map(|it| &it.0)),
-                slot = waited => slot,
-            };
-            some = Vec::with_capacity(waiting.len());
-            for (Taken { stream, message, place }, _) in waiting {
-                match self.take_again(stream, &message).await {
-                    Some(message) => some.push(Taken { stream, message, place }),
-                    None => self.in_hand.end((stream, message.id)),
-                }
-            }
-            some.sort_by_key(|taken| taken.message.id);
-            if some.is_empty() {
-                return;
-            }
-        }
-        // Somebody else may begin any moment. These are pending, and theirs.
-        self.leave(some.iter());
-        drop(turn);
-    }
-
-    fn leave<'a>(&self, some: impl Iterator<Item = &'a Taken>) {
-        some.for_each(|taken| self.in_hand.end((taken.stream, taken.message.id)));
-    }
-
     /// Takes all that is pending in the group, whoever had it, before anything new.
     pub(in crate::consumer) async fn take_over(&self, reading: &Reading) -> Result<(), Error> {
         let mut from = "-".to_owned();
@@ -121,7 +71,7 @@ impl Worker {
     /// stream is not theirs any more.
     pub(in crate::consumer) async fn take_in_order(
         &self,
-        reading: &Reading,
+        reading: &mut Reading,
         entries: Vec<Entry>,
         asked: Instant,
     ) -> Result<(), Error> {

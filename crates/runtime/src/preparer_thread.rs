@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use millstream_engine::{LogPosition, Prepared, Preparer};
 
-use crate::shared::Shared;
+use crate::LiveStore;
 
 /// Sleeps at most so long while enough is prepared; the commit thread ends it earlier.
 const ENOUGH_PAUSE: Duration = Duration::from_millis(500);
@@ -16,12 +16,12 @@ const ENOUGH_PAUSE: Duration = Duration::from_millis(500);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs until `stop` is set, or the log is poisoned.
-pub(crate) fn run(mut preparer: Preparer, shared: &Shared, stop: &AtomicBool) {
-    *shared.preparer.lock() = Some(thread::current());
+pub(crate) fn run(mut preparer: Preparer, store: &LiveStore, stop: &AtomicBool) {
+    *store.preparer.lock() = Some(thread::current());
     let mut complained = false;
     let mut removed_before = LogPosition::ZERO;
-    while !stop.load(Ordering::Acquire) && shared.poison().is_none() {
-        let needed_from = shared.engine.log_needed_from();
+    while !stop.load(Ordering::Acquire) && store.poison().is_none() {
+        let needed_from = store.engine.log_needed_from();
         if needed_from > removed_before {
             match preparer.remove_before(needed_from) {
                 Ok(_) => removed_before = needed_from,
@@ -55,5 +55,5 @@ pub(crate) fn run(mut preparer: Preparer, shared: &Shared, stop: &AtomicBool) {
             }
         }
     }
-    *shared.preparer.lock() = None;
+    *store.preparer.lock() = None;
 }

@@ -1,8 +1,8 @@
 //! The thread that makes records durable, as often as the sync mode demands.
 //!
 //! Group commit needs no code: while one sync runs, records of everybody pile up for the next one.
-//! After the first failure the log takes no writes any more (poison); the thread then ends, and the
-//! sessions refuse writes and give up the replies they hold.
+//! After the first failure the log takes no writes any more (poison); the thread then ends, and its
+//! users refuse writes and give up the replies they hold.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -12,10 +12,8 @@ use std::time::{Duration, Instant};
 
 use millstream_engine::{AppendError, Commit, ConcurrentSync};
 
-use crate::SyncMode;
-use crate::latency::LatencyEvent;
 use crate::saving::Moment;
-use crate::shared::Shared;
+use crate::{Host, SyncMode, Work};
 
 /// Without records for so long, the last batch is closed on disk.
 const IDLE: Duration = Duration::from_secs(1);
@@ -31,11 +29,12 @@ const GATHER: Duration = Duration::from_millis(5);
 const ROOM_LOW_BYTES: u64 = 28 << 20;
 
 /// Runs until `stop` is set and everything is on disk, or until the log fails.
-pub(crate) fn run(mut commit: Commit, shared: &Arc<Shared>, stop: &AtomicBool) {
-    let outcome = match shared.config.sync {
-        SyncMode::Always => run_always(&mut commit, shared, stop),
-        SyncMode::Everysec => run_everysec(&mut commit, shared, stop),
-        SyncMode::No => run_no(&mut commit, shared, stop),
+pub(crate) fn run<H: Host>(mut commit: Commit, host: &Arc<H>, stop: &AtomicBool) {
+    let host = &**host;
+    let outcome = match host.store().sync_mode() {
+        SyncMode::Always => run_always(&mut commit, host, stop),
+        SyncMode::Everysec => run_everysec(&mut commit, host, stop),
+        SyncMode::No => run_no(&mut commit, host, stop),
     };
     let outcome = outcome.and_then(|()| finish(&mut commit));
     if let Err(error) = outcome {
@@ -46,19 +45,24 @@ pub(crate) fn run(mut commit: Commit, shared: &Arc<Shared>, stop: &AtomicBool) {
         tracing::error!(
             "the log cannot be written, no write is accepted until the next start: {reason}"
         );
-        shared.set_poison(reason);
+        host.store().set_poison(reason);
     }
-    shared.wake_held();
+    host.wake_held();
 }
 
-fn run_always(commit: &mut Commit, shared: &Shared, stop: &AtomicBool) -> Result<(), AppendError> {
+fn run_always<H: Host>(
+    commit: &mut Commit,
+    host: &H,
+    stop: &AtomicBool,
+) -> Result<(), AppendError> {
+    let store = host.store();
     while !stop.load(Ordering::Acquire) {
         if commit.wait(IDLE) {
-            let moment = Moment::now(shared, false);
-            shared.latency.time(LatencyEvent::AofWrite, || commit.write_step())?;
-            shared.latency.time(LatencyEvent::AofFsyncAlways, || commit.sync_step())?;
-            shared.saving.note(moment);
-            after_step(shared);
+            let moment = Moment::uncounted();
+            host.time(Work::Write, || commit.write_step())?;
+            host.time(Work::Sync, || commit.sync_step())?;
+            store.saving.note(moment);
+            after_step(host);
         } else {
             commit.idle_step()?;
         }
@@ -68,11 +72,12 @@ fn run_always(commit: &mut Commit, shared: &Shared, stop: &AtomicBool) -> Result
 
 /// Syncs run beside the writes, on a thread of their own: a slow one holds up nobody until it is
 /// [`LATE`].
-fn run_everysec(
+fn run_everysec<H: Host>(
     commit: &mut Commit,
-    shared: &Shared,
+    host: &H,
     stop: &AtomicBool,
 ) -> Result<(), AppendError> {
+    let store = host.store();
     let (to_sync, syncs) = mpsc::channel::<ConcurrentSync>();
     let (to_commit, synced) = mpsc::channel();
     std::thread::scope(|scope| {
@@ -86,7 +91,7 @@ fn run_everysec(
         // Dropped at the end of this closure, which ends the other thread.
         let to_sync = to_sync;
         let mut since: Option<Instant> = None;
-        let mut syncing = Moment::now(shared, false);
+        let mut syncing = Moment::uncounted();
         let mut next = Instant::now() + SYNC_INTERVAL;
         while !stop.load(Ordering::Acquire) {
             let has_records = commit.wait(match since {
@@ -100,15 +105,15 @@ fn run_everysec(
             };
             if let Some(done) = done {
                 commit.end_sync(done?);
-                shared.saving.note(syncing);
+                store.saving.note(syncing);
                 since = None;
             }
             let is_time = since.is_none()
-                && (Instant::now() >= next || shared.saving.is_wanted(shared.engine.durable()));
-            let moment = is_time.then(|| Moment::now(shared, true));
+                && (Instant::now() >= next || store.saving.is_wanted(store.engine.durable()));
+            let moment = is_time.then(|| Moment::counted(host));
             if has_records {
-                shared.latency.time(LatencyEvent::AofWrite, || commit.write_step())?;
-                after_step(shared);
+                host.time(Work::Write, || commit.write_step())?;
+                after_step(host);
             }
             if let Some(moment) = moment {
                 next = Instant::now() + SYNC_INTERVAL;
@@ -127,18 +132,19 @@ fn run_everysec(
     })
 }
 
-fn run_no(commit: &mut Commit, shared: &Shared, stop: &AtomicBool) -> Result<(), AppendError> {
+fn run_no<H: Host>(commit: &mut Commit, host: &H, stop: &AtomicBool) -> Result<(), AppendError> {
+    let store = host.store();
     while !stop.load(Ordering::Acquire) {
         if commit.wait(IDLE) {
             std::thread::sleep(GATHER);
-            shared.latency.time(LatencyEvent::AofWrite, || commit.write_step())?;
-            after_step(shared);
+            host.time(Work::Write, || commit.write_step())?;
+            after_step(host);
         }
-        if shared.saving.is_wanted(shared.engine.durable()) {
-            let moment = Moment::now(shared, true);
+        if store.saving.is_wanted(store.engine.durable()) {
+            let moment = Moment::counted(host);
             commit.write_step()?;
             commit.sync_step()?;
-            shared.saving.note(moment);
+            store.saving.note(moment);
         }
     }
     Ok(())
@@ -151,9 +157,10 @@ fn finish(commit: &mut Commit) -> Result<(), AppendError> {
     Ok(())
 }
 
-fn after_step(shared: &Shared) {
-    shared.wake_held();
-    if shared.engine.room().is_some_and(|room| room.bytes() < ROOM_LOW_BYTES) {
-        shared.wake_preparer();
+fn after_step<H: Host>(host: &H) {
+    let store = host.store();
+    host.wake_held();
+    if store.engine.room().is_some_and(|room| room.bytes() < ROOM_LOW_BYTES) {
+        store.wake_preparer();
     }
 }

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use millstream_engine::{Garbage, Now};
 
-use crate::latency::LatencyEvent;
-use crate::shared::Shared;
+use crate::{Host, Work};
 
 /// Looks at the clock at least this often, since the wall clock may step.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -16,15 +15,16 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 const BUDGET: usize = 64;
 
 /// Runs until `stop` is set.
-pub(crate) fn run(shared: &Shared, stop: &AtomicBool) {
+pub(crate) fn run<H: Host>(host: &H, stop: &AtomicBool) {
     let mut clock = TimerClock::default();
+    let engine = &host.store().engine;
     while !stop.load(Ordering::Acquire) {
-        let until_resumed = shared.pause.until().map(|at| at - Instant::now().min(at));
+        let until_resumed = host.expiry_stopped_until().map(|at| at - Instant::now().min(at));
         let longest = until_resumed.map_or(LOOK_INTERVAL, |left| left.min(LOOK_INTERVAL));
-        shared.engine.wait_due(clock.read(shared), longest);
+        engine.wait_due(clock.read(host), longest);
         while !stop.load(Ordering::Acquire) {
-            let run_due = || shared.engine.run_due(clock.read(shared), BUDGET);
-            let due = shared.latency.time(LatencyEvent::ExpireCycle, run_due);
+            let run_due = || engine.run_due(clock.read(host), BUDGET);
+            let due = host.time(Work::Due, run_due);
             free(due.garbage);
             if !due.has_more {
                 break;
@@ -53,10 +53,9 @@ struct TimerClock {
 }
 
 impl TimerClock {
-    fn read(&mut self, shared: &Shared) -> Now {
-        let now = shared.clock.now();
-        let stands_still =
-            shared.pause.until().is_some() || shared.is_expiry_stopped.load(Ordering::Acquire);
+    fn read<H: Host>(&mut self, host: &H) -> Now {
+        let now = host.now();
+        let stands_still = host.is_expiry_stopped();
         // The reading before the last wait: what fell due during it is not to expire either.
         if !stands_still || self.wall_ms == 0 {
             self.wall_ms = now.wall_ms;

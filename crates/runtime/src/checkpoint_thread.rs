@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 
 use millstream_engine::{CheckpointError, CheckpointStep, Checkpointer};
 
-use crate::saving;
-use crate::shared::Shared;
+use crate::{Host, saving};
 
 /// How often it looks whether a checkpoint is due.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
@@ -27,11 +26,12 @@ const RESERVE_PAUSE: Duration = Duration::from_millis(200);
 const PACE: u64 = 32 << 20;
 
 /// Runs until `stop` is set and everything is in a checkpoint, or until the log is poisoned.
-pub(crate) fn run(mut checkpointer: Checkpointer, shared: &Arc<Shared>, stop: &Arc<AtomicBool>) {
-    checkpointer.set_pace(pace(Arc::clone(shared), Arc::clone(stop)));
+pub(crate) fn run<H: Host>(mut checkpointer: Checkpointer, host: &Arc<H>, stop: &Arc<AtomicBool>) {
+    let store = host.store();
+    checkpointer.set_pace(pace(Arc::clone(host), Arc::clone(stop)));
     let mut has_complained = false;
     let mut reserve_tried_at = None;
-    while shared.poison().is_none() {
+    while store.poison().is_none() {
         let is_stopping = stop.load(Ordering::Acquire);
         match checkpointer.step(is_stopping) {
             Ok(CheckpointStep::Idle) if is_stopping => return,
@@ -41,15 +41,15 @@ pub(crate) fn run(mut checkpointer: Checkpointer, shared: &Arc<Shared>, stop: &A
             }
             Ok(CheckpointStep::Working) => {}
             Ok(CheckpointStep::WaitsForLog(position)) => {
-                shared.note_log_end(position);
-                saving::ask(shared, false);
+                store.note_log_end(position);
+                saving::ask(store, false);
                 thread::sleep(LOG_PAUSE);
             }
             Ok(CheckpointStep::Published(position)) => {
                 tracing::debug!("a checkpoint covers the log up to {position}");
                 has_complained = false;
                 reserve_tried_at = None;
-                shared.wake_preparer();
+                store.wake_preparer();
             }
             Err(error) => {
                 complain(&error, &mut has_complained);
@@ -96,10 +96,11 @@ fn complain(error: &CheckpointError, has_complained: &mut bool) {
 }
 
 /// Sleeps as long as the bytes should have taken.
-fn pace(shared: Arc<Shared>, stop: Arc<AtomicBool>) -> Box<dyn FnMut(u64) + Send> {
+fn pace<H: Host>(host: Arc<H>, stop: Arc<AtomicBool>) -> Box<dyn FnMut(u64) + Send> {
     let mut since = Instant::now();
     Box::new(move |bytes| {
-        let is_urgent = shared.engine.is_memory_short() || shared.engine.is_log_long();
+        let engine = &host.store().engine;
+        let is_urgent = engine.is_memory_short() || engine.is_log_long();
         if !is_urgent && !stop.load(Ordering::Acquire) {
             let due = Duration::from_micros(bytes * 1_000_000 / PACE);
             thread::sleep(due.saturating_sub(since.elapsed()));

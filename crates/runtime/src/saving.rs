@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use millstream_engine::LogPosition;
 
 use crate::clock::since_1970;
-use crate::shared::Shared;
+use crate::{Host, LiveStore, SyncMode};
 
 /// What was saved, and what is to be.
 #[derive(Debug)]
-pub(crate) struct Saving {
+pub struct Saving {
     /// Asked for: everything up to here.
     wanted: AtomicU64,
     /// Everything logged until this Unix time is on disk.
@@ -54,23 +54,27 @@ impl Saving {
 }
 
 impl Moment {
-    /// With `counted`, the engine is asked how many changes there were.
-    pub(crate) fn now(shared: &Shared, counted: bool) -> Self {
-        let changes = counted.then(|| shared.engine.lock(shared.clock.now()).statistics().changes);
-        Self { at_s: since_1970().as_secs(), changes }
+    pub(crate) fn uncounted() -> Self {
+        Self { at_s: since_1970().as_secs(), changes: None }
+    }
+
+    /// The engine is asked how many changes there were.
+    pub(crate) fn counted<H: Host>(host: &H) -> Self {
+        let changes = host.store().engine.lock(host.now()).statistics().changes;
+        Self { at_s: since_1970().as_secs(), changes: Some(changes) }
     }
 }
 
 /// Asks for everything logged so far to be brought to disk. Returns up to where that is. With the
 /// engine held, the commit thread finds out at its next look.
-pub(crate) fn ask(shared: &Shared, is_engine_held: bool) -> LogPosition {
-    let end = shared.log_end();
-    if end <= shared.engine.durable() {
-        shared.saving.note(Moment::now(shared, false));
+pub fn ask(store: &LiveStore, is_engine_held: bool) -> LogPosition {
+    let end = store.log_end();
+    if end <= store.engine.durable() {
+        store.saving.note(Moment::uncounted());
     } else {
-        shared.saving.wanted.fetch_max(end.get(), Ordering::AcqRel);
+        store.saving.wanted.fetch_max(end.get(), Ordering::AcqRel);
         if !is_engine_held {
-            shared.engine.wake_commit();
+            store.engine.wake_commit();
         }
     }
     end
@@ -78,24 +82,27 @@ pub(crate) fn ask(shared: &Shared, is_engine_held: bool) -> LogPosition {
 
 /// LASTSAVE and the INFO field `rdb_last_save_time`: everything logged until this Unix time is on
 /// disk.
-pub(crate) fn last_save_s(shared: &Shared) -> u64 {
-    shared.saving.saved_at_s.load(Ordering::Relaxed)
+#[must_use]
+pub fn last_save_s(store: &LiveStore) -> u64 {
+    store.saving.saved_at_s.load(Ordering::Relaxed)
 }
 
 /// The INFO field `rdb_changes_since_last_save`, given how many changes there were in all: those
 /// that are not known to be on disk.
-pub(crate) fn unsaved_changes(shared: &Shared, changes: u64) -> u64 {
-    if !shared.config.memory && shared.log_end() <= shared.engine.durable() {
+#[must_use]
+pub fn unsaved_changes(store: &LiveStore, changes: u64) -> u64 {
+    if !store.is_in_memory() && store.log_end() <= store.engine.durable() {
         return 0;
     }
     // What is acknowledged is on disk already.
-    if !shared.config.memory && shared.config.sync == crate::SyncMode::Always {
+    if !store.is_in_memory() && store.sync_mode() == SyncMode::Always {
         return 0;
     }
-    changes.saturating_sub(shared.saving.saved_changes.load(Ordering::Relaxed))
+    changes.saturating_sub(store.saving.saved_changes.load(Ordering::Relaxed))
 }
 
 /// The INFO field `rdb_bgsave_in_progress`: whether a sync that was asked for has not ended.
-pub(crate) fn is_in_progress(shared: &Shared) -> bool {
-    !shared.config.memory && shared.saving.is_wanted(shared.engine.durable())
+#[must_use]
+pub fn is_in_progress(store: &LiveStore) -> bool {
+    !store.is_in_memory() && store.saving.is_wanted(store.engine.durable())
 }

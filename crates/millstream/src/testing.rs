@@ -1,0 +1,103 @@
+//! For tests of your own handlers: streams in memory, and time that the test moves.
+//!
+//! Two ways, by what your code waits for.
+//!
+//! **[`in_memory`]: a clock moved by hand.** All that the engine does by time goes by it: leases,
+//! backoff, retention, delayed entries, the end of a read that blocks. Nothing happens until
+//! [`TestClock::advance`]. Works in every runtime.
+//!
+//! ```
+//! use std::time::Duration;
+//! use millstream::{Fields, testing};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), millstream::Error> {
+//! let (millstream, clock) = testing::in_memory();
+//! millstream.add("orders", &Fields::new().with("n", "1")).await?;
+//! clock.advance(Duration::from_secs(3600)).await;
+//! assert_eq!(millstream.len("orders").await?, 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! **[`in_tokio_time`]: tokio's clock.** For a test with `#[tokio::test(start_paused = true)]`
+//! (tokio's feature `test-util`). Then engine, worker and your own code live by one clock, and it
+//! moves by itself to the next thing that anybody waits for whenever nobody has anything to do: a
+//! test of "fails three times, waits an hour each, and is a dead letter" simply waits for the
+//! letter, and takes milliseconds.
+//!
+//! Neither has threads, and both begin at the same time of the same day: a test is the same in
+//! every run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::yield_now;
+use tokio::time::Instant;
+
+use crate::backend::{EmbeddedBackend, EngineClock, ManualClock};
+use crate::milliseconds::milliseconds;
+use crate::{Abilities, Millstream};
+
+/// How far a message goes in a worker from task to task is far less than this.
+const TURNS: usize = 64;
+
+/// Streams in memory, and the clock by which they live. It stands still at the beginning of 2026
+/// until it is moved.
+#[must_use]
+pub fn in_memory() -> (Millstream, TestClock) {
+    let clock = Arc::new(ManualClock::default());
+    let backend = EmbeddedBackend::for_tests(EngineClock::Manual(Arc::clone(&clock)));
+    let millstream = Millstream::over(Arc::new(backend.clone()), Abilities::embedded());
+    (millstream, TestClock { clock, backend })
+}
+
+/// Streams in memory that live by tokio's clock, from the beginning of 2026.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+#[must_use]
+pub fn in_tokio_time() -> Millstream {
+    let backend = EmbeddedBackend::for_tests(EngineClock::Tokio(Instant::now()));
+    Millstream::over(Arc::new(backend), Abilities::embedded())
+}
+
+/// The clock of streams in memory. Clones are the same clock. Keeps the streams alive.
+#[derive(Clone, Debug)]
+pub struct TestClock {
+    clock: Arc<ManualClock>,
+    backend: EmbeddedBackend,
+}
+
+impl TestClock {
+    /// Lets so much time pass, in whole milliseconds: everything that is due in between happens, one
+    /// after the other, each at its own time. Before each step, and at the end, other tasks run
+    /// until they wait; in a runtime of several threads that is not certain, so use one of a single
+    /// thread. Handlers that wait for something else than the engine, a timer of tokio's for one, do
+    /// not hold the clock up.
+    ///
+    /// Dropped while it waits, less time has passed.
+    pub async fn advance(&self, by: Duration) {
+        let until_ms = self.clock.elapsed_ms().saturating_add(milliseconds(by));
+        loop {
+            settle().await;
+            if !self.backend.advance(&self.clock, until_ms).await {
+                break;
+            }
+        }
+        settle().await;
+    }
+
+    /// How much time has passed since the beginning.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.clock.elapsed_ms())
+    }
+}
+
+/// Lets the other tasks go as far as they can.
+async fn settle() {
+    for _ in 0..TURNS {
+        yield_now().await;
+    }
+}

@@ -1,0 +1,1 @@
+//! The store within the process.

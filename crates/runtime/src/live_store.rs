@@ -1,0 +1,123 @@
+//! A store while its threads run: the engine, how far its log got, and whether it still may.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::Thread;
+
+use millstream_engine::{Engine, LogPosition, Now};
+use parking_lot::Mutex;
+
+use crate::SyncMode;
+use crate::saving::Saving;
+
+/// What the threads of a store and everybody who uses it share. It lies in its [`Host`](crate::Host),
+/// so that reaching it costs no pointer more.
+pub struct LiveStore {
+    /// The engine.
+    pub engine: Engine,
+    /// How far everything is on disk.
+    pub saving: Saving,
+    sync: SyncMode,
+    is_in_memory: bool,
+    /// End of the last record that anybody knows of.
+    log_end: AtomicU64,
+    /// Log space that admitted commands may still take; see `admission.rs`.
+    pub(crate) reserved_bytes: AtomicU64,
+    poison: OnceLock<String>,
+    pub(crate) preparer: Mutex<Option<Thread>>,
+}
+
+impl std::fmt::Debug for LiveStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveStore").field("sync", &self.sync).finish_non_exhaustive()
+    }
+}
+
+impl LiveStore {
+    /// Around an engine that was just opened. In memory the sync mode does not matter.
+    #[must_use]
+    pub fn new(engine: Engine, sync: SyncMode, is_in_memory: bool, now: Now) -> Self {
+        let changes = engine.lock(now).statistics().changes;
+        let log_end = AtomicU64::new(engine.written().get());
+        Self {
+            engine,
+            saving: Saving::new(changes),
+            sync,
+            is_in_memory,
+            log_end,
+            reserved_bytes: AtomicU64::new(0),
+            poison: OnceLock::new(),
+            preparer: Mutex::new(None),
+        }
+    }
+
+    /// When replies leave.
+    #[must_use]
+    #[inline]
+    pub fn sync_mode(&self) -> SyncMode {
+        self.sync
+    }
+
+    /// Whether nothing is kept.
+    #[must_use]
+    #[inline]
+    pub fn is_in_memory(&self) -> bool {
+        self.is_in_memory
+    }
+
+    /// Replies that depend on nothing beyond this may leave.
+    #[must_use]
+    #[inline]
+    pub fn released(&self) -> LogPosition {
+        if self.is_in_memory {
+            return LogPosition::new(u64::MAX);
+        }
+        match self.sync {
+            SyncMode::Always => self.engine.durable(),
+            SyncMode::Everysec => self.engine.written(),
+            SyncMode::No => LogPosition::new(u64::MAX),
+        }
+    }
+
+    /// How far the commit thread has brought the log, in the sense of the sync mode.
+    #[must_use]
+    #[inline]
+    pub fn committed(&self) -> LogPosition {
+        match self.sync {
+            SyncMode::Always => self.engine.durable(),
+            SyncMode::Everysec | SyncMode::No => self.engine.written(),
+        }
+    }
+
+    /// The end of the log, as far as anybody has said.
+    #[must_use]
+    #[inline]
+    pub fn log_end(&self) -> LogPosition {
+        LogPosition::new(self.log_end.load(Ordering::Relaxed))
+    }
+
+    /// The log goes at least up to here.
+    #[inline]
+    pub fn note_log_end(&self, position: LogPosition) {
+        self.log_end.fetch_max(position.get(), Ordering::Relaxed);
+    }
+
+    /// Why no write is accepted any more, if so.
+    #[must_use]
+    #[inline]
+    pub fn poison(&self) -> Option<&str> {
+        self.poison.get().map(String::as_str)
+    }
+
+    /// Called once, by the commit thread.
+    pub(crate) fn set_poison(&self, reason: String) {
+        let _ = self.poison.set(reason);
+    }
+
+    /// Has log space prepared.
+    pub fn wake_preparer(&self) {
+        if let Some(thread) = &*self.preparer.lock() {
+            thread.unpark();
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The threads of a store: starting them, and ending them in order.
+//!
+//! Nobody may use the store any more when it stops. Then the timer ends, then a last checkpoint is
+//! made, then the commit thread writes and syncs what is left, last the preparer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+
+use crate::{
+    DurableParts, Host, StopError, ThreadError, checkpoint_thread, commit_thread, preparer_thread,
+    timer_thread,
+};
+
+/// The threads that run. Dropping this leaves them running: say [`Self::stop`].
+#[derive(Debug, Default)]
+pub struct Threads {
+    timer: Option<JoinHandle<()>>,
+    commit: Option<JoinHandle<()>>,
+    preparer: Option<JoinHandle<()>>,
+    checkpoints: Option<JoinHandle<()>>,
+    stop_checkpoints: Arc<AtomicBool>,
+    stop_timer: Arc<AtomicBool>,
+    stop_disk: Arc<AtomicBool>,
+}
+
+impl Threads {
+    /// Starts those of the disk, if there is one.
+    ///
+    /// # Errors
+    /// [`ThreadError`]. What was started already runs until [`Self::stop`].
+    pub fn start_disk<H: Host>(
+        &mut self,
+        host: &Arc<H>,
+        durable: Option<DurableParts>,
+    ) -> Result<(), ThreadError> {
+        let Some(DurableParts { commit, preparer, checkpointer }) = durable else { return Ok(()) };
+        let (own, stop) = (Arc::clone(host), Arc::clone(&self.stop_disk));
+        self.preparer =
+            Some(spawn("preparer", move || preparer_thread::run(preparer, own.store(), &stop))?);
+        let (own, stop) = (Arc::clone(host), Arc::clone(&self.stop_disk));
+        self.commit = Some(spawn("commit", move || commit_thread::run(commit, &own, &stop))?);
+        let (own, stop) = (Arc::clone(host), Arc::clone(&self.stop_checkpoints));
+        let run = move || checkpoint_thread::run(checkpointer, &own, &stop);
+        self.checkpoints = Some(spawn("checkpoint", run)?);
+        Ok(())
+    }
+
+    /// Starts the one that lets time pass.
+    ///
+    /// # Errors
+    /// [`ThreadError`].
+    pub fn start_timer<H: Host>(&mut self, host: &Arc<H>) -> Result<(), ThreadError> {
+        let (own, stop) = (Arc::clone(host), Arc::clone(&self.stop_timer));
+        self.timer = Some(spawn("timer", move || timer_thread::run(&*own, &stop))?);
+        Ok(())
+    }
+
+    /// In the order of the module's header. Blocks until all have ended.
+    ///
+    /// # Errors
+    /// [`StopError`]: what was confirmed is on disk nevertheless.
+    pub fn stop<H: Host>(&mut self, host: &H) -> Result<(), StopError> {
+        let store = host.store();
+        let mut result = Ok(());
+        let mut join = |thread: Option<JoinHandle<()>>, name: &str| {
+            if thread.is_some_and(|thread| thread.join().is_err()) {
+                result = Err(StopError::Panicked { thread: name.to_owned() });
+            }
+        };
+        self.stop_timer.store(true, Ordering::Release);
+        store.engine.wake_timer();
+        join(self.timer.take(), "timer");
+        self.stop_checkpoints.store(true, Ordering::Release);
+        join(self.checkpoints.take(), "checkpoint");
+        self.stop_disk.store(true, Ordering::Release);
+        store.engine.wake_commit();
+        join(self.commit.take(), "commit");
+        store.wake_preparer();
+        join(self.preparer.take(), "preparer");
+        if let Some(reason) = store.poison() {
+            return Err(StopError::Poisoned { reason: reason.to_owned() });
+        }
+        result
+    }
+}
+
+/// Starts a thread under a name that tools show.
+///
+/// # Errors
+/// [`ThreadError`].
+pub fn spawn<T: Send + 'static>(
+    name: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, ThreadError> {
+    Builder::new()
+        .name(format!("millstream-{name}"))
+        .spawn(work)
+        .map_err(|source| ThreadError { purpose: name, source })
+}
