@@ -7,6 +7,7 @@ mod embedded;
 mod examples;
 mod manager;
 mod monitor;
+mod partitions;
 mod place;
 mod suite;
 mod trouble;
