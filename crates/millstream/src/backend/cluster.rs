@@ -12,11 +12,10 @@
 mod key;
 mod reader;
 mod redirection;
+mod several;
 mod topology;
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, Pipeline, Value};
@@ -75,38 +74,60 @@ impl ClusterBackend {
     }
 
     async fn perform(&self, slot: Option<u16>, request: Request<'_>) -> Result<Value, Error> {
-        let begun = Instant::now();
+        let mut retrying = Retrying::begin();
         let mut heir = None;
-        let mut tries = 0;
         loop {
-            tries += 1;
-            let (error, redirection) = match self.once(slot, heir.take(), request).await {
+            match self.once(slot, heir.take(), request).await {
                 Ok(answer) => return Ok(answer),
-                Err(Failure::Unsent(error)) if is_hopeless(&error) => return Err(error),
-                Err(Failure::Unsent(error)) => (error, Redirection::Later),
-                Err(Failure::Sent(error, node)) => match Redirection::of(&error, &node.address) {
-                    Some(redirection) => (error, redirection),
-                    None => {
-                        if matches!(error, Error::Connection(_)) {
-                            self.topology.doubt();
-                        }
-                        return Err(error);
-                    }
-                },
-            };
-            if begun.elapsed() >= PATIENCE {
-                return Err(error);
-            }
-            let must_wait = redirection == Redirection::Later || tries > AT_ONCE_MAX;
-            match redirection {
-                Redirection::Moved { slot, to } => self.topology.note(slot, &to)?,
-                Redirection::Ask { to } => heir = Some(self.topology.node(&to)?),
-                Redirection::Later => self.topology.doubt(),
-            }
-            if must_wait {
-                sleep(RETRY.after_at_random(tries)).await;
+                Err(failure) => heir = self.after(failure, &mut retrying).await?,
             }
         }
+    }
+
+    /// Waits until there is a point in another try, and returns whom to ask then, if that is not
+    /// the owner of the slot.
+    ///
+    /// # Errors
+    /// The failure, if there is none: it may have been done, or waiting does not help, or not any
+    /// more.
+    async fn after(
+        &self,
+        failure: Failure,
+        retrying: &mut Retrying,
+    ) -> Result<Option<Arc<Node>>, Error> {
+        let (error, redirection) = match failure {
+            Failure::Unsent(error) if is_hopeless(&error) => return Err(error),
+            Failure::Unsent(error) => (error, Redirection::Later),
+            Failure::Sent(error, node) => match Redirection::of(&error, &node.address) {
+                Some(redirection) => (error, redirection),
+                None => {
+                    if matches!(error, Error::Connection(_)) {
+                        self.topology.doubt();
+                    }
+                    return Err(error);
+                }
+            },
+        };
+        if retrying.begun.elapsed() >= PATIENCE {
+            return Err(error);
+        }
+        retrying.tries += 1;
+        let must_wait = redirection == Redirection::Later || retrying.tries > AT_ONCE_MAX;
+        let heir = match redirection {
+            Redirection::Moved { slot, to } => {
+                self.topology.note(slot, &to)?;
+                None
+            }
+            Redirection::Ask { to } => Some(self.topology.node(&to)?),
+            Redirection::Later => {
+                self.topology.doubt();
+                None
+            }
+        };
+        if must_wait {
+            sleep(RETRY.after_at_random(retrying.tries)).await;
+        }
+        Ok(heir)
     }
 
     async fn once(
@@ -156,21 +177,16 @@ fn is_hopeless(error: &Error) -> bool {
     !matches!(error, Error::Connection(_)) && !error.is_temporary()
 }
 
-/// Runs all of them at the same time; the first error, if there is one.
-async fn all_of<T>(mut running: Vec<Promise<'_, T>>) -> Result<Vec<T>, Error> {
-    let mut done: Vec<Option<Result<T, Error>>> = running.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        for (promise, done) in running.iter_mut().zip(&mut done) {
-            if done.is_none()
-                && let Poll::Ready(result) = Pin::new(promise).poll(context)
-            {
-                *done = Some(result);
-            }
-        }
-        if done.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    done.into_iter().flatten().collect()
+/// How long and how often it was tried.
+struct Retrying {
+    begun: Instant,
+    tries: u64,
+}
+
+impl Retrying {
+    fn begin() -> Self {
+        Self { begun: Instant::now(), tries: 0 }
+    }
 }
 
 impl Backend for ClusterBackend {
@@ -181,8 +197,7 @@ impl Backend for ClusterBackend {
     fn run_all<'a>(&'a self, commands: &'a Pipeline) -> Promise<'a, Vec<Value>> {
         Box::pin(async move {
             if !commands.is_transaction() {
-                return all_of(commands.cmd_iter().map(|command| self.run(command)).collect())
-                    .await;
+                return self.perform_several(commands.cmd_iter().collect()).await;
             }
             let slot = slot_of_all(commands)?;
             match self.perform(slot, Request::Atomic(commands)).await? {

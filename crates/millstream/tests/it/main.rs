@@ -1,6 +1,7 @@
 //! The toolkit on every server that it is for: the same cases, the same visible behaviour.
 
 mod cluster;
+mod cluster_chaos;
 mod consumer;
 mod dead_letters;
 mod embedded;
