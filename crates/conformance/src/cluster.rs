@@ -123,6 +123,31 @@ impl Cluster {
         owner.context("a node has it")
     }
 
+    /// The primaries, as they are now; nodes that do not answer are left out.
+    ///
+    /// # Errors
+    /// When what a node says is not understood.
+    pub fn primaries(&self) -> Result<Vec<usize>> {
+        let mut primaries = Vec::new();
+        for (number, node) in self.nodes.iter().enumerate() {
+            let Ok(answer) = ask(node, &["INFO", "replication"]) else { continue };
+            if text(&answer)?.contains("role:master") {
+                primaries.push(number);
+            }
+        }
+        Ok(primaries)
+    }
+
+    /// Waits until this node is a primary, by its own word.
+    ///
+    /// # Errors
+    /// When it takes longer than a minute.
+    pub fn wait_until_primary(&self, node: usize) -> Result<()> {
+        self.wait_for("the replica is a primary", || {
+            Ok(text(&ask(&self.nodes[node], &["INFO", "replication"])?)?.contains("role:master"))
+        })
+    }
+
     /// The replica of a primary, as they are now.
     ///
     /// # Errors

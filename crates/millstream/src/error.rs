@@ -62,6 +62,7 @@ impl Error {
                         | "MOVED"
                         | "ASK"
                         | "UNBLOCKED"
+                        | "NOREPLICAS"
                 )
             }
             _ => false,
@@ -71,6 +72,22 @@ impl Error {
     #[cfg(feature = "embedded")]
     pub(crate) fn store(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Store(source.into())
+    }
+
+    /// What an answer says that is an error.
+    pub(crate) fn of(answer: &redis::Value) -> Option<Self> {
+        match answer {
+            redis::Value::ServerError(error) => Some(Self::from_server(error)),
+            _ => None,
+        }
+    }
+
+    fn from_server(error: &redis::ServerError) -> Self {
+        let text = error.details().unwrap_or_default().to_owned();
+        match error.code() {
+            "NOGROUP" => Self::NoGroup(text),
+            code => Self::Refused { code: code.to_owned(), text },
+        }
     }
 
     pub(crate) fn is_busy_group(&self) -> bool {
@@ -113,13 +130,7 @@ impl From<redis::RedisError> for Error {
         }
         // Of several commands the first one that was refused tells why.
         match error.clone().into_server_errors().as_deref() {
-            Some([(_, first), ..]) => {
-                let text = first.details().unwrap_or_default().to_owned();
-                match first.code() {
-                    "NOGROUP" => Self::NoGroup(text),
-                    code => Self::Refused { code: code.to_owned(), text },
-                }
-            }
+            Some([(_, first), ..]) => Self::from_server(first),
             _ => Self::Connection(Box::new(error)),
         }
     }

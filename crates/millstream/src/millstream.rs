@@ -116,6 +116,18 @@ impl Millstream {
         Ok(id)
     }
 
+    /// Runs a command that writes, which has failed unless replicas have it, where that was asked
+    /// for.
+    pub(crate) async fn run_surely(&self, command: &Cmd) -> Result<redis::Value, Error> {
+        let Some(replicas) = self.replicas else { return self.run(command).await };
+        let (answer, count) = self.backend.run_replicated(command, replicas).await?;
+        if count < u64::from(replicas.count) {
+            let text = format!("only {count} replicas have it");
+            return Err(Error::Refused { code: "NOREPLICAS".to_owned(), text });
+        }
+        Ok(answer)
+    }
+
     pub(crate) fn is_replicated(&self) -> bool {
         self.replicas.is_some()
     }

@@ -12,11 +12,10 @@
 mod key;
 mod reader;
 mod redirection;
+mod several;
 mod topology;
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, Pipeline, Value};
@@ -51,8 +50,6 @@ pub(crate) struct ClusterBackend {
 #[derive(Clone, Copy)]
 enum Request<'a> {
     One(&'a Cmd),
-    /// Each for itself; answers may be errors.
-    Several(&'a Pipeline),
     /// A transaction.
     Atomic(&'a Pipeline),
     /// A write that waits for replicas.
@@ -77,62 +74,60 @@ impl ClusterBackend {
     }
 
     async fn perform(&self, slot: Option<u16>, request: Request<'_>) -> Result<Value, Error> {
-        let begun = Instant::now();
+        let mut retrying = Retrying::begin();
         let mut heir = None;
-        let mut tries = 0;
         loop {
-            tries += 1;
-            let (error, redirection) = match self.once(slot, heir.take(), request).await {
+            match self.once(slot, heir.take(), request).await {
                 Ok(answer) => return Ok(answer),
-                Err(Failure::Unsent(error)) if is_hopeless(&error) => return Err(error),
-                Err(Failure::Unsent(error)) => (error, Redirection::Later),
-                Err(Failure::Sent(error, node)) => match Redirection::of(&error, &node.address) {
-                    Some(redirection) => (error, redirection),
-                    None => {
-                        if matches!(error, Error::Connection(_)) {
-                            self.topology.doubt();
-                        }
-                        return Err(error);
-                    }
-                },
-            };
-            if begun.elapsed() >= PATIENCE {
-                return Err(error);
-            }
-            let must_wait = redirection == Redirection::Later || tries > AT_ONCE_MAX;
-            match redirection {
-                Redirection::Moved { slot, to } => self.topology.note(slot, &to)?,
-                Redirection::Ask { to } => heir = Some(self.topology.node(&to)?),
-                Redirection::Later => self.topology.doubt(),
-            }
-            if must_wait {
-                sleep(RETRY.after_at_random(tries)).await;
+                Err(failure) => heir = self.after(failure, &mut retrying).await?,
             }
         }
     }
 
-    /// Several of one slot, in their order also where it moves meanwhile: what its server did not
-    /// do, after the rest, one by one.
-    async fn run_in_order(&self, slot: u16, commands: &Pipeline) -> Result<Vec<Value>, Error> {
-        let answers = self.perform(Some(slot), Request::Several(commands)).await?;
-        let answers = reply::array(answers).map_err(reply::NotUnderstood::of("a pipeline"))?;
-        let mut all = Vec::with_capacity(answers.len());
-        let mut is_moving = false;
-        for (answer, command) in answers.into_iter().zip(commands.cmd_iter()) {
-            let answer = answer.extract_error().map_err(Error::from);
-            // Who said it does not matter: it is only asked whether it was done.
-            let nobody = HostPort { host: String::new(), port: 0 };
-            let was_refused = |error| Redirection::of(error, &nobody).is_some();
-            is_moving |= answer.as_ref().is_err_and(was_refused);
-            all.push(match answer {
-                Err(error) if was_refused(&error) => self.run(command).await?,
-                answer => answer?,
-            });
+    /// Waits until there is a point in another try, and returns whom to ask then, if that is not
+    /// the owner of the slot.
+    ///
+    /// # Errors
+    /// The failure, if there is none: it may have been done, or waiting does not help, or not any
+    /// more.
+    async fn after(
+        &self,
+        failure: Failure,
+        retrying: &mut Retrying,
+    ) -> Result<Option<Arc<Node>>, Error> {
+        let (error, redirection) = match failure {
+            Failure::Unsent(error) if is_hopeless(&error) => return Err(error),
+            Failure::Unsent(error) => (error, Redirection::Later),
+            Failure::Sent(error, node) => match Redirection::of(&error, &node.address) {
+                Some(redirection) => (error, redirection),
+                None => {
+                    if matches!(error, Error::Connection(_)) {
+                        self.topology.doubt();
+                    }
+                    return Err(error);
+                }
+            },
+        };
+        if retrying.begun.elapsed() >= PATIENCE {
+            return Err(error);
         }
-        if is_moving {
-            self.topology.doubt();
+        retrying.tries += 1;
+        let must_wait = redirection == Redirection::Later || retrying.tries > AT_ONCE_MAX;
+        let heir = match redirection {
+            Redirection::Moved { slot, to } => {
+                self.topology.note(slot, &to)?;
+                None
+            }
+            Redirection::Ask { to } => Some(self.topology.node(&to)?),
+            Redirection::Later => {
+                self.topology.doubt();
+                None
+            }
+        };
+        if must_wait {
+            sleep(RETRY.after_at_random(retrying.tries)).await;
         }
-        Ok(all)
+        Ok(heir)
     }
 
     async fn once(
@@ -148,7 +143,7 @@ impl ClusterBackend {
         };
         let current = match request {
             Request::Replicated(..) => node.link.current_waiting().await,
-            Request::One(_) | Request::Several(_) | Request::Atomic(_) => node.link.current().await,
+            Request::One(_) | Request::Atomic(_) => node.link.current().await,
         };
         let current = current.map_err(Failure::Unsent)?;
         let answer = match request {
@@ -159,9 +154,6 @@ impl ClusterBackend {
                 answers.and_then(|all| all.into_iter().next().ok_or(Error::Answer("ASKING")))
             }
             Request::One(command) => node.link.run_on(current, command).await,
-            Request::Several(commands) => {
-                node.link.run_several_on(current, commands).await.map(Value::Array)
-            }
             // That a transaction is ASKING cannot be said on a connection that others use: the
             // slot's move is waited for.
             Request::Atomic(commands) => {
@@ -185,21 +177,16 @@ fn is_hopeless(error: &Error) -> bool {
     !matches!(error, Error::Connection(_)) && !error.is_temporary()
 }
 
-/// Runs all of them at the same time; the first error, if there is one.
-async fn all_of<T>(mut running: Vec<Promise<'_, T>>) -> Result<Vec<T>, Error> {
-    let mut done: Vec<Option<Result<T, Error>>> = running.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        for (promise, done) in running.iter_mut().zip(&mut done) {
-            if done.is_none()
-                && let Poll::Ready(result) = Pin::new(promise).poll(context)
-            {
-                *done = Some(result);
-            }
-        }
-        if done.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    done.into_iter().flatten().collect()
+/// How long and how often it was tried.
+struct Retrying {
+    begun: Instant,
+    tries: u64,
+}
+
+impl Retrying {
+    fn begin() -> Self {
+        Self { begun: Instant::now(), tries: 0 }
+    }
 }
 
 impl Backend for ClusterBackend {
@@ -209,16 +196,10 @@ impl Backend for ClusterBackend {
 
     fn run_all<'a>(&'a self, commands: &'a Pipeline) -> Promise<'a, Vec<Value>> {
         Box::pin(async move {
-            let slot = slot_of_all(commands);
             if !commands.is_transaction() {
-                return match slot {
-                    Ok(Some(slot)) => self.run_in_order(slot, commands).await,
-                    _ => {
-                        all_of(commands.cmd_iter().map(|command| self.run(command)).collect()).await
-                    }
-                };
+                return self.perform_several(commands.cmd_iter().collect()).await;
             }
-            let slot = slot?;
+            let slot = slot_of_all(commands)?;
             match self.perform(slot, Request::Atomic(commands)).await? {
                 Value::Array(answers) => Ok(answers),
                 _ => Err(Error::Answer("EXEC")),

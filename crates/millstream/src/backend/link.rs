@@ -129,16 +129,16 @@ impl Link {
         Ok((answer, count.and_then(|it| reply::count(&it).ok()).unwrap_or(0)))
     }
 
-    /// Each for itself, in one round trip; answers may be errors.
-    pub(super) async fn run_several_on(
+    /// Runs several; what was refused is among the answers.
+    pub(super) async fn run_each_on(
         &self,
         current: Current,
         commands: &Pipeline,
     ) -> Result<Vec<Value>, Error> {
         let Current { mut connection, number } = current;
-        let count = commands.len();
-        let answer = connection.req_packed_commands(commands, 0, count);
-        give_up(&self.shared, number, within(RESPONSE_TIMEOUT, answer).await).await
+        let answers = connection.req_packed_commands(commands, 0, commands.len());
+        let answers = within(RESPONSE_TIMEOUT, answers).await;
+        give_up(&self.shared, number, answers).await
     }
 
     pub(super) async fn run_all_on(

@@ -235,10 +235,12 @@ impl LeasedWorker {
         let shared = Shared { slots, stop, counters, lease: lease_ends, done_until };
         let worker =
             Worker::in_order(self.millstream.clone(), settings, order.clone(), fence, shared);
-        tokio::select! {
+        let mut is_lost = false;
+        let ended = tokio::select! {
             biased;
             () = keep(lease, &order) => {
                 tracing::warn!(stream, "the partition is not ours any more");
+                is_lost = true;
                 Ok(())
             }
             ended = Arc::new(worker).run(handler) => {
@@ -247,7 +249,12 @@ impl LeasedWorker {
                 }
                 ended
             }
+        };
+        if is_lost {
+            // A handler that was aborted gives its turn back when it really has ended.
+            drop(order.turn().await);
         }
+        ended
     }
 }
 

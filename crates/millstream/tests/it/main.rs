@@ -1,13 +1,18 @@
 //! The toolkit on every server that it is for: the same cases, the same visible behaviour.
 
 mod cluster;
+mod cluster_chaos;
 mod consumer;
 mod dead_letters;
 mod embedded;
 mod examples;
 mod manager;
 mod monitor;
+<<<<<<< HEAD
 mod patterns;
+=======
+mod partitions;
+>>>>>>> cluster
 mod place;
 mod services;
 mod suite;

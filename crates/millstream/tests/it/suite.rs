@@ -9,7 +9,7 @@ use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::timeout;
 
 use crate::place::Place;
-use crate::{consumer, dead_letters, manager, monitor, patterns, services};
+use crate::{consumer, dead_letters, manager, monitor, partitions, patterns, services};
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()>>>;
 
@@ -52,6 +52,12 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
             what_is_rejected_becomes_a_letter_at_once
             letters_are_listed_in_pieces_and_deleted;
         monitor: statistics_and_what_is_stuck;
+        partitions: a_key_has_one_partition_and_their_number_stays
+            all_consumers_handle_all_partitions_without_leases
+            owners_share_evenly_come_go_and_die_and_keep_the_order
+            what_fails_holds_up_its_partition_until_it_is_a_dead_letter
+            a_lost_lease_ends_the_handler_and_the_fence_grows
+            leases_that_make_no_sense_are_refused;
         patterns: batches_are_acknowledged_but_for_what_failed
             a_batch_that_panics_fails_as_a_whole
             what_a_message_makes_is_added_with_its_acknowledgement

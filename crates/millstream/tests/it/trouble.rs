@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::place::{GROUP, Place, Running, Seen, until};
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -16,6 +16,10 @@ pub(super) enum Redirection {
 }
 
 impl Redirection {
+    pub(super) fn is(error: &Error, asked: &HostPort) -> bool {
+        Self::of(error, asked).is_some()
+    }
+
     /// `None`: the error has nothing to do with who was asked. `asked`: who said it.
     pub(super) fn of(error: &Error, asked: &HostPort) -> Option<Self> {
         let Error::Refused { code, text } = error else { return None };

@@ -57,14 +57,19 @@ impl Lease {
         let asked = Instant::now();
         let mut set = cmd("SET");
         set.arg(&self.key).arg(&self.token).arg("NX").arg("PX").arg(milliseconds(self.length));
-        if self.millstream.run(&set).await? == Value::Nil {
-            return Ok(None);
+        let mut until = self.end(asked);
+        if self.millstream.run_surely(&set).await? == Value::Nil {
+            // It may be ours by an earlier try whose answer was lost.
+            match self.extend().await? {
+                Some(extended) => until = extended,
+                None => return Ok(None),
+            }
         }
         // Whoever comes later counts higher, since it can only come when this is over.
         let count = cmd("INCR").arg(format!("{}:fence", self.key)).to_owned();
-        let fence = reply::count(&self.millstream.run(&count).await?);
+        let fence = reply::count(&self.millstream.run_surely(&count).await?);
         let fence = fence.map_err(reply::NotUnderstood::of("INCR"))?;
-        Ok(Some(Acquired { until: self.end(asked), fence }))
+        Ok(Some(Acquired { until, fence }))
     }
 
     /// Makes it last from now on; returns until when. `None`: it is not ours any more.
@@ -84,12 +89,12 @@ impl Lease {
         if self.millstream.abilities().has_scripts {
             let mut script = cmd("EVAL");
             script.arg(EXTEND).arg(1).arg(&self.key).arg(&self.token).arg(length_ms);
-            return Ok(self.millstream.run(&script).await? == Value::Int(1));
+            return Ok(self.millstream.run_surely(&script).await? == Value::Int(1));
         }
         let mut set = cmd("SET");
         set.arg(&self.key).arg(&self.token).arg("IFEQ").arg(&self.token);
         set.arg("PX").arg(length_ms);
-        Ok(self.millstream.run(&set).await? != Value::Nil)
+        Ok(self.millstream.run_surely(&set).await? != Value::Nil)
     }
 
     /// When a lease asked for at that moment is over, as we see it.
