@@ -84,13 +84,71 @@ impl std::error::Error for Error {
 
 impl From<redis::RedisError> for Error {
     fn from(error: redis::RedisError) -> Self {
-        match error.code() {
-            Some("NOGROUP") => Self::NoGroup(error.detail().unwrap_or_default().to_owned()),
-            Some(code) => Self::Refused {
-                code: code.to_owned(),
-                text: error.detail().unwrap_or_default().to_owned(),
-            },
+        let words =
+            |code: &str, text: Option<&str>| (code.to_owned(), text.unwrap_or_default().to_owned());
+        // Of several commands at once, what the first said that was refused.
+        let errors = error.clone().into_server_errors();
+        let first = errors.as_ref().and_then(|errors| errors.first());
+        let known = match first {
+            Some((_, first)) => Some(words(first.code(), first.details())),
+            None => error.code().map(|code| words(code, error.detail())),
+        };
+        match known {
+            Some((code, text)) if code == "NOGROUP" => Self::NoGroup(text),
+            Some((code, text)) => Self::Refused { code, text },
             None => Self::Connection(Box::new(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::aio::ConnectionLike;
+    use redis::{Cmd, Pipeline, RedisFuture, Value};
+
+    use super::*;
+
+    /// Whatever is asked, it answers this.
+    struct Refusing(&'static str);
+
+    impl ConnectionLike for Refusing {
+        fn req_packed_command<'a>(&'a mut self, _: &'a Cmd) -> RedisFuture<'a, Value> {
+            Box::pin(async { redis::parse_redis_value(self.0.as_bytes()) })
+        }
+
+        fn req_packed_commands<'a>(
+            &'a mut self,
+            _: &'a Pipeline,
+            _: usize,
+            count: usize,
+        ) -> RedisFuture<'a, Vec<Value>> {
+            let answer = || redis::parse_redis_value(self.0.as_bytes());
+            Box::pin(async move { (0..count).map(|_| answer()).collect() })
+        }
+
+        fn get_db(&self) -> i64 {
+            0
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_among_several_commands_is_no_broken_connection() {
+        let mut two = redis::pipe();
+        two.cmd("PING").cmd("PING");
+        for (said, is_no_group) in
+            [("-WRONGTYPE it is a string\r\n", false), ("-NOGROUP there is none\r\n", true)]
+        {
+            let refused = two.query_async::<Vec<Value>>(&mut Refusing(said)).await;
+            match Error::from(refused.expect_err("it is refused")) {
+                Error::NoGroup(text) => assert!(is_no_group && text == "there is none"),
+                Error::Refused { code, text } => {
+                    assert_eq!(
+                        (&*code, &*text, is_no_group),
+                        ("WRONGTYPE", "it is a string", false)
+                    );
+                }
+                other => panic!("{other:?}"),
+            }
         }
     }
 }

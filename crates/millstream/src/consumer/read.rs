@@ -1,12 +1,12 @@
 //! Taking messages: new ones, those that others left, and those that were ours already.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::{Cmd, cmd};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::health::add;
 use super::method::Method;

@@ -21,6 +21,9 @@ mod own;
 mod parked;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Weak};
