@@ -8,6 +8,7 @@ mod manager;
 mod monitor;
 mod place;
 mod suite;
+mod testing;
 mod trouble;
 
 use millstream::Millstream;
