@@ -99,6 +99,17 @@ def examples_lines(context):
     context.program(sys.executable, "programs/line_counts.py", limit_s=20)
 
 
+def quick_starts(context):
+    """The commands of documents that readers copy."""
+    if context.launcher.kind == "redis":
+        context.tally.add("skip", "quick starts: they run the program of this repository")
+        return
+    tooling.on_path("bash", "cargo", "redis-cli", "setsid")
+    python = tooling.python_with_redis()
+    for document in ("README.md", "docs/fr/demarrage.md"):
+        context.program(python, "quick_starts/main.py", document, limit_s=120)
+
+
 def example(context, language, **variables):
     """A worker of examples/ on a managed group, which only our server has."""
     if context.launcher.kind == "redis":
@@ -143,7 +154,7 @@ def chapter(context):
 SUITES = [
     redis_py, redis_py_password, unix_socket, ioredis, node_redis, command_line, observers,
     python_workers, node_workers, examples_python, examples_node, examples_rust, examples_lines,
-    ecosystem_python, ecosystem_node, durability, chapter,
+    quick_starts, ecosystem_python, ecosystem_node, durability, chapter,
 ]
 
 

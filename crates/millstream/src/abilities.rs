@@ -30,6 +30,10 @@ pub struct Abilities {
     pub has_nack: bool,
     /// `XREADGROUP MAXCOUNT`: a limit over all streams of a read.
     pub has_max_count: bool,
+    /// `XADD IDMP`: the server knows what a producer added before.
+    pub has_idempotent_add: bool,
+    /// `XSCHEDULE`: entries of the future.
+    pub has_schedule: bool,
     /// Scripts.
     pub has_scripts: bool,
 }
@@ -45,6 +49,8 @@ impl Abilities {
             has_auto_claim: true,
             has_nack: true,
             has_max_count: true,
+            has_idempotent_add: true,
+            has_schedule: true,
             has_scripts: false,
         }
     }
@@ -60,7 +66,8 @@ impl Abilities {
             Err(_) => String::new(),
         };
         let extensions = info.lines().find_map(|line| line.strip_prefix(EXTENSIONS));
-        let mut extensions = extensions.unwrap_or_default().split(',');
+        let extensions = extensions.unwrap_or_default();
+        let has = |name: &str| extensions.split(',').any(|it| it == name);
         let read = |option: &str| {
             let mut command = cmd("XREADGROUP");
             command.arg(&["GROUP", NO_GROUP, "c", option, "1", "STREAMS", NO_GROUP, ">"]);
@@ -70,11 +77,13 @@ impl Abilities {
         let nack = cmd("XNACK").arg(&[NO_GROUP, NO_GROUP, "FAIL", "IDS", "1", "1-1"]).to_owned();
         Ok(Self {
             server: name(&info),
-            has_policies: extensions.any(|it| it == "group-policy"),
+            has_policies: has("group-policy"),
             has_claim: understands(backend, &read("CLAIM")).await?,
             has_auto_claim: understands(backend, &auto_claim).await?,
             has_nack: understands(backend, &nack).await?,
             has_max_count: understands(backend, &read("MAXCOUNT")).await?,
+            has_idempotent_add: knows_idempotence(backend).await?,
+            has_schedule: has("schedule"),
             has_scripts: matches!(
                 refusable(backend.run(cmd("EVAL").arg(&["return 1", "0"])).await)?,
                 Ok(Value::Int(1))
@@ -86,6 +95,13 @@ impl Abilities {
 /// Whether a command that names a group that is not there is refused for that alone.
 async fn understands(backend: &dyn Backend, command: &Cmd) -> Result<bool, Error> {
     Ok(matches!(refusable(backend.run(command).await)?, Ok(_) | Err(Error::NoGroup(_))))
+}
+
+/// By an empty name, which IDMP alone can refuse.
+async fn knows_idempotence(backend: &dyn Backend) -> Result<bool, Error> {
+    let add = cmd("XADD").arg(&[NO_GROUP, "NOMKSTREAM", "IDMP", "", "i", "*", "f", "v"]).to_owned();
+    let answer = refusable(backend.run(&add).await)?;
+    Ok(matches!(answer, Err(Error::Refused { text, .. }) if text.contains("IDMP")))
 }
 
 /// Only a broken connection is an error here.

@@ -1,6 +1,8 @@
-//! Workers on streams with consumer groups: on Millstream, Redis or Valkey.
+//! Workers on streams with consumer groups: on Millstream, Redis or Valkey, or without a server.
 //!
-//! [`Millstream::connect`] gives the handle that everything else is made of:
+//! [`Millstream::connect`] gives the handle that everything else is made of; so does
+//! [`Millstream::open`], which has the engine in this process and its data in a directory (feature
+//! `embedded`, which is on). How to test your handlers is in [`testing`].
 //!
 //! - [`StreamConsumer`] takes entries of a group, gives each to your handler, and settles it:
 //!   acknowledged, tried again after a while, or moved to the dead letters.
@@ -36,8 +38,10 @@ mod backend;
 mod backoff;
 mod consumer;
 mod dead_letters;
+mod delayed;
 mod entry_id;
 mod error;
+mod group_policy;
 mod group_start;
 mod manager;
 mod message;
@@ -47,18 +51,28 @@ mod monitor;
 #[cfg(feature = "embedded")]
 mod open_options;
 mod payload;
+mod producer;
+mod replay;
 mod reply;
+mod same_slot;
 #[cfg(feature = "embedded")]
 pub mod testing;
+mod trace_context;
+mod worker_pool;
 
 pub use abilities::Abilities;
 pub use backoff::Backoff;
+#[cfg(feature = "tower")]
+pub use consumer::ServiceRejection;
 pub use consumer::{
-    ConsumerBuilder, ConsumerHealth, HandlerError, HealthReport, Outcome, StreamConsumer,
+    BatchError, ConsumerBuilder, ConsumerHealth, Done, HandlerError, HealthReport, Outcome,
+    Priorities, StreamConsumer,
 };
 pub use dead_letters::{DeadLetter, DeadLetters};
+pub use delayed::{DelayedMessage, DelayedMessages};
 pub use entry_id::{EntryId, ParseEntryIdError};
 pub use error::Error;
+pub use group_policy::{ConsumerDeletion, GroupPolicy};
 pub use group_start::GroupStart;
 pub use manager::{ConsumerGroupManager, ConsumerInfo, GroupInfo};
 pub use message::{Fields, Message};
@@ -69,6 +83,8 @@ pub use monitor::{ConsumerGroupMonitor, GroupStatistics, PendingSummary, StuckMe
 #[cfg(feature = "embedded")]
 pub use open_options::OpenOptions;
 pub use payload::{FromFields, PayloadError, ToFields};
-
+pub use producer::Producer;
 /// For the commands and answers of [`Millstream::query`].
 pub use redis;
+pub use replay::Replay;
+pub use worker_pool::WorkerPool;

@@ -2,13 +2,26 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, cmd};
+use redis::{Cmd, Value, cmd};
 
 use crate::reply::{Facts, NotUnderstood};
-use crate::{EntryId, Error, GroupStart, Millstream, reply};
+use crate::{ConsumerDeletion, EntryId, Error, GroupPolicy, GroupStart, Millstream, reply};
 
 /// Entries of a deleted consumer that are handed on at once.
-const HANDED_ON_AT_ONCE: usize = 100;
+const HANDED_ON_AT_ONCE: usize = 500;
+
+/// Hands some entries on and removes the consumer if it has no others, in one step. What is handed
+/// on is neither delivered nor younger than before.
+const HAND_ON: &str = "\
+local rows = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[4], ARGV[2])
+for _, row in ipairs(rows) do
+  redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, row[1], 'IDLE', math.max(row[3], 0), 'JUSTID')
+end
+if #rows < tonumber(ARGV[4]) then
+  redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
+  return {#rows, 1}
+end
+return {#rows, 0}";
 
 /// Manages the consumer groups of one stream.
 #[derive(Clone, Debug)]
@@ -59,6 +72,10 @@ impl ConsumerGroupManager {
     #[must_use]
     pub fn stream(&self) -> &str {
         &self.stream
+    }
+
+    pub(crate) fn millstream(&self) -> &Millstream {
+        &self.millstream
     }
 
     /// Makes a group, and the stream if it is not there. Returns whether the group is new: one
@@ -117,9 +134,11 @@ impl ConsumerGroupManager {
     /// finds it in its history at its next start, or loses it to whoever claims what is idle.
     /// Returns how many entries those were.
     ///
-    /// On Millstream a managed group keeps them by itself, and anybody gets them: the heir has
-    /// nothing to do. Elsewhere they are claimed before; should the consumer take more between the
-    /// last claim and its removal, those are lost, so stop it first.
+    /// On Millstream a managed group keeps them by itself (DELCONSUMER RELEASE), and anybody gets
+    /// them: the heir has nothing to do. Elsewhere a script hands them on, some at a time, and the
+    /// last of them in one step with the removal. Without scripts they are claimed before; should
+    /// the consumer take more between the last claim and its removal, those are lost, so stop it
+    /// first.
     ///
     /// # Errors
     /// [`Error::NoGroup`], and those of the server. [`Error::Configuration`]: it is its own heir.
@@ -133,7 +152,23 @@ impl ConsumerGroupManager {
             let text = format!("consumer {consumer} cannot inherit from itself");
             return Err(Error::Configuration(text));
         }
+        let abilities = self.millstream.abilities();
+        if abilities.has_policies && self.releases(group).await? {
+            return self.drop_consumer(group, consumer).await;
+        }
         let mut handed_on = 0;
+        while abilities.has_scripts {
+            let mut script = cmd("EVAL");
+            script.arg(HAND_ON).arg(1).arg(&[&*self.stream, group, consumer, heir]);
+            script.arg(HANDED_ON_AT_ONCE);
+            let answer = reply::array(self.millstream.run(&script).await?);
+            let answer = answer.map_err(NotUnderstood::of("EVAL"))?;
+            let [count, is_all] = &answer[..] else { return Err(Error::Answer("EVAL")) };
+            handed_on += reply::count(count).map_err(NotUnderstood::of("EVAL"))?;
+            if *is_all == Value::Int(1) {
+                return Ok(handed_on);
+            }
+        }
         loop {
             let mut pending = cmd("XPENDING");
             pending.arg(&[&*self.stream, group, "-", "+"]).arg(HANDED_ON_AT_ONCE).arg(consumer);
@@ -155,6 +190,63 @@ impl ConsumerGroupManager {
         }
         self.drop_consumer(group, consumer).await?;
         Ok(handed_on)
+    }
+
+    /// What the group does by itself.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`]: only Millstream has policies. [`Error::NoGroup`], and those of the
+    /// server.
+    pub async fn policy(&self, group: &str) -> Result<GroupPolicy, Error> {
+        self.need_policies()?;
+        let answer = self.millstream.run(&self.group_command("CFGGET", group)).await?;
+        GroupPolicy::parse(answer).map_err(NotUnderstood::of("XGROUP CFGGET"))
+    }
+
+    /// Sets all of the policy, in one step; what is `None` there is unset.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`]: a value makes no sense. [`Error::Unsupported`],
+    /// [`Error::NoGroup`], and those of the server; nothing was changed then.
+    pub async fn set_policy(&self, group: &str, policy: &GroupPolicy) -> Result<(), Error> {
+        self.need_policies()?;
+        policy.check().map_err(Error::Configuration)?;
+        let mut command = self.group_command("CFGSET", group);
+        policy.all_items(&mut command);
+        self.millstream.run(&command).await.map(drop)
+    }
+
+    /// The group hands out nothing until [`Self::resume`]; what is in work goes on.
+    ///
+    /// # Errors
+    /// As those of [`Self::set_policy`].
+    pub async fn pause(&self, group: &str) -> Result<(), Error> {
+        self.set_paused(group, true).await
+    }
+
+    /// Ends [`Self::pause`].
+    ///
+    /// # Errors
+    /// As those of [`Self::set_policy`].
+    pub async fn resume(&self, group: &str) -> Result<(), Error> {
+        self.set_paused(group, false).await
+    }
+
+    async fn set_paused(&self, group: &str, is_paused: bool) -> Result<(), Error> {
+        self.need_policies()?;
+        let mut command = self.group_command("CFGSET", group);
+        command.arg("PAUSED").arg(u8::from(is_paused));
+        self.millstream.run(&command).await.map(drop)
+    }
+
+    fn need_policies(&self) -> Result<(), Error> {
+        self.millstream.need(self.millstream.abilities().has_policies, "group policies")
+    }
+
+    async fn releases(&self, group: &str) -> Result<bool, Error> {
+        let policy = self.policy(group).await?;
+        let is_managed = policy != GroupPolicy::default();
+        Ok(is_managed && policy.consumer_deletion != Some(ConsumerDeletion::Drop))
     }
 
     /// Removes a consumer **with what it has not acknowledged**, as `XGROUP DELCONSUMER` does: on

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::EntryId;
+use crate::{EntryId, FromFields, PayloadError};
 
 /// The fields of an entry, in their order; a name may come twice. Cheap to clone.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -131,6 +131,13 @@ impl<T> Message<T> {
 }
 
 impl Message {
+    /// With a value of that type in place of the fields.
+    pub(crate) fn decode<T: FromFields>(self) -> Result<Message<T>, PayloadError> {
+        let Self { origin, id, payload, deliveries } = self;
+        let payload = T::from_fields(&payload)?;
+        Ok(Message { origin, id, payload, deliveries })
+    }
+
     /// The text of a field; `None` if it is missing or not UTF-8.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {

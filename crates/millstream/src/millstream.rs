@@ -5,7 +5,7 @@ use std::sync::Arc;
 use redis::{Cmd, cmd};
 
 use crate::backend::{Backend, ServerBackend};
-use crate::{Abilities, EntryId, Error, ToFields, reply};
+use crate::{Abilities, EntryId, Error, Producer, ToFields, reply};
 
 /// A place that has streams. Cheap to clone; clones share a connection.
 #[derive(Clone, Debug)]
@@ -57,18 +57,7 @@ impl Millstream {
     /// [`Error::Configuration`]: what was given is no entry. Those of the server. After
     /// [`Error::Connection`] it may have been added or not. Dropped while it waits, the same.
     pub async fn add(&self, stream: &str, payload: &impl ToFields) -> Result<EntryId, Error> {
-        let fields =
-            payload.to_fields().map_err(|error| Error::Configuration(error.to_string()))?;
-        if fields.is_empty() {
-            return Err(Error::Configuration("an entry has at least one field".to_owned()));
-        }
-        let mut command = cmd("XADD");
-        command.arg(stream).arg("*");
-        for (name, value) in fields.iter() {
-            command.arg(name).arg(value);
-        }
-        let answer = self.backend.run(&command).await?;
-        reply::id(&answer).map_err(reply::NotUnderstood::of("XADD"))
+        Producer::new(self, stream).add(payload).await
     }
 
     /// How many entries a stream has; 0 if it is not there.

@@ -106,7 +106,7 @@ pub(crate) fn id(value: &Value) -> Parsed<EntryId> {
     text(value)?.parse().map_err(|_| NotUnderstood)
 }
 
-fn fields(value: Value) -> Parsed<Option<Fields>> {
+pub(crate) fn fields(value: Value) -> Parsed<Option<Fields>> {
     if value == Value::Nil {
         return Ok(None);
     }

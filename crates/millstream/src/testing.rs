@@ -70,10 +70,10 @@ pub struct TestClock {
 }
 
 impl TestClock {
-    /// Lets so much time pass, in whole milliseconds: everything that is due in between happens, one
-    /// after the other, each at its own time. Before each step, and at the end, other tasks run
+    /// Lets so much time pass, in whole milliseconds: everything that is due in between happens,
+    /// one after the other, each at its own time. Before each step, and at the end, other tasks run
     /// until they wait; in a runtime of several threads that is not certain, so use one of a single
-    /// thread. Handlers that wait for something else than the engine, a timer of tokio's for one, do
+    /// thread. Handlers that wait for something else than the engine, like a timer of tokio's, do
     /// not hold the clock up.
     ///
     /// Dropped while it waits, less time has passed.

@@ -1,21 +1,28 @@
 //! What a consumer is to do, checked before it begins.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis::cmd;
+use tokio_util::sync::CancellationToken;
 
 use super::StreamConsumer;
+use super::handler::BatchSize;
+use super::health::Counters;
 use super::method::Method;
-use super::name::of_slot;
+use super::name::{SlotLock, of_slot};
 use super::outcome::{Outcome, OutcomeHook};
+use super::policy::{Prepared, prepare_groups};
+use super::priorities::Priorities;
+use super::slots::{Slots, WeightedSlots};
 use super::worker::Worker;
-use crate::milliseconds::milliseconds;
-use crate::reply::Facts;
-use crate::{Backoff, ConsumerGroupManager, Error, GroupStart, Message, Millstream, reply};
+use crate::{Backoff, Error, GroupStart, Message, Millstream};
 
 /// A lease shorter than this is lost to any hiccup.
 const LEASE_MIN: Duration = Duration::from_millis(50);
 const COUNT_MAX: usize = 10_000;
+const CONSUMER_TTL: Duration = Duration::from_hours(24);
+/// Shorter than a read may block by default, and consumers would go while they wait.
+const CONSUMER_TTL_MIN: Duration = Duration::from_secs(1);
 
 /// Says what a [`StreamConsumer`] is to do. Made by [`StreamConsumer::builder`]; what is not said
 /// is as the methods' descriptions have it.
@@ -40,14 +47,43 @@ pub(super) struct Settings {
     pub(super) backoff: Backoff,
     pub(super) dead_letter: Option<String>,
     pub(super) is_no_ack: bool,
+    pub(super) order_by: Option<String>,
+    pub(super) max_in_flight: Option<u64>,
+    pub(super) is_paused: bool,
+    pub(super) consumer_ttl: Option<Duration>,
+    pub(super) moves_delayed: bool,
+    pub(super) batch: BatchSize,
+    pub(super) priorities: Option<Priorities>,
+    /// The name is of the lowest slot that no other process has.
+    pub(super) has_free_slot: bool,
+    /// `None`: as many as `concurrency`.
+    pub(super) slots: Option<Slots>,
     pub(super) shutdown_timeout: Duration,
     pub(super) hook: OutcomeHook,
 }
 
 impl Settings {
     /// Messages that it has at once, those that wait for a later try apart.
-    pub(super) fn room(&self) -> usize {
-        self.concurrency + self.prefetch.unwrap_or(self.count)
+    pub(super) fn room(&self, is_batched: bool) -> usize {
+        let each = if is_batched { self.batch.max } else { 1 };
+        self.concurrency * each + self.prefetch.unwrap_or(self.count)
+    }
+
+    pub(super) fn is_strict(&self) -> bool {
+        self.priorities == Some(Priorities::Strict)
+    }
+
+    /// Finds the name out, if it is of a free slot.
+    fn take_slot(&mut self) -> Result<Option<SlotLock>, Error> {
+        if !self.has_free_slot {
+            return Ok(None);
+        }
+        let what = format!("{} of {}", self.group, self.streams.join(" "));
+        let lock = SlotLock::take(&what).map_err(|error| {
+            Error::Configuration(format!("there is no slot for a consumer: {error}"))
+        })?;
+        self.name = of_slot(lock.slot);
+        Ok(Some(lock))
     }
 
     /// Where dead letters of a stream go.
@@ -72,6 +108,15 @@ impl ConsumerBuilder {
             backoff: Backoff::default(),
             dead_letter: None,
             is_no_ack: false,
+            order_by: None,
+            max_in_flight: None,
+            is_paused: false,
+            consumer_ttl: Some(CONSUMER_TTL),
+            moves_delayed: true,
+            batch: BatchSize { max: 10, linger: Duration::ZERO },
+            priorities: None,
+            has_free_slot: false,
+            slots: None,
             shutdown_timeout: Duration::from_secs(30),
             hook: OutcomeHook::default(),
         };
@@ -91,6 +136,7 @@ impl ConsumerBuilder {
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.settings.name = name.into();
+        self.settings.has_free_slot = false;
         self
     }
 
@@ -100,10 +146,36 @@ impl ConsumerBuilder {
         self.name(of_slot(slot))
     }
 
+    /// The name is the machine's and the lowest slot that no other process of this user on it has
+    /// for this group, so that any number of processes can be started in the same way. It is free
+    /// again when the process ends, however it ends; files in the folder for temporary ones tell.
+    /// Several machines must have several names, as containers do.
+    #[must_use]
+    pub fn free_slot(mut self) -> Self {
+        self.settings.has_free_slot = true;
+        self
+    }
+
+    /// Which streams go before others. Default: none, they are read together.
+    #[must_use]
+    pub fn priorities(mut self, priorities: Priorities) -> Self {
+        self.settings.priorities = Some(priorities);
+        self
+    }
+
     /// Where the group begins, if it has to be made. Default: [`GroupStart::First`].
     #[must_use]
     pub fn start(mut self, start: GroupStart) -> Self {
         self.settings.start = start;
+        self
+    }
+
+    /// What [`StreamConsumer::run_batches`] gives to its handler: so many messages at most, 1 to
+    /// 10,000, and as many as are there after waiting for `linger` since the first one. Default 10,
+    /// and no wait.
+    #[must_use]
+    pub fn batch(mut self, max: usize, linger: Duration) -> Self {
+        self.settings.batch = BatchSize { max, linger };
         self
     }
 
@@ -175,6 +247,48 @@ impl ConsumerBuilder {
         self
     }
 
+    /// Of entries with one value of this field at most one is in work in the whole group, in the
+    /// order of the stream, also while it waits for its next try. Only on Millstream.
+    #[must_use]
+    pub fn order_by(mut self, field: impl Into<String>) -> Self {
+        self.settings.order_by = Some(field.into());
+        self
+    }
+
+    /// So many messages are in the hands of all consumers of the group together, at most; at least
+    /// 1. Only on Millstream.
+    #[must_use]
+    pub fn max_in_flight(mut self, max: u64) -> Self {
+        self.settings.max_in_flight = Some(max);
+        self
+    }
+
+    /// A group that has no policy yet hands out nothing until
+    /// [`ConsumerGroupManager::resume`](crate::ConsumerGroupManager::resume). Only on Millstream.
+    #[must_use]
+    pub fn paused(mut self) -> Self {
+        self.settings.is_paused = true;
+        self
+    }
+
+    /// Consumers of the group that were not heard of for so long and have nothing pending are
+    /// deleted; at least 1 s. On Millstream the server does that, elsewhere its consumers do, by a
+    /// script. Default a day; `None`: never.
+    #[must_use]
+    pub fn consumer_ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
+        self.settings.consumer_ttl = ttl.into();
+        self
+    }
+
+    /// Whether this consumer moves [`DelayedMessages`](crate::DelayedMessages) of its streams that
+    /// are due, on servers that do not do that themselves: by a script, each second or when the
+    /// next one is due. Default yes.
+    #[must_use]
+    pub fn delayed_messages(mut self, moves: bool) -> Self {
+        self.settings.moves_delayed = moves;
+        self
+    }
+
     /// At the end, handlers that run have so long to finish. Default 30 s.
     #[must_use]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
@@ -195,25 +309,37 @@ impl ConsumerBuilder {
     /// Makes the group where it is missing, and a consumer for it that does not read yet.
     ///
     /// On Millstream a group that has no policy gets one by these settings: VISIBILITY,
-    /// MAXDELIVERIES, DEADLETTER, BACKOFF and JITTER. One that has a policy keeps it, and that is
-    /// what counts.
+    /// MAXDELIVERIES, DEADLETTER, BACKOFF, JITTER, CONSUMERTTL, and what else was asked for. One
+    /// that has a policy keeps it, and that is what counts.
     ///
     /// # Errors
-    /// [`Error::Configuration`]: a setting makes no sense. Those of the server.
+    /// [`Error::Configuration`]: a setting makes no sense, or the group has a policy with another
+    /// ORDERBY or MAXINFLIGHT. [`Error::Unsupported`]: the server lacks what was asked for. Those
+    /// of the server.
     pub async fn build(self) -> Result<StreamConsumer, Error> {
         self.check().map_err(Error::Configuration)?;
-        let Self { millstream, settings } = self;
+        let Self { millstream, mut settings } = self;
         let method = Method::best(millstream.abilities());
-        let mut lease = settings.claim_min_idle;
-        for stream in &settings.streams {
-            let manager = ConsumerGroupManager::new(&millstream, stream.as_str());
-            manager.create(&settings.group, settings.start).await?;
-            if method == Method::Policy && !settings.is_no_ack {
-                let visibility = manage(&millstream, &settings, stream).await?;
-                lease = lease.min(visibility.unwrap_or(lease));
-            }
-        }
-        Ok(StreamConsumer::new(Worker::new(millstream, settings, method, lease)))
+        let slot = settings.take_slot()?;
+        let prepared = prepare_groups(&millstream, &settings, method).await?;
+        let counters = Arc::new(Counters::new(&settings.streams, &settings.group));
+        let stop = CancellationToken::new();
+        let new = |settings, prepared| {
+            let shared = (Arc::clone(&counters), stop.clone());
+            Worker::new(millstream.clone(), settings, method, prepared, shared)
+        };
+        let Some(Priorities::Weighted(weights)) = &settings.priorities else {
+            return Ok(StreamConsumer::new(vec![new(settings, prepared)], slot));
+        };
+        let slots = Arc::new(WeightedSlots::new(settings.concurrency, weights));
+        let each = settings.streams.iter().zip(&prepared.done_until).enumerate();
+        let workers = each.map(|(level, (stream, done_until))| {
+            let slots = Some(Slots::Shared(Arc::clone(&slots), level));
+            let streams = vec![stream.clone()];
+            let prepared = Prepared { lease: prepared.lease, done_until: vec![*done_until] };
+            new(Settings { streams, slots, ..settings.clone() }, prepared)
+        });
+        Ok(StreamConsumer::new(workers.collect(), slot))
     }
 
     fn check(&self) -> Result<(), String> {
@@ -233,55 +359,30 @@ impl ConsumerBuilder {
         if !(1..=COUNT_MAX).contains(&settings.count) {
             return Err("count is 1 to 10,000".to_owned());
         }
+        if !(1..=COUNT_MAX).contains(&settings.batch.max) {
+            return Err("a batch is 1 to 10,000 messages".to_owned());
+        }
         if !(Duration::from_millis(1)..=Duration::from_hours(1)).contains(&settings.block) {
             return Err("block is 1 ms to 1 h".to_owned());
+        }
+        if settings.consumer_ttl.is_some_and(|ttl| ttl < CONSUMER_TTL_MIN) {
+            return Err("consumer_ttl is at least 1 s".to_owned());
+        }
+        if settings.max_in_flight == Some(0) {
+            return Err("max_in_flight is at least 1".to_owned());
+        }
+        if settings.order_by.as_deref() == Some("") {
+            return Err("order_by is the name of a field".to_owned());
+        }
+        let needs_settling = settings.order_by.is_some() || settings.max_in_flight.is_some();
+        if settings.is_no_ack && needs_settling {
+            return Err("order and limits need acknowledgements".to_owned());
         }
         if settings.concurrency == 0 {
             return Err("concurrency is at least 1".to_owned());
         }
+        let levels = settings.streams.len();
+        settings.priorities.as_ref().map_or(Ok(()), |priorities| priorities.check(levels))?;
         settings.backoff.check()
     }
-}
-
-/// Sees to it that the group has a policy; returns its VISIBILITY, if it has one.
-async fn manage(
-    millstream: &Millstream,
-    settings: &Settings,
-    stream: &str,
-) -> Result<Option<Duration>, Error> {
-    let visibility = policy_visibility(millstream, settings, stream).await?;
-    if let Some(visibility_ms) = visibility {
-        return Ok(Some(Duration::from_millis(visibility_ms)).filter(|it| !it.is_zero()));
-    }
-    let Backoff { base, factor, max, jitter } = settings.backoff;
-    let mut set = cmd("XGROUP");
-    set.arg(&["CFGSET", stream, &settings.group]);
-    set.arg("VISIBILITY").arg(milliseconds(settings.claim_min_idle));
-    set.arg("MAXDELIVERIES").arg(settings.max_retries);
-    set.arg("DEADLETTER").arg(settings.dead_letters_of(stream));
-    if !base.is_zero() {
-        let base_ms = milliseconds(base).max(1);
-        set.arg("BACKOFF").arg(base_ms).arg(format!("{factor:.3}"));
-        set.arg(milliseconds(max).max(base_ms));
-        set.arg("JITTER").arg((jitter * 100.0).round() as u64);
-    }
-    millstream.run(&set).await?;
-    Ok(Some(settings.claim_min_idle))
-}
-
-/// `None`: the group has no policy.
-async fn policy_visibility(
-    millstream: &Millstream,
-    settings: &Settings,
-    stream: &str,
-) -> Result<Option<u64>, Error> {
-    let ask = cmd("XINFO").arg(&["GROUPS", stream]).to_owned();
-    let answer = millstream.run(&ask).await?;
-    let groups = Facts::list(answer).map_err(reply::NotUnderstood::of("XINFO GROUPS"))?;
-    let is_it = |facts: &&Facts| facts.text("name").as_ref() == Ok(&settings.group);
-    let Some(policy) = groups.iter().find(is_it).and_then(|facts| facts.get("policy")) else {
-        return Ok(None);
-    };
-    let policy = Facts::parse(policy.clone()).map_err(reply::NotUnderstood::of("XINFO GROUPS"))?;
-    policy.count("VISIBILITY").map(Some).map_err(reply::NotUnderstood::of("XINFO GROUPS"))
 }

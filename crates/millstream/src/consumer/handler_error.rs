@@ -7,7 +7,7 @@ use std::time::Duration;
 /// tried again after the backoff. It is no [`std::error::Error`] itself, so that this can be.
 pub struct HandlerError {
     pub(super) verdict: Verdict,
-    source: Box<dyn std::error::Error + Send + Sync>,
+    pub(super) source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,13 @@
 //! How a consumer is doing, for whoever looks after it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::meters::{Level, Meters, Tally, Times};
 use crate::milliseconds::milliseconds;
 
 /// A view of a running consumer; cheap to clone, and of use after its end.
@@ -42,36 +44,40 @@ pub struct HealthReport {
     pub handed_back: u64,
 }
 
-#[derive(Debug)]
 pub(super) struct Counters {
     since: Instant,
     polled_ms: AtomicU64,
     failed_polls: AtomicU64,
-    pub(super) in_hand: AtomicU64,
-    pub(super) taken: AtomicU64,
-    pub(super) acknowledged: AtomicU64,
-    pub(super) late: AtomicU64,
-    pub(super) failed: AtomicU64,
-    pub(super) panicked: AtomicU64,
-    pub(super) dead_lettered: AtomicU64,
-    pub(super) handed_back: AtomicU64,
+    pub(super) in_hand: Level,
+    pub(super) taken: Tally,
+    pub(super) acknowledged: Tally,
+    pub(super) late: Tally,
+    pub(super) failed: Tally,
+    pub(super) panicked: Tally,
+    pub(super) dead_lettered: Tally,
+    pub(super) handed_back: Tally,
+    /// From an entry's ID to the beginning of its first handler.
+    pub(super) queue_wait: Times,
+    pub(super) process_duration: Times,
 }
 
 impl Counters {
-    pub(super) fn new() -> Self {
-        let zero = AtomicU64::default;
+    pub(super) fn new(streams: &[String], group: &str) -> Self {
+        let meters = Meters::new(streams, group);
         Self {
             since: Instant::now(),
-            polled_ms: zero(),
-            failed_polls: zero(),
-            in_hand: zero(),
-            taken: zero(),
-            acknowledged: zero(),
-            late: zero(),
-            failed: zero(),
-            panicked: zero(),
-            dead_lettered: zero(),
-            handed_back: zero(),
+            polled_ms: AtomicU64::new(0),
+            failed_polls: AtomicU64::new(0),
+            in_hand: meters.level("millstream_worker_in_hand"),
+            taken: meters.tally("millstream_worker_taken_total"),
+            acknowledged: meters.tally("millstream_worker_acknowledged_total"),
+            late: meters.tally("millstream_worker_late_total"),
+            failed: meters.tally("millstream_worker_failed_total"),
+            panicked: meters.tally("millstream_worker_panicked_total"),
+            dead_lettered: meters.tally("millstream_worker_dead_lettered_total"),
+            handed_back: meters.tally("millstream_worker_handed_back_total"),
+            queue_wait: meters.times("millstream_worker_queue_wait_seconds"),
+            process_duration: meters.times("messaging.process.duration"),
         }
     }
 
@@ -86,8 +92,10 @@ impl Counters {
     }
 }
 
-pub(super) fn add(counter: &AtomicU64, count: u64) {
-    counter.fetch_add(count, Ordering::Relaxed);
+impl fmt::Debug for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counters").field("taken", &self.taken.count()).finish_non_exhaustive()
+    }
 }
 
 impl ConsumerHealth {
@@ -104,14 +112,14 @@ impl ConsumerHealth {
         HealthReport {
             since_poll: shared.since.elapsed().saturating_sub(polled),
             failed_polls: read(&shared.failed_polls),
-            in_hand: read(&shared.in_hand),
-            taken: read(&shared.taken),
-            acknowledged: read(&shared.acknowledged),
-            late: read(&shared.late),
-            failed: read(&shared.failed),
-            panicked: read(&shared.panicked),
-            dead_lettered: read(&shared.dead_lettered),
-            handed_back: read(&shared.handed_back),
+            in_hand: shared.in_hand.count(),
+            taken: shared.taken.count(),
+            acknowledged: shared.acknowledged.count(),
+            late: shared.late.count(),
+            failed: shared.failed.count(),
+            panicked: shared.panicked.count(),
+            dead_lettered: shared.dead_lettered.count(),
+            handed_back: shared.handed_back.count(),
         }
     }
 }

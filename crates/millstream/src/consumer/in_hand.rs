@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -45,7 +44,7 @@ impl InHand {
             return false;
         }
         held.insert(key, Held { since, is_lost: false });
-        self.counters.in_hand.store(held.len() as u64, Ordering::Relaxed);
+        self.counters.in_hand.up();
         true
     }
 
@@ -58,9 +57,9 @@ impl InHand {
 
     /// Lets go of a message.
     pub(super) fn end(&self, key: MessageKey) {
-        let mut held = self.held.lock();
-        held.remove(&key);
-        self.counters.in_hand.store(held.len() as u64, Ordering::Relaxed);
+        if self.held.lock().remove(&key).is_some() {
+            self.counters.in_hand.down();
+        }
     }
 
     pub(super) fn has(&self, key: MessageKey) -> bool {
@@ -113,13 +112,6 @@ impl InHand {
         }
         lost
     }
-
-    /// The first one of a stream; what comes before it is settled.
-    pub(super) fn first(&self, stream: usize) -> Option<EntryId> {
-        let held = self.held.lock();
-        let mut all = held.range((stream, EntryId::ZERO)..(stream + 1, EntryId::ZERO));
-        all.next().map(|(key, _)| key.1)
-    }
 }
 
 #[cfg(test)]
@@ -132,7 +124,7 @@ mod tests {
 
     #[test]
     fn what_the_server_does_not_confirm_is_lost_unless_it_came_or_went_meanwhile() {
-        let counters = Arc::new(Counters::new());
+        let counters = Arc::new(Counters::new(&[], "g"));
         let in_hand = InHand::new(Arc::clone(&counters));
         let begun = Instant::now();
         for ms in 1..=4 {
@@ -150,8 +142,7 @@ mod tests {
         assert!(!in_hand.is_lost((0, id(1))) && in_hand.is_lost((0, id(2))));
         assert!(in_hand.is_lost((0, id(3))), "gone");
         assert!(!in_hand.is_lost((0, id(4))) && !in_hand.is_lost((1, id(1))));
-        assert_eq!(in_hand.first(0), Some(id(1)));
         assert_eq!(in_hand.older(0, Duration::from_secs(1)).0, []);
-        assert_eq!(counters.in_hand.load(Ordering::Relaxed), 4);
+        assert_eq!(counters.in_hand.count(), 4);
     }
 }

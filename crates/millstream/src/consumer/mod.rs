@@ -1,29 +1,51 @@
 //! A worker: takes messages of a group, gives each to a handler, settles it.
 
+mod acknowledge;
+mod batch_error;
 mod builder;
+mod done;
+mod handler;
 mod handler_error;
 mod health;
+mod housekeeping;
 mod in_hand;
+mod meters;
 mod method;
 mod name;
+mod observed;
 mod outcome;
+mod policy;
+mod priorities;
+mod queue;
 mod read;
+#[cfg(feature = "tower")]
+mod service;
 mod settle;
+mod slots;
 mod worker;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use batch_error::BatchError;
 pub use builder::ConsumerBuilder;
+pub use done::Done;
 pub use handler_error::HandlerError;
 pub use health::{ConsumerHealth, HealthReport};
 pub use outcome::Outcome;
+pub use priorities::Priorities;
+#[cfg(feature = "tower")]
+pub use service::ServiceRejection;
 
+use crate::worker_pool::cancel_on_signals;
 use crate::{Error, FromFields, Message, Millstream};
-use worker::{Handler, Worker};
+use handler::Handler;
+use name::SlotLock;
+use worker::Worker;
 
 /// A consumer of a group: takes messages, gives each to a handler, and settles it by what that
 /// says.
@@ -34,7 +56,10 @@ use worker::{Handler, Worker};
 /// [`ConsumerBuilder::max_retries`] tries. What other consumers left is taken over after
 /// [`ConsumerBuilder::claim_min_idle`].
 pub struct StreamConsumer {
-    worker: Arc<Worker>,
+    /// One, or with weights one for each stream; they share token and counters.
+    workers: Vec<Arc<Worker>>,
+    /// Keeps the slot of the name.
+    _slot: Option<SlotLock>,
 }
 
 impl StreamConsumer {
@@ -48,21 +73,22 @@ impl StreamConsumer {
         ConsumerBuilder::new(millstream, stream.into(), group.into())
     }
 
-    fn new(worker: Worker) -> Self {
-        Self { worker: Arc::new(worker) }
+    fn new(workers: Vec<Worker>, slot: Option<SlotLock>) -> Self {
+        assert!(!workers.is_empty(), "there is a stream");
+        Self { workers: workers.into_iter().map(Arc::new).collect(), _slot: slot }
     }
 
     /// The consumer's name in its group.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.worker.name()
+        self.workers[0].name()
     }
 
     /// Cancel this and [`Self::run`] ends in order: it stops reading, gives back what waits for its
     /// turn, and returns when the handlers that run are done.
     #[must_use]
     pub fn stop_token(&self) -> CancellationToken {
-        self.worker.stop.clone()
+        self.workers[0].stop.clone()
     }
 
     /// From now on SIGTERM and SIGINT (Ctrl-C) end it in order, and nothing else in this process.
@@ -71,24 +97,13 @@ impl StreamConsumer {
     /// # Errors
     /// The operating system refuses to tell of signals.
     pub fn stop_on_signals(&self) -> std::io::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let stop = self.stop_token();
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-                () = stop.cancelled() => {}
-            }
-            stop.cancel();
-        });
-        Ok(())
+        cancel_on_signals(self.stop_token())
     }
 
     /// How it is doing.
     #[must_use]
     pub fn health(&self) -> ConsumerHealth {
-        ConsumerHealth::new(Arc::clone(&self.worker.counters))
+        ConsumerHealth::new(Arc::clone(&self.workers[0].counters))
     }
 
     /// Works until it is told to stop. No failure of a handler, no panic in one and no trouble with
@@ -101,26 +116,88 @@ impl StreamConsumer {
     /// with your own type. An entry that cannot become one counts as a failure, and is a dead
     /// letter after as many tries: an older or newer worker may understand it.
     ///
+    /// It returns `Ok(())`, or [`Done`] with entries that are added in one step with the
+    /// acknowledgement.
+    ///
     /// # Errors
     /// What cannot get better by waiting: `WRONGTYPE`, `NOPERM`, a wrong password.
-    pub async fn run<T, H, F, E>(self, handler: H) -> Result<(), Error>
+    pub async fn run<T, H, F, R, E>(self, handler: H) -> Result<(), Error>
     where
         T: FromFields,
         H: Fn(Message<T>) -> F + Send + Sync + 'static,
-        F: Future<Output = Result<(), E>> + Send + 'static,
+        F: Future<Output = Result<R, E>> + Send + 'static,
+        R: Into<Done>,
         E: Into<HandlerError>,
     {
-        let handler: Handler = Arc::new(move |message| {
-            let Message { origin, id, payload, deliveries } = message;
-            match T::from_fields(&payload) {
-                Ok(payload) => {
-                    let done = handler(Message { origin, id, payload, deliveries });
-                    Box::pin(async move { done.await.map_err(Into::into) })
-                }
-                Err(error) => Box::pin(std::future::ready(Err(HandlerError::retry(error)))),
+        let handler = Handler::Each(Arc::new(move |message| match message.decode() {
+            Ok(message) => {
+                let done = handler(message);
+                Box::pin(async move { done.await.map(Into::into).map_err(Into::into) })
             }
-        });
-        self.worker.run(handler).await
+            Err(error) => Box::pin(std::future::ready(Err(HandlerError::retry(error)))),
+        }));
+        self.run_all(handler).await
+    }
+
+    async fn run_all(self, handler: Handler) -> Result<(), Error> {
+        if let [worker] = &self.workers[..] {
+            return Arc::clone(worker).run(handler).await;
+        }
+        let mut running = JoinSet::new();
+        for worker in &self.workers {
+            running.spawn(Arc::clone(worker).run(handler.clone()));
+        }
+        let mut outcome = Ok(());
+        // One that ends with an error stops the others.
+        while let Some(ended) = running.join_next().await {
+            match ended {
+                Ok(ended) => outcome = outcome.and(ended),
+                Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+            }
+        }
+        outcome
+    }
+
+    /// The same with a handler that gets several messages at once, as [`ConsumerBuilder::batch`]
+    /// says: for bulk inserts, for one. `concurrency` counts batches. Messages of several streams
+    /// may come together. An entry that cannot become a `T` fails alone and is not in the batch.
+    ///
+    /// # Errors
+    /// As those of [`Self::run`].
+    pub async fn run_batches<T, H, F, E>(self, handler: H) -> Result<(), Error>
+    where
+        T: FromFields + 'static,
+        H: Fn(Vec<Message<T>>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BatchError>,
+    {
+        let handler = Handler::Batches(Arc::new(move |messages| {
+            let mut keys = Vec::with_capacity(messages.len());
+            let (mut understood, mut errors) = (Vec::with_capacity(messages.len()), HashMap::new());
+            for message in messages {
+                let key = (message.stream().to_owned(), message.id());
+                match message.decode() {
+                    Ok(message) => understood.push(message),
+                    Err(error) => _ = errors.insert(key.clone(), HandlerError::retry(error)),
+                }
+                keys.push(key);
+            }
+            let done = (!understood.is_empty()).then(|| handler(understood));
+            Box::pin(async move {
+                let done = match done {
+                    Some(done) => done.await.map_err(Into::into),
+                    None => Ok(()),
+                };
+                let all = done.err().map(|error| error.split(&keys));
+                let all = all.unwrap_or_else(|| keys.iter().map(|_| Ok(())).collect());
+                let each = keys.iter().zip(all).map(|(key, done)| match errors.remove(key) {
+                    Some(error) => Err(error),
+                    None => done.map(Into::into),
+                });
+                each.collect()
+            })
+        }));
+        self.run_all(handler).await
     }
 }
 

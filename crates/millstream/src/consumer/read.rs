@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use redis::{Cmd, cmd};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep};
 
-use super::health::add;
 use super::method::Method;
 use super::worker::{Taken, Worker};
 use crate::backend::Reader;
@@ -34,8 +34,6 @@ const SLACK_MAX: Duration = Duration::from_secs(1);
 /// What the reading task remembers from one read to the next.
 struct Reading {
     queue: UnboundedSender<Taken>,
-    /// The newest entry of each stream that was ever taken.
-    newest: Vec<Option<EntryId>>,
     /// Where XAUTOCLAIM goes on.
     cursors: Vec<EntryId>,
     next_look: Instant,
@@ -62,7 +60,6 @@ impl Worker {
     ) -> Result<(), Error> {
         let mut reading = Reading {
             queue,
-            newest: vec![None; self.origins.len()],
             cursors: vec![EntryId::ZERO; self.origins.len()],
             next_look: Instant::now(),
             must_recover: !self.settings.is_no_ack,
@@ -84,7 +81,7 @@ impl Worker {
             tracing::warn!("cannot read, will try again: {error}");
             if matches!(error, Error::NoGroup(_)) {
                 // Fails as reading does, and is tried again as that is.
-                _ = self.make_groups(&reading).await;
+                _ = self.make_groups().await;
             }
             if matches!(error, Error::Connection(_)) {
                 reader = None;
@@ -140,29 +137,42 @@ impl Worker {
 
     async fn read_new(&self, reading: &mut Reading, reader: &mut dyn Reader) -> Result<(), Error> {
         let Some(room) = self.free_places().await else { return Ok(()) };
-        let command = self.read_command(room, self.block(reading));
+        let block = self.block(reading);
         let asked = Instant::now();
         let unblock = reader.unblock();
-        let mut answer = reader.read(&command, self.settings.block);
-        let answer = tokio::select! {
+        let mut answer = std::pin::pin!(self.read_some(reader, room, block));
+        let streams = tokio::select! {
             answer = &mut answer => answer,
             () = self.stop.cancelled() => {
                 // What is delivered meanwhile must arrive, to be given back.
                 _ = self.millstream.run(&unblock).await;
                 answer.await
             }
-        };
-        let streams = reply::read(answer?).map_err(NotUnderstood::of("XREADGROUP"))?;
+        }?;
         for (key, entries) in streams {
             let of = self.origins.iter().position(|origin| origin.stream.as_bytes() == key);
             let stream = of.ok_or(Error::Answer("XREADGROUP"))?;
             for entry in entries {
                 let before = entry.deliveries_before.unwrap_or(0);
-                reading.newest[stream] = reading.newest[stream].max(Some(entry.id));
                 self.take(reading, stream, entry, before, asked).await?;
             }
         }
         Ok(())
+    }
+
+    /// What there is, by stream; waits for it.
+    async fn read_some(
+        &self,
+        reader: &mut dyn Reader,
+        room: usize,
+        block: Duration,
+    ) -> Result<Vec<(Bytes, Vec<Entry>)>, Error> {
+        let has_max_count = self.millstream.abilities().has_max_count;
+        if self.settings.is_strict() && self.origins.len() > 1 && !has_max_count {
+            return self.read_strictly(reader, room, block).await;
+        }
+        let answer = reader.read(&self.read_command(room, block), block).await?;
+        reply::read(answer).map_err(NotUnderstood::of("XREADGROUP"))
     }
 
     /// A worker that looks for what others left does not wait longer than to its next look.
@@ -187,8 +197,9 @@ impl Worker {
         if self.millstream.abilities().has_max_count {
             command.arg("MAXCOUNT").arg(room);
         }
-        // Of each stream.
-        command.arg("COUNT").arg((room / streams).max(1));
+        // Of each stream. Where the first go before the others they may have all.
+        let each = if settings.is_strict() { room } else { (room / streams).max(1) };
+        command.arg("COUNT").arg(each);
         command.arg("BLOCK").arg(milliseconds(block).max(1));
         match self.method {
             _ if settings.is_no_ack => _ = command.arg("NOACK"),
@@ -225,7 +236,7 @@ impl Worker {
         if !self.in_hand.take(key, asked) {
             return Ok(());
         }
-        add(&self.counters.taken, 1);
+        self.counters.taken.add(1);
         let origin = Arc::clone(&self.origins[stream]);
         let deliveries = deliveries_before + 1;
         let message = Message { origin, id: entry.id, payload, deliveries };
@@ -308,7 +319,7 @@ impl Worker {
             pending.arg(&[&*origin.stream, &*origin.group]);
             pending.arg(first.id.to_string()).arg(last.id.to_string());
             // Ours between them that are in hand count, too.
-            pending.arg(entries.len() + self.settings.room()).arg(&*origin.consumer);
+            pending.arg(entries.len() + self.settings.room(true)).arg(&*origin.consumer);
             let rows = self.pending_rows(&pending).await?;
             for entry in entries {
                 let row = rows.iter().find(|row| row.id == entry.id);
@@ -411,11 +422,9 @@ impl Worker {
 
     /// Makes groups that are gone, where the server lost its data: so that nothing is passed over
     /// that may not have been handled.
-    async fn make_groups(&self, reading: &Reading) -> Result<(), Error> {
+    async fn make_groups(&self) -> Result<(), Error> {
         for (stream, origin) in self.origins.iter().enumerate() {
-            let first = self.in_hand.first(stream).map(EntryId::before);
-            let settled = first.or(reading.newest[stream]);
-            let start = settled.map_or(self.settings.start, GroupStart::After);
+            let start = GroupStart::After(self.done_until.lock()[stream]);
             let manager = ConsumerGroupManager::new(&self.millstream, origin.stream.as_str());
             if manager.create(&origin.group, start).await? {
                 tracing::warn!(

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, cmd, pipe};
+use redis::cmd;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
+use super::done::Done;
 use super::handler_error::{HandlerError, Verdict};
-use super::health::add;
 use super::in_hand::MessageKey;
 use super::method::Method;
 use super::outcome::Outcome;
 use super::worker::{Taken, Worker};
 use crate::dead_letters::{Reason, bury};
 use crate::milliseconds::milliseconds;
-use crate::{Backoff, Error, Message, reply};
+use crate::{Backoff, Error, Message};
 
 /// Settlements of one round trip.
 const AT_ONCE: usize = 256;
@@ -41,19 +41,25 @@ pub(super) struct Settlement {
 
 enum What {
     Acknowledge,
+    /// With entries that are added in the same step.
+    Produce(Done),
     HandBack,
-    Failed { failure: HandlerError, is_last: bool },
+    Failed {
+        failure: HandlerError,
+        is_last: bool,
+    },
 }
 
 impl What {
     fn is_done(&self) -> bool {
-        matches!(self, Self::Acknowledge)
+        matches!(self, Self::Acknowledge | Self::Produce(_))
     }
 }
 
 impl Settlement {
-    pub(super) fn acknowledge(taken: Taken) -> Self {
-        Self::new(taken, What::Acknowledge)
+    pub(super) fn done(taken: Taken, done: Done) -> Self {
+        let is_all = done.entries.is_empty();
+        Self::new(taken, if is_all { What::Acknowledge } else { What::Produce(done) })
     }
 
     /// It was not begun.
@@ -83,7 +89,9 @@ pub(super) async fn settle_all(
 ) {
     let mut some = Vec::new();
     while settlements.recv_many(&mut some, AT_ONCE).await > 0 {
-        if !worker.settings.is_no_ack {
+        if worker.settings.is_no_ack {
+            worker.produce_only(&some).await;
+        } else {
             worker.settle(&some).await;
         }
         for settlement in some.drain(..) {
@@ -106,86 +114,85 @@ impl Worker {
                 let found = ours.iter().filter(|it| it.stream == stream && is_meant(&it.what));
                 found.map(|it| &it.message).collect()
             };
-            let done = of_stream(What::is_done);
+            let done = of_stream(|what| matches!(what, What::Acknowledge));
             if !done.is_empty() {
-                self.insist(|is_again| self.acknowledge(stream, &done, is_again)).await;
+                _ = self.insist(|is_again| self.acknowledge(stream, &done, is_again)).await;
             }
             let unbegun = of_stream(|what| matches!(what, What::HandBack));
             if !unbegun.is_empty() {
-                self.insist(|_| self.hand_back(stream, &unbegun)).await;
+                _ = self.insist(|_| self.hand_back(stream, &unbegun)).await;
             }
         }
         for Settlement { stream, message, what, .. } in ours {
-            let What::Failed { failure, is_last } = what else { continue };
-            self.insist(|_| self.settle_failed(*stream, message, failure, *is_last)).await;
+            let settled = match what {
+                What::Produce(done) => self.settle_produced(*stream, message, done).await,
+                What::Failed { failure, is_last } => {
+                    let work = |_| self.settle_failed(*stream, message, failure, *is_last);
+                    self.insist(work).await
+                }
+                What::Acknowledge | What::HandBack => continue,
+            };
+            // It is pending, and will be handled again.
+            _ = settled;
         }
     }
 
-    /// Tries until the server did it, or refuses it for good. The work is told whether an earlier
-    /// try may have done it already.
-    async fn insist<F>(&self, work: impl Fn(bool) -> F)
+    /// Entries that messages made which need no acknowledgement.
+    async fn produce_only(&self, all: &[Settlement]) {
+        for Settlement { what, .. } in all {
+            let What::Produce(done) = what else { continue };
+            _ = self.insist(|_| self.produce(done)).await;
+        }
+    }
+
+    async fn settle_produced(
+        &self,
+        stream: usize,
+        message: &Message,
+        done: &Done,
+    ) -> Result<(), Error> {
+        let work = |is_again| self.acknowledge_and_produce(stream, message, done, is_again);
+        let Err(error) = self.insist(work).await else { return Ok(()) };
+        if error.is_temporary() {
+            return Err(error);
+        }
+        // What the server does not take, it will not take the next time either, or it will: the
+        // message failed.
+        let failure = self.note_failure(message, Ok(HandlerError::retry(error)));
+        self.settings.hook.tell(message, Outcome::Failed);
+        let is_last = message.deliveries >= u64::from(self.settings.max_retries);
+        if is_last || self.method == Method::Policy {
+            return self.insist(|_| self.settle_failed(stream, message, &failure, is_last)).await;
+        }
+        Ok(())
+    }
+
+    /// Tries until the server did it, or refuses it for good: then what it said is logged and
+    /// returned. The work is told whether an earlier try may have done it already.
+    async fn insist<F>(&self, work: impl Fn(bool) -> F) -> Result<(), Error>
     where
         F: Future<Output = Result<(), Error>>,
     {
         for tries in 1.. {
             let error = match work(tries > 1).await {
-                Ok(()) => return,
+                Ok(()) => return Ok(()),
                 Err(error) => error,
             };
             let is_over = self.stop.is_cancelled() && tries >= TRIES_AT_THE_END;
             if !error.is_temporary() || is_over {
-                // It is pending, and will be handled again.
                 tracing::error!("messages cannot be settled: {error}");
-                return;
+                return Err(error);
             }
             sleep(RETRY.after_at_random(tries)).await;
         }
+        unreachable!("there is always another try")
     }
 
-    fn note_late(&self, count: usize) {
+    pub(super) fn note_late(&self, count: usize) {
         if count > 0 {
-            add(&self.counters.late, count as u64);
+            self.counters.late.add(count as u64);
             tracing::warn!(count, "messages were done too late: others have them, or had");
         }
-    }
-
-    async fn acknowledge(
-        &self,
-        stream: usize,
-        done: &[&Message],
-        is_again: bool,
-    ) -> Result<(), Error> {
-        let counts = if self.settings.hook.is_set() {
-            let mut each = pipe();
-            done.iter().for_each(|it| _ = each.add_command(self.acknowledgement(stream, &[it])));
-            self.millstream.backend().run_all(&each).await?
-        } else {
-            vec![self.millstream.run(&self.acknowledgement(stream, done)).await?]
-        };
-        let counts: Result<Vec<u64>, _> = counts.iter().map(reply::count).collect();
-        let counts = counts.map_err(reply::NotUnderstood::of("XACK"))?;
-        if self.settings.hook.is_set() {
-            for (message, count) in done.iter().zip(&counts) {
-                let is_done = *count > 0 || is_again;
-                let outcome = if is_done { Outcome::Acknowledged } else { Outcome::Late };
-                self.settings.hook.tell(message, outcome);
-            }
-        }
-        let acknowledged = if is_again { done.len() } else { counts.iter().sum::<u64>() as usize };
-        add(&self.counters.acknowledged, acknowledged as u64);
-        self.note_late(done.len().saturating_sub(acknowledged));
-        Ok(())
-    }
-
-    fn acknowledgement(&self, stream: usize, done: &[&Message]) -> Cmd {
-        let origin = &self.origins[stream];
-        let mut command = cmd("XACK");
-        command.arg(&[&*origin.stream, &*origin.group]);
-        if self.method == Method::Policy {
-            command.arg("FENCE").arg(&origin.consumer);
-        }
-        done.iter().for_each(|message| _ = command.arg(message.id.to_string()));
-        command
     }
 
     /// Makes them available to others at once.
@@ -207,7 +214,7 @@ impl Worker {
             command.arg("IDLE").arg(milliseconds(self.settings.claim_min_idle)).arg("JUSTID");
         }
         self.millstream.run(&command).await?;
-        add(&self.counters.handed_back, unbegun.len() as u64);
+        self.counters.handed_back.add(unbegun.len() as u64);
         unbegun.iter().for_each(|message| self.settings.hook.tell(message, Outcome::HandedBack));
         Ok(())
     }
@@ -269,7 +276,7 @@ impl Worker {
     }
 
     fn note_dead_letter(&self, message: &Message) {
-        add(&self.counters.dead_lettered, 1);
+        self.counters.dead_lettered.add(1);
         self.settings.hook.tell(message, Outcome::DeadLettered);
     }
 }

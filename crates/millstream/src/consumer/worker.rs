@@ -1,7 +1,8 @@
 //! The tasks of a consumer and what they share.
 //!
-//! One task reads, one settles, one extends leases; each message that is handled has a task of its
-//! own, and what failed waits in it for its next try. All of them end with [`Worker::run`].
+//! One task reads, one settles, one extends leases, one keeps house; each message (or batch) that
+//! is handled has a task of its own, and what failed waits in it for its next try. All of them end
+//! with [`Worker::run`].
 //!
 //! Invariants:
 //! 1. Whatever is in hand has a task or waits in the queue, and leaves by a settlement or because
@@ -9,30 +10,30 @@
 //! 2. Handlers are begun in the order in which messages were taken.
 //! 3. A message whose lease is lost is not settled: somebody else has it.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::builder::Settings;
+use super::handler::{BatchSize, Failure, Handler, panic_text};
 use super::handler_error::{HandlerError, Verdict};
-use super::health::{Counters, add};
+use super::health::Counters;
 use super::in_hand::InHand;
 use super::method::Method;
+use super::observed::Observed;
 use super::outcome::Outcome;
+use super::policy::Prepared;
+use super::queue::Queue;
 use super::settle::{Settlement, settle_all};
+use super::slots::{Slot, Slots};
 use crate::message::Origin;
-use crate::{Error, Message, Millstream};
-
-pub(super) type Done = Pin<Box<dyn Future<Output = Result<(), HandlerError>> + Send>>;
-pub(super) type Handler = Arc<dyn Fn(Message) -> Done + Send + Sync>;
+use crate::{EntryId, Error, Message, Millstream};
 
 /// Leases are extended when a third of them is over.
 const LEASE_PARTS: u32 = 3;
@@ -42,7 +43,10 @@ pub(super) struct Worker {
     pub(super) millstream: Millstream,
     pub(super) settings: Settings,
     pub(super) method: Method,
-    lease: Duration,
+    /// For how long a message is ours without a word from us.
+    pub(super) lease: Duration,
+    /// Up to where the group is done, stream by stream; a little behind the truth.
+    pub(super) done_until: Mutex<Vec<EntryId>>,
     pub(super) origins: Vec<Arc<Origin>>,
     pub(super) in_hand: InHand,
     pub(super) counters: Arc<Counters>,
@@ -50,7 +54,16 @@ pub(super) struct Worker {
     /// For messages that are in hand and do not wait for a later try.
     pub(super) room: Arc<Semaphore>,
     /// For handlers.
-    slots: Arc<Semaphore>,
+    slots: Slots,
+}
+
+/// What the task of a message needs beside the worker.
+#[derive(Clone)]
+struct Work {
+    handler: Handler,
+    settler: mpsc::UnboundedSender<Settlement>,
+    /// For what is to be tried again; does not keep the queue open.
+    again: mpsc::WeakUnboundedSender<Taken>,
 }
 
 /// A message that was taken, and its place in the room.
@@ -62,29 +75,29 @@ pub(super) struct Taken {
 }
 
 impl Worker {
-    /// `lease`: how long a message is ours without a word from us.
     pub(super) fn new(
         millstream: Millstream,
         settings: Settings,
         method: Method,
-        lease: Duration,
+        prepared: Prepared,
+        (counters, stop): (Arc<Counters>, CancellationToken),
     ) -> Self {
         let origin = |stream: &String| {
             let (group, consumer) = (settings.group.clone(), settings.name.clone());
             Arc::new(Origin { stream: stream.clone(), group, consumer })
         };
-        let counters = Arc::new(Counters::new());
         Self {
             origins: settings.streams.iter().map(origin).collect(),
             in_hand: InHand::new(Arc::clone(&counters)),
             counters,
-            stop: CancellationToken::new(),
-            room: Arc::new(Semaphore::new(settings.room())),
-            slots: Arc::new(Semaphore::new(settings.concurrency)),
+            stop,
+            room: Arc::new(Semaphore::new(settings.room(false))),
+            slots: settings.slots.clone().unwrap_or_else(|| Slots::new(settings.concurrency)),
             millstream,
             settings,
             method,
-            lease,
+            lease: prepared.lease,
+            done_until: Mutex::new(prepared.done_until),
         }
     }
 
@@ -93,8 +106,9 @@ impl Worker {
     }
 
     pub(super) async fn run(self: Arc<Self>, handler: Handler) -> Result<(), Error> {
-        let (queue, mut taken) = mpsc::unbounded_channel();
+        let (queue, taken) = mpsc::unbounded_channel();
         let (settler, settlements) = mpsc::unbounded_channel();
+        let work = Work { handler, settler, again: queue.downgrade() };
         // All of them are aborted when this is dropped.
         let mut reading = JoinSet::new();
         let mut keeping = JoinSet::new();
@@ -102,34 +116,42 @@ impl Worker {
         let mut handling = JoinSet::new();
         reading.spawn(Arc::clone(&self).read_all(queue));
         keeping.spawn(Arc::clone(&self).extend_leases());
+        keeping.spawn(Arc::clone(&self).keep_house());
+        keeping.spawn(Arc::clone(&self).move_delayed());
         settling.spawn(settle_all(Arc::clone(&self), settlements));
+        if matches!(work.handler, Handler::Batches(_)) {
+            let is_batched = true;
+            let more = self.settings.room(is_batched) - self.settings.room(!is_batched);
+            self.room.add_permits(more);
+        }
+        let levels = if self.settings.is_strict() { self.origins.len() } else { 1 };
+        let mut queue = Queue::new(taken, levels);
         let mut unbegun = Vec::new();
-        while let Some(taken) = taken.recv().await {
+        while queue.ready().await {
             let slot = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => None,
-                slot = Arc::clone(&self.slots).acquire_owned() => slot.ok(),
+                slot = self.slots.acquire() => Some(slot),
             };
             while handling.try_join_next().is_some() {}
             match slot {
                 Some(slot) => {
-                    let (worker, handler) = (Arc::clone(&self), Arc::clone(&handler));
-                    let settler = settler.clone();
-                    handling.spawn(worker.handle(taken, slot, handler, settler));
+                    let some = self.gather(&mut queue, &work.handler).await;
+                    handling.spawn(Arc::clone(&self).handle(some, slot, work.clone()));
                 }
-                None => unbegun.push(taken),
+                None => unbegun.extend(std::iter::from_fn(|| queue.take())),
             }
         }
         // Not before reading has ended, which would take them again.
         for taken in unbegun {
-            _ = settler.send(Settlement::hand_back(taken));
+            _ = work.settler.send(Settlement::hand_back(taken));
         }
         let finished = async { while handling.join_next().await.is_some() {} };
         if timeout(self.settings.shutdown_timeout, finished).await.is_err() {
             tracing::warn!("handlers did not finish in time; what they had will come back");
             handling.shutdown().await;
         }
-        drop(settler);
+        drop(work);
         while settling.join_next().await.is_some() {}
         keeping.shutdown().await;
         match reading.join_next().await {
@@ -138,81 +160,109 @@ impl Worker {
         }
     }
 
-    /// One message, until it is settled or not ours any more.
-    async fn handle(
-        self: Arc<Self>,
-        taken: Taken,
-        slot: OwnedSemaphorePermit,
-        handler: Handler,
-        settler: mpsc::UnboundedSender<Settlement>,
-    ) {
-        let (mut taken, mut slot) = (taken, Some(slot));
+    /// The next messages for a handler: one, or a batch.
+    async fn gather(&self, queue: &mut Queue, handler: &Handler) -> Vec<Taken> {
+        let mut some: Vec<Taken> = queue.take().into_iter().collect();
+        if matches!(handler, Handler::Each(_)) {
+            return some;
+        }
+        let BatchSize { max, linger } = self.settings.batch;
+        let until = Instant::now() + linger;
         loop {
-            let done = caught(&handler, taken.message.clone()).await;
-            drop(slot.take());
-            let Err(failure) = done else {
-                _ = settler.send(Settlement::acknowledge(taken));
-                return;
-            };
-            let message = &taken.message;
-            let failure = self.note_failure(message, failure);
-            self.settings.hook.tell(message, Outcome::Failed);
-            let is_last = message.deliveries >= u64::from(self.settings.max_retries);
-            let wait = match failure.verdict {
-                _ if self.settings.is_no_ack => None,
-                Verdict::Retry(after) if self.method != Method::Policy && !is_last => {
-                    let backoff = self.settings.backoff;
-                    Some(after.unwrap_or_else(|| backoff.after_at_random(message.deliveries)))
-                }
-                _ => None,
-            };
-            let Some(wait) = wait else {
-                _ = settler.send(Settlement::failed(taken, failure, is_last));
-                return;
-            };
-            drop(taken.place.take());
-            let key = (taken.stream, taken.message.id);
-            let Some((again, its_slot)) = self.try_again(&taken, wait).await else {
-                self.in_hand.end(key);
-                return;
-            };
-            (taken, slot) = (again, Some(its_slot));
+            while some.len() < max
+                && let Some(taken) = queue.take()
+            {
+                some.push(taken);
+            }
+            if some.len() == max || self.stop.is_cancelled() {
+                return some;
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = sleep_until(until) => return some,
+                is_there = queue.ready() => if !is_there { return some },
+            }
         }
     }
 
-    /// After a while the same message, delivered once more. `None`: it is not ours any more, or the
-    /// worker ends.
-    async fn try_again(
-        &self,
-        failed: &Taken,
-        wait: Duration,
-    ) -> Option<(Taken, OwnedSemaphorePermit)> {
-        let waited = async {
-            sleep(wait).await;
-            let place = Arc::clone(&self.room).acquire_owned().await.ok()?;
-            let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
-            Some((place, slot))
-        };
-        let (place, slot) = tokio::select! {
-            () = self.stop.cancelled() => return None,
-            waited = waited => waited?,
-        };
-        let stream = failed.stream;
-        let message = self.take_again(stream, &failed.message).await?;
-        Some((Taken { stream, message, place: Some(place) }, slot))
+    /// Some messages, until each is settled or not ours any more.
+    async fn handle(self: Arc<Self>, some: Vec<Taken>, slot: Slot, work: Work) {
+        let messages: Vec<Message> = some.iter().map(|taken| taken.message.clone()).collect();
+        let observed = Observed::begin(&messages, &self.counters);
+        let span = observed.span();
+        let all = work.handler.run(messages).instrument(span).await;
+        drop(slot);
+        observed.end(&all, &self.counters);
+        let mut waiting = Vec::new();
+        for (taken, done) in some.into_iter().zip(all) {
+            match done {
+                Ok(done) => _ = work.settler.send(Settlement::done(taken, done)),
+                Err(failure) => waiting.extend(self.failed(taken, failure, &work)),
+            }
+        }
+        // Those of a batch wait one after the other's wait, each at least for its own.
+        waiting.sort_by_key(|(_, wait)| *wait);
+        let begun = Instant::now();
+        for (failed, wait) in waiting {
+            self.try_again(failed, begun + wait, &work).await;
+        }
     }
 
-    fn note_failure(
-        &self,
-        message: &Message,
-        failure: Result<HandlerError, Box<dyn Any + Send>>,
-    ) -> HandlerError {
-        add(&self.counters.failed, 1);
+    /// Settles a message that failed, unless this worker tries it again itself after a while.
+    fn failed(&self, mut taken: Taken, failure: Failure, work: &Work) -> Option<(Taken, Duration)> {
+        let message = &taken.message;
+        let failure = self.note_failure(message, failure);
+        self.settings.hook.tell(message, Outcome::Failed);
+        let is_last = message.deliveries >= u64::from(self.settings.max_retries);
+        let wait = match failure.verdict {
+            _ if self.settings.is_no_ack => None,
+            Verdict::Retry(after) if self.method != Method::Policy && !is_last => {
+                let backoff = self.settings.backoff;
+                Some(after.unwrap_or_else(|| backoff.after_at_random(message.deliveries)))
+            }
+            _ => None,
+        };
+        if let Some(wait) = wait {
+            drop(taken.place.take());
+            return Some((taken, wait));
+        }
+        _ = work.settler.send(Settlement::failed(taken, failure, is_last));
+        None
+    }
+
+    /// Puts a message into the queue again when its time has come, delivered once more; unless it
+    /// is not ours any more, or the worker ends.
+    async fn try_again(&self, failed: Taken, at: Instant, work: &Work) {
+        let key = (failed.stream, failed.message.id);
+        let waited = async {
+            sleep_until(at).await;
+            Arc::clone(&self.room).acquire_owned().await.ok()
+        };
+        let place = tokio::select! {
+            () = self.stop.cancelled() => None,
+            place = waited => place,
+        };
+        if let Some(place) = place
+            && let Some(message) = self.take_again(failed.stream, &failed.message).await
+        {
+            let taken = Taken { stream: failed.stream, message, place: Some(place) };
+            match work.again.upgrade() {
+                Some(queue) => {
+                    // Refused, it is pending and comes back at the next start.
+                    _ = queue.send(taken);
+                }
+                None => _ = work.settler.send(Settlement::hand_back(taken)),
+            }
+            return;
+        }
+        self.in_hand.end(key);
+    }
+
+    pub(super) fn note_failure(&self, message: &Message, failure: Failure) -> HandlerError {
+        self.counters.failed.add(1);
         let failure = failure.unwrap_or_else(|panic| {
-            add(&self.counters.panicked, 1);
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            HandlerError::retry(format!("panic: {}", text.unwrap_or_default()))
+            self.counters.panicked.add(1);
+            HandlerError::retry(format!("panic: {}", panic_text(&*panic)))
         });
         let (id, stream, deliveries) = (message.id, message.stream(), message.deliveries);
         tracing::warn!(%id, stream, deliveries, "a message failed: {failure}");
@@ -247,21 +297,4 @@ impl Worker {
             }
         }
     }
-}
-
-/// Runs a handler to its end; the inner error is a panic.
-async fn caught(
-    handler: &Handler,
-    message: Message,
-) -> Result<(), Result<HandlerError, Box<dyn Any + Send>>> {
-    let begun = catch_unwind(AssertUnwindSafe(|| handler(message)));
-    let mut running = begun.map_err(Err)?;
-    std::future::poll_fn(move |context| {
-        match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(done)) => Poll::Ready(done.map_err(Ok)),
-            Err(panic) => Poll::Ready(Err(Err(panic))),
-        }
-    })
-    .await
 }

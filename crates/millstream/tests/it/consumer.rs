@@ -199,12 +199,17 @@ pub(crate) async fn a_group_that_is_gone_is_made_again(place: Place) {
     place.wait_until_nothing_is_pending().await;
     let _: i64 = place.raw("XGROUP DESTROY {s} {g}").await;
     place.add(5..10).await;
-    seen.wait_for(10).await;
+    let has_last = |seen: &Seen| seen.all().iter().any(|(number, _)| number == "9");
+    until("the last one was handled", async || has_last(&seen)).await;
     // With the whole stream.
     let _: i64 = place.raw("DEL {s}").await;
     until("the group is there", async || place.manager().consumers(GROUP).await.is_ok()).await;
     running.stop().await;
-    assert_eq!(seen.all(), seen_once(0..10));
+    // It went on where it was some time before: nothing is passed over, a few come twice.
+    let (before, after) = (seen.all()[..5].to_vec(), seen.all()[5..].to_vec());
+    assert_eq!(before, seen_once(0..5));
+    assert!(after.ends_with(&seen_once(5..10)), "{after:?}");
+    assert!(seen_once(0..10).ends_with(&after), "{after:?}");
 }
 
 pub(crate) async fn several_streams_and_several_handlers_at_once(place: Place) {

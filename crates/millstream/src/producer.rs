@@ -1,0 +1,248 @@
+//! Adding entries to one stream: one by one, many in a round trip, or once however often it is
+//! tried.
+
+use std::time::Duration;
+
+use redis::{Cmd, cmd, pipe};
+use tracing::{Instrument as _, Span};
+
+use crate::milliseconds::milliseconds;
+use crate::reply::{Facts, NotUnderstood};
+use crate::same_slot::beside;
+use crate::{EntryId, Error, Fields, Millstream, ToFields, reply, trace_context};
+
+/// Entries that are sent in one round trip.
+const AT_ONCE: usize = 1000;
+/// What servers with IDMP remember at most, per producer.
+const REMEMBERED_MAX: u32 = 10_000;
+const REMEMBERED_FOR_MAX: Duration = Duration::from_hours(24);
+
+/// Adds an entry unless one with this key was added before; returns its ID, or the one of then.
+const ADD_ONCE: &str = "\
+local known = redis.call('GET', KEYS[2])
+if known then return known end
+local id = redis.call('XADD', KEYS[1], unpack(ARGV, 2))
+redis.call('SET', KEYS[2], id, 'PX', ARGV[1])
+return id";
+
+/// Adds entries to a stream. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Producer {
+    millstream: Millstream,
+    stream: String,
+    max_len: Option<u64>,
+    remembering: Option<Remembering>,
+}
+
+/// What was added before, for so long.
+#[derive(Clone, Debug)]
+struct Remembering {
+    producer: String,
+    window: Duration,
+}
+
+impl Producer {
+    /// For a stream, which is made by the first entry.
+    #[must_use]
+    pub fn new(millstream: &Millstream, stream: impl Into<String>) -> Self {
+        let stream = stream.into();
+        Self { millstream: millstream.clone(), stream, max_len: None, remembering: None }
+    }
+
+    /// Key of the stream.
+    #[must_use]
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// Each entry trims the stream to about so many, oldest first, **whether they were handled or
+    /// not** (`XADD MAXLEN ~`). Millstream keeps what groups need by retention instead, see
+    /// `docs/delivery.md`.
+    #[must_use]
+    pub fn max_len(mut self, about: u64) -> Self {
+        self.max_len = Some(about);
+        self
+    }
+
+    /// Makes [`Self::add_once`] possible: keys that were used within `window` (1 s to a day) are
+    /// remembered by the server, for this name of a producer. Two programs that may add the same
+    /// have the same name.
+    ///
+    /// Servers with `XADD IDMP` (Millstream, Redis 8.6) are told so here, and remember 10,000 keys
+    /// of a producer at most; the stream is made if it is not there. They take the window from the
+    /// moment of the entry's ID, and the largest that any producer asked for counts for the stream.
+    /// Elsewhere each key is a key of the server, beside the stream, for the time of the window.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`]: the window is too short or too long. [`Error::Unsupported`]: the
+    /// server has neither IDMP nor scripts. Those of the server.
+    pub async fn remember(
+        mut self,
+        producer: impl Into<String>,
+        window: Duration,
+    ) -> Result<Self, Error> {
+        if !(Duration::from_secs(1)..=REMEMBERED_FOR_MAX).contains(&window) {
+            let text = "keys are remembered for 1 s to 24 h".to_owned();
+            return Err(Error::Configuration(text));
+        }
+        let producer = producer.into();
+        if producer.is_empty() {
+            return Err(Error::Configuration("a producer has a name".to_owned()));
+        }
+        let abilities = self.millstream.abilities();
+        let is_possible = abilities.has_idempotent_add || abilities.has_scripts;
+        self.millstream.need(is_possible, "way to remember what was added (IDMP, or scripts)")?;
+        if abilities.has_idempotent_add {
+            self.set_window(window).await?;
+        }
+        self.remembering = Some(Remembering { producer, window });
+        Ok(self)
+    }
+
+    /// A change of these settings makes the server forget all keys, so it is made only where more
+    /// is wanted.
+    async fn set_window(&self, window: Duration) -> Result<(), Error> {
+        let info = cmd("XINFO").arg(&["STREAM", &self.stream]).to_owned();
+        let found = match self.millstream.run(&info).await {
+            Ok(found) => found,
+            Err(Error::Refused { code, .. }) if code == "ERR" => {
+                self.make_stream().await?;
+                self.millstream.run(&info).await?
+            }
+            Err(error) => return Err(error),
+        };
+        let facts = Facts::parse(found).map_err(NotUnderstood::of("XINFO STREAM"))?;
+        let seconds = window.as_secs_f64().ceil() as u64;
+        let known = facts.count("idmp-duration").map_err(NotUnderstood::of("XINFO STREAM"))?;
+        let remembered = facts.count("idmp-maxsize").map_err(NotUnderstood::of("XINFO STREAM"))?;
+        if known >= seconds && remembered >= u64::from(REMEMBERED_MAX) {
+            return Ok(());
+        }
+        let mut set = cmd("XCFGSET");
+        set.arg(&self.stream).arg("IDMP-DURATION").arg(seconds.max(known));
+        set.arg("IDMP-MAXSIZE").arg(REMEMBERED_MAX);
+        self.millstream.run(&set).await.map(drop)
+    }
+
+    /// An empty stream: only a group can make one.
+    async fn make_stream(&self) -> Result<(), Error> {
+        let group = format!("millstream:making:{:016x}", fastrand::u64(..));
+        let make = cmd("XGROUP").arg(&["CREATE", &self.stream, &group, "0", "MKSTREAM"]).to_owned();
+        let remove = cmd("XGROUP").arg(&["DESTROY", &self.stream, &group]).to_owned();
+        let mut both = pipe();
+        both.atomic().add_command(make).add_command(remove);
+        self.millstream.backend().run_all(&both).await.map(drop)
+    }
+
+    /// Adds an entry. When this returns it is as safe as the server makes a write before it
+    /// answers; on Millstream, by default, on disk.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`]: what was given is no entry. Those of the server. After
+    /// [`Error::Connection`] it may have been added or not; [`Self::add_once`] is for those who
+    /// try again. Dropped while it waits, the same.
+    pub async fn add(&self, payload: &impl ToFields) -> Result<EntryId, Error> {
+        let span = trace_context::sending(&self.stream);
+        let fields = trace_context::with_span(entry_fields(payload)?, &span);
+        let command = self.command(&[], &fields);
+        self.send(command, span).await
+    }
+
+    /// Adds entries in their order, many in a round trip. Each is added by itself: after an error
+    /// those before it may be there.
+    ///
+    /// # Errors
+    /// As those of [`Self::add`]; if one of the payloads is no entry, nothing was added.
+    pub async fn add_all<P: ToFields>(
+        &self,
+        payloads: impl IntoIterator<Item = P>,
+    ) -> Result<Vec<EntryId>, Error> {
+        let span = trace_context::sending(&self.stream);
+        let entry = |payload: P| Ok(trace_context::with_span(entry_fields(&payload)?, &span));
+        let all: Result<Vec<Fields>, Error> = payloads.into_iter().map(entry).collect();
+        let all = all?;
+        span.record("messaging.batch.message_count", all.len());
+        let mut ids = Vec::with_capacity(all.len());
+        for some in all.chunks(AT_ONCE) {
+            let mut commands = pipe();
+            some.iter().for_each(|fields| _ = commands.add_command(self.command(&[], fields)));
+            let sending = self.millstream.backend().run_all(&commands);
+            let answers = sending.instrument(span.clone()).await?;
+            let some: Result<Vec<EntryId>, NotUnderstood> = answers.iter().map(reply::id).collect();
+            ids.extend(some.map_err(NotUnderstood::of("XADD"))?);
+        }
+        Ok(ids)
+    }
+
+    /// Adds an entry unless this producer added one with this key within the window, whatever that
+    /// one said; returns the ID of the one that is there. So it can be tried until there is an
+    /// answer. Needs [`Self::remember`].
+    ///
+    /// # Errors
+    /// [`Error::Configuration`]: nothing is remembered, the key is empty, or what was given is no
+    /// entry. Those of the server.
+    pub async fn add_once(&self, key: &str, payload: &impl ToFields) -> Result<EntryId, Error> {
+        let Some(Remembering { producer, window }) = &self.remembering else {
+            let text = "add_once needs a producer that remembers".to_owned();
+            return Err(Error::Configuration(text));
+        };
+        if key.is_empty() {
+            return Err(Error::Configuration("a key is not empty".to_owned()));
+        }
+        let span = trace_context::sending(&self.stream);
+        let fields = trace_context::with_span(entry_fields(payload)?, &span);
+        let command = if self.millstream.abilities().has_idempotent_add {
+            self.command(&["IDMP", producer, key], &fields)
+        } else {
+            // Lengths keep keys of two producers apart.
+            let suffix = format!("once:{}:{producer}:{key}", producer.len());
+            let mut script = cmd("EVAL");
+            script.arg(ADD_ONCE).arg(2).arg(&self.stream).arg(beside(&self.stream, &suffix));
+            script.arg(milliseconds(*window));
+            self.arguments(&mut script, &[], &fields);
+            script
+        };
+        self.send(command, span).await
+    }
+
+    async fn send(&self, command: Cmd, span: Span) -> Result<EntryId, Error> {
+        let answer = self.millstream.run(&command).instrument(span.clone()).await?;
+        let id = reply::id(&answer).map_err(NotUnderstood::of("XADD"))?;
+        trace_context::sent(&span, id);
+        Ok(id)
+    }
+
+    fn command(&self, options: &[&str], fields: &Fields) -> Cmd {
+        let mut command = cmd("XADD");
+        command.arg(&self.stream);
+        self.arguments(&mut command, options, fields);
+        command
+    }
+
+    /// Of XADD, what comes behind the key.
+    fn arguments(&self, command: &mut Cmd, options: &[&str], fields: &Fields) {
+        command.arg(options);
+        if let Some(about) = self.max_len {
+            command.arg("MAXLEN").arg("~").arg(about);
+        }
+        command.arg("*");
+        fields.iter().for_each(|(name, value)| _ = command.arg(name).arg(value));
+    }
+}
+
+/// The fields of an entry.
+pub(crate) fn entry_fields(payload: &impl ToFields) -> Result<Fields, Error> {
+    let fields = payload.to_fields().map_err(|error| Error::Configuration(error.to_string()))?;
+    if fields.is_empty() {
+        return Err(Error::Configuration("an entry has at least one field".to_owned()));
+    }
+    Ok(fields)
+}
+
+/// XADD with an ID of the server's.
+pub(crate) fn add_command(stream: &str, fields: &Fields) -> Cmd {
+    let mut command = cmd("XADD");
+    command.arg(stream).arg("*");
+    fields.iter().for_each(|(name, value)| _ = command.arg(name).arg(value));
+    command
+}

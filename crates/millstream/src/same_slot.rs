@@ -1,0 +1,27 @@
+//! Keys beside a stream that a Cluster keeps on the node of the stream.
+
+/// A key with this suffix in the slot of the stream: its hash tag is the stream's own, or the whole
+/// key of the stream. A key that has braces without being tagged by them may have no such
+/// companion; on one server that does not matter.
+pub(crate) fn beside(stream: &str, suffix: &str) -> String {
+    let tag = stream.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+    let is_tagged = tag.is_some_and(|(tag, _)| !tag.is_empty());
+    if is_tagged || stream.contains('}') {
+        format!("{stream}:{suffix}")
+    } else {
+        format!("{{{stream}}}:{suffix}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beside;
+
+    #[test]
+    fn a_companion_has_the_hash_tag_of_its_stream() {
+        assert_eq!(beside("orders", "delayed"), "{orders}:delayed");
+        assert_eq!(beside("{orders:3}", "delayed"), "{orders:3}:delayed");
+        assert_eq!(beside("shop:{7}:orders", "delayed"), "shop:{7}:orders:delayed");
+        assert_eq!(beside("a}b", "delayed"), "a}b:delayed");
+    }
+}
