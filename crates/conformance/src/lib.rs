@@ -2,7 +2,7 @@
 //! command sequences and odd bytes, replayed on ours and on real servers side by side.
 //!
 //! * [`Program`] and [`Server`]: start a server, ours or a peer, on a port and in a directory of
-//!   its own.
+//!   its own; [`Cluster`]: several that are one.
 //! * [`Client`] and [`Value`]: one blocking connection, replies exactly as they were on the wire.
 //! * [`scenario`]: the corpus under `scenarios/`, its notation and its runner.
 //! * [`differential`]: seeded command sequences sent to two servers, replies and states compared.
@@ -14,6 +14,7 @@
 //! server.
 
 mod client;
+mod cluster;
 pub mod differential;
 mod pattern;
 mod program;
@@ -23,6 +24,7 @@ mod server;
 mod value;
 
 pub use client::Client;
+pub use cluster::Cluster;
 pub use pattern::{Bindings, Pattern};
 pub use program::{Family, Program, peers_required};
 pub use server::Server;

@@ -131,11 +131,29 @@ pub(crate) async fn bury(
 }
 
 impl DeadLetters {
-    /// The letters in this stream; those of a stream `orders` are in `orders:dlq`, if nothing else
-    /// was said.
+    /// The letters in this stream.
     #[must_use]
     pub fn new(millstream: &Millstream, stream: impl Into<String>) -> Self {
         Self { millstream: millstream.clone(), stream: stream.into() }
+    }
+
+    /// The letters of a stream's messages, if nothing else was said: in `<stream>:dlq`. On a
+    /// Cluster it must be in the stream's slot: that of `orders` is `{orders}:dlq`, that of
+    /// `{orders:3}` or `{eu}orders` has the name that it has everywhere.
+    #[must_use]
+    pub fn of(millstream: &Millstream, stream: &str) -> Self {
+        let place_of = |key: &str| millstream.backend().place_of(key);
+        let usual = format!("{stream}:dlq");
+        if place_of(&usual) == place_of(stream) {
+            return Self::new(millstream, usual);
+        }
+        Self::new(millstream, format!("{{{stream}}}:dlq"))
+    }
+
+    /// Key of the stream that the letters are in.
+    #[must_use]
+    pub fn stream(&self) -> &str {
+        &self.stream
     }
 
     /// Letters after that one (`None`: from the first on), at most so many, oldest first. Entries

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::EntryId;
+
 /// Why something was not done. Nothing is half done, except where the server went away while it
 /// worked ([`Error::Connection`]): then it may have been done.
 #[derive(Debug)]
@@ -30,6 +32,14 @@ pub enum Error {
         /// The rest.
         text: String,
     },
+    /// An entry was added, and fewer replicas have it than were asked for: a failure of the primary
+    /// may lose it.
+    Unreplicated {
+        /// The entry.
+        id: EntryId,
+        /// So many have it.
+        replicas: u64,
+    },
     /// The answer is none that this command has.
     Answer(&'static str),
 }
@@ -41,7 +51,18 @@ impl Error {
         match self {
             Self::Connection(_) => true,
             Self::Refused { code, .. } => {
-                matches!(&**code, "LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN")
+                matches!(
+                    &**code,
+                    "LOADING"
+                        | "BUSY"
+                        | "TRYAGAIN"
+                        | "CLUSTERDOWN"
+                        | "MASTERDOWN"
+                        | "READONLY"
+                        | "MOVED"
+                        | "ASK"
+                        | "UNBLOCKED"
+                )
             }
             _ => false,
         }
@@ -66,6 +87,9 @@ impl fmt::Display for Error {
             Self::Store(source) => write!(f, "the store cannot be used: {source}"),
             Self::NoGroup(text) => f.write_str(text),
             Self::Refused { code, text } => write!(f, "the server says: {code} {text}"),
+            Self::Unreplicated { id, replicas } => {
+                write!(f, "{id} was added, but only {replicas} replicas have it")
+            }
             Self::Answer(command) => {
                 write!(f, "the server's answer to {command} is not understood")
             }
@@ -84,19 +108,19 @@ impl std::error::Error for Error {
 
 impl From<redis::RedisError> for Error {
     fn from(error: redis::RedisError) -> Self {
-        let words =
-            |code: &str, text: Option<&str>| (code.to_owned(), text.unwrap_or_default().to_owned());
-        // Of several commands at once, what the first said that was refused.
-        let errors = error.clone().into_server_errors();
-        let first = errors.as_ref().and_then(|errors| errors.first());
-        let known = match first {
-            Some((_, first)) => Some(words(first.code(), first.details())),
-            None => error.code().map(|code| words(code, error.detail())),
-        };
-        match known {
-            Some((code, text)) if code == "NOGROUP" => Self::NoGroup(text),
-            Some((code, text)) => Self::Refused { code, text },
-            None => Self::Connection(Box::new(error)),
+        if error.kind() == redis::ErrorKind::AuthenticationFailed {
+            return Self::Refused { code: "WRONGPASS".to_owned(), text: error.to_string() };
+        }
+        // Of several commands the first one that was refused tells why.
+        match error.clone().into_server_errors().as_deref() {
+            Some([(_, first), ..]) => {
+                let text = first.details().unwrap_or_default().to_owned();
+                match first.code() {
+                    "NOGROUP" => Self::NoGroup(text),
+                    code => Self::Refused { code: code.to_owned(), text },
+                }
+            }
+            _ => Self::Connection(Box::new(error)),
         }
     }
 }

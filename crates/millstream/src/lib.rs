@@ -6,6 +6,8 @@
 //!
 //! - [`StreamConsumer`] takes entries of a group, gives each to your handler, and settles it:
 //!   acknowledged, tried again after a while, or moved to the dead letters.
+//! - [`PartitionedStream`] spreads a stream over the servers of a Cluster, and keeps the order of
+//!   each key.
 //! - [`ConsumerGroupManager`] makes, moves and removes groups and their consumers.
 //! - [`ConsumerGroupMonitor`] says what is pending, what is stuck, and how far behind a group is.
 //!
@@ -43,6 +45,7 @@ mod entry_id;
 mod error;
 mod group_policy;
 mod group_start;
+mod hash_slot;
 mod manager;
 mod message;
 mod milliseconds;
@@ -50,6 +53,7 @@ mod millstream;
 mod monitor;
 #[cfg(feature = "embedded")]
 mod open_options;
+mod partitions;
 mod payload;
 mod producer;
 mod replay;
@@ -82,6 +86,7 @@ pub use millstream_runtime::SyncMode;
 pub use monitor::{ConsumerGroupMonitor, GroupStatistics, PendingSummary, StuckMessage};
 #[cfg(feature = "embedded")]
 pub use open_options::OpenOptions;
+pub use partitions::{PartitionStatistics, PartitionedStream};
 pub use payload::{FromFields, PayloadError, ToFields};
 pub use producer::Producer;
 /// For the commands and answers of [`Millstream::query`].

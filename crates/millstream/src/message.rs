@@ -70,11 +70,13 @@ impl fmt::Debug for Fields {
 }
 
 /// Where a message comes from; one for all of a consumer's messages of a stream.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) stream: String,
     pub(crate) group: String,
     pub(crate) consumer: String,
+    /// Where the stream has one owner at a time: which one this is.
+    pub(crate) fence: Option<u64>,
 }
 
 /// An entry in the hands of a worker, until its handler is done.
@@ -121,6 +123,15 @@ impl<T> Message<T> {
     #[must_use]
     pub fn consumer(&self) -> &str {
         &self.origin.consumer
+    }
+
+    /// A number that grows each time that the partition gets another owner, where it has one
+    /// ([`ConsumerBuilder::lease_partitions`](crate::ConsumerBuilder::lease_partitions)). What a
+    /// handler writes elsewhere is safe from an owner that does not know yet that it is none any
+    /// more if the number is stored with it, and smaller ones are refused.
+    #[must_use]
+    pub fn fence(&self) -> Option<u64> {
+        self.origin.fence
     }
 
     /// How often it was delivered, this time included; 1 the first time.

@@ -1,10 +1,11 @@
 //! The handle that consumers, managers and monitors are made of.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::{Cmd, cmd};
 
-use crate::backend::{Backend, ServerBackend};
+use crate::backend::{self, Backend, Replicas};
 use crate::{Abilities, EntryId, Error, Producer, ToFields, reply};
 
 /// A place that has streams. Cheap to clone; clones share a connection.
@@ -12,6 +13,7 @@ use crate::{Abilities, EntryId, Error, Producer, ToFields, reply};
 pub struct Millstream {
     backend: Arc<dyn Backend>,
     abilities: Arc<Abilities>,
+    replicas: Option<Replicas>,
 }
 
 impl Millstream {
@@ -22,14 +24,24 @@ impl Millstream {
     /// [`Error::Configuration`]: the address is none. [`Error::Connection`]: nobody answers there
     /// within 10 s. [`Error::Refused`]: wrong password, for one.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        let backend = ServerBackend::connect(url).await?;
-        let abilities = Arc::new(Abilities::find_out(&backend).await?);
-        Ok(Self { backend: Arc::new(backend), abilities })
+        let backend = backend::connect(url).await?;
+        let abilities = Arc::new(Abilities::find_out(&*backend).await?);
+        Ok(Self { backend, abilities, replicas: None })
+    }
+
+    /// The same handle, with an [`Self::add`] that returns only once so many replicas have the
+    /// entry, for as long as `within` (1 ms at least). What one replica has outlives the failure of
+    /// its primary, where it is that replica which takes over: so it is with one replica, or with
+    /// as many as there are.
+    #[must_use]
+    pub fn with_replicas(mut self, count: u32, within: Duration) -> Self {
+        self.replicas = (count > 0).then_some(Replicas { count, within });
+        self
     }
 
     #[cfg(feature = "embedded")]
     pub(crate) fn over(backend: Arc<dyn Backend>, abilities: Abilities) -> Self {
-        Self { backend, abilities: Arc::new(abilities) }
+        Self { backend, abilities: Arc::new(abilities), replicas: None }
     }
 
     /// Lets go of what this is over. A store within this process is closed: what runs is ended
@@ -56,6 +68,7 @@ impl Millstream {
     /// # Errors
     /// [`Error::Configuration`]: what was given is no entry. Those of the server. After
     /// [`Error::Connection`] it may have been added or not. Dropped while it waits, the same.
+    /// [`Error::Unreplicated`]: it was added, and too few replicas said that they have it.
     pub async fn add(&self, stream: &str, payload: &impl ToFields) -> Result<EntryId, Error> {
         Producer::new(self, stream).add(payload).await
     }
@@ -86,6 +99,25 @@ impl Millstream {
 
     pub(crate) async fn run(&self, command: &Cmd) -> Result<redis::Value, Error> {
         self.backend.run(command).await
+    }
+
+    /// Runs a command that answers with the ID of an entry that it added, and waits for as many
+    /// replicas as [`Self::with_replicas`] says.
+    pub(crate) async fn add_by(&self, command: &Cmd) -> Result<EntryId, Error> {
+        let Some(replicas) = self.replicas else {
+            let answer = self.backend.run(command).await?;
+            return reply::id(&answer).map_err(reply::NotUnderstood::of("XADD"));
+        };
+        let (answer, count) = self.backend.run_replicated(command, replicas).await?;
+        let id = reply::id(&answer).map_err(reply::NotUnderstood::of("XADD"))?;
+        if count < u64::from(replicas.count) {
+            return Err(Error::Unreplicated { id, replicas: count });
+        }
+        Ok(id)
+    }
+
+    pub(crate) fn is_replicated(&self) -> bool {
+        self.replicas.is_some()
     }
 
     pub(crate) fn need(&self, is_there: bool, what: &'static str) -> Result<(), Error> {

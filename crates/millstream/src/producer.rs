@@ -163,6 +163,12 @@ impl Producer {
         let all = all?;
         span.record("messaging.batch.message_count", all.len());
         let mut ids = Vec::with_capacity(all.len());
+        if self.millstream.is_replicated() {
+            for fields in &all {
+                ids.push(self.millstream.add_by(&self.command(&[], fields)).await?);
+            }
+            return Ok(ids);
+        }
         for some in all.chunks(AT_ONCE) {
             let mut commands = pipe();
             some.iter().for_each(|fields| _ = commands.add_command(self.command(&[], fields)));
@@ -206,8 +212,7 @@ impl Producer {
     }
 
     async fn send(&self, command: Cmd, span: Span) -> Result<EntryId, Error> {
-        let answer = self.millstream.run(&command).instrument(span.clone()).await?;
-        let id = reply::id(&answer).map_err(NotUnderstood::of("XADD"))?;
+        let id = self.millstream.add_by(&command).instrument(span.clone()).await?;
         trace_context::sent(&span, id);
         Ok(id)
     }

@@ -3,25 +3,38 @@
 //! A backend carries commands to whoever has the streams, and answers back. It knows nothing of
 //! workers. Closed on purpose: what is supported is what the suite in `tests/it` runs on.
 
+mod address;
+mod cluster;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod link;
 mod server;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
 
+use self::address::{Address, Kind};
+use self::cluster::ClusterBackend;
+use self::server::ServerBackend;
 use crate::Error;
 
 #[cfg(feature = "embedded")]
 pub(crate) use embedded::{EmbeddedBackend, EngineClock, ManualClock};
-pub(crate) use server::ServerBackend;
 
 /// A future without a name.
 pub(crate) type Promise<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// How many replicas are to have a write, and how long they are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Replicas {
+    pub(crate) count: u32,
+    pub(crate) within: Duration,
+}
 
 /// Commands and answers. Every method may be called from many tasks at once.
 pub(crate) trait Backend: fmt::Debug + Send + Sync {
@@ -30,25 +43,53 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     fn run<'a>(&'a self, command: &'a Cmd) -> Promise<'a, Value>;
 
     /// Runs several in one round trip; in one transaction, all or none, if the pipeline is atomic.
-    /// One that is refused fails all that an atomic one would have done.
+    /// One that is refused fails all that an atomic one would have done. Keys of an atomic one are
+    /// of one place ([`Self::place_of`]).
     fn run_all<'a>(&'a self, commands: &'a Pipeline) -> Promise<'a, Vec<Value>>;
-
-    /// Another connection, of its own, for what blocks.
-    fn reader(&self) -> Promise<'_, Box<dyn Reader>>;
 
     /// Lets go of what it has; of a server's connections there is nothing to wait for.
     fn close(&self) -> Promise<'_, ()> {
         Box::pin(std::future::ready(Ok(())))
     }
+
+    /// Runs a command that writes, and returns how many replicas have got it within that time, or
+    /// as soon as so many have.
+    fn run_replicated<'a>(
+        &'a self,
+        command: &'a Cmd,
+        _replicas: Replicas,
+    ) -> Promise<'a, (Value, u64)> {
+        Box::pin(async move { Ok((self.run(command).await?, 0)) })
+    }
+
+    /// Another connection, of its own, for what blocks on this stream and others of its place.
+    fn reader<'a>(&'a self, stream: &'a str) -> Promise<'a, Box<dyn Reader>>;
+
+    /// Keys that have the same number can be in one command or transaction.
+    fn place_of(&self, _key: &str) -> u16 {
+        0
+    }
 }
 
 /// A connection for reads that block.
 pub(crate) trait Reader: Send {
-    /// Runs a command that blocks for `longest` at most. After an error the reader is of no use any
-    /// more. Dropped while it waits, entries may be delivered and never arrive: they are pending
-    /// for this consumer, and come back as its history.
+    /// Runs a command that blocks for `longest` at most. After [`Error::Connection`] the reader is
+    /// of no use any more. Dropped while it waits, entries may be delivered and never arrive: they
+    /// are pending for this consumer, and come back as its history.
     fn read<'a>(&'a mut self, command: &'a Cmd, longest: Duration) -> Promise<'a, Value>;
 
-    /// A command that, run by the backend, makes a read return at once with what it has.
-    fn unblock(&self) -> Cmd;
+    /// Makes a read that goes on meanwhile return at once with what it has.
+    fn unblock(&self) -> Promise<'static, ()>;
+}
+
+/// Connects to whatever is at this address.
+///
+/// # Errors
+/// [`Error::Configuration`]: the address is none. [`Error::Connection`], [`Error::Refused`].
+pub(crate) async fn connect(url: &str) -> Result<Arc<dyn Backend>, Error> {
+    let Address { kind, access, nodes } = Address::parse(url)?;
+    Ok(match kind {
+        Kind::Server => Arc::new(ServerBackend::connect(access.client()?).await?),
+        Kind::Cluster => Arc::new(ClusterBackend::connect(access, nodes).await?),
+    })
 }

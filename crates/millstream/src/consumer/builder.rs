@@ -8,17 +8,19 @@ use tokio_util::sync::CancellationToken;
 use super::StreamConsumer;
 use super::handler::BatchSize;
 use super::health::Counters;
+use super::leased::LeasedWorker;
 use super::method::Method;
 use super::name::{SlotLock, of_slot};
 use super::outcome::{Outcome, OutcomeHook};
-use super::policy::{Prepared, prepare_groups};
+use super::places::{check_letters, divide};
+use super::policy::{PreparedGroups, prepare_groups};
 use super::priorities::Priorities;
-use super::slots::{Slots, WeightedSlots};
-use super::worker::Worker;
-use crate::{Backoff, Error, GroupStart, Message, Millstream};
+use super::worker::{Shared, Worker};
+use crate::{Backoff, Error, GroupStart, Message, Millstream, PartitionedStream};
 
 /// A lease shorter than this is lost to any hiccup.
 const LEASE_MIN: Duration = Duration::from_millis(50);
+const PARTITION_LEASE_MIN: Duration = Duration::from_millis(200);
 const COUNT_MAX: usize = 10_000;
 const CONSUMER_TTL: Duration = Duration::from_hours(24);
 /// Shorter than a read may block by default, and consumers would go while they wait.
@@ -56,10 +58,11 @@ pub(super) struct Settings {
     pub(super) priorities: Option<Priorities>,
     /// The name is of the lowest slot that no other process has.
     pub(super) has_free_slot: bool,
-    /// `None`: as many as `concurrency`.
-    pub(super) slots: Option<Slots>,
     pub(super) shutdown_timeout: Duration,
     pub(super) hook: OutcomeHook,
+    /// How long a partition is its owner's without a word from it; `None`: partitions have none.
+    pub(super) partition_lease: Option<Duration>,
+    pub(super) is_partitioned: bool,
 }
 
 impl Settings {
@@ -84,11 +87,6 @@ impl Settings {
         })?;
         self.name = of_slot(lock.slot);
         Ok(Some(lock))
-    }
-
-    /// Where dead letters of a stream go.
-    pub(super) fn dead_letters_of(&self, stream: &str) -> String {
-        self.dead_letter.clone().unwrap_or_else(|| format!("{stream}:dlq"))
     }
 }
 
@@ -116,17 +114,45 @@ impl ConsumerBuilder {
             batch: BatchSize { max: 10, linger: Duration::ZERO },
             priorities: None,
             has_free_slot: false,
-            slots: None,
             shutdown_timeout: Duration::from_secs(30),
             hook: OutcomeHook::default(),
+            partition_lease: None,
+            is_partitioned: false,
         };
         Self { millstream: millstream.clone(), settings }
     }
 
-    /// Takes entries of this stream too, in the same group's name. One read asks for all of them.
+    pub(super) fn partitioned(stream: &PartitionedStream, group: String) -> Self {
+        let mut builder = Self::new(stream.millstream(), stream.stream(0), group);
+        builder.settings.streams = stream.streams();
+        builder.settings.is_partitioned = true;
+        builder
+    }
+
+    /// Each partition has one owner at a time among the consumers of the group, which handles its
+    /// messages one after the other: messages of one key in the order in which they were added. A
+    /// message that fails holds up those behind it in its partition until it succeeds or is a dead
+    /// letter. [`Self::concurrency`] says how many partitions are worked on at the same time.
+    ///
+    /// The consumers share the partitions evenly: who comes gets some from the others, who ends in
+    /// order leaves them at once, and who is not heard of for `lease` (200 ms to an hour; some
+    /// seconds for most) loses them to the others. A handler whose consumer lost its lease is
+    /// dropped where it waits; see [`Message::fence`] for what it wrote before. Handled at least
+    /// once is promised as ever; order only as long as leases hold, which they do not where the
+    /// server forgets one: a Cluster or Sentinel may in a failover. All consumers of a group must
+    /// say this, or none.
+    #[must_use]
+    pub fn lease_partitions(mut self, lease: Duration) -> Self {
+        self.settings.partition_lease = Some(lease);
+        self
+    }
+
+    /// Takes entries of this stream too, in the same group's name. One read asks for all of them;
+    /// on a Cluster, one for all that are in one slot.
     #[must_use]
     pub fn and_stream(mut self, stream: impl Into<String>) -> Self {
         self.settings.streams.push(stream.into());
+        self.settings.is_partitioned = false;
         self
     }
 
@@ -218,7 +244,7 @@ impl ConsumerBuilder {
     }
 
     /// So many messages may wait for their turn beside those being handled. Default: the count of
-    /// a read.
+    /// a read. On a Cluster they are divided among the slots of the streams.
     #[must_use]
     pub fn prefetch(mut self, prefetch: usize) -> Self {
         self.settings.prefetch = Some(prefetch);
@@ -232,7 +258,8 @@ impl ConsumerBuilder {
         self
     }
 
-    /// The stream that dead letters go to. Default: `<stream>:dlq`.
+    /// The stream that dead letters go to; on a Cluster it must be in the slot of the stream that
+    /// they come from. Default: that of [`DeadLetters::of`](crate::DeadLetters::of).
     #[must_use]
     pub fn dead_letters(mut self, stream: impl Into<String>) -> Self {
         self.settings.dead_letter = Some(stream.into());
@@ -319,25 +346,22 @@ impl ConsumerBuilder {
     pub async fn build(self) -> Result<StreamConsumer, Error> {
         self.check().map_err(Error::Configuration)?;
         let Self { millstream, mut settings } = self;
-        let method = Method::best(millstream.abilities());
         let slot = settings.take_slot()?;
-        let prepared = prepare_groups(&millstream, &settings, method).await?;
-        let counters = Arc::new(Counters::new(&settings.streams, &settings.group));
+        check_letters(&millstream, &settings)?;
+        if let Some(lease) = settings.partition_lease {
+            let prepared = prepare_groups(&millstream, &settings, Method::Leased).await?;
+            let worker = LeasedWorker::new(millstream, settings, lease, prepared.done_until);
+            return Ok(StreamConsumer::leased(worker, slot));
+        }
+        let method = Method::best(millstream.abilities());
+        let PreparedGroups { lease, done_until } =
+            prepare_groups(&millstream, &settings, method).await?;
         let stop = CancellationToken::new();
-        let new = |settings, prepared| {
-            let shared = (Arc::clone(&counters), stop.clone());
-            Worker::new(millstream.clone(), settings, method, prepared, shared)
-        };
-        let Some(Priorities::Weighted(weights)) = &settings.priorities else {
-            return Ok(StreamConsumer::new(vec![new(settings, prepared)], slot));
-        };
-        let slots = Arc::new(WeightedSlots::new(settings.concurrency, weights));
-        let each = settings.streams.iter().zip(&prepared.done_until).enumerate();
-        let workers = each.map(|(level, (stream, done_until))| {
-            let slots = Some(Slots::Shared(Arc::clone(&slots), level));
-            let streams = vec![stream.clone()];
-            let prepared = Prepared { lease: prepared.lease, done_until: vec![*done_until] };
-            new(Settings { streams, slots, ..settings.clone() }, prepared)
+        let workers = divide(&millstream, &settings).into_iter().map(|(settings, slots)| {
+            let counters = Arc::new(Counters::new(&settings.streams, &settings.group));
+            let done_until = settings.streams.iter().map(|stream| done_until[stream]).collect();
+            let shared = Shared { slots, stop: stop.clone(), counters, lease, done_until };
+            Worker::new(millstream.clone(), settings, method, shared)
         });
         Ok(StreamConsumer::new(workers.collect(), slot))
     }
@@ -380,6 +404,20 @@ impl ConsumerBuilder {
         }
         if settings.concurrency == 0 {
             return Err("concurrency is at least 1".to_owned());
+        }
+        if let Some(lease) = settings.partition_lease {
+            if !settings.is_partitioned {
+                return Err("only the partitions of one stream can be leased".to_owned());
+            }
+            if !(PARTITION_LEASE_MIN..=Duration::from_hours(1)).contains(&lease) {
+                return Err("the lease of a partition is 200 ms to 1 h".to_owned());
+            }
+            if settings.is_no_ack {
+                return Err("without acknowledgement there is no order".to_owned());
+            }
+            if settings.priorities.is_some() {
+                return Err("partitions have no priorities".to_owned());
+            }
         }
         let levels = settings.streams.len();
         settings.priorities.as_ref().map_or(Ok(()), |priorities| priorities.check(levels))?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,7 +13,8 @@ use crate::milliseconds::milliseconds;
 /// A view of a running consumer; cheap to clone, and of use after its end.
 #[derive(Clone, Debug)]
 pub struct ConsumerHealth {
-    shared: Arc<Counters>,
+    /// Of each worker.
+    shared: Arc<[Arc<Counters>]>,
 }
 
 /// Counted since the consumer was built.
@@ -47,6 +48,8 @@ pub struct HealthReport {
 pub(super) struct Counters {
     since: Instant,
     polled_ms: AtomicU64,
+    /// It is not to poll now: nothing is wrong with that.
+    is_at_rest: AtomicBool,
     failed_polls: AtomicU64,
     pub(super) in_hand: Level,
     pub(super) taken: Tally,
@@ -67,6 +70,7 @@ impl Counters {
         Self {
             since: Instant::now(),
             polled_ms: AtomicU64::new(0),
+            is_at_rest: AtomicBool::new(false),
             failed_polls: AtomicU64::new(0),
             in_hand: meters.level("millstream_worker_in_hand"),
             taken: meters.tally("millstream_worker_taken_total"),
@@ -86,6 +90,13 @@ impl Counters {
         self.failed_polls.store(0, Ordering::Relaxed);
     }
 
+    /// Whether it has nothing to poll.
+    pub(super) fn set_at_rest(&self, is_at_rest: bool) {
+        self.note_poll();
+        self.in_hand.reset();
+        self.is_at_rest.store(is_at_rest, Ordering::Relaxed);
+    }
+
     /// Returns how many those are in a row.
     pub(super) fn note_failed_poll(&self) -> u64 {
         self.failed_polls.fetch_add(1, Ordering::Relaxed) + 1
@@ -99,27 +110,47 @@ impl fmt::Debug for Counters {
 }
 
 impl ConsumerHealth {
-    pub(super) fn new(shared: Arc<Counters>) -> Self {
+    pub(super) fn new(shared: Arc<[Arc<Counters>]>) -> Self {
         Self { shared }
     }
 
     /// How it is doing now.
     #[must_use]
     pub fn report(&self) -> HealthReport {
+        let sum = |report: HealthReport, more: HealthReport| HealthReport {
+            // As bad as the worst.
+            since_poll: report.since_poll.max(more.since_poll),
+            failed_polls: report.failed_polls.max(more.failed_polls),
+            in_hand: report.in_hand + more.in_hand,
+            taken: report.taken + more.taken,
+            acknowledged: report.acknowledged + more.acknowledged,
+            late: report.late + more.late,
+            failed: report.failed + more.failed,
+            panicked: report.panicked + more.panicked,
+            dead_lettered: report.dead_lettered + more.dead_lettered,
+            handed_back: report.handed_back + more.handed_back,
+        };
+        self.shared.iter().map(|counters| counters.report()).fold(HealthReport::default(), sum)
+    }
+}
+
+impl Counters {
+    fn report(&self) -> HealthReport {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let shared = &*self.shared;
-        let polled = Duration::from_millis(read(&shared.polled_ms));
+        let polled = Duration::from_millis(read(&self.polled_ms));
+        let is_at_rest = self.is_at_rest.load(Ordering::Relaxed);
+        let since_poll = if is_at_rest { Duration::ZERO } else { self.since.elapsed() };
         HealthReport {
-            since_poll: shared.since.elapsed().saturating_sub(polled),
-            failed_polls: read(&shared.failed_polls),
-            in_hand: shared.in_hand.count(),
-            taken: shared.taken.count(),
-            acknowledged: shared.acknowledged.count(),
-            late: shared.late.count(),
-            failed: shared.failed.count(),
-            panicked: shared.panicked.count(),
-            dead_lettered: shared.dead_lettered.count(),
-            handed_back: shared.handed_back.count(),
+            since_poll: since_poll.saturating_sub(polled),
+            failed_polls: read(&self.failed_polls),
+            in_hand: self.in_hand.count(),
+            taken: self.taken.count(),
+            acknowledged: self.acknowledged.count(),
+            late: self.late.count(),
+            failed: self.failed.count(),
+            panicked: self.panicked.count(),
+            dead_lettered: self.dead_lettered.count(),
+            handed_back: self.handed_back.count(),
         }
     }
 }

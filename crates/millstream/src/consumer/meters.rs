@@ -104,6 +104,15 @@ impl Level {
         self.meter.decrement(1.0);
     }
 
+    /// To zero.
+    pub(super) fn reset(&self) {
+        let was = self.count.swap(0, Ordering::Relaxed);
+        #[cfg(feature = "metrics")]
+        self.meter.decrement(was as f64);
+        #[cfg(not(feature = "metrics"))]
+        let _ = was;
+    }
+
     pub(super) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }

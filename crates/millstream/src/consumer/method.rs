@@ -11,6 +11,8 @@ pub(super) enum Method {
     Claim,
     /// Now and then `XAUTOCLAIM`.
     AutoClaim,
+    /// Nobody else has the stream: all that is pending in the group is taken at once.
+    Leased,
     /// Now and then `XPENDING IDLE`, and `XCLAIM` of what that finds.
     PendingAndClaim,
 }

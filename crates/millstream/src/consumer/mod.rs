@@ -9,11 +9,13 @@ mod handler_error;
 mod health;
 mod housekeeping;
 mod in_hand;
+mod leased;
 mod meters;
 mod method;
 mod name;
 mod observed;
 mod outcome;
+mod places;
 mod policy;
 mod priorities;
 mod queue;
@@ -41,9 +43,12 @@ pub use priorities::Priorities;
 #[cfg(feature = "tower")]
 pub use service::ServiceRejection;
 
+pub(crate) use leased::{lease_key, owner_of};
+
 use crate::worker_pool::cancel_on_signals;
-use crate::{Error, FromFields, Message, Millstream};
+use crate::{Error, FromFields, Message, Millstream, PartitionedStream};
 use handler::Handler;
+use leased::LeasedWorker;
 use name::SlotLock;
 use worker::Worker;
 
@@ -56,10 +61,17 @@ use worker::Worker;
 /// [`ConsumerBuilder::max_retries`] tries. What other consumers left is taken over after
 /// [`ConsumerBuilder::claim_min_idle`].
 pub struct StreamConsumer {
-    /// One, or with weights one for each stream; they share token and counters.
-    workers: Vec<Arc<Worker>>,
+    work: Work,
     /// Keeps the slot of the name.
     _slot: Option<SlotLock>,
+}
+
+enum Work {
+    /// One for all streams; on a Cluster, one for those of each slot; with priorities, one for
+    /// each stream. They share the places of handlers and the order to end.
+    Shared(Vec<Arc<Worker>>),
+    /// Partitions that have one owner at a time.
+    Leased(Arc<LeasedWorker>),
 }
 
 impl StreamConsumer {
@@ -74,21 +86,39 @@ impl StreamConsumer {
     }
 
     fn new(workers: Vec<Worker>, slot: Option<SlotLock>) -> Self {
-        assert!(!workers.is_empty(), "there is a stream");
-        Self { workers: workers.into_iter().map(Arc::new).collect(), _slot: slot }
+        assert!(!workers.is_empty(), "a consumer has a stream");
+        Self { work: Work::Shared(workers.into_iter().map(Arc::new).collect()), _slot: slot }
+    }
+
+    fn leased(worker: LeasedWorker, slot: Option<SlotLock>) -> Self {
+        Self { work: Work::Leased(Arc::new(worker)), _slot: slot }
+    }
+
+    /// Begins to describe a consumer of this group of all partitions of a stream. Without more,
+    /// messages of one key may be handled at the same time and in any order; see
+    /// [`ConsumerBuilder::lease_partitions`].
+    #[must_use]
+    pub fn partitioned(stream: &PartitionedStream, group: impl Into<String>) -> ConsumerBuilder {
+        ConsumerBuilder::partitioned(stream, group.into())
     }
 
     /// The consumer's name in its group.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.workers[0].name()
+        match &self.work {
+            Work::Shared(workers) => workers[0].name(),
+            Work::Leased(worker) => worker.name(),
+        }
     }
 
     /// Cancel this and [`Self::run`] ends in order: it stops reading, gives back what waits for its
     /// turn, and returns when the handlers that run are done.
     #[must_use]
     pub fn stop_token(&self) -> CancellationToken {
-        self.workers[0].stop.clone()
+        match &self.work {
+            Work::Shared(workers) => workers[0].stop.clone(),
+            Work::Leased(worker) => worker.stop.clone(),
+        }
     }
 
     /// From now on SIGTERM and SIGINT (Ctrl-C) end it in order, and nothing else in this process.
@@ -103,7 +133,12 @@ impl StreamConsumer {
     /// How it is doing.
     #[must_use]
     pub fn health(&self) -> ConsumerHealth {
-        ConsumerHealth::new(Arc::clone(&self.workers[0].counters))
+        ConsumerHealth::new(match &self.work {
+            Work::Shared(workers) => {
+                workers.iter().map(|worker| Arc::clone(&worker.counters)).collect()
+            }
+            Work::Leased(worker) => worker.counters.iter().map(Arc::clone).collect(),
+        })
     }
 
     /// Works until it is told to stop. No failure of a handler, no panic in one and no trouble with
@@ -140,27 +175,31 @@ impl StreamConsumer {
     }
 
     async fn run_all(self, handler: Handler) -> Result<(), Error> {
-        if let [worker] = &self.workers[..] {
+        let workers = match &self.work {
+            Work::Shared(workers) => workers,
+            Work::Leased(worker) => return Arc::clone(worker).run(handler).await,
+        };
+        if let [worker] = &workers[..] {
             return Arc::clone(worker).run(handler).await;
         }
-        let mut running = JoinSet::new();
-        for worker in &self.workers {
-            running.spawn(Arc::clone(worker).run(handler.clone()));
+        // All of them are aborted when this is dropped.
+        let mut working = JoinSet::new();
+        for worker in workers {
+            working.spawn(Arc::clone(worker).run(handler.clone()));
         }
-        let mut outcome = Ok(());
-        // One that ends with an error stops the others.
-        while let Some(ended) = running.join_next().await {
-            match ended {
-                Ok(ended) => outcome = outcome.and(ended),
-                Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-            }
+        let mut ended = Ok(());
+        while let Some(one) = working.join_next().await {
+            // The first one that cannot go on has told the others to end.
+            ended = ended
+                .and(one.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())));
         }
-        outcome
+        ended
     }
 
     /// The same with a handler that gets several messages at once, as [`ConsumerBuilder::batch`]
     /// says: for bulk inserts, for one. `concurrency` counts batches. Messages of several streams
-    /// may come together. An entry that cannot become a `T` fails alone and is not in the batch.
+    /// may come together. An entry that cannot become a `T` fails alone and is not in the batch. A
+    /// batch of leased partitions has one message, or their order would not be kept.
     ///
     /// # Errors
     /// As those of [`Self::run`].

@@ -32,7 +32,7 @@ const RECONNECT: Backoff = Backoff {
 const SLACK_MAX: Duration = Duration::from_secs(1);
 
 /// What the reading task remembers from one read to the next.
-struct Reading {
+pub(super) struct Reading {
     queue: UnboundedSender<Taken>,
     /// Where XAUTOCLAIM goes on.
     cursors: Vec<EntryId>,
@@ -42,7 +42,7 @@ struct Reading {
 }
 
 /// Errors that waiting does not help.
-fn is_final(error: &Error) -> bool {
+pub(super) fn is_final(error: &Error) -> bool {
     match error {
         Error::Configuration(_) | Error::Unsupported { .. } | Error::Store(_) => true,
         Error::Refused { code, .. } => {
@@ -102,11 +102,14 @@ impl Worker {
     ) -> Result<(), Error> {
         let reader = match reader {
             Some(reader) => reader,
-            None => reader.insert(self.millstream.backend().reader().await?),
+            None => reader.insert(self.millstream.backend().reader(&self.origins[0].stream).await?),
         };
         if reading.must_recover {
             for stream in 0..self.origins.len() {
-                self.recover(reading, stream).await?;
+                match self.order {
+                    Some(_) => self.take_over(reading).await?,
+                    None => self.recover(reading, stream).await?,
+                }
             }
             reading.must_recover = false;
         }
@@ -145,13 +148,17 @@ impl Worker {
             answer = &mut answer => answer,
             () = self.stop.cancelled() => {
                 // What is delivered meanwhile must arrive, to be given back.
-                _ = self.millstream.run(&unblock).await;
+                _ = unblock.await;
                 answer.await
             }
         }?;
         for (key, entries) in streams {
             let of = self.origins.iter().position(|origin| origin.stream.as_bytes() == key);
             let stream = of.ok_or(Error::Answer("XREADGROUP"))?;
+            if self.order.is_some() {
+                self.take_in_order(reading, entries, asked).await?;
+                continue;
+            }
             for entry in entries {
                 let before = entry.deliveries_before.unwrap_or(0);
                 self.take(reading, stream, entry, before, asked).await?;
@@ -175,9 +182,13 @@ impl Worker {
         reply::read(answer).map_err(NotUnderstood::of("XREADGROUP"))
     }
 
-    /// A worker that looks for what others left does not wait longer than to its next look.
+    /// A worker that looks for what others left does not wait longer than to its next look; one
+    /// that has its stream alone not as long as it has that, should it not hear that it is over.
     fn block(&self, reading: &Reading) -> Duration {
         let block = self.settings.block;
+        if let Some(order) = &self.order {
+            return block.min(order.left() / 2).max(Duration::from_millis(1));
+        }
         if !self.method.looks() {
             return block;
         }
@@ -207,7 +218,7 @@ impl Worker {
             Method::Claim => {
                 command.arg("CLAIM").arg(milliseconds(settings.claim_min_idle));
             }
-            Method::AutoClaim | Method::PendingAndClaim => {}
+            Method::AutoClaim | Method::PendingAndClaim | Method::Leased => {}
         }
         command.arg("STREAMS");
         for origin in &self.origins {
@@ -220,7 +231,7 @@ impl Worker {
     }
 
     /// Puts an entry that was delivered to us into the queue.
-    async fn take(
+    pub(super) async fn take(
         &self,
         reading: &Reading,
         stream: usize,
@@ -367,7 +378,7 @@ impl Worker {
         command
     }
 
-    async fn pending_rows(&self, command: &Cmd) -> Result<Vec<PendingRow>, Error> {
+    pub(super) async fn pending_rows(&self, command: &Cmd) -> Result<Vec<PendingRow>, Error> {
         let answer = self.millstream.run(command).await?;
         reply::pending_rows(answer).map_err(NotUnderstood::of("XPENDING"))
     }

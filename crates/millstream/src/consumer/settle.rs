@@ -197,6 +197,16 @@ impl Worker {
 
     /// Makes them available to others at once.
     async fn hand_back(&self, stream: usize, unbegun: &[&Message]) -> Result<(), Error> {
+        // Who has the stream next takes all that is pending.
+        if self.order.is_none() {
+            self.make_available(stream, unbegun).await?;
+        }
+        self.counters.handed_back.add(unbegun.len() as u64);
+        unbegun.iter().for_each(|message| self.settings.hook.tell(message, Outcome::HandedBack));
+        Ok(())
+    }
+
+    async fn make_available(&self, stream: usize, unbegun: &[&Message]) -> Result<(), Error> {
         let mut command;
         if self.millstream.abilities().has_nack {
             let origin = &self.origins[stream];
@@ -213,10 +223,7 @@ impl Worker {
             command = self.claim_command(stream, Duration::ZERO, ids);
             command.arg("IDLE").arg(milliseconds(self.settings.claim_min_idle)).arg("JUSTID");
         }
-        self.millstream.run(&command).await?;
-        self.counters.handed_back.add(unbegun.len() as u64);
-        unbegun.iter().for_each(|message| self.settings.hook.tell(message, Outcome::HandedBack));
-        Ok(())
+        self.millstream.run(&command).await.map(drop)
     }
 
     async fn settle_failed(
@@ -266,7 +273,7 @@ impl Worker {
     }
 
     async fn bury(&self, message: &Message, reason: Reason, error: &str) -> Result<(), Error> {
-        let letters = self.settings.dead_letters_of(message.stream());
+        let letters = self.settings.dead_letters_of(&self.millstream, message.stream());
         if bury(&self.millstream, &letters, message, reason, error).await? {
             self.note_dead_letter(message);
         } else {

@@ -21,14 +21,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::builder::Settings;
+use super::done::Done;
 use super::handler::{BatchSize, Failure, Handler, panic_text};
 use super::handler_error::{HandlerError, Verdict};
 use super::health::Counters;
 use super::in_hand::InHand;
+use super::leased::Order;
 use super::method::Method;
 use super::observed::Observed;
 use super::outcome::Outcome;
-use super::policy::Prepared;
 use super::queue::Queue;
 use super::settle::{Settlement, settle_all};
 use super::slots::{Slot, Slots};
@@ -55,6 +56,18 @@ pub(super) struct Worker {
     pub(super) room: Arc<Semaphore>,
     /// For handlers.
     slots: Slots,
+    /// While somebody else must not begin: the stream is ours alone, and one message is handled
+    /// after the other, whatever becomes of each.
+    pub(super) order: Option<Order>,
+}
+
+/// What a worker shares with others of its consumer, or is given by it.
+pub(super) struct Shared {
+    pub(super) slots: Slots,
+    pub(super) stop: CancellationToken,
+    pub(super) counters: Arc<Counters>,
+    pub(super) lease: Duration,
+    pub(super) done_until: Vec<EntryId>,
 }
 
 /// What the task of a message needs beside the worker.
@@ -66,6 +79,13 @@ struct Work {
     again: mpsc::WeakUnboundedSender<Taken>,
 }
 
+/// Allows a handler to begin.
+struct Go {
+    slot: Slot,
+    /// Kept over all tries.
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
 /// A message that was taken, and its place in the room.
 pub(super) struct Taken {
     pub(super) stream: usize,
@@ -75,29 +95,45 @@ pub(super) struct Taken {
 }
 
 impl Worker {
+    /// One that has its stream alone for as long as `order` says; `fence` grows with each owner.
+    pub(super) fn in_order(
+        millstream: Millstream,
+        settings: Settings,
+        order: Order,
+        fence: u64,
+        shared: Shared,
+    ) -> Self {
+        let mut worker = Self::new(millstream, settings, Method::Leased, shared);
+        for origin in &mut worker.origins {
+            let Origin { stream, group, consumer, .. } = (**origin).clone();
+            *origin = Arc::new(Origin { stream, group, consumer, fence: Some(fence) });
+        }
+        Self { order: Some(order), ..worker }
+    }
+
     pub(super) fn new(
         millstream: Millstream,
         settings: Settings,
         method: Method,
-        prepared: Prepared,
-        (counters, stop): (Arc<Counters>, CancellationToken),
+        shared: Shared,
     ) -> Self {
         let origin = |stream: &String| {
             let (group, consumer) = (settings.group.clone(), settings.name.clone());
-            Arc::new(Origin { stream: stream.clone(), group, consumer })
+            Arc::new(Origin { stream: stream.clone(), group, consumer, fence: None })
         };
         Self {
             origins: settings.streams.iter().map(origin).collect(),
-            in_hand: InHand::new(Arc::clone(&counters)),
-            counters,
-            stop,
+            in_hand: InHand::new(Arc::clone(&shared.counters)),
+            counters: shared.counters,
+            stop: shared.stop,
             room: Arc::new(Semaphore::new(settings.room(false))),
-            slots: settings.slots.clone().unwrap_or_else(|| Slots::new(settings.concurrency)),
+            slots: shared.slots,
+            order: None,
             millstream,
             settings,
             method,
-            lease: prepared.lease,
-            done_until: Mutex::new(prepared.done_until),
+            lease: shared.lease,
+            done_until: Mutex::new(shared.done_until),
         }
     }
 
@@ -128,16 +164,16 @@ impl Worker {
         let mut queue = Queue::new(taken, levels);
         let mut unbegun = Vec::new();
         while queue.ready().await {
-            let slot = tokio::select! {
+            let go = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => None,
-                slot = self.slots.acquire() => Some(slot),
+                go = self.go() => go,
             };
             while handling.try_join_next().is_some() {}
-            match slot {
-                Some(slot) => {
+            match go {
+                Some(go) => {
                     let some = self.gather(&mut queue, &work.handler).await;
-                    handling.spawn(Arc::clone(&self).handle(some, slot, work.clone()));
+                    handling.spawn(Arc::clone(&self).handle(some, go, work.clone()));
                 }
                 None => unbegun.extend(std::iter::from_fn(|| queue.take())),
             }
@@ -163,7 +199,7 @@ impl Worker {
     /// The next messages for a handler: one, or a batch.
     async fn gather(&self, queue: &mut Queue, handler: &Handler) -> Vec<Taken> {
         let mut some: Vec<Taken> = queue.take().into_iter().collect();
-        if matches!(handler, Handler::Each(_)) {
+        if self.order.is_some() || matches!(handler, Handler::Each(_)) {
             return some;
         }
         let BatchSize { max, linger } = self.settings.batch;
@@ -185,14 +221,26 @@ impl Worker {
         }
     }
 
+    /// What a handler needs to begin. Its turn comes first: who waits for it keeps nobody from a
+    /// place.
+    async fn go(&self) -> Option<Go> {
+        let turn = match &self.order {
+            Some(order) => Some(order.turn().await?),
+            None => None,
+        };
+        Some(Go { slot: self.slots.acquire().await, _turn: turn })
+    }
+
     /// Some messages, until each is settled or not ours any more.
-    async fn handle(self: Arc<Self>, some: Vec<Taken>, slot: Slot, work: Work) {
-        let messages: Vec<Message> = some.iter().map(|taken| taken.message.clone()).collect();
-        let observed = Observed::begin(&messages, &self.counters);
-        let span = observed.span();
-        let all = work.handler.run(messages).instrument(span).await;
-        drop(slot);
-        observed.end(&all, &self.counters);
+    async fn handle(self: Arc<Self>, some: Vec<Taken>, go: Go, work: Work) {
+        if self.order.is_some() {
+            for taken in some {
+                return self.handle_in_order(taken, go, work).await;
+            }
+            return;
+        }
+        let all = self.run_handler(&some, &work).await;
+        drop(go);
         let mut waiting = Vec::new();
         for (taken, done) in some.into_iter().zip(all) {
             match done {
@@ -203,13 +251,61 @@ impl Worker {
         // Those of a batch wait one after the other's wait, each at least for its own.
         waiting.sort_by_key(|(_, wait)| *wait);
         let begun = Instant::now();
-        for (failed, wait) in waiting {
+        for (mut failed, wait) in waiting {
+            drop(failed.place.take());
             self.try_again(failed, begun + wait, &work).await;
         }
     }
 
+    /// One message, again and again, until it is settled or not ours any more: what comes behind it
+    /// waits.
+    async fn handle_in_order(&self, mut taken: Taken, go: Go, work: Work) {
+        let Go { slot, _turn } = go;
+        let mut slot = Some(slot);
+        let key = (taken.stream, taken.message.id);
+        loop {
+            if self.order.as_ref().is_some_and(Order::is_over) {
+                // Somebody else may begin any moment. It is pending, and theirs.
+                break;
+            }
+            let mut all = self.run_handler(std::slice::from_ref(&taken), &work).await;
+            drop(slot.take());
+            let failure = match all.pop().expect("something became of it") {
+                Ok(done) => {
+                    _ = work.settler.send(Settlement::done(taken, done));
+                    return;
+                }
+                Err(failure) => failure,
+            };
+            let Some((failed, wait)) = self.failed(taken, failure, &work) else { return };
+            taken = failed;
+            let waited = async {
+                sleep(wait).await;
+                self.slots.acquire().await
+            };
+            let its_slot = tokio::select! {
+                () = self.stop.cancelled() => break,
+                slot = waited => slot,
+            };
+            match self.take_again(taken.stream, &taken.message).await {
+                Some(message) => (taken.message, slot) = (message, Some(its_slot)),
+                None => break,
+            }
+        }
+        self.in_hand.end(key);
+    }
+
+    async fn run_handler(&self, some: &[Taken], work: &Work) -> Vec<Result<Done, Failure>> {
+        let messages: Vec<Message> = some.iter().map(|taken| taken.message.clone()).collect();
+        let observed = Observed::begin(&messages, &self.counters);
+        let span = observed.span();
+        let all = work.handler.run(messages).instrument(span).await;
+        observed.end(&all, &self.counters);
+        all
+    }
+
     /// Settles a message that failed, unless this worker tries it again itself after a while.
-    fn failed(&self, mut taken: Taken, failure: Failure, work: &Work) -> Option<(Taken, Duration)> {
+    fn failed(&self, taken: Taken, failure: Failure, work: &Work) -> Option<(Taken, Duration)> {
         let message = &taken.message;
         let failure = self.note_failure(message, failure);
         self.settings.hook.tell(message, Outcome::Failed);
@@ -223,7 +319,6 @@ impl Worker {
             _ => None,
         };
         if let Some(wait) = wait {
-            drop(taken.place.take());
             return Some((taken, wait));
         }
         _ = work.settler.send(Settlement::failed(taken, failure, is_last));
@@ -271,7 +366,7 @@ impl Worker {
 
     /// Tells the server again and again what is still being worked on.
     async fn extend_leases(self: Arc<Self>) {
-        if self.settings.is_no_ack {
+        if self.settings.is_no_ack || self.order.is_some() {
             return;
         }
         let interval = self.lease / LEASE_PARTS;

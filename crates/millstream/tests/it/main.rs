@@ -1,5 +1,6 @@
 //! The toolkit on every server that it is for: the same cases, the same visible behaviour.
 
+mod cluster;
 mod consumer;
 mod dead_letters;
 mod embedded;

@@ -27,6 +27,11 @@ macro_rules! cases {
 
 /// Runs everything on what this opens, once for each case.
 pub(crate) fn exercise(open: impl AsyncFn() -> Millstream) {
+    exercise_with(async |name| Place::new(open().await, name));
+}
+
+/// Runs everything, each case in the place made for it.
+pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
     let all = cases! {
         manager: groups_are_made_moved_and_removed
             what_a_deleted_consumer_has_goes_to_its_heir;
@@ -58,7 +63,7 @@ pub(crate) fn exercise(open: impl AsyncFn() -> Millstream) {
     let failed = cases.block_on(&runtime, async {
         let mut running = JoinSet::new();
         for (name, case) in all {
-            let place = Place::new(open().await, name);
+            let place = place(name).await;
             running.spawn_local(async move {
                 let done = spawn_local(timeout(LIMIT, case(place))).await;
                 (!matches!(done, Ok(Ok(())))).then_some(name)

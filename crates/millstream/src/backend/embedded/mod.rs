@@ -34,7 +34,7 @@ use millstream_engine::{Engine, Options};
 use millstream_runtime::{
     Clock, Host as _, LiveStore, Store, StoreOptions, SyncMode, Threads, open_store,
 };
-use redis::{Cmd, Pipeline, Value, cmd};
+use redis::{Cmd, Pipeline, Value};
 use tokio::sync::{RwLock, RwLockReadGuard};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
@@ -160,7 +160,7 @@ impl Backend for EmbeddedBackend {
         })
     }
 
-    fn reader(&self) -> Promise<'_, Box<dyn Reader>> {
+    fn reader<'a>(&'a self, _stream: &'a str) -> Promise<'a, Box<dyn Reader>> {
         Box::pin(async {
             let number = self.host().await?.readers.add();
             Ok(Box::new(EmbeddedReader { backend: self.clone(), number }) as Box<dyn Reader>)
@@ -222,8 +222,14 @@ impl Reader for EmbeddedReader {
         })
     }
 
-    fn unblock(&self) -> Cmd {
-        cmd("CLIENT").arg("UNBLOCK").arg(self.number).to_owned()
+    fn unblock(&self) -> Promise<'static, ()> {
+        let (host, number) = (self.backend.host.clone(), self.number);
+        Box::pin(async move {
+            if let Some(host) = host.upgrade() {
+                host.readers.unblock(number);
+            }
+            Ok(())
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use millstream_command::{encode, run};
 use millstream_log::MemoryStorage;
 use millstream_log::memory_storage::Operation;
 use millstream_resp::Protocol;
-use redis::pipe;
+use redis::{cmd, pipe};
 
 use super::*;
 use crate::Abilities;
@@ -50,7 +50,7 @@ async fn pending(backend: &EmbeddedBackend) -> Value {
 #[tokio::test]
 async fn a_read_waits_for_an_entry_and_for_the_end_of_its_time() {
     let (backend, clock) = with_group().await;
-    let mut reader = backend.reader().await.expect("a reader");
+    let mut reader = backend.reader("s").await.expect("a reader");
     let read = command(READ);
     let mut reading = reader.read(&read, Duration::ZERO);
     assert!(poll(&mut reading).is_pending());
@@ -69,7 +69,7 @@ async fn a_read_waits_for_an_entry_and_for_the_end_of_its_time() {
 #[tokio::test]
 async fn a_read_that_is_dropped_gets_nothing_any_more() {
     let (backend, _) = with_group().await;
-    let mut reader = backend.reader().await.expect("a reader");
+    let mut reader = backend.reader("s").await.expect("a reader");
     let read = command(READ);
     let mut reading = reader.read(&read, Duration::ZERO);
     assert!(poll(&mut reading).is_pending());
@@ -84,28 +84,27 @@ async fn a_read_that_is_dropped_gets_nothing_any_more() {
 #[tokio::test]
 async fn a_wait_is_ended_by_its_number_even_before_it_begins() {
     let (backend, _) = with_group().await;
-    let mut reader = backend.reader().await.expect("a reader");
-    let unblock = reader.unblock();
+    let mut reader = backend.reader("s").await.expect("a reader");
     let read = command(READ);
     for is_before in [false, true, false] {
+        let unblock = reader.unblock();
         if is_before {
-            backend.run(&unblock).await.expect("an answer");
+            unblock.await.expect("nothing can fail");
+            let answer = reader.read(&read, Duration::ZERO).await;
+            assert!(matches!(answer, Ok(Value::Nil)));
+            continue;
         }
         let mut reading = reader.read(&read, Duration::ZERO);
-        if !is_before {
-            assert!(poll(&mut reading).is_pending());
-            backend.run(&unblock).await.expect("an answer");
-        }
+        assert!(poll(&mut reading).is_pending());
+        unblock.await.expect("nothing can fail");
         assert!(matches!(poll(&mut reading), Poll::Ready(Ok(Value::Nil))));
     }
-    drop(reader);
-    assert_eq!(backend.run(&unblock).await.expect("an answer"), Value::Int(0));
 }
 
 #[tokio::test]
 async fn closing_ends_waits_and_everything_else() {
     let (backend, _) = with_group().await;
-    let mut reader = backend.reader().await.expect("a reader");
+    let mut reader = backend.reader("s").await.expect("a reader");
     let read = command(READ);
     let mut reading = reader.read(&read, Duration::ZERO);
     assert!(poll(&mut reading).is_pending());
@@ -218,7 +217,7 @@ async fn after_a_sync_that_failed_every_call_says_so_and_what_was_confirmed_is_t
     disk.fail(Operation::Sync, 0, io::ErrorKind::Other);
     let unknown = ask(&backend, "XADD s 2-1 f v").await.expect_err("the disk failed");
     assert!(unknown.to_string().contains("unknown"), "{unknown}");
-    let mut reader = backend.reader();
+    let mut reader = backend.reader("s");
     assert!(matches!(pin!(&mut reader).await, Err(Error::Store(_))));
     for line in ["XADD s 3-1 f v", "XLEN s", "PING"] {
         let refused = ask(&backend, line).await.expect_err("it is over");

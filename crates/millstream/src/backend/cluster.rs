@@ -1,0 +1,223 @@
+//! A Cluster: many servers, each with some of the slots that keys are in.
+//!
+//! Commands go to whoever has the slot of their key. What a server refuses because it is not the
+//! one (MOVED, ASK), or not yet or not any more (TRYAGAIN, CLUSTERDOWN, LOADING, READONLY), it did
+//! not do: that is sent again, to the right one, for 10 s at most. What may have been done is never
+//! sent again: a connection that broke after a command was sent is the caller's to judge
+//! ([`Error::Connection`]). The client library's own Cluster connection does send again then, so
+//! that an entry could be added twice; that is why routing is done here, on its plain connections.
+//!
+//! All servers are taken to be able to do the same. Tests: `tests/it/cluster`, and the suite.
+
+mod key;
+mod reader;
+mod redirection;
+mod topology;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, Pipeline, Value};
+use tokio::time::sleep;
+
+use self::key::{slot_of, slot_of_all};
+use self::reader::ClusterReader;
+use self::redirection::Redirection;
+use self::topology::{Node, Topology};
+use super::address::{Access, HostPort};
+use super::{Backend, Promise, Reader, Replicas};
+use crate::hash_slot::hash_slot;
+use crate::{Backoff, Error, reply};
+
+/// For so long it is tried to reach whoever has a slot.
+const PATIENCE: Duration = Duration::from_secs(10);
+const RETRY: Backoff = Backoff {
+    base: Duration::from_millis(10),
+    factor: 2.0,
+    max: Duration::from_millis(500),
+    jitter: 0.5,
+};
+/// Redirections in a row that are followed at once.
+const AT_ONCE_MAX: u64 = 3;
+
+#[derive(Debug)]
+pub(crate) struct ClusterBackend {
+    topology: Arc<Topology>,
+}
+
+/// What is sent to one server.
+#[derive(Clone, Copy)]
+enum Request<'a> {
+    One(&'a Cmd),
+    /// A transaction.
+    Atomic(&'a Pipeline),
+    /// A write that waits for replicas.
+    Replicated(&'a Cmd, Replicas),
+}
+
+/// Why there is no answer.
+enum Failure {
+    /// Nobody was reached: nothing was done.
+    Unsent(Error),
+    /// By this server's word, or by its silence.
+    Sent(Error, Arc<Node>),
+}
+
+impl ClusterBackend {
+    /// Asks these servers who the others are.
+    ///
+    /// # Errors
+    /// [`Error::Connection`]: none of them answers. [`Error::Refused`].
+    pub(super) async fn connect(access: Access, seeds: Vec<HostPort>) -> Result<Self, Error> {
+        Ok(Self { topology: Arc::new(Topology::find_out(access, seeds).await?) })
+    }
+
+    async fn perform(&self, slot: Option<u16>, request: Request<'_>) -> Result<Value, Error> {
+        let begun = Instant::now();
+        let mut heir = None;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (error, redirection) = match self.once(slot, heir.take(), request).await {
+                Ok(answer) => return Ok(answer),
+                Err(Failure::Unsent(error)) if is_hopeless(&error) => return Err(error),
+                Err(Failure::Unsent(error)) => (error, Redirection::Later),
+                Err(Failure::Sent(error, node)) => match Redirection::of(&error, &node.address) {
+                    Some(redirection) => (error, redirection),
+                    None => {
+                        if matches!(error, Error::Connection(_)) {
+                            self.topology.doubt();
+                        }
+                        return Err(error);
+                    }
+                },
+            };
+            if begun.elapsed() >= PATIENCE {
+                return Err(error);
+            }
+            let must_wait = redirection == Redirection::Later || tries > AT_ONCE_MAX;
+            match redirection {
+                Redirection::Moved { slot, to } => self.topology.note(slot, &to)?,
+                Redirection::Ask { to } => heir = Some(self.topology.node(&to)?),
+                Redirection::Later => self.topology.doubt(),
+            }
+            if must_wait {
+                sleep(RETRY.after_at_random(tries)).await;
+            }
+        }
+    }
+
+    async fn once(
+        &self,
+        slot: Option<u16>,
+        heir: Option<Arc<Node>>,
+        request: Request<'_>,
+    ) -> Result<Value, Failure> {
+        let is_asking = heir.is_some();
+        let node = match heir {
+            Some(node) => node,
+            None => self.topology.owner(slot).await.map_err(Failure::Unsent)?,
+        };
+        let current = match request {
+            Request::Replicated(..) => node.link.current_waiting().await,
+            Request::One(_) | Request::Atomic(_) => node.link.current().await,
+        };
+        let current = current.map_err(Failure::Unsent)?;
+        let answer = match request {
+            Request::One(command) if is_asking => {
+                let mut both = redis::pipe();
+                both.cmd("ASKING").ignore().add_command(command.clone());
+                let answers = node.link.run_all_on(current, &both).await;
+                answers.and_then(|all| all.into_iter().next().ok_or(Error::Answer("ASKING")))
+            }
+            Request::One(command) => node.link.run_on(current, command).await,
+            // That a transaction is ASKING cannot be said on a connection that others use: the
+            // slot's move is waited for.
+            Request::Atomic(commands) => {
+                node.link.run_all_on(current, commands).await.map(Value::Array)
+            }
+            Request::Replicated(command, replicas) => {
+                let done = node.link.run_replicated_on(current, command, replicas, is_asking).await;
+                done.map(|(answer, count)| Value::Array(vec![answer, count_value(count)]))
+            }
+        };
+        answer.map_err(|error| Failure::Sent(error, node))
+    }
+}
+
+fn count_value(count: u64) -> Value {
+    Value::Int(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+/// Whether waiting does not help, although nothing was sent.
+fn is_hopeless(error: &Error) -> bool {
+    !matches!(error, Error::Connection(_)) && !error.is_temporary()
+}
+
+/// Runs all of them at the same time; the first error, if there is one.
+async fn all_of<T>(mut running: Vec<Promise<'_, T>>) -> Result<Vec<T>, Error> {
+    let mut done: Vec<Option<Result<T, Error>>> = running.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (promise, done) in running.iter_mut().zip(&mut done) {
+            if done.is_none()
+                && let Poll::Ready(result) = Pin::new(promise).poll(context)
+            {
+                *done = Some(result);
+            }
+        }
+        if done.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}
+
+impl Backend for ClusterBackend {
+    fn run<'a>(&'a self, command: &'a Cmd) -> Promise<'a, Value> {
+        Box::pin(self.perform(slot_of(command), Request::One(command)))
+    }
+
+    fn run_all<'a>(&'a self, commands: &'a Pipeline) -> Promise<'a, Vec<Value>> {
+        Box::pin(async move {
+            if !commands.is_transaction() {
+                return all_of(commands.cmd_iter().map(|command| self.run(command)).collect())
+                    .await;
+            }
+            let slot = slot_of_all(commands)?;
+            match self.perform(slot, Request::Atomic(commands)).await? {
+                Value::Array(answers) => Ok(answers),
+                _ => Err(Error::Answer("EXEC")),
+            }
+        })
+    }
+
+    fn run_replicated<'a>(
+        &'a self,
+        command: &'a Cmd,
+        replicas: Replicas,
+    ) -> Promise<'a, (Value, u64)> {
+        Box::pin(async move {
+            let request = Request::Replicated(command, replicas);
+            match self.perform(slot_of(command), request).await? {
+                Value::Array(both) => match <[Value; 2]>::try_from(both) {
+                    Ok([answer, count]) => Ok((answer, reply::count(&count).unwrap_or(0))),
+                    Err(_) => Err(Error::Answer("WAIT")),
+                },
+                _ => Err(Error::Answer("WAIT")),
+            }
+        })
+    }
+
+    fn reader<'a>(&'a self, stream: &'a str) -> Promise<'a, Box<dyn Reader>> {
+        Box::pin(async move {
+            let slot = hash_slot(stream.as_bytes());
+            let reader = ClusterReader::connect(Arc::clone(&self.topology), slot).await?;
+            Ok(Box::new(reader) as Box<dyn Reader>)
+        })
+    }
+
+    fn place_of(&self, key: &str) -> u16 {
+        hash_slot(key.as_bytes())
+    }
+}

@@ -1,0 +1,145 @@
+//! A connection for reads that block, which goes wherever the slot goes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use redis::{Cmd, Value};
+
+use super::super::link::{self, Link, LinkReader};
+use super::super::{Promise, Reader};
+use super::redirection::Redirection;
+use super::topology::{Node, Topology};
+use crate::Error;
+
+/// One read is sent on so often at most.
+const REDIRECTIONS_MAX: u32 = 5;
+
+pub(super) struct ClusterReader {
+    topology: Arc<Topology>,
+    slot: u16,
+    owner: Option<Seat>,
+    /// Whoever is about to get the slot.
+    heir: Option<Seat>,
+    /// Where a read goes on, to make it return.
+    at: Arc<Mutex<Option<(Arc<Link>, u64)>>>,
+}
+
+struct Seat {
+    node: Arc<Node>,
+    reader: LinkReader,
+}
+
+impl Seat {
+    async fn at(node: Arc<Node>) -> Result<Self, Error> {
+        let reader = LinkReader::connect(&node.link).await?;
+        Ok(Self { node, reader })
+    }
+}
+
+impl ClusterReader {
+    pub(super) async fn connect(topology: Arc<Topology>, slot: u16) -> Result<Self, Error> {
+        let at = Arc::default();
+        let mut reader = Self { topology, slot, owner: None, heir: None, at };
+        reader.owner = Some(reader.seat_at_owner().await?);
+        Ok(reader)
+    }
+
+    async fn seat_at_owner(&self) -> Result<Seat, Error> {
+        let node = self.topology.owner(Some(self.slot)).await?;
+        let seat = Seat::at(node).await;
+        if seat.is_err() {
+            self.topology.doubt();
+        }
+        seat
+    }
+
+    async fn read_at(
+        &self,
+        seat: &mut Seat,
+        command: &Cmd,
+        longest: Duration,
+    ) -> Result<Value, (Error, Arc<Node>)> {
+        *self.at.lock() = Some(seat.reader.handle());
+        let answer = seat.reader.read(command, longest).await;
+        answer.map_err(|error| (error, Arc::clone(&seat.node)))
+    }
+
+    async fn read_from_heir(
+        &mut self,
+        node: Arc<Node>,
+        command: &Cmd,
+        longest: Duration,
+    ) -> Result<Value, Error> {
+        let is_it = |seat: &Seat| Arc::ptr_eq(&seat.node, &node);
+        let mut seat = match self.heir.take().filter(is_it) {
+            Some(seat) => seat,
+            None => Seat::at(node).await?,
+        };
+        *self.at.lock() = Some(seat.reader.handle());
+        let answer = seat.reader.read_asking(command, longest).await?;
+        self.heir = Some(seat);
+        Ok(answer)
+    }
+
+    async fn follow(&mut self, command: &Cmd, longest: Duration) -> Result<Value, Error> {
+        let mut redirections = 0;
+        loop {
+            let mut seat = match self.owner.take() {
+                Some(seat) => seat,
+                None => self.seat_at_owner().await?,
+            };
+            let answer = self.read_at(&mut seat, command, longest).await;
+            self.owner = Some(seat);
+            let (error, node) = match answer {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            };
+            redirections += 1;
+            match Redirection::of(&error, &node.address) {
+                Some(Redirection::Moved { slot, to }) if redirections < REDIRECTIONS_MAX => {
+                    self.topology.note(slot, &to)?;
+                    let seat = Seat::at(self.topology.node(&to)?).await;
+                    self.owner = Some(seat.inspect_err(|_| self.topology.doubt())?);
+                }
+                Some(Redirection::Ask { to }) => {
+                    let node = self.topology.node(&to)?;
+                    return self.read_from_heir(node, command, longest).await;
+                }
+                Some(_) => {
+                    // The next read finds out who it is then.
+                    self.owner = None;
+                    self.topology.doubt();
+                    return Err(error);
+                }
+                None => {
+                    if matches!(error, Error::Connection(_)) {
+                        self.topology.doubt();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+impl Reader for ClusterReader {
+    fn read<'a>(&'a mut self, command: &'a Cmd, longest: Duration) -> Promise<'a, Value> {
+        Box::pin(async move {
+            let answer = self.follow(command, longest).await;
+            *self.at.lock() = None;
+            answer
+        })
+    }
+
+    fn unblock(&self) -> Promise<'static, ()> {
+        let at = Arc::clone(&self.at);
+        Box::pin(async move {
+            let at = at.lock().clone();
+            match at {
+                Some(handle) => link::unblock(handle).await,
+                None => Ok(()),
+            }
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! A key that says who has a partition, and goes by itself when its owner is not heard of.
+
+use std::time::Duration;
+
+use redis::{Value, cmd};
+use tokio::time::Instant;
+
+use crate::milliseconds::milliseconds;
+use crate::{Error, Millstream, reply};
+
+/// Longer or shorter, but only of who has it.
+const EXTEND: &str = "\
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])";
+/// Ours ends so much earlier than the server's: clocks do not run alike, and what runs must stop.
+const MARGIN_PARTS: u32 = 10;
+
+/// The lease of one stream for one group. All its keys are in the stream's slot.
+#[derive(Clone, Debug)]
+pub(super) struct Lease {
+    millstream: Millstream,
+    key: String,
+    /// No other run of any consumer has the same.
+    token: String,
+    length: Duration,
+}
+
+/// What a new owner knows.
+pub(super) struct Acquired {
+    pub(super) until: Instant,
+    pub(super) fence: u64,
+}
+
+/// The key of a lease, whose value says who has it.
+pub(crate) fn lease_key(stream: &str, group: &str) -> String {
+    format!("{stream}:lease:{group}")
+}
+
+/// The consumer that a lease's value names.
+pub(crate) fn owner_of(value: &str) -> &str {
+    value.rsplit_once('/').map_or(value, |(owner, _)| owner)
+}
+
+impl Lease {
+    pub(super) fn new(
+        millstream: &Millstream,
+        stream: &str,
+        group: &str,
+        token: &str,
+        length: Duration,
+    ) -> Self {
+        let (key, token) = (lease_key(stream, group), token.to_owned());
+        Self { millstream: millstream.clone(), key, token, length }
+    }
+
+    /// Takes it if nobody has it.
+    pub(super) async fn acquire(&self) -> Result<Option<Acquired>, Error> {
+        let asked = Instant::now();
+        let mut set = cmd("SET");
+        set.arg(&self.key).arg(&self.token).arg("NX").arg("PX").arg(milliseconds(self.length));
+        if self.millstream.run(&set).await? == Value::Nil {
+            return Ok(None);
+        }
+        // Whoever comes later counts higher, since it can only come when this is over.
+        let count = cmd("INCR").arg(format!("{}:fence", self.key)).to_owned();
+        let fence = reply::count(&self.millstream.run(&count).await?);
+        let fence = fence.map_err(reply::NotUnderstood::of("INCR"))?;
+        Ok(Some(Acquired { until: self.end(asked), fence }))
+    }
+
+    /// Makes it last from now on; returns until when. `None`: it is not ours any more.
+    pub(super) async fn extend(&self) -> Result<Option<Instant>, Error> {
+        let asked = Instant::now();
+        let is_ours = self.set_length(self.length).await?;
+        Ok(is_ours.then(|| self.end(asked)))
+    }
+
+    /// Lets somebody else have it at once.
+    pub(super) async fn release(&self) -> Result<(), Error> {
+        self.set_length(Duration::from_millis(1)).await.map(drop)
+    }
+
+    async fn set_length(&self, length: Duration) -> Result<bool, Error> {
+        let length_ms = milliseconds(length);
+        if self.millstream.abilities().has_scripts {
+            let mut script = cmd("EVAL");
+            script.arg(EXTEND).arg(1).arg(&self.key).arg(&self.token).arg(length_ms);
+            return Ok(self.millstream.run(&script).await? == Value::Int(1));
+        }
+        let mut set = cmd("SET");
+        set.arg(&self.key).arg(&self.token).arg("IFEQ").arg(&self.token);
+        set.arg("PX").arg(length_ms);
+        Ok(self.millstream.run(&set).await? != Value::Nil)
+    }
+
+    /// When a lease asked for at that moment is over, as we see it.
+    fn end(&self, asked: Instant) -> Instant {
+        asked + (self.length - self.length / MARGIN_PARTS)
+    }
+
+    pub(super) fn length(&self) -> Duration {
+        self.length
+    }
+}
