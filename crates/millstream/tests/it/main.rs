@@ -8,15 +8,13 @@ mod embedded;
 mod examples;
 mod manager;
 mod monitor;
-<<<<<<< HEAD
-mod patterns;
-=======
 mod partitions;
->>>>>>> cluster
+mod patterns;
 mod place;
 mod services;
 mod suite;
 mod telemetry;
+mod testing;
 mod trouble;
 
 use millstream::Millstream;
