@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use redis::{Cmd, Value};
 
-use super::super::link::{self, Link, LinkReader};
+use super::super::link::{LinkReader, Whereabouts};
 use super::super::{Promise, Reader};
 use super::redirection::Redirection;
 use super::topology::{Node, Topology};
@@ -21,8 +20,7 @@ pub(super) struct ClusterReader {
     owner: Option<Seat>,
     /// Whoever is about to get the slot.
     heir: Option<Seat>,
-    /// Where a read goes on, to make it return.
-    at: Arc<Mutex<Option<(Arc<Link>, u64)>>>,
+    at: Whereabouts,
 }
 
 struct Seat {
@@ -39,7 +37,7 @@ impl Seat {
 
 impl ClusterReader {
     pub(super) async fn connect(topology: Arc<Topology>, slot: u16) -> Result<Self, Error> {
-        let at = Arc::default();
+        let at = Whereabouts::default();
         let mut reader = Self { topology, slot, owner: None, heir: None, at };
         reader.owner = Some(reader.seat_at_owner().await?);
         Ok(reader)
@@ -60,7 +58,7 @@ impl ClusterReader {
         command: &Cmd,
         longest: Duration,
     ) -> Result<Value, (Error, Arc<Node>)> {
-        *self.at.lock() = Some(seat.reader.handle());
+        self.at.begins(&seat.reader);
         let answer = seat.reader.read(command, longest).await;
         answer.map_err(|error| (error, Arc::clone(&seat.node)))
     }
@@ -76,7 +74,7 @@ impl ClusterReader {
             Some(seat) => seat,
             None => Seat::at(node).await?,
         };
-        *self.at.lock() = Some(seat.reader.handle());
+        self.at.begins(&seat.reader);
         let answer = seat.reader.read_asking(command, longest).await?;
         self.heir = Some(seat);
         Ok(answer)
@@ -127,19 +125,12 @@ impl Reader for ClusterReader {
     fn read<'a>(&'a mut self, command: &'a Cmd, longest: Duration) -> Promise<'a, Value> {
         Box::pin(async move {
             let answer = self.follow(command, longest).await;
-            *self.at.lock() = None;
+            self.at.ended();
             answer
         })
     }
 
     fn unblock(&self) -> Promise<'static, ()> {
-        let at = Arc::clone(&self.at);
-        Box::pin(async move {
-            let at = at.lock().clone();
-            match at {
-                Some(handle) => link::unblock(handle).await,
-                None => Ok(()),
-            }
-        })
+        self.at.unblock()
     }
 }
