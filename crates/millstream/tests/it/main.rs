@@ -10,7 +10,9 @@ mod manager;
 mod monitor;
 mod partitions;
 mod place;
+mod sentinel;
 mod suite;
+mod tls;
 mod trouble;
 
 use millstream::Millstream;
