@@ -59,7 +59,7 @@ impl Address {
         if let Some(scheme) = scheme.strip_suffix("+sentinel") {
             return Self::parse_sentinel(scheme, rest, options);
         }
-        let info = tls::secure(url.into_connection_info().map_err(none)?, options)?;
+        let info = prompt(tls::secure(url.into_connection_info().map_err(none)?, options)?);
         let nodes = host_port(info.addr()).into_iter().collect();
         Ok(Self { kind: Kind::Server, access: Access(info), nodes })
     }
@@ -118,8 +118,14 @@ fn several(
         nodes.push(host_port(info.addr()).ok_or_else(|| none("it has hosts"))?);
         first.get_or_insert(info);
     }
-    let first = tls::secure(first.ok_or_else(|| none("it names no host"))?, options)?;
+    let first = prompt(tls::secure(first.ok_or_else(|| none("it names no host"))?, options)?);
     Ok((nodes, Access(first.clone()), first))
+}
+
+/// What one task sends does not wait until what another one sent was acknowledged.
+fn prompt(info: ConnectionInfo) -> ConnectionInfo {
+    let settings = info.tcp_settings().clone().set_nodelay(true);
+    info.set_tcp_settings(settings)
 }
 
 fn host_port(address: &ConnectionAddr) -> Option<HostPort> {

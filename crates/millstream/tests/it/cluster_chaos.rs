@@ -72,7 +72,8 @@ impl Workers {
         let running = Running::start(consumer, move |message| {
             seen.note(&message);
             async {
-                tokio::task::yield_now().await;
+                // Long enough to be killed in the middle of it.
+                sleep(Duration::from_millis(1)).await;
                 Ok(())
             }
         });
