@@ -71,6 +71,11 @@ impl Server {
         self.port
     }
 
+    /// Its data directory.
+    pub fn directory(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Opens a connection.
     ///
     /// # Errors

@@ -136,3 +136,55 @@ impl From<redis::RedisError> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use redis::aio::ConnectionLike;
+    use redis::{Cmd, Pipeline, RedisFuture, Value};
+
+    use super::*;
+
+    /// Whatever is asked, it answers this.
+    struct Refusing(&'static str);
+
+    impl ConnectionLike for Refusing {
+        fn req_packed_command<'a>(&'a mut self, _: &'a Cmd) -> RedisFuture<'a, Value> {
+            Box::pin(async { redis::parse_redis_value(self.0.as_bytes()) })
+        }
+
+        fn req_packed_commands<'a>(
+            &'a mut self,
+            _: &'a Pipeline,
+            _: usize,
+            count: usize,
+        ) -> RedisFuture<'a, Vec<Value>> {
+            let answer = || redis::parse_redis_value(self.0.as_bytes());
+            Box::pin(async move { (0..count).map(|_| answer()).collect() })
+        }
+
+        fn get_db(&self) -> i64 {
+            0
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_among_several_commands_is_no_broken_connection() {
+        let mut two = redis::pipe();
+        two.cmd("PING").cmd("PING");
+        for (said, is_no_group) in
+            [("-WRONGTYPE it is a string\r\n", false), ("-NOGROUP there is none\r\n", true)]
+        {
+            let refused = two.query_async::<Vec<Value>>(&mut Refusing(said)).await;
+            match Error::from(refused.expect_err("it is refused")) {
+                Error::NoGroup(text) => assert!(is_no_group && text == "there is none"),
+                Error::Refused { code, text } => {
+                    assert_eq!(
+                        (&*code, &*text, is_no_group),
+                        ("WRONGTYPE", "it is a string", false)
+                    );
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}

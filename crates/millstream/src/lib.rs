@@ -1,6 +1,8 @@
-//! Workers on streams with consumer groups: on Millstream, Redis or Valkey.
+//! Workers on streams with consumer groups: on Millstream, Redis or Valkey, or without a server.
 //!
-//! [`Millstream::connect`] gives the handle that everything else is made of:
+//! [`Millstream::connect`] gives the handle that everything else is made of; so does
+//! [`Millstream::open`], which has the engine in this process and its data in a directory (feature
+//! `embedded`, which is on). How to test your handlers is in [`testing`].
 //!
 //! - [`StreamConsumer`] takes entries of a group, gives each to your handler, and settles it:
 //!   acknowledged, tried again after a while, or moved to the dead letters.

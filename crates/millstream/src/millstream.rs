@@ -88,9 +88,9 @@ impl Millstream {
         reply::count(&answer).map_err(reply::NotUnderstood::of("XLEN"))
     }
 
-    /// Runs any command, for what this crate has no method for. A read does not wait: what `BLOCK`
-    /// says does not count without a connection of its own. The crate `redis` is there as
-    /// [`crate::redis`].
+    /// Runs any command, for what this crate has no method for; the crate `redis` is there as
+    /// [`crate::redis`]. Not for reads that block: on a server they hold up everybody on this
+    /// handle, and within the process they do not wait.
     ///
     /// # Errors
     /// Those of the server. After [`Error::Connection`] it may have been done or not. Dropped while

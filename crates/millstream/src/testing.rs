@@ -8,14 +8,32 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use millstream::{Fields, testing};
+//! use millstream::{
+//!     Backoff, DeadLetters, Error, Fields, HandlerError, Message, StreamConsumer, testing,
+//! };
+//!
+//! const HOUR: Duration = Duration::from_secs(3600);
+//!
+//! async fn bill(_order: Message) -> Result<(), HandlerError> {
+//!     Err(HandlerError::retry("the payment service is down"))
+//! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), millstream::Error> {
+//! # async fn main() -> Result<(), Error> {
 //! let (millstream, clock) = testing::in_memory();
-//! millstream.add("orders", &Fields::new().with("n", "1")).await?;
-//! clock.advance(Duration::from_secs(3600)).await;
-//! assert_eq!(millstream.len("orders").await?, 1);
+//! let consumer = StreamConsumer::builder(&millstream, "orders", "billing")
+//!     .max_retries(2)
+//!     .backoff(Backoff { base: HOUR, factor: 2.0, max: 10 * HOUR, jitter: 0.0 })
+//!     .build()
+//!     .await?;
+//! tokio::spawn(consumer.run(bill));
+//! millstream.add("orders", &Fields::new().with("order_id", "1")).await?;
+//!
+//! let letters = DeadLetters::new(&millstream, "orders:dlq");
+//! clock.advance(HOUR - Duration::from_millis(1)).await;
+//! assert!(letters.list(None, 10).await?.is_empty());
+//! clock.advance(Duration::from_millis(1)).await;
+//! assert_eq!(letters.list(None, 10).await?.len(), 1);
 //! # Ok(())
 //! # }
 //! ```
@@ -26,8 +44,13 @@
 //! test of "fails three times, waits an hour each, and is a dead letter" simply waits for the
 //! letter, and takes milliseconds.
 //!
+//! Let time pass by `tokio::time::sleep` there; `tokio::time::advance` jumps over what is due in
+//! between, and all of it happens at the end.
+//!
 //! Neither has threads, and both begin at the same time of the same day: a test is the same in
-//! every run.
+//! every run. While a worker has nothing to do it asks again each time its
+//! [`block`](crate::ConsumerBuilder::block) is over, so a test that lets days pass is faster with a
+//! long one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,10 +93,10 @@ pub struct TestClock {
 }
 
 impl TestClock {
-    /// Lets so much time pass, in whole milliseconds: everything that is due in between happens, one
-    /// after the other, each at its own time. Before each step, and at the end, other tasks run
+    /// Lets so much time pass, in whole milliseconds: everything that is due in between happens,
+    /// one after the other, each at its own time. Before each step, and at the end, other tasks run
     /// until they wait; in a runtime of several threads that is not certain, so use one of a single
-    /// thread. Handlers that wait for something else than the engine, a timer of tokio's for one, do
+    /// thread. Handlers that wait for something else than the engine, like a timer of tokio's, do
     /// not hold the clock up.
     ///
     /// Dropped while it waits, less time has passed.

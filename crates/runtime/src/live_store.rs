@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use crate::SyncMode;
 use crate::saving::Saving;
 
-/// What the threads of a store and everybody who uses it share. It lies in its [`Host`](crate::Host),
-/// so that reaching it costs no pointer more.
+/// What the threads of a store and everybody who uses it share. It lies in its
+/// [`Host`](crate::Host), so that reaching it costs no pointer more.
 pub struct LiveStore {
     /// The engine.
     pub engine: Engine,

@@ -1,13 +1,13 @@
 //! Taking messages: new ones, those that others left, and those that were ours already.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use redis::{Cmd, cmd};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::method::Method;
 use super::worker::{Taken, Worker};

@@ -236,7 +236,8 @@ impl Worker {
         let error = failure.to_string();
         let error = &error[..error.floor_char_boundary(ERROR_BYTES_MAX)];
         if self.method != Method::Policy {
-            let reason = if is_last { Reason::MaxDeliveries } else { Reason::Fatal };
+            let is_rejected = failure.verdict == Verdict::Reject;
+            let reason = if is_rejected { Reason::Fatal } else { Reason::MaxDeliveries };
             return self.bury(message, reason, error).await;
         }
         let origin = &self.origins[stream];

@@ -11,12 +11,12 @@
 //! 3. A message whose lease is lost is not settled: somebody else has it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -215,7 +215,7 @@ impl Worker {
             }
             tokio::select! {
                 () = self.stop.cancelled() => {}
-                () = sleep_until(until.into()) => return some,
+                () = sleep_until(until) => return some,
                 is_there = queue.ready() => if !is_there { return some },
             }
         }
@@ -330,7 +330,7 @@ impl Worker {
     async fn try_again(&self, failed: Taken, at: Instant, work: &Work) {
         let key = (failed.stream, failed.message.id);
         let waited = async {
-            sleep_until(at.into()).await;
+            sleep_until(at).await;
             Arc::clone(&self.room).acquire_owned().await.ok()
         };
         let place = tokio::select! {

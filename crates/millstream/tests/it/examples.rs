@@ -1,5 +1,6 @@
 //! The programs in `examples/`, run as their readers would.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -42,6 +43,11 @@ fn said(mut child: Child) -> Vec<String> {
     let status = child.wait().expect("look after it");
     assert!(status.success(), "{status}: {said:#?}");
     said
+}
+
+fn run(example: &str, arguments: &[&OsStr]) -> Vec<String> {
+    let child = Command::new(path(example)).args(arguments).stdout(Stdio::piped()).spawn();
+    said(child.unwrap_or_else(|error| panic!("start {}: {error}", path(example).display())))
 }
 
 fn on_each(example: &str, check: impl Fn(&[String])) {
@@ -109,4 +115,20 @@ fn graceful_shutdown() {
         assert_eq!(counts.iter().sum::<u64>(), 10, "{last}");
         assert!(counts[1] > 0, "{last}");
     }
+}
+
+#[test]
+fn embedded() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let arguments = [directory.path().as_os_str()];
+    assert_eq!(run("embedded", &arguments), ["order 0", "order 1", "order 2"]);
+    assert_eq!(run("embedded", &arguments), ["order 3", "order 4", "order 5"]);
+    assert_eq!(run("embedded", &[]), ["order 0", "order 1", "order 2"]);
+}
+
+#[test]
+fn testing() {
+    let said = run("testing", &[]);
+    let lines = ["by hand: dead after 3 tries and 3 h", "paused: dead after 3 tries and 3 h"];
+    assert_eq!(said, lines);
 }

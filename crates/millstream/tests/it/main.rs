@@ -9,9 +9,13 @@ mod examples;
 mod manager;
 mod monitor;
 mod partitions;
+mod patterns;
 mod place;
 mod sentinel;
+mod services;
 mod suite;
+mod telemetry;
+mod testing;
 mod tls;
 mod trouble;
 

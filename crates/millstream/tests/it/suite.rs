@@ -9,7 +9,7 @@ use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::timeout;
 
 use crate::place::Place;
-use crate::{consumer, dead_letters, manager, monitor, partitions};
+use crate::{consumer, dead_letters, manager, monitor, partitions, patterns, services};
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()>>>;
 
@@ -58,6 +58,24 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
             what_fails_holds_up_its_partition_until_it_is_a_dead_letter
             a_lost_lease_ends_the_handler_and_the_fence_grows
             leases_that_make_no_sense_are_refused;
+        patterns: batches_are_acknowledged_but_for_what_failed
+            a_batch_that_panics_fails_as_a_whole
+            what_a_message_makes_is_added_with_its_acknowledgement
+            what_cannot_be_added_makes_the_message_fail
+            who_was_too_late_settles_nothing_and_makes_nothing
+            earlier_streams_go_first_where_that_is_strict
+            by_weight_each_stream_has_its_part_and_none_starves
+            a_pool_hands_each_group_everything_and_each_worker_a_part
+            one_that_cannot_go_on_ends_the_pool
+            processes_of_a_machine_take_free_slots
+            what_is_added_once_is_there_once_however_often_it_is_tried
+            a_producer_adds_many_and_trims
+            delayed_messages_come_in_their_time_and_order
+            a_part_of_a_stream_is_handled_again
+            consumers_that_are_gone_for_good_are_deleted
+            a_cursor_is_kept_over_the_loss_of_a_group
+            policies_are_set_or_unsupported;
+        services: layers_go_around_handlers;
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -144,9 +144,7 @@ impl<'a> Batch<'a> {
             for _ in 0..AT_ONCE {
                 let Some(request) = self.requests.get(self.replies.len()) else { return Ok(()) };
                 if !is_data_command(request.spec.id) {
-                    // It may want the engine itself.
-                    drop(txn.take());
-                    self.replies.push((own::run(host, request), LogPosition::ZERO));
+                    self.replies.push((own::run(request), LogPosition::ZERO));
                     continue;
                 }
                 let txn = txn.get_or_insert_with(|| host.store.engine.lock(host.clock.now()));

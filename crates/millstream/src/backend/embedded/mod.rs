@@ -21,6 +21,9 @@ mod own;
 mod parked;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Weak};
@@ -104,6 +107,22 @@ impl EmbeddedBackend {
         Ok(host)
     }
 
+    async fn close_now(self) -> Result<(), Error> {
+        let mut writing = pin!(self.open.write());
+        // Once this stands in the queue nobody begins any more; then those that wait end.
+        let mut open = match poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await {
+            Poll::Ready(open) => open,
+            Poll::Pending => {
+                if let Some(host) = self.host.upgrade() {
+                    host.readers.unblock_all();
+                }
+                writing.await
+            }
+        };
+        let Some(mut open) = open.take() else { return Ok(()) };
+        spawn_blocking(move || open.stop()).await.map_err(Error::store)?
+    }
+
     /// Lets the next thing that is due by `until_ms` happen, with the clock on that time; false:
     /// nothing is, and it is that late now.
     pub(crate) async fn advance(&self, clock: &ManualClock, until_ms: u64) -> bool {
@@ -149,22 +168,9 @@ impl Backend for EmbeddedBackend {
     }
 
     fn close(&self) -> Promise<'_, ()> {
-        Box::pin(async {
-            let mut writing = pin!(self.open.write());
-            // Once this stands in the queue nobody begins any more; then those that wait end.
-            let open = poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await;
-            let mut open = match open {
-                Poll::Ready(open) => open,
-                Poll::Pending => {
-                    if let Some(host) = self.host.upgrade() {
-                        host.readers.unblock_all();
-                    }
-                    writing.await
-                }
-            };
-            let Some(mut open) = open.take() else { return Ok(()) };
-            spawn_blocking(move || open.stop()).await.map_err(Error::store)?
-        })
+        // A task of its own goes on whoever stops to wait for it.
+        let closing = tokio::spawn(self.clone().close_now());
+        Box::pin(async { closing.await.map_err(Error::store)? })
     }
 }
 
@@ -217,9 +223,11 @@ impl Reader for EmbeddedReader {
     }
 
     fn unblock(&self) -> Promise<'static, ()> {
-        let (backend, number) = (self.backend.clone(), self.number);
+        let (host, number) = (self.backend.host.clone(), self.number);
         Box::pin(async move {
-            backend.host().await?.readers.unblock(number);
+            if let Some(host) = host.upgrade() {
+                host.readers.unblock(number);
+            }
             Ok(())
         })
     }

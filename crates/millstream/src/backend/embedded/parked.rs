@@ -3,7 +3,7 @@
 //! A read that is dropped is taken back: nothing is delivered to it any more. What was delivered in
 //! the very moment before is pending for its consumer.
 //!
-//! Readers have numbers, by which others end their waits (`CLIENT UNBLOCK`). One that does not wait
+//! Readers have numbers, by which others end their waits. One that does not wait
 //! when it is told so does not wait the next time either, so that nobody has to know which came
 //! first.
 
@@ -50,12 +50,11 @@ impl Readers {
         self.0.lock().readers.remove(&number);
     }
 
-    /// Ends the wait of a reader, or the next one; false: there is no such reader.
-    pub(super) fn unblock(&self, number: u64) -> bool {
-        let mut table = self.0.lock();
-        let Some(reader) = table.readers.get_mut(&number) else { return false };
-        reader.unblock();
-        true
+    /// Ends the wait of a reader, or the next one.
+    pub(super) fn unblock(&self, number: u64) {
+        if let Some(reader) = self.0.lock().readers.get_mut(&number) {
+            reader.unblock();
+        }
     }
 
     pub(super) fn unblock_all(&self) {

@@ -1,8 +1,9 @@
 //! A key that says who has a partition, and goes by itself when its owner is not heard of.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::{Value, cmd};
+use tokio::time::Instant;
 
 use crate::milliseconds::milliseconds;
 use crate::{Error, Millstream, reply};
