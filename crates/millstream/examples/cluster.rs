@@ -71,16 +71,17 @@ async fn main() -> Result<(), Error> {
     while handled() < ORDERS {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    // Those of the one that went are taken over within a quarter of the lease.
-    let owners = loop {
+    // Who comes gets some, and those of who goes are taken over, within a quarter of the lease.
+    loop {
         let all = orders.statistics("billing").await?;
         let owners: Vec<String> = all.into_iter().filter_map(|it| it.owner).collect();
-        if owners.len() == usize::from(orders.partitions()) {
-            break owners;
+        let workers: HashSet<&String> = owners.iter().collect();
+        if owners.len() == usize::from(orders.partitions()) && workers.len() == 2 {
+            println!("{} workers share {} partitions", workers.len(), owners.len());
+            break;
         }
-    };
-    let workers: HashSet<&String> = owners.iter().collect();
-    println!("{} workers share {} partitions", workers.len(), owners.len());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     staying.stop_token().cancel();
     staying.join().await?;
     if let Ok(book) = book.lock() {

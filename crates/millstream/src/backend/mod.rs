@@ -78,7 +78,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
 /// A connection for reads that block.
 pub(crate) trait Reader: Send {
     /// Runs a command that blocks for `longest` at most. After [`Error::Connection`] the reader is
-    /// of no use any more. Dropped while it waits, entries may be delivered and never arrive: they
+    /// of no use any more; after any error, what is pending for this consumer may be other than it
+    /// was. Dropped while it waits, entries may be delivered and never arrive: they
     /// are pending for this consumer, and come back as its history.
     fn read<'a>(&'a mut self, command: &'a Cmd, longest: Duration) -> Promise<'a, Value>;
 
