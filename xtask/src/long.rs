@@ -1,8 +1,9 @@
 //! `cargo xtask long`: what finds more the longer it runs. The random comparison with Redis, with
 //! more seeds than a test run has time for (a failure names its seed; `MILLSTREAM_DIFF_SEED`
 //! repeats it); `long crashes`: kill -9 under load, over and over; `long memory`: a stream of some
-//! GB; `long redis-suite`: Redis' own tests of streams, which are fetched; and `long sim`: the
-//! simulator, until the store has crashed so often.
+//! GB; `long redis-suite`: Redis' own tests of streams, which are fetched; `long cluster`: the
+//! toolkit on a Cluster in trouble; and `long sim`: the simulator, until the store has crashed so
+//! often.
 
 use std::process::Command;
 
@@ -18,6 +19,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         ["memory"] => return memory("3072"),
         ["memory", "--mb", mb] => return memory(mb),
         ["redis-suite"] => return redis_suite(),
+        ["cluster"] => return cluster("50000"),
+        ["cluster", "--messages", messages] => return cluster(messages),
         ["sim"] => return sim::run(&["--crashes", "100000"]),
         ["sim", ref rest @ ..] => return sim::run(rest),
         _ => {}
@@ -29,7 +32,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
             ["--seconds", n] => seconds = n.parse().context("--seconds S")?,
             _ => bail!(
                 "usage: cargo xtask long [--seeds N] [--seconds S] | long crashes [--rounds N] | \
-                 long memory [--mb N] | long redis-suite | long sim [--crashes N]"
+                 long memory [--mb N] | long redis-suite | long cluster [--messages N] | \
+                 long sim [--crashes N]"
             ),
         }
     }
@@ -50,6 +54,19 @@ fn crashes(rounds: &str) -> Result<()> {
     let mut test = checkout::cargo();
     test.args(["test", "--package", "millstream-cli", "--test", "crashes", "--", "--nocapture"])
         .env("MILLSTREAM_CRASH_ROUNDS", rounds.to_string());
+    checkout::run(&mut test)
+}
+
+/// So many messages while a Cluster is killed, hangs, fails over and moves its slots.
+fn cluster(messages: &str) -> Result<()> {
+    let messages: u64 = messages.parse().context("--messages N")?;
+    let peers = checkout::peers_dir();
+    peers::fetch(&peers)?;
+    let mut test = checkout::cargo();
+    test.args(["test", "--package", "millstream", "--test", "it", "--", "--nocapture"])
+        .args(["--test-threads", "1", "cluster_chaos"])
+        .env("MILLSTREAM_PEERS", peers)
+        .env("MILLSTREAM_CHAOS_MESSAGES", messages.to_string());
     checkout::run(&mut test)
 }
 

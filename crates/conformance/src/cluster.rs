@@ -232,6 +232,28 @@ impl Cluster {
         done(source, &["CLUSTER", "SETSLOT", &slot, "NODE", to_id])
     }
 
+    /// Moves a slot with all its keys as Valkey 9 does it by itself: clients see it here, and then
+    /// there.
+    ///
+    /// # Errors
+    /// When it is not there within a minute.
+    pub fn migrate_slot(&self, slot: u16, from: usize, to: usize) -> Result<()> {
+        let (slot, target) = (slot.to_string(), &*self.ids[to]);
+        let migrate = ["CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", &slot, &slot, "NODE", target];
+        let count_keys = ["CLUSTER", "GETSLOTMIGRATIONS"];
+        self.wait_for("the slot has moved", || {
+            let mine = text(&ask(&self.nodes[to], &["CLUSTER", "NODES"])?)?;
+            if state::owns(&mine, &slot) {
+                return Ok(true);
+            }
+            // Refused while the one before goes on; asked again, as that may have failed.
+            let answer = ask(&self.nodes[from], &migrate)?;
+            let is_going_on = ask(&self.nodes[from], &count_keys);
+            ensure!(!answer.is_error(), "{answer:?}, {is_going_on:?}");
+            Ok(false)
+        })
+    }
+
     fn wait(&self, what: &str, is_so: impl Fn(&Server) -> Result<bool>) -> Result<()> {
         self.wait_for(what, || {
             for node in &self.nodes {

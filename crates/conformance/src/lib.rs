@@ -2,7 +2,8 @@
 //! command sequences and odd bytes, replayed on ours and on real servers side by side.
 //!
 //! * [`Program`] and [`Server`]: start a server, ours or a peer, on a port and in a directory of
-//!   its own; [`Cluster`]: several that are one.
+//!   its own; [`Cluster`], [`Sentinels`]: several that belong
+//!   together.
 //! * [`Client`] and [`Value`]: one blocking connection, replies exactly as they were on the wire.
 //! * [`scenario`]: the corpus under `scenarios/`, its notation and its runner.
 //! * [`differential`]: seeded command sequences sent to two servers, replies and states compared.
@@ -20,6 +21,7 @@ mod pattern;
 mod program;
 pub mod raw;
 pub mod scenario;
+mod sentinels;
 mod server;
 mod value;
 
@@ -27,5 +29,6 @@ pub use client::Client;
 pub use cluster::Cluster;
 pub use pattern::{Bindings, Pattern};
 pub use program::{Family, Program, peers_required};
+pub use sentinels::{SERVICE, Sentinels};
 pub use server::Server;
 pub use value::Value;

@@ -53,6 +53,14 @@ impl Server {
         Ok(Self { program: program.clone(), arguments, dir, child, port })
     }
 
+    /// Starts a Sentinel with this configuration, which it will write to.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_sentinel(program: &Program, configuration: &Path) -> Result<Self> {
+        Self::start_with(program, &[&configuration.to_string_lossy(), "--sentinel"])
+    }
+
     /// What is running.
     pub fn program(&self) -> &Program {
         &self.program
@@ -224,10 +232,14 @@ fn launch_peer(
         let port = wanted.map_or_else(free_port, Ok)?;
         let log_path = dir.path().join("server.log");
         let log = File::create(&log_path).context("create the server's log")?;
+        // A configuration comes before everything else.
+        let options = arguments.iter().position(|it| it.starts_with("--"));
+        let (configuration, options) = arguments.split_at(options.unwrap_or(0));
         let mut child = Command::new(&p.path)
+            .args(configuration)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
             .arg(dir.path())
-            .args(arguments)
+            .args(options)
             .stdin(Stdio::null())
             .stderr(log.try_clone().context("share the server's log")?)
             .stdout(log)

@@ -63,6 +63,10 @@ impl Abilities {
         let info = match backend.run(cmd("INFO").arg("server")).await {
             Ok(info) => reply::lossy_text(&info).unwrap_or_default(),
             Err(error @ Error::Connection(_)) => return Err(error),
+            // Without a password nothing else would be answered either.
+            Err(Error::Refused { code, text }) if matches!(&*code, "NOAUTH" | "WRONGPASS") => {
+                return Err(Error::Refused { code, text });
+            }
             Err(_) => String::new(),
         };
         let extensions = info.lines().find_map(|line| line.strip_prefix(EXTENSIONS));

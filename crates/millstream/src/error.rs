@@ -126,7 +126,8 @@ impl std::error::Error for Error {
 impl From<redis::RedisError> for Error {
     fn from(error: redis::RedisError) -> Self {
         if error.kind() == redis::ErrorKind::AuthenticationFailed {
-            return Self::Refused { code: "WRONGPASS".to_owned(), text: error.to_string() };
+            let text = "the user or the password is wrong".to_owned();
+            return Self::Refused { code: "WRONGPASS".to_owned(), text };
         }
         // Of several commands the first one that was refused tells why.
         match error.clone().into_server_errors().as_deref() {

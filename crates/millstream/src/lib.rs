@@ -38,6 +38,7 @@
 mod abilities;
 mod backend;
 mod backoff;
+mod connect_options;
 mod consumer;
 mod dead_letters;
 mod delayed;
@@ -66,6 +67,7 @@ mod worker_pool;
 
 pub use abilities::Abilities;
 pub use backoff::Backoff;
+pub use connect_options::ConnectOptions;
 #[cfg(feature = "tower")]
 pub use consumer::ServiceRejection;
 pub use consumer::{

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::{Cmd, cmd};
 
 use crate::backend::{self, Backend, Replicas};
-use crate::{Abilities, EntryId, Error, Producer, ToFields, reply};
+use crate::{Abilities, ConnectOptions, EntryId, Error, Producer, ToFields, reply};
 
 /// A place that has streams. Cheap to clone; clones share a connection.
 #[derive(Clone, Debug)]
@@ -17,14 +17,20 @@ pub struct Millstream {
 }
 
 impl Millstream {
-    /// Connects to a server by its address, `redis://[user:password@]host:port[/database]`: to
-    /// Millstream, Redis or Valkey. What it can do is found out here, once.
+    /// Connects to Millstream, Redis or Valkey by an address: of one server, of a Cluster, or of
+    /// Sentinels that watch one; [`ConnectOptions`] lists the forms. What it can do is found out
+    /// here, once; all servers of a Cluster are taken to be able to do the same.
     ///
     /// # Errors
     /// [`Error::Configuration`]: the address is none. [`Error::Connection`]: nobody answers there
-    /// within 10 s. [`Error::Refused`]: wrong password, for one.
+    /// within 10 s, or shows a certificate that is not to be believed. [`Error::Refused`]: wrong
+    /// password, for one.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        let backend = backend::connect(url).await?;
+        Self::connect_with(&ConnectOptions::new(url)).await
+    }
+
+    pub(crate) async fn connect_with(options: &ConnectOptions) -> Result<Self, Error> {
+        let backend = backend::connect(options).await?;
         let abilities = Arc::new(Abilities::find_out(&*backend).await?);
         Ok(Self { backend, abilities, replicas: None })
     }

@@ -19,6 +19,18 @@ pub(super) fn roles(node: &Server) -> Result<Vec<Role>> {
     Ok(parse(&text(&ask(node, &["CLUSTER", "NODES"])?)?))
 }
 
+/// Whether the node that says this has the slot; by the ranges behind its own line.
+pub(super) fn owns(lines: &str, slot: &str) -> bool {
+    let Ok(slot) = slot.parse::<u16>() else { return false };
+    let own = lines.lines().find(|line| line.contains("myself"));
+    let ranges = own.into_iter().flat_map(|line| line.split(' ').skip(8));
+    ranges.filter(|range| !range.starts_with('[')).any(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let within = |first, last| (first..=last).contains(&slot);
+        first.parse().ok().zip(last.parse().ok()).is_some_and(|(first, last)| within(first, last))
+    })
+}
+
 fn parse(lines: &str) -> Vec<Role> {
     let role = |line: &str| {
         let mut words = line.split(' ');
@@ -51,5 +63,9 @@ mod tests {
         };
         let all = [role("a", None, false), role("b", Some("a"), false), role("c", None, true)];
         assert_eq!(parse(lines), all);
+        assert!(owns(lines, "0") && owns(lines, "5460") && !owns(lines, "5461"));
+        let moving = "a x:1@2 myself,master - 0 0 1 connected 7 [8->-b] 10-12";
+        let owned: Vec<u16> = (0..20).filter(|slot| owns(moving, &slot.to_string())).collect();
+        assert_eq!(owned, [7, 10, 11, 12]);
     }
 }

@@ -1,19 +1,25 @@
-//! What a program says about where its streams are, taken apart.
-//!
-//! One server: `redis://[user:password@]host[:port][/database]`, also `rediss://` (TLS),
-//! `valkey://`, `valkeys://` and Unix sockets. A Cluster: `redis+cluster://` and as many hosts as
-//! are known, with commas between. Errors do not repeat the address, which may have a password.
+//! What a program says about where its streams are, taken apart: see
+//! [`ConnectOptions`](crate::ConnectOptions). Errors do not repeat the address, which may have a
+//! password.
 
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
-use crate::Error;
+use super::tls;
+use crate::{ConnectOptions, Error};
 
 /// Who is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Kind {
     Server,
     Cluster,
+    Sentinel {
+        service: String,
+        /// How to talk to the Sentinels.
+        access: Access,
+    },
 }
+
+const SENTINEL_PORT: u16 = 26_379;
 
 /// A host and a port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,41 +40,92 @@ pub(super) struct Address {
     pub(super) nodes: Vec<HostPort>,
 }
 
-fn none(reason: impl std::fmt::Display) -> Error {
+pub(super) fn none(reason: impl std::fmt::Display) -> Error {
     Error::Configuration(format!("the address is none: {reason}"))
 }
 
 impl Address {
     /// # Errors
     /// [`Error::Configuration`].
-    pub(super) fn parse(url: &str) -> Result<Self, Error> {
+    pub(super) fn parse(options: &ConnectOptions) -> Result<Self, Error> {
+        let url = &*options.url;
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(none("it has no scheme like redis://"));
         };
-        let (scheme, kind) = match scheme.strip_suffix("+cluster") {
-            Some(scheme) => (scheme, Kind::Cluster),
-            None => (scheme, Kind::Server),
-        };
-        if kind == Kind::Server {
-            let info = url.into_connection_info().map_err(none)?;
-            let nodes = host_port(info.addr()).into_iter().collect();
-            return Ok(Self { kind, access: Access(info), nodes });
+        if let Some(scheme) = scheme.strip_suffix("+cluster") {
+            let (nodes, access, _) = several(scheme, rest, None, options)?;
+            return Ok(Self { kind: Kind::Cluster, access, nodes });
         }
-        let (user, rest) = rest.rsplit_once('@').map_or(("", rest), |(user, rest)| (user, rest));
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (hosts, path) = rest.split_at(end);
-        let at = if user.is_empty() { "" } else { "@" };
-        let mut nodes = Vec::new();
-        let mut access = None;
-        for host in hosts.split(',') {
-            let one = format!("{scheme}://{user}{at}{host}{path}");
-            let info = one.as_str().into_connection_info().map_err(none)?;
-            nodes.push(host_port(info.addr()).ok_or_else(|| none("a Cluster has hosts"))?);
-            access.get_or_insert(Access(info));
+        if let Some(scheme) = scheme.strip_suffix("+sentinel") {
+            return Self::parse_sentinel(scheme, rest, options);
         }
-        let access = access.ok_or_else(|| none("it names no host"))?;
+        let info = prompt(tls::secure(url.into_connection_info().map_err(none)?, options)?);
+        let nodes = host_port(info.addr()).into_iter().collect();
+        Ok(Self { kind: Kind::Server, access: Access(info), nodes })
+    }
+
+    fn parse_sentinel(scheme: &str, rest: &str, options: &ConnectOptions) -> Result<Self, Error> {
+        let (user, hosts, path) = split(rest);
+        let mut path = path.trim_start_matches('/').split('/');
+        let service = path.next().unwrap_or_default();
+        if service.is_empty() {
+            return Err(none("it does not name what the Sentinels watch: .../service"));
+        }
+        let database = path.next().unwrap_or_default();
+        if path.next().is_some() {
+            return Err(none("there is nothing behind the database"));
+        }
+        let rest = format!("{user}{hosts}/{database}");
+        let (nodes, access, info) = several(scheme, &rest, Some(SENTINEL_PORT), options)?;
+        let mut who = redis::RedisConnectionInfo::default();
+        if let Some(sentinel) = &options.sentinel {
+            who = who.set_password(&sentinel.password);
+            if let Some(user) = &sentinel.user {
+                who = who.set_username(user);
+            }
+        }
+        let to_sentinels = Access(info.set_redis_settings(who));
+        let kind = Kind::Sentinel { service: service.to_owned(), access: to_sentinels };
         Ok(Self { kind, access, nodes })
     }
+}
+
+/// User with `@`, hosts, and what comes behind them.
+fn split(rest: &str) -> (&str, &str, &str) {
+    let hosts = rest.rfind('@').map_or(0, |at| at + 1);
+    let end = rest[hosts..].find(['/', '?']).map_or(rest.len(), |end| hosts + end);
+    (&rest[..hosts], &rest[hosts..end], &rest[end..])
+}
+
+/// Several hosts with commas between; the rest goes for all of them.
+fn several(
+    scheme: &str,
+    rest: &str,
+    usual_port: Option<u16>,
+    options: &ConnectOptions,
+) -> Result<(Vec<HostPort>, Access, ConnectionInfo), Error> {
+    let (user, hosts, path) = split(rest);
+    let mut nodes = Vec::new();
+    let mut first = None;
+    for host in hosts.split(',') {
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+        let port = match usual_port.filter(|_| !has_port) {
+            Some(port) => format!(":{port}"),
+            None => String::new(),
+        };
+        let one = format!("{scheme}://{user}{host}{port}{path}");
+        let info = one.as_str().into_connection_info().map_err(none)?;
+        nodes.push(host_port(info.addr()).ok_or_else(|| none("it has hosts"))?);
+        first.get_or_insert(info);
+    }
+    let first = prompt(tls::secure(first.ok_or_else(|| none("it names no host"))?, options)?);
+    Ok((nodes, Access(first.clone()), first))
+}
+
+/// What one task sends does not wait until what another one sent was acknowledged.
+fn prompt(info: ConnectionInfo) -> ConnectionInfo {
+    let settings = info.tcp_settings().clone().set_nodelay(true);
+    info.set_tcp_settings(settings)
 }
 
 fn host_port(address: &ConnectionAddr) -> Option<HostPort> {
@@ -104,23 +161,46 @@ impl Access {
 mod tests {
     use super::*;
 
+    fn parse(url: &str) -> Result<Address, Error> {
+        Address::parse(&ConnectOptions::new(url))
+    }
+
     fn hosts(url: &str) -> Vec<(String, u16)> {
-        let address = Address::parse(url).expect("an address");
+        let address = parse(url).expect("an address");
         address.nodes.into_iter().map(|node| (node.host, node.port)).collect()
     }
 
     #[test]
     fn a_cluster_has_as_many_hosts_as_are_named() {
         let url = "redis+cluster://ada:secret@a:7000,b,[::1]:7002";
-        assert_eq!(Address::parse(url).expect("an address").kind, Kind::Cluster);
         let named = [("a", 7000), ("b", 6379), ("::1", 7002)];
         assert_eq!(hosts(url), named.map(|(host, port)| (host.to_owned(), port)));
-        let access = Address::parse(url).expect("an address").access;
+        let Address { kind, access, .. } = parse(url).expect("an address");
+        assert!(matches!(kind, Kind::Cluster));
         let client = access.client_of(&HostPort { host: "c".to_owned(), port: 1 }).expect("one");
         let info = client.get_connection_info();
         assert_eq!(*info.addr(), ConnectionAddr::Tcp("c".to_owned(), 1));
         assert_eq!(info.redis_settings().username(), Some("ada"));
         assert_eq!(info.redis_settings().password(), Some("secret"));
+    }
+
+    #[test]
+    fn sentinels_have_a_service_and_who_to_be_is_for_the_servers() {
+        let url = "valkey+sentinel://:secret@a,b:7001,[::1]/orders/2";
+        let named = [("a", 26_379), ("b", 7001), ("::1", 26_379)];
+        assert_eq!(hosts(url), named.map(|(host, port)| (host.to_owned(), port)));
+        let options = ConnectOptions::new(url).sentinel_credentials(Some("watcher"), "other");
+        let Address { kind, access, .. } = Address::parse(&options).expect("an address");
+        let Kind::Sentinel { service, access: to_sentinels } = kind else { panic!("{kind:?}") };
+        assert_eq!(service, "orders");
+        let settings = |access: &Access| {
+            let settings = access.0.redis_settings();
+            let (user, password) = (settings.username(), settings.password());
+            (user.map(str::to_owned), password.map(str::to_owned), settings.db())
+        };
+        assert_eq!(settings(&access), (None, Some("secret".to_owned()), 2));
+        let watcher = (Some("watcher".to_owned()), Some("other".to_owned()), 0);
+        assert_eq!(settings(&to_sentinels), watcher);
     }
 
     #[test]
@@ -133,8 +213,12 @@ mod tests {
             "redis+cluster://",
             "redis+cluster://a:1,,b:2",
             "redis+cluster+cluster://a:1",
+            "redis+sentinel://ada:hunter2@a:1",
+            "redis+sentinel://a:1/",
+            "redis+sentinel://a:1/service/nonsense",
+            "redis+sentinel://a:1/service/1/2",
         ] {
-            let refused = Address::parse(wrong).expect_err(wrong).to_string();
+            let refused = parse(wrong).expect_err(wrong).to_string();
             assert!(refused.starts_with("the address is none"), "{refused}");
             assert!(!refused.contains(secret), "{refused}");
         }

@@ -16,28 +16,19 @@ mod several;
 mod topology;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use redis::{Cmd, Pipeline, Value};
-use tokio::time::sleep;
 
 use self::key::{slot_of, slot_of_all};
 use self::reader::ClusterReader;
 use self::redirection::Redirection;
 use self::topology::{Node, Topology};
 use super::address::{Access, HostPort};
+use super::retrying::{Retrying, is_hopeless};
 use super::{Backend, Promise, Reader, Replicas};
 use crate::hash_slot::hash_slot;
-use crate::{Backoff, Error, reply};
+use crate::{Error, reply};
 
-/// For so long it is tried to reach whoever has a slot.
-const PATIENCE: Duration = Duration::from_secs(10);
-const RETRY: Backoff = Backoff {
-    base: Duration::from_millis(10),
-    factor: 2.0,
-    max: Duration::from_millis(500),
-    jitter: 0.5,
-};
 /// Redirections in a row that are followed at once.
 const AT_ONCE_MAX: u64 = 3;
 
@@ -108,10 +99,7 @@ impl ClusterBackend {
                 }
             },
         };
-        if retrying.begun.elapsed() >= PATIENCE {
-            return Err(error);
-        }
-        retrying.tries += 1;
+        retrying.note(error)?;
         let must_wait = redirection == Redirection::Later || retrying.tries > AT_ONCE_MAX;
         let heir = match redirection {
             Redirection::Moved { slot, to } => {
@@ -125,7 +113,7 @@ impl ClusterBackend {
             }
         };
         if must_wait {
-            sleep(RETRY.after_at_random(retrying.tries)).await;
+            retrying.wait().await;
         }
         Ok(heir)
     }
@@ -170,23 +158,6 @@ impl ClusterBackend {
 
 fn count_value(count: u64) -> Value {
     Value::Int(i64::try_from(count).unwrap_or(i64::MAX))
-}
-
-/// Whether waiting does not help, although nothing was sent.
-fn is_hopeless(error: &Error) -> bool {
-    !matches!(error, Error::Connection(_)) && !error.is_temporary()
-}
-
-/// How long and how often it was tried.
-struct Retrying {
-    begun: Instant,
-    tries: u64,
-}
-
-impl Retrying {
-    fn begin() -> Self {
-        Self { begun: Instant::now(), tries: 0 }
-    }
 }
 
 impl Backend for ClusterBackend {

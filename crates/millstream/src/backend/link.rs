@@ -195,15 +195,38 @@ impl LinkReader {
         let answer: Vec<Value> = within(limit, both.query_async(&mut self.connection)).await?;
         answer.into_iter().next().ok_or(Error::Answer("ASKING"))
     }
+}
 
-    /// What makes a read return.
-    pub(super) fn handle(&self) -> (Arc<Link>, u64) {
-        (Arc::clone(&self.link), self.id)
+/// Where a read goes on, by server and connection, if one does.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Whereabouts(Arc<parking_lot::Mutex<Option<(Arc<Link>, u64)>>>);
+
+impl Whereabouts {
+    /// A read begins there.
+    pub(super) fn begins(&self, reader: &LinkReader) {
+        *self.0.lock() = Some((Arc::clone(&reader.link), reader.id));
+    }
+
+    /// It is over.
+    pub(super) fn ended(&self) {
+        *self.0.lock() = None;
+    }
+
+    /// Makes it return.
+    pub(super) fn unblock(&self) -> Promise<'static, ()> {
+        let at = self.clone();
+        Box::pin(async move {
+            let at = at.0.lock().clone();
+            match at {
+                Some((link, id)) => unblock(link, id).await,
+                None => Ok(()),
+            }
+        })
     }
 }
 
 /// Makes a read return that goes on on this connection.
-pub(super) async fn unblock((link, id): (Arc<Link>, u64)) -> Result<(), Error> {
+async fn unblock(link: Arc<Link>, id: u64) -> Result<(), Error> {
     link.run(cmd("CLIENT").arg("UNBLOCK").arg(id)).await.map(drop)
 }
 
@@ -217,6 +240,6 @@ impl Reader for LinkReader {
     }
 
     fn unblock(&self) -> Promise<'static, ()> {
-        Box::pin(unblock(self.handle()))
+        Box::pin(unblock(Arc::clone(&self.link), self.id))
     }
 }

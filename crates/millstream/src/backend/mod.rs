@@ -8,7 +8,10 @@ mod cluster;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod link;
+mod retrying;
+mod sentinel;
 mod server;
+mod tls;
 
 use std::fmt;
 use std::future::Future;
@@ -20,8 +23,9 @@ use redis::{Cmd, Pipeline, Value};
 
 use self::address::{Address, Kind};
 use self::cluster::ClusterBackend;
+use self::sentinel::SentinelBackend;
 use self::server::ServerBackend;
-use crate::Error;
+use crate::{ConnectOptions, Error};
 
 #[cfg(feature = "embedded")]
 pub(crate) use embedded::{EmbeddedBackend, EngineClock, ManualClock};
@@ -74,7 +78,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
 /// A connection for reads that block.
 pub(crate) trait Reader: Send {
     /// Runs a command that blocks for `longest` at most. After [`Error::Connection`] the reader is
-    /// of no use any more. Dropped while it waits, entries may be delivered and never arrive: they
+    /// of no use any more; after any error, what is pending for this consumer may be other than it
+    /// was. Dropped while it waits, entries may be delivered and never arrive: they
     /// are pending for this consumer, and come back as its history.
     fn read<'a>(&'a mut self, command: &'a Cmd, longest: Duration) -> Promise<'a, Value>;
 
@@ -86,10 +91,14 @@ pub(crate) trait Reader: Send {
 ///
 /// # Errors
 /// [`Error::Configuration`]: the address is none. [`Error::Connection`], [`Error::Refused`].
-pub(crate) async fn connect(url: &str) -> Result<Arc<dyn Backend>, Error> {
-    let Address { kind, access, nodes } = Address::parse(url)?;
+pub(crate) async fn connect(options: &ConnectOptions) -> Result<Arc<dyn Backend>, Error> {
+    let Address { kind, access, nodes } = Address::parse(options)?;
     Ok(match kind {
         Kind::Server => Arc::new(ServerBackend::connect(access.client()?).await?),
         Kind::Cluster => Arc::new(ClusterBackend::connect(access, nodes).await?),
+        Kind::Sentinel { service, access: to_sentinels } => {
+            let backend = SentinelBackend::connect(access, service, &to_sentinels, &nodes);
+            Arc::new(backend.await?)
+        }
     })
 }

@@ -85,8 +85,10 @@ impl Worker {
             }
             if matches!(error, Error::Connection(_)) {
                 reader = None;
-                reading.must_recover = !self.settings.is_no_ack;
             }
+            // What we have may be pending twice, or not at all: after a failover the server may
+            // have forgotten deliveries and acknowledgements.
+            reading.must_recover = !self.settings.is_no_ack;
             tokio::select! {
                 () = self.stop.cancelled() => {}
                 () = sleep(RECONNECT.after_at_random(failures)) => {}

@@ -76,6 +76,12 @@ fn retry_and_dead_letters() {
 }
 
 #[test]
+fn cluster() {
+    let lines = ["2 workers share 8 partitions", "400 orders of 20 customers", "0 out of order"];
+    on_each("cluster", |said| assert_eq!(said, lines));
+}
+
+#[test]
 fn several_workers() {
     on_each("several_workers", |said| {
         let lines = ["Pending messages: 0", "Active consumers: 3", "Not delivered yet: 0"];

@@ -11,10 +11,12 @@ mod monitor;
 mod partitions;
 mod patterns;
 mod place;
+mod sentinel;
 mod services;
 mod suite;
 mod telemetry;
 mod testing;
+mod tls;
 mod trouble;
 
 use millstream::Millstream;

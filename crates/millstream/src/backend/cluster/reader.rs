@@ -3,17 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use redis::{Cmd, Value};
 
-use super::super::link::{self, Link, LinkReader};
+use super::super::link::{LinkReader, Whereabouts};
 use super::super::{Promise, Reader};
 use super::redirection::Redirection;
 use super::topology::{Node, Topology};
 use crate::Error;
-
-/// One read is sent on so often at most.
-const REDIRECTIONS_MAX: u32 = 5;
 
 pub(super) struct ClusterReader {
     topology: Arc<Topology>,
@@ -21,8 +17,7 @@ pub(super) struct ClusterReader {
     owner: Option<Seat>,
     /// Whoever is about to get the slot.
     heir: Option<Seat>,
-    /// Where a read goes on, to make it return.
-    at: Arc<Mutex<Option<(Arc<Link>, u64)>>>,
+    at: Whereabouts,
 }
 
 struct Seat {
@@ -39,7 +34,7 @@ impl Seat {
 
 impl ClusterReader {
     pub(super) async fn connect(topology: Arc<Topology>, slot: u16) -> Result<Self, Error> {
-        let at = Arc::default();
+        let at = Whereabouts::default();
         let mut reader = Self { topology, slot, owner: None, heir: None, at };
         reader.owner = Some(reader.seat_at_owner().await?);
         Ok(reader)
@@ -54,17 +49,6 @@ impl ClusterReader {
         seat
     }
 
-    async fn read_at(
-        &self,
-        seat: &mut Seat,
-        command: &Cmd,
-        longest: Duration,
-    ) -> Result<Value, (Error, Arc<Node>)> {
-        *self.at.lock() = Some(seat.reader.handle());
-        let answer = seat.reader.read(command, longest).await;
-        answer.map_err(|error| (error, Arc::clone(&seat.node)))
-    }
-
     async fn read_from_heir(
         &mut self,
         node: Arc<Node>,
@@ -76,50 +60,39 @@ impl ClusterReader {
             Some(seat) => seat,
             None => Seat::at(node).await?,
         };
-        *self.at.lock() = Some(seat.reader.handle());
+        self.at.begins(&seat.reader);
         let answer = seat.reader.read_asking(command, longest).await?;
         self.heir = Some(seat);
         Ok(answer)
     }
 
     async fn follow(&mut self, command: &Cmd, longest: Duration) -> Result<Value, Error> {
-        let mut redirections = 0;
-        loop {
-            let mut seat = match self.owner.take() {
-                Some(seat) => seat,
-                None => self.seat_at_owner().await?,
-            };
-            let answer = self.read_at(&mut seat, command, longest).await;
-            self.owner = Some(seat);
-            let (error, node) = match answer {
-                Ok(answer) => return Ok(answer),
-                Err(failed) => failed,
-            };
-            redirections += 1;
-            match Redirection::of(&error, &node.address) {
-                Some(Redirection::Moved { slot, to }) if redirections < REDIRECTIONS_MAX => {
-                    self.topology.note(slot, &to)?;
-                    let seat = Seat::at(self.topology.node(&to)?).await;
-                    self.owner = Some(seat.inspect_err(|_| self.topology.doubt())?);
-                }
-                Some(Redirection::Ask { to }) => {
-                    let node = self.topology.node(&to)?;
-                    return self.read_from_heir(node, command, longest).await;
-                }
-                Some(_) => {
-                    // The next read finds out who it is then.
-                    self.owner = None;
-                    self.topology.doubt();
-                    return Err(error);
-                }
-                None => {
-                    if matches!(error, Error::Connection(_)) {
-                        self.topology.doubt();
-                    }
-                    return Err(error);
-                }
+        let mut seat = match self.owner.take() {
+            Some(seat) => seat,
+            None => self.seat_at_owner().await?,
+        };
+        self.at.begins(&seat.reader);
+        let error = match seat.reader.read(command, longest).await {
+            Ok(answer) => {
+                self.owner = Some(seat);
+                return Ok(answer);
             }
+            Err(error) => error,
+        };
+        match Redirection::of(&error, &seat.node.address) {
+            Some(Redirection::Ask { to }) => {
+                self.owner = Some(seat);
+                let node = self.topology.node(&to)?;
+                return self.read_from_heir(node, command, longest).await;
+            }
+            // The next read finds out who it is then. Not this one: whoever has the slot now may
+            // know less than the one before of what we have.
+            Some(Redirection::Moved { slot, to }) => self.topology.note(slot, &to)?,
+            Some(Redirection::Later) => self.topology.doubt(),
+            None if matches!(error, Error::Connection(_)) => self.topology.doubt(),
+            None => self.owner = Some(seat),
         }
+        Err(error)
     }
 }
 
@@ -127,19 +100,12 @@ impl Reader for ClusterReader {
     fn read<'a>(&'a mut self, command: &'a Cmd, longest: Duration) -> Promise<'a, Value> {
         Box::pin(async move {
             let answer = self.follow(command, longest).await;
-            *self.at.lock() = None;
+            self.at.ended();
             answer
         })
     }
 
     fn unblock(&self) -> Promise<'static, ()> {
-        let at = Arc::clone(&self.at);
-        Box::pin(async move {
-            let at = at.lock().clone();
-            match at {
-                Some(handle) => link::unblock(handle).await,
-                None => Ok(()),
-            }
-        })
+        self.at.unblock()
     }
 }

@@ -2,6 +2,7 @@
 //! can yet.
 
 use super::super::address::HostPort;
+use super::super::retrying::is_not_now;
 use crate::Error;
 
 /// What to do about it.
@@ -34,10 +35,7 @@ impl Redirection {
                 let slot = slot.parse().ok()?;
                 Some(if code == "MOVED" { Self::Moved { slot, to } } else { Self::Ask { to } })
             }
-            "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" | "READONLY" | "UNBLOCKED" => {
-                Some(Self::Later)
-            }
-            _ => None,
+            _ => is_not_now(error).then_some(Self::Later),
         }
     }
 }

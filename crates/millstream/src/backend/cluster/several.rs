@@ -13,9 +13,10 @@ use redis::{Cmd, Value};
 use super::key::slot_of;
 use super::redirection::Redirection;
 use super::topology::Node;
-use super::{ClusterBackend, Failure, Retrying};
+use super::{ClusterBackend, Failure};
 use crate::Error;
 use crate::backend::Promise;
+use crate::backend::retrying::Retrying;
 
 impl ClusterBackend {
     /// Their answers, in their order. The first that was refused is the error.

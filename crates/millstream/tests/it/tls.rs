@@ -1,0 +1,193 @@
+//! The toolkit by TLS: whom it believes, and who it says that it is. Servers are reached through a
+//! proxy that ends TLS, as most servers in the field are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millstream::{ConnectOptions, Error, Fields, Millstream};
+use millstream_conformance::{Program, Server};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+use crate::place::{Place, Running, Seen};
+use crate::trouble::runtime;
+
+const PASSWORD: &str = "secret";
+
+/// Somebody who signs certificates.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate and its key, in PEM.
+struct Signed {
+    certificate: String,
+    key: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        Self(CertifiedIssuer::self_signed(params, key).expect("it signs itself"))
+    }
+
+    fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    fn sign(&self, name: &str) -> Signed {
+        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.0).expect("it signs").pem();
+        Signed { certificate, key: key.serialize_pem() }
+    }
+}
+
+/// Ends TLS in front of this server, as long as the runtime lives; returns the port. `clients`:
+/// who signs theirs, if they must show a certificate.
+async fn proxy(server: u16, own: &Signed, clients: Option<&Authority>) -> u16 {
+    let provider = Arc::new(default_provider());
+    let config = ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let config = config.with_safe_default_protocol_versions().expect("versions");
+    let config = match clients {
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            let der = CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("PEM");
+            roots.add(der).expect("a certificate");
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            config.with_client_cert_verifier(verifier.build().expect("it can verify"))
+        }
+        None => config.with_no_client_auth(),
+    };
+    let certificate = CertificateDer::from_pem_slice(own.certificate.as_bytes()).expect("PEM");
+    let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).expect("PEM");
+    let config = config.with_single_cert(vec![certificate], key).expect("they fit");
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("its address").port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // Whoever is refused notices.
+                let Ok(mut client) = acceptor.accept(client).await else { return };
+                let Ok(mut server) = TcpStream::connect(("127.0.0.1", server)).await else {
+                    return;
+                };
+                _ = copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    port
+}
+
+fn start() -> Server {
+    let program = Program::millstream().expect("find the server");
+    Server::start_with(&program, &["--requirepass", PASSWORD]).expect("start the server")
+}
+
+fn options(port: u16) -> ConnectOptions {
+    ConnectOptions::new(format!("rediss://:{PASSWORD}@127.0.0.1:{port}"))
+}
+
+fn why(connected: Result<Millstream, Error>) -> String {
+    match connected {
+        Err(error @ Error::Connection(_)) => error.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_worker_works_by_tls_and_believes_its_own_authority_only() {
+    let server = start();
+    runtime().block_on(async {
+        let authority = Authority::new();
+        let port = proxy(server.port(), &authority.sign("127.0.0.1"), None).await;
+        let right = options(port).tls_authorities(authority.pem());
+        let place = Place::new(right.connect().await.expect("connect"), "tls");
+        let seen = Seen::default();
+        let consumer = place.builder("c1").build().await.expect("a consumer");
+        let running = Running::noting(consumer, &seen);
+        place.add(0..50).await;
+        seen.wait_for(50).await;
+        place.wait_until_nothing_is_pending().await;
+        running.stop().await;
+
+        let other = options(port).tls_authorities(Authority::new().pem());
+        let text = why(other.connect().await);
+        assert!(text.contains("invalid peer certificate"), "{text}");
+        let text = why(options(port).connect().await);
+        assert!(text.contains("invalid peer certificate: UnknownIssuer"), "{text}");
+
+        let port = proxy(server.port(), &authority.sign("elsewhere.example"), None).await;
+        let text = why(options(port).tls_authorities(authority.pem()).connect().await);
+        assert!(text.contains("not valid for name"), "{text}");
+    });
+}
+
+#[test]
+fn a_server_may_want_to_see_a_certificate() {
+    let server = start();
+    runtime().block_on(async {
+        let (authority, of_clients) = (Authority::new(), Authority::new());
+        let own = authority.sign("127.0.0.1");
+        let port = proxy(server.port(), &own, Some(&of_clients)).await;
+        let options = options(port).tls_authorities(authority.pem());
+        let Signed { certificate, key } = of_clients.sign("worker");
+        let known = options.clone().tls_identity(certificate, key);
+        let millstream = known.connect().await.expect("connect");
+        millstream.add("s", &Fields::new().with("n", "1")).await.expect("add");
+        let text = why(options.connect().await);
+        assert!(text.contains("CertificateRequired"), "{text}");
+        let Signed { certificate, key } = authority.sign("worker");
+        why(options.tls_identity(certificate, key).connect().await);
+    });
+}
+
+#[test]
+fn a_wrong_password_is_refused_and_what_is_no_certificate_is_none() {
+    let server = start();
+    runtime().block_on(async {
+        let authority = Authority::new();
+        let port = proxy(server.port(), &authority.sign("127.0.0.1"), None).await;
+        let refused = |connected: Result<Millstream, Error>| match connected {
+            Err(error @ Error::Refused { .. }) => {
+                assert!(!error.is_temporary(), "{error}");
+                error.to_string()
+            }
+            other => panic!("{other:?}"),
+        };
+        for (user, code) in
+            [(":wrong@", "WRONGPASS"), ("nobody:wrong@", "WRONGPASS"), ("", "NOAUTH")]
+        {
+            let tls = ConnectOptions::new(format!("valkeys://{user}127.0.0.1:{port}"));
+            let text = refused(tls.tls_authorities(authority.pem()).connect().await);
+            assert!(text.contains(code), "{text}");
+            let plain = format!("redis://{user}127.0.0.1:{}", server.port());
+            let text = refused(Millstream::connect(&plain).await);
+            assert!(text.contains(code), "{text}");
+        }
+        let signed = authority.sign("worker");
+        for wrong in [
+            options(port).tls_authorities("nonsense"),
+            options(port).tls_identity("nonsense", signed.key.clone()),
+            options(port).tls_identity(signed.certificate.clone(), "nonsense"),
+            ConnectOptions::new(format!("redis://127.0.0.1:{}", server.port()))
+                .tls_authorities(authority.pem()),
+        ] {
+            let refused = wrong.connect().await;
+            assert!(matches!(refused, Err(Error::Configuration(_))), "{refused:?}");
+        }
+        // The other side speaks no TLS, and says nothing that is.
+        let plain = options(server.port()).tls_authorities(authority.pem());
+        let limit = Duration::from_secs(20);
+        why(tokio::time::timeout(limit, plain.connect()).await.expect("it does not hang"));
+    });
+}
