@@ -34,8 +34,8 @@ without: only commands that free space are accepted; the server's log says why";
 pub const POISONED: &str = "MISCONF the log cannot be written: no write is accepted until \
 the server has been started again";
 /// In place of a reply whose record may or may not be on disk.
-pub const OUTCOME_UNKNOWN: &str = "MISCONF the log cannot be written: the outcome of this command \
-is unknown until the server has been started again";
+pub const OUTCOME_UNKNOWN: &str = "MISCONF the log cannot be written: the outcome of this \
+command is unknown until the server has been started again";
 
 /// The answer for a batch, or for one write in it.
 #[derive(Debug)]
