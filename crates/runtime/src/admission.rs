@@ -50,8 +50,8 @@ pub enum Admission<H: Host> {
     Overdue,
 }
 
-/// Log space set aside for commands that were let in and may not have logged yet, so that writers on
-/// several threads do not take the same space. Given back when dropped.
+/// Log space set aside for commands that were let in and may not have logged yet, so that writers
+/// on several threads do not take the same space. Given back when dropped.
 #[derive(Debug)]
 pub struct Reservation<H: Host> {
     host: Arc<H>,
