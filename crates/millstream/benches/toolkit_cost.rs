@@ -17,7 +17,6 @@ use redis::streams::{StreamReadOptions, StreamReadReply};
 
 const STREAM: &str = "cost:orders";
 const GROUP: &str = "workers";
-const COUNTS: [usize; 3] = [1, 10, 100];
 
 /// The cost of the toolkit beside plain calls.
 #[derive(Parser)]
@@ -31,9 +30,21 @@ struct Options {
     /// Pairs of runs.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Sizes of reads.
+    #[arg(long, value_delimiter = ',', default_value = "1,10,100")]
+    counts: Vec<usize>,
+    /// Runs one of the two alone, for a profiler.
+    #[arg(long)]
+    only: Option<Only>,
     /// What cargo adds.
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Only {
+    Plain,
+    Toolkit,
 }
 
 #[derive(Clone, Copy)]
@@ -44,8 +55,18 @@ struct Run {
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    if let Some(only) = options.only {
+        for count in options.counts.iter().copied() {
+            let run = measure(&options, |url, messages| match only {
+                Only::Plain => with_plain_calls(url, messages, count),
+                Only::Toolkit => with_toolkit(url, messages, count),
+            })?;
+            println!("{count:>6} {:>12.3} us", run.cpu_us_per_message);
+        }
+        return Ok(());
+    }
     println!("{:>6} {:>12} {:>14} {:>8}", "count", "plain us", "toolkit us", "ratio");
-    for count in COUNTS {
+    for count in options.counts.iter().copied() {
         let (mut plain, mut toolkit) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
             plain.push(measure(&options, |url, messages| with_plain_calls(url, messages, count))?);

@@ -235,7 +235,11 @@ impl Reader for LinkReader {
         let limit = longest.saturating_add(RESPONSE_TIMEOUT);
         Box::pin(async move {
             let answer = within(limit, self.connection.req_packed_command(command)).await?;
-            Ok(answer.extract_error()?)
+            // Not by extract_error, which goes through all of it: no read has an error inside.
+            match answer {
+                Value::ServerError(error) => Err(redis::RedisError::from(error).into()),
+                answer => Ok(answer),
+            }
         })
     }
 

@@ -14,8 +14,8 @@ use crate::Message;
 pub(super) type Handling<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What became of a message.
-type Outcome = Result<Done, HandlerError>;
-type EachHandler = dyn Fn(Message) -> Handling<Outcome> + Send + Sync;
+pub(super) type Outcome = Result<Done, HandlerError>;
+pub(super) type EachHandler = dyn Fn(Message) -> Handling<Outcome> + Send + Sync;
 type BatchHandler = dyn Fn(Vec<Message>) -> Handling<Vec<Outcome>> + Send + Sync;
 
 /// How often it is called, and with what.
@@ -54,6 +54,37 @@ impl Handler {
             },
         }
     }
+}
+
+/// The handling of one message that was begun, and polled once.
+pub(super) enum Begun {
+    Ended(Result<Done, Failure>),
+    Goes(Handling<Outcome>),
+}
+
+impl Begun {
+    /// Begins it, with the context of the task that calls.
+    pub(super) fn new(
+        handler: &EachHandler,
+        message: Message,
+        context: &mut std::task::Context<'_>,
+    ) -> Self {
+        let begun = catch_unwind(AssertUnwindSafe(|| {
+            let mut handling = handler(message);
+            match handling.as_mut().poll(context) {
+                Poll::Ready(done) => Self::Ended(done.map_err(Ok)),
+                Poll::Pending => Self::Goes(handling),
+            }
+        }));
+        begun.unwrap_or_else(|panic| Self::Ended(Err(Err(panic))))
+    }
+}
+
+/// Runs what was begun to its end.
+pub(super) async fn finish(handling: Handling<Outcome>) -> Result<Done, Failure> {
+    let mut handling = Some(handling);
+    let done = caught(|| handling.take().expect("it is begun once")).await;
+    done.map_err(Err).and_then(|done| done.map_err(Ok))
 }
 
 pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant, SystemTime};
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::done::Done;
 use super::handler::Failure;
 use super::handler_error::Verdict;
 use super::health::Counters;
@@ -34,10 +33,9 @@ impl Observed {
         self.span.clone()
     }
 
-    /// The handler is done.
-    pub(super) fn end(self, all: &[Result<Done, Failure>], counters: &Counters) {
+    /// The handler is done, or failed by the first of these.
+    pub(super) fn end(self, error: Option<&Failure>, counters: &Counters) {
         counters.process_duration.note(self.begun.elapsed());
-        let error = all.iter().find_map(|done| done.as_ref().err());
         let Some(error) = error else { return };
         let (kind, text) = match error {
             Ok(failure) if failure.verdict == Verdict::Reject => ("rejected", failure.to_string()),

@@ -127,13 +127,16 @@ impl Worker {
         self.read_new(reading, &mut **reader).await
     }
 
-    /// How much there is room for; waits until it is something. `None`: the worker ends.
+    /// How much there is room for; waits until it is worth a read: as many as one may bring, or all
+    /// that wait for their turn. `None`: the worker ends.
     async fn free_places(&self) -> Option<usize> {
+        let settings = &self.settings;
+        let wanted = settings.count.min(settings.prefetch.unwrap_or(settings.count)).max(1);
         tokio::select! {
             biased;
             () = self.stop.cancelled() => None,
-            place = self.room.acquire() => {
-                drop(place);
+            places = self.room.acquire_many(u32::try_from(wanted).unwrap_or(u32::MAX)) => {
+                drop(places);
                 // Others only take places for what they had before, which is no harm.
                 Some(self.room.available_permits().clamp(1, self.settings.count))
             }

@@ -89,6 +89,13 @@ pub(super) async fn settle_all(
 ) {
     let mut some = Vec::new();
     while settlements.recv_many(&mut some, AT_ONCE).await > 0 {
+        // Handlers that are done as well go with them.
+        tokio::task::yield_now().await;
+        while some.len() < AT_ONCE
+            && let Ok(settlement) = settlements.try_recv()
+        {
+            some.push(settlement);
+        }
         if worker.settings.is_no_ack {
             worker.produce_only(&some).await;
         } else {

@@ -10,7 +10,9 @@
 //! 2. Handlers are begun in the order in which messages were taken.
 //! 3. A message whose lease is lost is not settled: somebody else has it.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -22,7 +24,7 @@ use tracing::Instrument as _;
 
 use super::builder::Settings;
 use super::done::Done;
-use super::handler::{BatchSize, Failure, Handler, panic_text};
+use super::handler::{BatchSize, Begun, Failure, Handler, Handling, finish, panic_text};
 use super::handler_error::{HandlerError, Verdict};
 use super::health::Counters;
 use super::in_hand::InHand;
@@ -34,7 +36,7 @@ use super::queue::Queue;
 use super::settle::{Settlement, settle_all};
 use super::slots::{Slot, Slots};
 use crate::message::Origin;
-use crate::{EntryId, Error, Message, Millstream};
+use crate::{EntryId, Error, Fields, Message, Millstream};
 
 /// Leases are extended when a third of them is over.
 const LEASE_PARTS: u32 = 3;
@@ -84,6 +86,13 @@ struct Go {
     slot: Slot,
     /// Kept over all tries.
     _turn: Option<OwnedSemaphorePermit>,
+}
+
+/// Messages whose handler has something to wait for, or was not begun.
+struct Unfinished {
+    some: Vec<Taken>,
+    go: Go,
+    begun: Option<(Handling<Result<Done, Failure>>, Observed)>,
 }
 
 /// A message that was taken, and its place in the room.
@@ -173,7 +182,9 @@ impl Worker {
             match go {
                 Some(go) => {
                     let some = self.gather(&mut queue, &work.handler).await;
-                    handling.spawn(Arc::clone(&self).handle(some, go, work.clone()));
+                    if let Some(unfinished) = self.begin(some, go, &work).await {
+                        handling.spawn(Arc::clone(&self).handle(unfinished, work.clone()));
+                    }
                 }
                 None => unbegun.extend(std::iter::from_fn(|| queue.take())),
             }
@@ -232,18 +243,63 @@ impl Worker {
         Some(Go { slot: self.slots.acquire().await, _turn: turn })
     }
 
+    /// Begins to handle messages. `None`: that is all. A task of its own costs more than many a
+    /// handler, and where there is one at a time it gains nothing before there is something to wait
+    /// for.
+    async fn begin(&self, some: Vec<Taken>, go: Go, work: &Work) -> Option<Unfinished> {
+        let Handler::Each(handler) = &work.handler else {
+            return Some(Unfinished { some, go, begun: None });
+        };
+        if self.settings.concurrency > 1 || self.order.is_some() {
+            return Some(Unfinished { some, go, begun: None });
+        }
+        let message = some[0].message.clone();
+        let observed = Observed::begin(std::slice::from_ref(&message), &self.counters);
+        let mut message = Some(message);
+        let begun = poll_fn(|context| {
+            let message = message.take().expect("it is begun once");
+            Poll::Ready(observed.span().in_scope(|| Begun::new(&**handler, message, context)))
+        });
+        match begun.await {
+            Begun::Goes(handling) => {
+                let handling: Handling<_> = Box::pin(finish(handling));
+                Some(Unfinished { some, go, begun: Some((handling, observed)) })
+            }
+            Begun::Ended(Ok(done)) => {
+                observed.end(None, &self.counters);
+                let taken = some.into_iter().next().expect("it gathers one");
+                self.settle_done(taken, done, work);
+                None
+            }
+            // It may be tried again, after a while.
+            Begun::Ended(failed) => {
+                let handling: Handling<_> = Box::pin(std::future::ready(failed));
+                Some(Unfinished { some, go, begun: Some((handling, observed)) })
+            }
+        }
+    }
+
     /// Some messages, until each is settled or not ours any more.
-    async fn handle(self: Arc<Self>, some: Vec<Taken>, go: Go, work: Work) {
+    async fn handle(self: Arc<Self>, unfinished: Unfinished, work: Work) {
+        let Unfinished { some, go, begun } = unfinished;
         if self.order.is_some() {
             let taken = some.into_iter().next().expect("it gathers one");
             return self.handle_in_order(taken, go, work).await;
         }
-        let all = self.run_handler(&some, &work).await;
+        let all = match begun {
+            None => self.run_handler(&some, &work).await,
+            Some((handling, observed)) => {
+                let span = observed.span();
+                let done = handling.instrument(span).await;
+                observed.end(done.as_ref().err(), &self.counters);
+                vec![done]
+            }
+        };
         drop(go);
         let mut waiting = Vec::new();
         for (taken, done) in some.into_iter().zip(all) {
             match done {
-                Ok(done) => _ = work.settler.send(Settlement::done(taken, done)),
+                Ok(done) => self.settle_done(taken, done, &work),
                 Err(failure) => waiting.extend(self.failed(taken, failure, &work)),
             }
         }
@@ -270,10 +326,7 @@ impl Worker {
             let mut all = self.run_handler(std::slice::from_ref(&taken), &work).await;
             drop(slot.take());
             let failure = match all.pop().expect("something became of it") {
-                Ok(done) => {
-                    _ = work.settler.send(Settlement::done(taken, done));
-                    return;
-                }
+                Ok(done) => return self.settle_done(taken, done, &work),
                 Err(failure) => failure,
             };
             let Some((failed, wait)) = self.failed(taken, failure, &work) else { return };
@@ -299,8 +352,16 @@ impl Worker {
         let observed = Observed::begin(&messages, &self.counters);
         let span = observed.span();
         let all = work.handler.run(messages).instrument(span).await;
-        observed.end(&all, &self.counters);
+        observed.end(all.iter().find_map(|done| done.as_ref().err()), &self.counters);
         all
+    }
+
+    fn settle_done(&self, mut taken: Taken, done: Done, work: &Work) {
+        if done.entries.is_empty() && !self.settings.hook.is_set() {
+            // Nobody asks for it any more, and freed now it is still at hand for the next one.
+            taken.message.payload = Fields::nothing();
+        }
+        _ = work.settler.send(Settlement::done(taken, done));
     }
 
     /// Settles a message that failed, unless this worker tries it again itself after a while.
