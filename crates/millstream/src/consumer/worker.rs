@@ -250,7 +250,9 @@ impl Worker {
         let Handler::Each(handler) = &work.handler else {
             return Some(Unfinished { some, go, begun: None });
         };
-        if self.settings.concurrency > 1 || self.order.is_some() {
+        // Who shares slots with others asks for the next one while it has one, to have its part.
+        let is_alone = matches!(self.slots, Slots::Own(_)) && self.settings.concurrency == 1;
+        if !is_alone || self.order.is_some() {
             return Some(Unfinished { some, go, begun: None });
         }
         let message = some[0].message.clone();
