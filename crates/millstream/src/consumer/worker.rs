@@ -232,10 +232,11 @@ impl Worker {
     }
 
     /// Some messages, until each is settled or not ours any more.
-    async fn handle(self: Arc<Self>, some: Vec<Taken>, go: Go, work: Work) {
+    async fn handle(self: Arc<Self>, mut some: Vec<Taken>, go: Go, work: Work) {
         if self.order.is_some() {
-            for taken in some {
-                return self.handle_in_order(taken, go, work).await;
+            // One at a time: see `gather`.
+            if let Some(taken) = some.pop() {
+                self.handle_in_order(taken, go, work).await;
             }
             return;
         }
