@@ -156,19 +156,10 @@ impl ConsumerGroupManager {
         if abilities.has_policies && self.releases(group).await? {
             return self.drop_consumer(group, consumer).await;
         }
-        let mut handed_on = 0;
-        while abilities.has_scripts {
-            let mut script = cmd("EVAL");
-            script.arg(HAND_ON).arg(1).arg(&[&*self.stream, group, consumer, heir]);
-            script.arg(HANDED_ON_AT_ONCE);
-            let answer = reply::array(self.millstream.run(&script).await?);
-            let answer = answer.map_err(NotUnderstood::of("EVAL"))?;
-            let [count, is_all] = &answer[..] else { return Err(Error::Answer("EVAL")) };
-            handed_on += reply::count(count).map_err(NotUnderstood::of("EVAL"))?;
-            if *is_all == Value::Int(1) {
-                return Ok(handed_on);
-            }
+        if abilities.has_scripts {
+            return self.hand_on(group, consumer, heir).await;
         }
+        let mut handed_on = 0;
         loop {
             let mut pending = cmd("XPENDING");
             pending.arg(&[&*self.stream, group, "-", "+"]).arg(HANDED_ON_AT_ONCE).arg(consumer);
@@ -190,6 +181,22 @@ impl ConsumerGroupManager {
         }
         self.drop_consumer(group, consumer).await?;
         Ok(handed_on)
+    }
+
+    async fn hand_on(&self, group: &str, consumer: &str, heir: &str) -> Result<u64, Error> {
+        let mut script = cmd("EVAL");
+        script.arg(HAND_ON).arg(1).arg(&[&*self.stream, group, consumer, heir]);
+        script.arg(HANDED_ON_AT_ONCE);
+        let mut handed_on = 0;
+        loop {
+            let answer = reply::array(self.millstream.run(&script).await?);
+            let answer = answer.map_err(NotUnderstood::of("EVAL"))?;
+            let [count, is_all] = &answer[..] else { return Err(Error::Answer("EVAL")) };
+            handed_on += reply::count(count).map_err(NotUnderstood::of("EVAL"))?;
+            if *is_all == Value::Int(1) {
+                return Ok(handed_on);
+            }
+        }
     }
 
     /// What the group does by itself.

@@ -34,8 +34,8 @@ without: only commands that free space are accepted; the server's log says why";
 pub const POISONED: &str = "MISCONF the log cannot be written: no write is accepted until \
 the server has been started again";
 /// In place of a reply whose record may or may not be on disk.
-pub const OUTCOME_UNKNOWN: &str = "MISCONF the log cannot be written: the outcome of this command \
-is unknown until the server has been started again";
+pub const OUTCOME_UNKNOWN: &str = "MISCONF the log cannot be written: the outcome of this \
+command is unknown until the server has been started again";
 
 /// The answer for a batch, or for one write in it.
 #[derive(Debug)]
@@ -50,8 +50,8 @@ pub enum Admission<H: Host> {
     Overdue,
 }
 
-/// Log space set aside for commands that were let in and may not have logged yet, so that writers on
-/// several threads do not take the same space. Given back when dropped.
+/// Log space set aside for commands that were let in and may not have logged yet, so that writers
+/// on several threads do not take the same space. Given back when dropped.
 #[derive(Debug)]
 pub struct Reservation<H: Host> {
     host: Arc<H>,

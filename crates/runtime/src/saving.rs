@@ -1,6 +1,6 @@
 //! How far everything is on disk, in the words of SAVE and LASTSAVE; and asking for more.
 //!
-//! Whatever the sync mode, a position can be asked for ([`Saving::ask`]); the commit thread then
+//! Whatever the sync mode, a position can be asked for ([`ask`]); the commit thread then
 //! syncs as soon as it can, and says how far back that reached.
 
 use std::sync::atomic::{AtomicU64, Ordering};

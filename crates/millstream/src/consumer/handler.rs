@@ -13,13 +13,18 @@ use crate::Message;
 
 pub(super) type Handling<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// What became of a message.
+type Outcome = Result<Done, HandlerError>;
+type EachHandler = dyn Fn(Message) -> Handling<Outcome> + Send + Sync;
+type BatchHandler = dyn Fn(Vec<Message>) -> Handling<Vec<Outcome>> + Send + Sync;
+
 /// How often it is called, and with what.
 #[derive(Clone)]
 pub(super) enum Handler {
     /// With each message.
-    Each(Arc<dyn Fn(Message) -> Handling<Result<Done, HandlerError>> + Send + Sync>),
+    Each(Arc<EachHandler>),
     /// With several at once; returns what became of each of them.
-    Batches(Arc<dyn Fn(Vec<Message>) -> Handling<Vec<Result<Done, HandlerError>>> + Send + Sync>),
+    Batches(Arc<BatchHandler>),
 }
 
 /// Why a handler did not do it: what it says, or its panic.

@@ -14,7 +14,7 @@ use super::slots::{SharedSlots, Slots};
 use crate::{DeadLetters, Error, Millstream};
 
 /// The settings of each worker, and its share of the places for handlers. Messages that may wait for
-/// their turn are divided among the workers, but for those of streams with weights.
+/// their turn are divided among the workers; where streams have weights, by weight.
 pub(super) fn divide(millstream: &Millstream, settings: &Settings) -> Vec<(Settings, Slots)> {
     let mut places: BTreeMap<u16, Vec<String>> = BTreeMap::new();
     for stream in &settings.streams {
@@ -34,11 +34,25 @@ pub(super) fn divide(millstream: &Millstream, settings: &Settings) -> Vec<(Setti
         }
     };
     let slots = Arc::new(slots);
+    let prefetch = settings.prefetch.unwrap_or(settings.count);
     let each = settings.streams.iter().enumerate().map(|(level, stream)| {
-        let settings = Settings { streams: vec![stream.clone()], ..settings.clone() };
+        // Handlers may be faster than reads: then what is at hand counts, and not the weight.
+        let prefetch = match &settings.priorities {
+            Some(Priorities::Weighted(weights)) => part_of(prefetch, level, weights),
+            _ => prefetch,
+        };
+        let streams = vec![stream.clone()];
+        let settings = Settings { streams, prefetch: Some(prefetch), ..settings.clone() };
         (settings, Slots::Shared(Arc::clone(&slots), level))
     });
     each.collect()
+}
+
+/// All for the heaviest one, and the others in proportion.
+fn part_of(prefetch: usize, level: usize, weights: &[u32]) -> usize {
+    let heaviest = weights.iter().copied().max().unwrap_or(1).max(1);
+    let part = prefetch as u64 * u64::from(weights[level]);
+    usize::try_from(part.div_ceil(heaviest.into())).unwrap_or(prefetch)
 }
 
 /// Dead letters are written in one step with what else that means, so they are in the stream's

@@ -198,7 +198,8 @@ impl Worker {
 
     /// The next messages for a handler: one, or a batch.
     async fn gather(&self, queue: &mut Queue, handler: &Handler) -> Vec<Taken> {
-        let mut some: Vec<Taken> = queue.take().into_iter().collect();
+        let first = queue.take().expect("it was ready");
+        let mut some = vec![first];
         if self.order.is_some() || matches!(handler, Handler::Each(_)) {
             return some;
         }
@@ -232,13 +233,10 @@ impl Worker {
     }
 
     /// Some messages, until each is settled or not ours any more.
-    async fn handle(self: Arc<Self>, mut some: Vec<Taken>, go: Go, work: Work) {
+    async fn handle(self: Arc<Self>, some: Vec<Taken>, go: Go, work: Work) {
         if self.order.is_some() {
-            // One at a time: see `gather`.
-            if let Some(taken) = some.pop() {
-                self.handle_in_order(taken, go, work).await;
-            }
-            return;
+            let taken = some.into_iter().next().expect("it gathers one");
+            return self.handle_in_order(taken, go, work).await;
         }
         let all = self.run_handler(&some, &work).await;
         drop(go);

@@ -90,6 +90,56 @@ fn several_workers() {
 }
 
 #[test]
+fn priorities() {
+    on_each("priorities", |said| {
+        assert_eq!(said.len(), 180);
+        let high = said[..90].iter().filter(|stream| *stream == "tasks:high").count();
+        assert!((50..=60).contains(&high), "{high} of the first 90");
+        assert!(said[..20].contains(&"tasks:low".to_owned()), "{said:#?}");
+    });
+}
+
+#[test]
+fn fan_out() {
+    on_each("fan_out", |said| {
+        let mut said = said.to_vec();
+        said.sort();
+        let of = |group: &str| {
+            let line = |event: &str| format!("{group}: Some(\"order {event}\")");
+            [line("paid"), line("placed")]
+        };
+        assert_eq!(said, [of("email"), of("statistics"), of("warehouse")].concat());
+    });
+}
+
+#[test]
+fn delayed() {
+    on_each("delayed", |said| {
+        let waits = |order: u32| format!("{{\"unpaid\": \"{order}\"}} waits");
+        let last = "order Some(\"17\") is not paid yet".to_owned();
+        assert_eq!(said, [waits(17), waits(18), last]);
+    });
+}
+
+#[test]
+fn batch() {
+    on_each("batch", |said| {
+        assert!(said.contains(&"100 orders in one statement".to_owned()), "{said:#?}");
+        assert_eq!(said.iter().filter(|line| *line == "order 7 is refused").count(), 1);
+        let counts = said.iter().filter_map(|line| line.strip_suffix(" orders in one statement"));
+        let all: u64 = counts.map(|count| count.parse::<u64>().expect("a number")).sum();
+        assert_eq!(all, 251, "{said:#?}");
+    });
+}
+
+#[test]
+fn pipeline() {
+    on_each("pipeline", |said| {
+        assert_eq!(said.last().map(String::as_str), Some("2 orders, 2 invoices"), "{said:#?}");
+    });
+}
+
+#[test]
 fn typed_payload() {
     on_each("typed_payload", |said| assert_eq!(said, ["order 17 of 2 pieces for 12.5"]));
 }

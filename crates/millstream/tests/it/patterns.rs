@@ -253,7 +253,7 @@ pub(crate) async fn by_weight_each_stream_has_its_part_and_none_starves(place: P
             }
         }
     });
-    until("much is here", async || health.report().taken >= 200).await;
+    until("much is here", async || health.report().taken >= 130).await;
     gate.notify_one();
     until("all are handled", async || seen.lock().len() == 240).await;
     running.stop().await;
