@@ -150,8 +150,14 @@ fn disturb(cluster: &mut Cluster, workers: &mut Workers, runtime: &Runtime, roun
     cluster.wait_until_whole().expect("the Cluster recovers");
 }
 
-/// Returns what was confirmed, and what handlers saw.
-fn run(replicas: u32) -> Option<(Vec<(usize, usize)>, Vec<(String, u64)>)> {
+/// What became of it all. Messages are keys with numbers.
+struct Account {
+    confirmed: Vec<(usize, usize)>,
+    /// By handlers, with deliveries.
+    seen: Vec<(String, u64)>,
+}
+
+fn run(replicas: u32) -> Option<Account> {
     let mut cluster = cluster::start()?;
     let runtime = runtime();
     let millstream = runtime.block_on(Millstream::connect(&cluster::url(&cluster)));
@@ -197,7 +203,7 @@ fn run(replicas: u32) -> Option<(Vec<(usize, usize)>, Vec<(String, u64)>)> {
         for running in workers.running.into_iter().flatten() {
             running.stop().await;
         }
-        Some((confirmed, seen.all()))
+        Some(Account { confirmed, seen: seen.all() })
     })
 }
 
@@ -239,7 +245,7 @@ fn print_account(confirmed: &[(usize, usize)], seen: &[(String, u64)]) {
 
 #[test]
 fn what_a_replica_has_is_handled_and_each_key_in_order_whatever_happens_to_the_cluster() {
-    let Some((confirmed, seen)) = run(1) else { return };
+    let Some(Account { confirmed, seen }) = run(1) else { return };
     print_account(&confirmed, &seen);
     assert_eq!(missing(&confirmed, &seen), [], "confirmed, and not handled");
     let is_confirmed: BTreeSet<_> = confirmed.into_iter().collect();
@@ -250,7 +256,7 @@ fn what_a_replica_has_is_handled_and_each_key_in_order_whatever_happens_to_the_c
 
 #[test]
 fn what_only_the_primary_has_may_be_lost_and_is_counted() {
-    let Some((confirmed, seen)) = run(0) else { return };
+    let Some(Account { confirmed, seen }) = run(0) else { return };
     print_account(&confirmed, &seen);
     println!("lost without replicas: {}", missing(&confirmed, &seen).len());
 }
