@@ -122,7 +122,7 @@ impl PartitionedStream {
     ///
     /// # Errors
     /// Those of the server.
-    pub async fn len(&self) -> Result<u64, Error> {
+    pub async fn length(&self) -> Result<u64, Error> {
         let mut length = 0;
         for stream in self.streams() {
             length += self.millstream.len(&stream).await?;

@@ -15,7 +15,7 @@ pub(super) enum Kind {
     Sentinel {
         service: String,
         /// How to talk to the Sentinels.
-        access: Access,
+        access: Box<Access>,
     },
 }
 
@@ -84,7 +84,7 @@ impl Address {
                 who = who.set_username(user);
             }
         }
-        let to_sentinels = Access(info.set_redis_settings(who));
+        let to_sentinels = Box::new(Access(info.set_redis_settings(who)));
         let kind = Kind::Sentinel { service: service.to_owned(), access: to_sentinels };
         Ok(Self { kind, access, nodes })
     }

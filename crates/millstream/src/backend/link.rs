@@ -197,9 +197,12 @@ impl LinkReader {
     }
 }
 
-/// Where a read goes on, by server and connection, if one does.
+/// Where a read goes on, if one does.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Whereabouts(Arc<parking_lot::Mutex<Option<(Arc<Link>, u64)>>>);
+pub(super) struct Whereabouts(Arc<parking_lot::Mutex<Option<Place>>>);
+
+/// A server, and its number for a connection.
+type Place = (Arc<Link>, u64);
 
 impl Whereabouts {
     /// A read begins there.

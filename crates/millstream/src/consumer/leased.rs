@@ -268,13 +268,15 @@ fn give_up(owned: &Owned, share: usize) {
 
 /// Extends a lease until it is lost.
 async fn keep(lease: &Lease, order: &Order) {
-    let mut pause = lease.length() / EXTENSIONS_PER_LEASE;
+    let usual = lease.length() / EXTENSIONS_PER_LEASE;
+    let mut pause = usual;
     while !order.is_over() {
-        sleep(pause.min(order.left())).await;
+        // Getting it may have taken most of it.
+        sleep(pause.min(order.left() / EXTENSIONS_PER_LEASE)).await;
         match timeout(order.left(), lease.extend()).await {
             Ok(Ok(Some(until))) => {
                 order.extend(until);
-                pause = lease.length() / EXTENSIONS_PER_LEASE;
+                pause = usual;
             }
             Ok(Ok(None)) => return,
             Ok(Err(error)) => {

@@ -13,8 +13,8 @@ use super::priorities::Priorities;
 use super::slots::{SharedSlots, Slots};
 use crate::{DeadLetters, Error, Millstream};
 
-/// The settings of each worker, and its share of the places for handlers. Messages that may wait for
-/// their turn are divided among the workers; where streams have weights, by weight.
+/// The settings of each worker, and its share of the places for handlers. Messages that may wait
+/// for their turn are divided among the workers; where streams have weights, by weight.
 pub(super) fn divide(millstream: &Millstream, settings: &Settings) -> Vec<(Settings, Slots)> {
     let mut places: BTreeMap<u16, Vec<String>> = BTreeMap::new();
     for stream in &settings.streams {

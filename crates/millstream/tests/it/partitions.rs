@@ -103,7 +103,7 @@ pub(crate) async fn a_key_has_one_partition_and_their_number_stays(place: Place)
     for number in 0..40 {
         stream.add(format!("key-{}", number % 10), &entry(number % 10, number)).await.expect("add");
     }
-    assert_eq!(stream.len().await.expect("a length"), 40);
+    assert_eq!(stream.length().await.expect("a length"), 40);
     let mut lengths = Vec::new();
     for partition in 0..4 {
         let expected = (0..10).filter(|key| stream.partition_of(format!("key-{key}")) == partition);

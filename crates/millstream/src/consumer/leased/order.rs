@@ -21,13 +21,14 @@ const PENDING_AT_ONCE: usize = 100;
 #[derive(Clone, Debug)]
 pub(in crate::consumer) struct Order {
     turn: Arc<Semaphore>,
-    /// By our clock; the server's lease is over later.
-    until: Arc<Mutex<Instant>>,
+    /// By our clock; the server's lease is over later. `None`: somebody was told that it is over,
+    /// and did not begin, so that it must not go on as if nothing had been left out.
+    until: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Order {
     pub(super) fn until(until: Instant) -> Self {
-        Self { turn: Arc::new(Semaphore::new(1)), until: Arc::new(Mutex::new(until)) }
+        Self { turn: Arc::new(Semaphore::new(1)), until: Arc::new(Mutex::new(Some(until))) }
     }
 
     /// `None`: never any more.
@@ -35,17 +36,23 @@ impl Order {
         Arc::clone(&self.turn).acquire_owned().await.ok()
     }
 
+    /// Unless it was over.
     pub(super) fn extend(&self, until: Instant) {
-        *self.until.lock() = until;
+        if let Some(known) = &mut *self.until.lock() {
+            *known = until;
+        }
     }
 
     pub(in crate::consumer) fn left(&self) -> Duration {
-        self.until.lock().saturating_duration_since(Instant::now())
+        let until = *self.until.lock();
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
 
-    /// Whether somebody else may begin any moment.
+    /// Whether somebody else may begin any moment. Once it is over it stays so.
     pub(in crate::consumer) fn is_over(&self) -> bool {
-        self.left().is_zero()
+        let mut until = self.until.lock();
+        *until = until.filter(|until| *until > Instant::now());
+        until.is_none()
     }
 }
 
@@ -166,5 +173,24 @@ impl Worker {
             claimed.extend(entries.into_iter().map(|entry| (entry, deliveries - 1)));
         }
         Ok(claimed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_out_once_is_not_passed_over_by_an_extension_that_comes_late() {
+        let now = Instant::now();
+        let (soon, later) = (now + Duration::from_mins(1), now + Duration::from_mins(2));
+        let order = Order::until(soon);
+        assert!(!order.is_over() && order.left() <= Duration::from_mins(1));
+        order.extend(later);
+        assert!(!order.is_over() && order.left() > Duration::from_mins(1));
+        order.extend(now);
+        assert!(order.is_over() && order.left().is_zero());
+        order.extend(later);
+        assert!(order.is_over() && order.left().is_zero());
     }
 }
