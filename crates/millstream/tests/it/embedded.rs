@@ -13,6 +13,9 @@ use crate::place::{GROUP, Place, Running, Seen, seen_once};
 /// For the process that is killed: where its store is.
 const VICTIM: &str = "MILLSTREAM_TEST_VICTIM";
 
+/// Names and values.
+type EntryFields = Vec<(String, Vec<u8>)>;
+
 async fn open(directory: &Path) -> Millstream {
     Millstream::open(directory).await.expect("open the store")
 }
@@ -208,7 +211,7 @@ async fn entries_that_left_memory_are_read_back_from_disk() {
     let mut command = redis::cmd("XRANGE");
     command.arg(&["orders", "-", "+"]);
     let answer = millstream.query(&command).await.expect("entries");
-    let entries: Vec<(String, Vec<(String, Vec<u8>)>)> =
+    let entries: Vec<(String, EntryFields)> =
         redis::from_redis_value(answer).expect("ids and fields");
     assert_eq!(entries.len(), COUNT);
     for (_, fields) in &entries {

@@ -20,6 +20,9 @@ struct Number {
     n: u64,
 }
 
+/// Number and delivery of each message of each batch.
+type Batches = Arc<Mutex<Vec<Vec<(u64, u64)>>>>;
+
 async fn length(place: &Place, stream: &str) -> u64 {
     place.millstream.len(stream).await.expect("a length")
 }
@@ -31,7 +34,7 @@ pub(crate) async fn batches_are_acknowledged_but_for_what_failed(place: Place) {
     let builder = place.builder("c1").batch(10, Duration::from_millis(50)).max_retries(2);
     let consumer = builder.build().await.expect("a consumer");
     let (stop, health) = (consumer.stop_token(), consumer.health());
-    let batches: Arc<Mutex<Vec<Vec<(u64, u64)>>>> = Arc::default();
+    let batches: Batches = Arc::default();
     let task = tokio::spawn(consumer.run_batches({
         let batches = Arc::clone(&batches);
         move |messages: Vec<Message<Number>>| {
@@ -183,15 +186,17 @@ pub(crate) async fn who_was_too_late_settles_nothing_and_makes_nothing(place: Pl
     assert_eq!(other.pending, 2);
 }
 
-/// A handler that notes the stream of each message, one at a time.
-fn noting_streams(
-    streams: &Arc<Mutex<Vec<String>>>,
-) -> impl Fn(Message) -> std::future::Ready<Result<(), HandlerError>> + Send + Sync + 'static + use<>
-{
-    let streams = Arc::clone(streams);
-    move |message| {
-        streams.lock().push(message.stream().to_owned());
-        std::future::ready(Ok(()))
+/// Notes the stream of each message, one at a time.
+#[derive(Clone, Default)]
+struct Streams(Arc<Mutex<Vec<String>>>);
+
+impl Streams {
+    fn note(&self, message: &Message) {
+        self.0.lock().push(message.stream().to_owned());
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.0.lock().clone()
     }
 }
 
@@ -212,12 +217,18 @@ pub(crate) async fn earlier_streams_go_first_where_that_is_strict(place: Place) 
         .priorities(Priorities::Strict)
         .block(Duration::from_millis(100))
         .name("c1");
-    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = Streams::default();
     let consumer = builder.build().await.expect("a consumer");
-    let running = Running::start(consumer, noting_streams(&seen));
-    until("all are handled", async || seen.lock().len() == 90).await;
+    let running = Running::start(consumer, {
+        let seen = seen.clone();
+        move |message| {
+            seen.note(&message);
+            async { Ok(()) }
+        }
+    });
+    until("all are handled", async || seen.all().len() == 90).await;
     running.stop().await;
-    let all = seen.lock().clone();
+    let all = seen.all();
     let sorted: Vec<String> = streams.iter().flat_map(|it| vec![it.clone(); 30]).collect();
     assert_eq!(all, sorted);
 }
@@ -233,31 +244,31 @@ pub(crate) async fn by_weight_each_stream_has_its_part_and_none_starves(place: P
     let wrong = builder.clone().priorities(Priorities::Weighted(vec![1])).build().await;
     assert!(matches!(wrong, Err(Error::Configuration(_))), "{wrong:?}");
     let weighted = builder.priorities(Priorities::Weighted(vec![3, 1]));
-    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = Streams::default();
     let consumer = weighted.build().await.expect("a consumer");
     let health = consumer.health();
     // Until both streams have some here, which is when weights count.
     let gate = Arc::new(Notify::new());
-    let handler = noting_streams(&seen);
     let running = Running::start(consumer, {
         let (gate, is_open) = (Arc::clone(&gate), std::sync::atomic::AtomicBool::new(false));
+        let seen = seen.clone();
         move |message| {
-            let done = handler(message);
+            seen.note(&message);
             let waits = !is_open.swap(true, std::sync::atomic::Ordering::Relaxed);
             let gate = Arc::clone(&gate);
             async move {
                 if waits {
                     gate.notified().await;
                 }
-                done.await
+                Ok(())
             }
         }
     });
     until("much is here", async || health.report().taken >= 130).await;
     gate.notify_one();
-    until("all are handled", async || seen.lock().len() == 240).await;
+    until("all are handled", async || seen.all().len() == 240).await;
     running.stop().await;
-    let part = seen.lock()[1..81].iter().filter(|stream| **stream == streams[0]).count();
+    let part = seen.all()[1..81].iter().filter(|stream| **stream == streams[0]).count();
     assert!((55..=65).contains(&part), "{part} of 80");
 }
 
