@@ -8,8 +8,14 @@
 //!   acknowledged, tried again after a while, or moved to the dead letters.
 //! - [`PartitionedStream`] spreads a stream over the servers of a Cluster, and keeps the order of
 //!   each key.
-//! - [`ConsumerGroupManager`] makes, moves and removes groups and their consumers.
+//! - [`ConsumerGroupManager`] makes, moves and removes groups and their consumers, shows and sets
+//!   their policies, and replays a part of a stream ([`Replay`]).
 //! - [`ConsumerGroupMonitor`] says what is pending, what is stuck, and how far behind a group is.
+//! - [`DeadLetters`] lists what failed too often, gives it back, or deletes it.
+//! - [`Producer`] adds many at once, or once however often it is tried; [`DelayedMessages`] adds
+//!   later; a handler that returns [`Done`] adds in one step with its acknowledgement.
+//! - [`WorkerPool`] runs several consumers together: workers of one group, or one for each of
+//!   several groups (fan-out). [`Priorities`] say which streams of a consumer go first.
 //!
 //! ```no_run
 //! use millstream::{HandlerError, Message, Millstream, StreamConsumer};
@@ -32,6 +38,44 @@
 //! The toolkit finds out once what the server can do and uses the best of it: a group policy of
 //! Millstream (the server hands out again, delays and buries by itself), `XREADGROUP CLAIM` of
 //! Redis 8.4, else `XAUTOCLAIM`, else `XPENDING` with `XCLAIM`. What a handler sees is the same.
+//!
+//! # Which backend, which guarantees
+//!
+//! | | in the process: [`Millstream::open`] | Millstream | Redis, Valkey | behind Sentinels, Cluster |
+//! |---|---|---|---|---|
+//! | an entry that was added is | on disk | on disk | as safe as `appendfsync` says | the same; lost by a failover that its replicas had not reached, but for [`Millstream::with_replicas`] |
+//! | what was delivered is handled | at least once | at least once | at least once, unless the server loses what it confirmed | the same |
+//! | what failed comes again by | the engine | the server | the worker that had it; if it died, any other after `claim_min_idle` | the same |
+//! | what failed too often becomes a dead letter by | the engine, in one record | the server, in one record, with no worker there | a script, when a worker takes it | a script, in the stream's slot |
+//! | a late acknowledgement | is refused (FENCE) | is refused (FENCE) | is refused by a script, if the lease is half over; before that nobody else has it | the same |
+//! | [`order_by`], [`max_in_flight`], [`paused`] | yes | yes | [`Error::Unsupported`] | [`Error::Unsupported`] |
+//! | order of each key with many workers | [`order_by`], or leased partitions | the same | leased partitions | leased partitions, as long as no lease is forgotten |
+//! | [`DelayedMessages`] come | to the millisecond | to the millisecond, with no worker there | by the stream's consumers, within a second | the same |
+//! | [`Producer::add_once`] knows | 10,000 keys of a producer | the same | Redis 8.6 the same; else every key of its window, as a key of the server | the same |
+//! | [`Done`] adds and acknowledges | in one record, after making sure of the lease | the same | in one script | in one script, in one slot |
+//! | a group that was lost is made again | where it was done, a few seconds before | the same | the same | the same |
+//! | tested with | directory and memory | this version | Redis 8.2 and 8.6, Valkey 9.1 | Valkey 9.1: three Sentinels; three primaries, three replicas |
+//!
+//! Older servers from Redis 6.2 on should do, by what they can; nobody tests that. Durability of
+//! Millstream is by its default, `--sync always`. More on Clusters, Sentinels and TLS is in
+//! `docs/cluster.md`, on policies in `docs/delivery.md`.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `embedded` | yes | the engine in the process, and [`testing`] |
+//! | `metrics` | yes | numbers of workers by the `metrics` facade: `millstream_worker_{taken, acknowledged, late, failed, panicked, dead_lettered, handed_back}_total`, `millstream_worker_in_hand`, `millstream_worker_queue_wait_seconds`, `messaging.process.duration` |
+//! | `tower` | yes | [`StreamConsumer::run_service`]: handlers as services, with layers around them |
+//! | `opentelemetry` | no | the trace of a producer goes on in the handler, by `traceparent` in the entry |
+//! | `tls` | yes | `rediss://` and its like, by rustls with ring |
+//!
+//! Spans (`send`, `process`) are there without any feature, with OpenTelemetry's names for
+//! messaging.
+//!
+//! [`order_by`]: ConsumerBuilder::order_by
+//! [`max_in_flight`]: ConsumerBuilder::max_in_flight
+//! [`paused`]: ConsumerBuilder::paused
 //!
 //! Must not know how any server stores anything. Tests: `tests/it`, one suite for all servers.
 

@@ -132,7 +132,8 @@ impl ConsumerBuilder {
     /// Each partition has one owner at a time among the consumers of the group, which handles its
     /// messages one after the other: messages of one key in the order in which they were added. A
     /// message that fails holds up those behind it in its partition until it succeeds or is a dead
-    /// letter. [`Self::concurrency`] says how many partitions are worked on at the same time.
+    /// letter. [`Self::concurrency`] says how many partitions are worked on at the same time;
+    /// batches ([`Self::batch`]) have one message.
     ///
     /// The consumers share the partitions evenly: who comes gets some from the others, who ends in
     /// order leaves them at once, and who is not heard of for `lease` (200 ms to an hour; some

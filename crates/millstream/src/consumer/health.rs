@@ -22,7 +22,7 @@ pub struct ConsumerHealth {
 #[non_exhaustive]
 pub struct HealthReport {
     /// Since the server last answered a read, or the consumer was built. Longer than the block time
-    /// and some seconds: it cannot poll.
+    /// and some seconds: it cannot poll. Zero while it has enough to do.
     pub since_poll: Duration,
     /// Reads that failed one after the other until now; 0: the last one was answered.
     pub failed_polls: u64,
@@ -50,6 +50,7 @@ pub(super) struct Counters {
     polled_ms: AtomicU64,
     /// It is not to poll now: nothing is wrong with that.
     is_at_rest: AtomicBool,
+    is_busy: AtomicBool,
     failed_polls: AtomicU64,
     pub(super) in_hand: Level,
     pub(super) taken: Tally,
@@ -71,6 +72,7 @@ impl Counters {
             since: Instant::now(),
             polled_ms: AtomicU64::new(0),
             is_at_rest: AtomicBool::new(false),
+            is_busy: AtomicBool::new(false),
             failed_polls: AtomicU64::new(0),
             in_hand: meters.level("millstream_worker_in_hand"),
             taken: meters.tally("millstream_worker_taken_total"),
@@ -95,6 +97,12 @@ impl Counters {
         self.note_poll();
         self.in_hand.reset();
         self.is_at_rest.store(is_at_rest, Ordering::Relaxed);
+    }
+
+    /// Whether it has enough to do, and polls when some of that is done.
+    pub(super) fn set_busy(&self, is_busy: bool) {
+        self.polled_ms.store(milliseconds(self.since.elapsed()), Ordering::Relaxed);
+        self.is_busy.store(is_busy, Ordering::Relaxed);
     }
 
     /// Returns how many those are in a row.
@@ -138,8 +146,9 @@ impl Counters {
     fn report(&self) -> HealthReport {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let polled = Duration::from_millis(read(&self.polled_ms));
-        let is_at_rest = self.is_at_rest.load(Ordering::Relaxed);
-        let since_poll = if is_at_rest { Duration::ZERO } else { self.since.elapsed() };
+        let is_set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        let has_no_need = is_set(&self.is_at_rest) || is_set(&self.is_busy);
+        let since_poll = if has_no_need { Duration::ZERO } else { self.since.elapsed() };
         HealthReport {
             since_poll: since_poll.saturating_sub(polled),
             failed_polls: read(&self.failed_polls),

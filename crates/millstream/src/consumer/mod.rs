@@ -20,6 +20,7 @@ mod policy;
 mod priorities;
 mod queue;
 mod read;
+mod room;
 #[cfg(feature = "tower")]
 mod service;
 mod settle;

@@ -1,6 +1,6 @@
 //! Messages that were taken and wait for a handler.
 //!
-//! One after the other as they came, or, where a consumer's streams have priorities, those of an
+//! One after the other as they came, what is tried again before what was not begun; or, where a consumer's streams have priorities, those of an
 //! earlier stream first.
 
 use std::collections::VecDeque;
@@ -47,6 +47,10 @@ impl Queue {
 
     fn put(&mut self, taken: Taken) {
         let level = taken.stream.min(self.waiting.len() - 1);
-        self.waiting[level].push_back(taken);
+        if taken.is_again {
+            self.waiting[level].push_front(taken);
+        } else {
+            self.waiting[level].push_back(taken);
+        }
     }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use redis::{Cmd, cmd};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep};
 
 use super::method::Method;
+use super::room::Place;
 use super::worker::{Taken, Worker};
 use crate::backend::Reader;
 use crate::milliseconds::milliseconds;
@@ -135,11 +135,19 @@ impl Worker {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => None,
-            places = self.room.acquire_many(u32::try_from(wanted).unwrap_or(u32::MAX)) => {
-                drop(places);
+            () = self.wait_for_room(wanted) => {
                 // Others only take places for what they had before, which is no harm.
-                Some(self.room.available_permits().clamp(1, self.settings.count))
+                Some(self.room.free().clamp(1, self.settings.count))
             }
+        }
+    }
+
+    /// While there is enough to do nothing is polled, and nothing is wrong with that.
+    async fn wait_for_room(&self, wanted: usize) {
+        if self.room.free() < wanted {
+            self.counters.set_busy(true);
+            self.room.wait_for(wanted).await;
+            self.counters.set_busy(false);
         }
     }
 
@@ -262,16 +270,16 @@ impl Worker {
         }
         let place = self.place().await;
         // Nobody listens any more: it is pending, and comes back.
-        _ = reading.queue.send(Taken { stream, message, place });
+        _ = reading.queue.send(Taken { stream, message, place, is_again: false });
         Ok(())
     }
 
     /// A place for what was taken already. There may be more of that than places for a moment: then
     /// reading waits. `None`: the worker ends.
-    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+    async fn place(&self) -> Option<Place> {
         tokio::select! {
             biased;
-            place = Arc::clone(&self.room).acquire_owned() => place.ok(),
+            place = self.room.place() => Some(place),
             () = self.stop.cancelled() => None,
         }
     }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::cmd;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
@@ -13,6 +12,7 @@ use super::handler_error::{HandlerError, Verdict};
 use super::in_hand::MessageKey;
 use super::method::Method;
 use super::outcome::Outcome;
+use super::room::Place;
 use super::worker::{Taken, Worker};
 use crate::dead_letters::{Reason, bury};
 use crate::milliseconds::milliseconds;
@@ -36,7 +36,7 @@ pub(super) struct Settlement {
     stream: usize,
     message: Message,
     what: What,
-    _place: Option<OwnedSemaphorePermit>,
+    _place: Option<Place>,
 }
 
 enum What {
@@ -73,7 +73,7 @@ impl Settlement {
     }
 
     fn new(taken: Taken, what: What) -> Self {
-        let Taken { stream, message, place } = taken;
+        let Taken { stream, message, place, .. } = taken;
         Self { stream, message, what, _place: place }
     }
 

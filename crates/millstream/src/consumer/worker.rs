@@ -7,7 +7,7 @@
 //! Invariants:
 //! 1. Whatever is in hand has a task or waits in the queue, and leaves by a settlement or because
 //!    it is not ours any more.
-//! 2. Handlers are begun in the order in which messages were taken.
+//! 2. Handlers are begun in the order in which messages were taken; what is tried again is next.
 //! 3. A message whose lease is lost is not settled: somebody else has it.
 
 use std::future::poll_fn;
@@ -16,7 +16,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,7 @@ use super::method::Method;
 use super::observed::Observed;
 use super::outcome::Outcome;
 use super::queue::Queue;
+use super::room::{Place, Room};
 use super::settle::{Settlement, settle_all};
 use super::slots::{Slot, Slots};
 use crate::message::Origin;
@@ -55,7 +56,7 @@ pub(super) struct Worker {
     pub(super) counters: Arc<Counters>,
     pub(super) stop: CancellationToken,
     /// For messages that are in hand and do not wait for a later try.
-    pub(super) room: Arc<Semaphore>,
+    pub(super) room: Room,
     /// For handlers.
     slots: Slots,
     /// While somebody else must not begin: the stream is ours alone, and one message is handled
@@ -100,7 +101,9 @@ pub(super) struct Taken {
     pub(super) stream: usize,
     pub(super) message: Message,
     /// `None`: it came while the worker ends, and is given back.
-    pub(super) place: Option<OwnedSemaphorePermit>,
+    pub(super) place: Option<Place>,
+    /// It was begun before, and failed.
+    pub(super) is_again: bool,
 }
 
 impl Worker {
@@ -135,7 +138,7 @@ impl Worker {
             in_hand: InHand::new(Arc::clone(&shared.counters)),
             counters: shared.counters,
             stop: shared.stop,
-            room: Arc::new(Semaphore::new(settings.room(false))),
+            room: Room::new(settings.room(false)),
             slots: shared.slots,
             order: None,
             millstream,
@@ -167,7 +170,7 @@ impl Worker {
         if matches!(work.handler, Handler::Batches(_)) {
             let is_batched = true;
             let more = self.settings.room(is_batched) - self.settings.room(!is_batched);
-            self.room.add_permits(more);
+            self.room.add(more);
         }
         let levels = if self.settings.is_strict() { self.origins.len() } else { 1 };
         let mut queue = Queue::new(taken, levels);
@@ -393,16 +396,17 @@ impl Worker {
         let key = (failed.stream, failed.message.id);
         let waited = async {
             sleep_until(at).await;
-            Arc::clone(&self.room).acquire_owned().await.ok()
+            self.room.place().await
         };
         let place = tokio::select! {
             () = self.stop.cancelled() => None,
-            place = waited => place,
+            place = waited => Some(place),
         };
         if let Some(place) = place
             && let Some(message) = self.take_again(failed.stream, &failed.message).await
         {
-            let taken = Taken { stream: failed.stream, message, place: Some(place) };
+            let (stream, place, is_again) = (failed.stream, Some(place), true);
+            let taken = Taken { stream, message, place, is_again };
             match work.again.upgrade() {
                 Some(queue) => {
                     // Refused, it is pending and comes back at the next start.

@@ -374,3 +374,45 @@ pub(crate) async fn settings_that_make_no_sense_are_refused(place: Place) {
     let consumer = consumer.build().await.expect("a consumer");
     assert!(consumer.name().ends_with("-0"), "{}", consumer.name());
 }
+
+pub(crate) async fn a_consumer_with_enough_to_do_is_well_and_tries_again_in_time(place: Place) {
+    let seen = Seen::default();
+    place.add(0..12).await;
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let builder = place.builder("c1").concurrency(2).count(10);
+    let consumer = builder.build().await.expect("a consumer");
+    let health = consumer.health();
+    let running = Running::start(consumer, {
+        let (seen, gate) = (seen.clone(), Arc::clone(&gate));
+        move |message| {
+            seen.note(&message);
+            let (gate, is_first) = (Arc::clone(&gate), message.text("n") == Some("0"));
+            let fails = is_first && message.deliveries() == 1;
+            async move {
+                if fails {
+                    return Err(failure("not yet"));
+                }
+                if !is_first {
+                    gate.acquire().await.expect("it is open").forget();
+                }
+                Ok(())
+            }
+        }
+    });
+    until("all are here", async || health.report().taken >= 12).await;
+    if !place.millstream.abilities().has_policies {
+        // What is tried again goes before what was not begun; with policies the server has it.
+        gate.add_permits(1);
+        until("the first one was tried again", async || {
+            seen.all().iter().any(|(number, deliveries)| number == "0" && *deliveries == 2)
+        })
+        .await;
+    }
+    // Longer than a read blocks.
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(health.report().since_poll, Duration::ZERO, "busy is not stuck");
+    gate.add_permits(20);
+    seen.wait_for(13).await;
+    place.wait_until_nothing_is_pending().await;
+    running.stop().await;
+}

@@ -6,6 +6,7 @@ mod consumer;
 mod dead_letters;
 mod embedded;
 mod examples;
+mod killed_workers;
 mod manager;
 mod monitor;
 mod partitions;

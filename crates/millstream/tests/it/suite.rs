@@ -47,6 +47,7 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
             without_acknowledgement_nothing_is_pending
             outcomes_are_told_one_by_one
             entries_are_values_of_a_type_and_what_is_none_is_a_dead_letter
+            a_consumer_with_enough_to_do_is_well_and_tries_again_in_time
             settings_that_make_no_sense_are_refused;
         dead_letters: what_fails_too_often_becomes_a_letter_and_can_be_given_back
             what_is_rejected_becomes_a_letter_at_once
