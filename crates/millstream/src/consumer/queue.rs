@@ -1,7 +1,7 @@
 //! Messages that were taken and wait for a handler.
 //!
-//! One after the other as they came, what is tried again before what was not begun; or, where a consumer's streams have priorities, those of an
-//! earlier stream first.
+//! One after the other as they came, what is tried again before what was not begun; where a
+//! consumer's streams have strict priorities, those of an earlier stream first.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,7 @@
 //! Worker processes that are killed at any moment: each message has its effect, and has it once.
 //!
-//! The effect is an entry that is added in one step with the acknowledgement. The processes are this
-//! test's own program, started again with a variable that says what to be.
+//! The effect is an entry that is added in one step with the acknowledgement. The processes are
+//! this test's own program, started again with a variable that says what to be.
 
 use std::collections::BTreeMap;
 use std::path::Path;
