@@ -9,7 +9,8 @@ use crate::milliseconds::milliseconds;
 use crate::reply::{Facts, NotUnderstood};
 
 /// The policy of a group; [`Default`]: nothing is set, the group behaves as in Redis. Only
-/// Millstream has policies: elsewhere asking for one is [`Error::Unsupported`].
+/// Millstream has policies; elsewhere asking for one is
+/// [`Error::Unsupported`](crate::Error::Unsupported).
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct GroupPolicy {

@@ -79,7 +79,10 @@ impl Drop for Workers {
 }
 
 fn kill_workers_of(server: &Server) {
-    let url = format!("redis://127.0.0.1:{}", server.port());
+    kill_workers_at(format!("redis://127.0.0.1:{}", server.port()));
+}
+
+fn kill_workers_at(url: String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let millstream = Millstream::connect(&url).await.expect("connect");
@@ -143,4 +146,10 @@ fn on_valkey_each_message_has_its_effect_once() {
 fn on_redis_each_message_has_its_effect_once() {
     let Some(server) = crate::start("redis-8.6") else { return };
     kill_workers_of(&server);
+}
+
+#[test]
+fn on_a_cluster_each_message_has_its_effect_once() {
+    let Some(cluster) = crate::cluster::start() else { return };
+    kill_workers_at(crate::cluster::url(&cluster));
 }
