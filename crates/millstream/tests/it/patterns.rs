@@ -260,6 +260,8 @@ pub(crate) async fn by_weight_each_stream_has_its_part_and_none_starves(place: P
                 if waits {
                     gate.notified().await;
                 }
+                // Long enough for its stream to ask for the next slot, too.
+                tokio::time::sleep(Duration::from_millis(1)).await;
                 Ok(())
             }
         }
