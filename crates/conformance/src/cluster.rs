@@ -8,17 +8,13 @@
 
 mod state;
 
-use std::thread;
-use std::time::{Duration, Instant};
-
 use anyhow::{Context, Result, bail, ensure};
 
 use self::state::{Role, roles};
 use crate::server::free_port;
+use crate::waiting::wait_until;
 use crate::{Client, Program, Server, Value};
 
-/// How long anything may take that the nodes have to agree on.
-const LIMIT: Duration = Duration::from_secs(60);
 /// How long nodes wait before they take another one for dead.
 const NODE_TIMEOUT_MS: &str = "2000";
 const SLOTS: u32 = 16_384;
@@ -112,7 +108,7 @@ impl Cluster {
     /// When none says within a minute that it has.
     pub fn owner_of(&self, key: &str) -> Result<usize> {
         let mut owner = None;
-        self.wait_for(&format!("a node has {key}"), || {
+        wait_until(&format!("a node has {key}"), || {
             let is_it = |node: &Server| {
                 let answer = ask(node, &["EXISTS", key]);
                 matches!(answer, Ok(Value::Int(_)))
@@ -143,7 +139,7 @@ impl Cluster {
     /// # Errors
     /// When it takes longer than a minute.
     pub fn wait_until_primary(&self, node: usize) -> Result<()> {
-        self.wait_for("the replica is a primary", || {
+        wait_until("the replica is a primary", || {
             Ok(text(&ask(&self.nodes[node], &["INFO", "replication"])?)?.contains("role:master"))
         })
     }
@@ -185,7 +181,7 @@ impl Cluster {
     /// # Errors
     /// When it does not within a minute.
     pub fn fail_over_to(&self, replica: usize) -> Result<()> {
-        self.wait_for("the replica takes over", || {
+        wait_until("the replica takes over", || {
             let node = &self.nodes[replica];
             if text(&ask(node, &["INFO", "replication"])?)?.contains("role:master") {
                 return Ok(true);
@@ -241,7 +237,7 @@ impl Cluster {
         let (slot, target) = (slot.to_string(), &*self.ids[to]);
         let migrate = ["CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", &slot, &slot, "NODE", target];
         let count_keys = ["CLUSTER", "GETSLOTMIGRATIONS"];
-        self.wait_for("the slot has moved", || {
+        wait_until("the slot has moved", || {
             let mine = text(&ask(&self.nodes[to], &["CLUSTER", "NODES"])?)?;
             if state::owns(&mine, &slot) {
                 return Ok(true);
@@ -255,7 +251,7 @@ impl Cluster {
     }
 
     fn wait(&self, what: &str, is_so: impl Fn(&Server) -> Result<bool>) -> Result<()> {
-        self.wait_for(what, || {
+        wait_until(what, || {
             for node in &self.nodes {
                 if !is_so(node)? {
                     return Ok(false);
@@ -263,19 +259,6 @@ impl Cluster {
             }
             Ok(true)
         })
-    }
-
-    /// A node that does not answer is one more reason to wait.
-    fn wait_for(&self, what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            let seen = is_so();
-            if matches!(seen, Ok(true)) {
-                return Ok(());
-            }
-            ensure!(Instant::now() < deadline, "still not so: {what}; {seen:?}");
-            thread::sleep(Duration::from_millis(20));
-        }
     }
 }
 

@@ -24,6 +24,7 @@ pub mod scenario;
 mod sentinels;
 mod server;
 mod value;
+mod waiting;
 
 pub use client::Client;
 pub use cluster::Cluster;

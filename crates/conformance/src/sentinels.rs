@@ -4,16 +4,13 @@
 //! here; they know each other and both servers before any of this is handed out.
 
 use std::fs;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
+use crate::waiting::wait_until;
 use crate::{Program, Server, Value};
 
-/// How long anything may take that they have to agree on.
-const LIMIT: Duration = Duration::from_secs(60);
 const SENTINELS: usize = 3;
 
 /// What the Sentinels call what they watch.
@@ -60,7 +57,7 @@ impl Sentinels {
     /// # Errors
     /// When it takes longer than a minute.
     pub fn wait_until_all_are_known(&self, password: Option<&str>) -> Result<()> {
-        self.wait("the Sentinels know all", || self.know_all(password))
+        wait_until("the Sentinels know all", || self.know_all(password))
     }
 
     fn know_all(&self, password: Option<&str>) -> Result<bool> {
@@ -114,19 +111,7 @@ impl Sentinels {
     /// # Errors
     /// When it takes longer than a minute.
     pub fn wait_for_master(&self, server: usize, password: Option<&str>) -> Result<()> {
-        self.wait("the replica is the master", || Ok(self.master(password)? == server))
-    }
-
-    fn wait(&self, what: &str, is_so: impl Fn() -> Result<bool>) -> Result<()> {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            let seen = is_so();
-            if matches!(seen, Ok(true)) {
-                return Ok(());
-            }
-            ensure!(Instant::now() < deadline, "still not so: {what}; {seen:?}");
-            thread::sleep(Duration::from_millis(20));
-        }
+        wait_until("the replica is the master", || Ok(self.master(password)? == server))
     }
 }
 

@@ -203,7 +203,7 @@ impl DeadLetters {
         script.arg(REQUEUE).arg(2).arg(&self.stream).arg(&letter.stream);
         script.arg(&id).arg(letter.original_id.to_string());
         script.arg(&letter.group).arg(REQUEUED).arg(LONG_IDLE_MS);
-        letter.payload.iter().for_each(|(name, value)| _ = script.arg(name).arg(value));
+        letter.payload.append_to(&mut script);
         Ok(self.millstream.run(&script).await? != Value::Int(0))
     }
 

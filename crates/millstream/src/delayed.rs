@@ -123,7 +123,7 @@ impl DelayedMessages {
         let command = if self.is_native() {
             let mut command = cmd("XSCHEDULE");
             command.arg(&["ADD", &self.stream, when]).arg(ms);
-            fields.iter().for_each(|(name, value)| _ = command.arg(name).arg(value));
+            fields.append_to(&mut command);
             command
         } else {
             self.need_scripts()?;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
+use redis::Cmd;
 
 use crate::{EntryId, FromFields, PayloadError};
 
@@ -53,6 +54,11 @@ impl Fields {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Names and values in turn, as XADD takes them.
+    pub(crate) fn append_to(&self, command: &mut Cmd) {
+        self.iter().for_each(|(name, value)| _ = command.arg(name).arg(value));
     }
 
     /// Names and values.

@@ -231,7 +231,7 @@ impl Producer {
             command.arg("MAXLEN").arg("~").arg(about);
         }
         command.arg("*");
-        fields.iter().for_each(|(name, value)| _ = command.arg(name).arg(value));
+        fields.append_to(command);
     }
 }
 
@@ -248,6 +248,6 @@ pub(crate) fn entry_fields(payload: &impl ToFields) -> Result<Fields, Error> {
 pub(crate) fn add_command(stream: &str, fields: &Fields) -> Cmd {
     let mut command = cmd("XADD");
     command.arg(stream).arg("*");
-    fields.iter().for_each(|(name, value)| _ = command.arg(name).arg(value));
+    fields.append_to(&mut command);
     command
 }

@@ -1,11 +1,12 @@
 //! Keys beside a stream that a Cluster keeps on the node of the stream.
 
+use crate::hash_slot::hash_tag;
+
 /// A key with this suffix in the slot of the stream: its hash tag is the stream's own, or the whole
 /// key of the stream. A key that has braces without being tagged by them may have no such
 /// companion; on one server that does not matter.
 pub(crate) fn beside(stream: &str, suffix: &str) -> String {
-    let tag = stream.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
-    let is_tagged = tag.is_some_and(|(tag, _)| !tag.is_empty());
+    let is_tagged = hash_tag(stream.as_bytes()) != stream.as_bytes();
     if is_tagged || stream.contains('}') {
         format!("{stream}:{suffix}")
     } else {

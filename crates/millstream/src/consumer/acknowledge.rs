@@ -163,7 +163,7 @@ impl Worker {
             script.arg(&[&*origin.group, &*origin.consumer]).arg(message.id.to_string());
             for (_, fields) in &done.entries {
                 script.arg(2 * fields.len());
-                fields.iter().for_each(|(name, value)| _ = script.arg(name).arg(value));
+                fields.append_to(&mut script);
             }
             self.millstream.run(&script).await?
         } else if self.is_surely_ours(stream, message, is_again).await? {

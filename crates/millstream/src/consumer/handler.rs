@@ -38,8 +38,7 @@ impl Handler {
             Self::Each(handler) => {
                 assert_eq!(count, 1, "each message is handled alone");
                 let message = messages.remove(0);
-                let done = caught(|| handler(message)).await;
-                vec![done.map_err(Err).and_then(|done| done.map_err(Ok))]
+                vec![finish(|| handler(message)).await]
             }
             Self::Batches(handler) => match caught(|| handler(messages)).await {
                 Ok(all) => {
@@ -80,10 +79,9 @@ impl Begun {
     }
 }
 
-/// Runs what was begun to its end.
-pub(super) async fn finish(handling: Handling<Outcome>) -> Result<Done, Failure> {
-    let mut handling = Some(handling);
-    let done = caught(|| handling.take().expect("it is begun once")).await;
+/// Runs one message's handling to its end.
+pub(super) async fn finish(begin: impl FnOnce() -> Handling<Outcome>) -> Result<Done, Failure> {
+    let done = caught(begin).await;
     done.map_err(Err).and_then(|done| done.map_err(Ok))
 }
 

@@ -64,6 +64,11 @@ impl Worker {
     pub(super) async fn keep_house(self: Arc<Self>) {
         let mut since_cleaning = Duration::ZERO;
         loop {
+            // What is true at the beginning was just looked at. Many consumers do not all look at
+            // once.
+            let interval = LOOK_INTERVAL.mul_f64(0.8 + 0.4 * fastrand::f64());
+            sleep(interval).await;
+            since_cleaning += interval;
             for stream in 0..self.origins.len() {
                 let origin = &self.origins[stream];
                 match done_until(&self.millstream, &origin.stream, &origin.group).await {
@@ -71,10 +76,6 @@ impl Worker {
                     Err(error) => tracing::debug!("cannot see how far the group is: {error}"),
                 }
             }
-            // Many consumers do not all look at once.
-            let interval = LOOK_INTERVAL.mul_f64(0.8 + 0.4 * fastrand::f64());
-            sleep(interval).await;
-            since_cleaning += interval;
             let Some(ttl) = self.settings.consumer_ttl.filter(|_| self.deletes_idle()) else {
                 continue;
             };

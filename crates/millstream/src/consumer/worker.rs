@@ -267,7 +267,7 @@ impl Worker {
         });
         match begun.await {
             Begun::Goes(handling) => {
-                let handling: Handling<_> = Box::pin(finish(handling));
+                let handling: Handling<_> = Box::pin(finish(|| handling));
                 Some(Unfinished { some, go, begun: Some((handling, observed)) })
             }
             Begun::Ended(Ok(done)) => {
