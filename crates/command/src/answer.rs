@@ -131,6 +131,7 @@ fn runner(id: CommandId) -> Option<Runner> {
         CommandId::XdlqList => runner!(dead_letters::list),
         CommandId::XdlqPurge => runner!(dead_letters::purge),
         CommandId::XdlqRequeue => runner!(dead_letters::requeue),
+        CommandId::Xfence => runner!(acknowledge::xfence),
         CommandId::XgroupCfgget => runner!(group_policy::get),
         CommandId::XgroupCfgset => runner!(group_policy::set),
         CommandId::XgroupCreate => runner!(group::create),

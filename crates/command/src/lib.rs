@@ -34,3 +34,4 @@ pub use encode::{ReplyEncoder, encode};
 pub use key_matches::KeyMatches;
 pub use refusal::rejection_reply;
 pub use reply::Reply;
+pub use streams::acknowledge::broken_fence;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use millstream_model::{
-    ConsumerId, EntryId, Failure, GroupId, GroupPolicy, PendingEntry, References, Rejection,
+    ConsumerId, EntryId, Failure, Group, GroupId, GroupPolicy, PendingEntry, References, Rejection,
     Settled,
 };
 
@@ -99,6 +99,19 @@ pub struct Fence<'a> {
     pub delivery_count: Option<u64>,
 }
 
+impl Fence<'_> {
+    /// Which of these the consumer has, at the delivery that is meant.
+    fn held(&self, group: &Group, ids: &[EntryId]) -> impl Iterator<Item = EntryId> {
+        let consumer = group.find_consumer(self.consumer);
+        let is_this = |count| self.delivery_count.is_none_or(|wanted| wanted == count);
+        let is_held = move |id: &EntryId| {
+            let record = group.pending().get(*id).filter(|record| record.owner == consumer);
+            record.is_some_and(|record| is_this(record.delivery_count))
+        };
+        ids.iter().copied().filter(move |id| consumer.is_some() && is_held(id))
+    }
+}
+
 impl Transaction<'_> {
     /// The group whose pending entries a command names; `None` if key or group is missing.
     pub(crate) fn find_group(
@@ -168,17 +181,26 @@ impl Transaction<'_> {
         ids: &[EntryId],
     ) -> Result<usize, Rejection> {
         let Some((object, group)) = self.find_group(db, key, group)? else { return Ok(0) };
-        let model = self.state().stream(object.slot).group(group);
-        let Some(consumer) = model.find_consumer(fence.consumer) else { return Ok(0) };
         let mut found = self.take_ids();
         let model = self.state().stream(object.slot).group(group);
-        let is_own = |id: &EntryId| {
-            let record = model.pending().get(*id).filter(|record| record.owner == Some(consumer));
-            let is_this = |count| fence.delivery_count.is_none_or(|wanted| wanted == count);
-            record.is_some_and(|record| is_this(record.delivery_count))
-        };
-        found.extend(ids.iter().copied().filter(is_own));
+        found.extend(fence.held(model, ids));
         Ok(self.remove_pending(object, group, found, Settled::Acked))
+    }
+
+    /// How many of these the consumer of the fence has; an id given twice counts twice.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongType`].
+    pub fn count_fenced(
+        &mut self,
+        db: u8,
+        key: &[u8],
+        group: &[u8],
+        fence: Fence<'_>,
+        ids: &[EntryId],
+    ) -> Result<usize, Rejection> {
+        let Some((object, group)) = self.find_group(db, key, group)? else { return Ok(0) };
+        Ok(fence.held(self.state().stream(object.slot).group(group), ids).count())
     }
 
     /// Removes records that are there, in any order; returns how many there were.

@@ -7,6 +7,8 @@ from managed import (
     SHOWN_LAST, configure, create, fill, info, mapping, nack, pending, policy, read_ids,
     waiting_read,
 )
+from redis.exceptions import WatchError
+from variants import settled
 
 
 async def delivered_again_when_the_time_is_over(variant, api):
@@ -67,6 +69,25 @@ async def acknowledged_by_whoever_still_has_it(_variant, api):
     fenced = ("XACK", "s", "g", "FENCE", "quick", "ATTEMPT")
     equal(await api.execute_command(*fenced, 1, ids[0]), 0, "that was another delivery")
     equal(await api.execute_command(*fenced, 2, ids[0]), 1)
+
+
+async def a_transaction_only_of_whoever_still_has_the_entry(_variant, api):
+    await create(api, "VISIBILITY", 50)
+    ids = await fill(api, 1)
+    await read_ids(api, "slow")
+    await asyncio.sleep(0.1)
+    equal(await read_ids(api, "quick"), ids)
+    for consumer, is_done in [("slow", False), ("quick", True), ("quick", False)]:
+        pipeline = api.client.pipeline(transaction=True)
+        pipeline.execute_command("XFENCE", "s", "g", consumer, *ids)
+        pipeline.xadd("made", {"of": ids[0]})
+        pipeline.xack("s", "g", *ids)
+        try:
+            await settled(pipeline.execute())
+            holds(is_done, "it has the entry")
+        except WatchError:
+            holds(not is_done, "it has not, or not any more")
+    equal(await api.xlen("made"), 1)
 
 
 async def a_lease_made_longer(_variant, api):
@@ -162,6 +183,7 @@ CHECKS = [
     dropped_with_a_deleted_consumer,
     nothing_is_handed_out_while_paused,
     acknowledged_by_whoever_still_has_it,
+    a_transaction_only_of_whoever_still_has_the_entry,
     a_lease_made_longer,
     all_items_are_shown_as_they_were_given,
     shown_last_and_for_managed_groups_only,

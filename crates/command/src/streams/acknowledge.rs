@@ -1,11 +1,14 @@
-//! XACK and XNACK.
+//! XACK, XNACK, XFENCE.
 
 use millstream_engine::{Fence, Nack, NackMode, Transaction};
+
+use millstream_model::EntryId;
 
 use crate::Reply;
 use crate::integer::parse_i64;
 use crate::options::{Options, id, ids};
 use crate::refusal::{Outcome, Refusal};
+use crate::table::{CommandId, CommandSpec};
 
 pub(crate) fn xack(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
     if args[3].eq_ignore_ascii_case(b"FENCE") {
@@ -26,8 +29,19 @@ pub(crate) fn xack(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome
 /// XACK key group FENCE consumer [ATTEMPT n] id [id ...]. What follows is checked whether or not
 /// there is such a group.
 fn xack_fenced(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
-    let mut options = Options::new(args, 4);
-    let Some(consumer) = options.next() else { return Err(Refusal::wrong_arity("xack")) };
+    let (fence, ids) = fence(args, 4, "xack")?;
+    txn.count_lookups(false);
+    Ok(Reply::count(txn.acknowledge_fenced(db, args[1], args[2], fence, &ids)?))
+}
+
+/// consumer [ATTEMPT n] id [id ...], from there to the end.
+fn fence<'a>(
+    args: &'a [&'a [u8]],
+    at: usize,
+    command: &'static str,
+) -> Result<(Fence<'a>, Vec<EntryId>), Refusal> {
+    let mut options = Options::new(args, at);
+    let Some(consumer) = options.next() else { return Err(Refusal::wrong_arity(command)) };
     let mut fence = Fence { consumer, delivery_count: None };
     if options.take_word("ATTEMPT", 1) {
         let given = parse_i64(options.value()).and_then(|count| u64::try_from(count).ok());
@@ -35,11 +49,45 @@ fn xack_fenced(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
         fence.delivery_count = Some(given.ok_or(Refusal::text(text))?);
     }
     if options.left() == 0 {
-        return Err(Refusal::wrong_arity("xack"));
+        return Err(Refusal::wrong_arity(command));
     }
-    let ids = ids(options.rest())?;
-    txn.count_lookups(false);
-    Ok(Reply::count(txn.acknowledge_fenced(db, args[1], args[2], fence, &ids)?))
+    Ok((fence, ids(options.rest())?))
+}
+
+/// XFENCE key group consumer [ATTEMPT n] id [id ...]. What it does to a transaction is in
+/// [`broken_fence`].
+pub(crate) fn xfence(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
+    let (fence, ids) = fence(args, 3, "xfence")?;
+    Ok(Reply::count(txn.count_fenced(db, args[1], args[2], fence, &ids)?))
+}
+
+/// Before a transaction begins: what EXEC answers, and does nothing, because of one of its
+/// commands, which is an XFENCE of what its consumer does not have (all of), as after a WATCH that
+/// failed. `None`: this one is in nobody's way.
+///
+/// The key is looked for in the database that EXEC begins in.
+#[must_use]
+pub fn broken_fence(
+    spec: &CommandSpec,
+    args: &[&[u8]],
+    db: u8,
+    txn: &mut Transaction<'_>,
+) -> Option<Reply> {
+    if spec.id != CommandId::Xfence {
+        return None;
+    }
+    let held = fence(args, 3, "xfence").and_then(|(fence, ids)| {
+        Ok(txn.count_fenced(db, args[1], args[2], fence, &ids)? == ids.len())
+    });
+    match held {
+        Ok(true) => None,
+        Ok(false) => Some(Reply::NilArray),
+        Err(refusal) => {
+            let reason = refusal.text_without_code();
+            let text = format!("EXECABORT Transaction discarded because of: {reason}");
+            Some(Reply::Error(text.into()))
+        }
+    }
 }
 
 pub(crate) fn xnack(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {

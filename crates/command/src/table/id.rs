@@ -31,6 +31,8 @@ pub enum CommandId {
     XdlqPurge,
     /// `XDLQ REQUEUE`
     XdlqRequeue,
+    /// `XFENCE`
+    Xfence,
     /// `XGROUP`
     Xgroup,
     /// `XGROUP CFGGET`

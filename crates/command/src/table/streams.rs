@@ -8,7 +8,7 @@ use super::words::Group::Stream;
 use super::words::KeyUse::{Access, Delete, Insert, ReadOnly, ReadWrite, Update};
 use super::words::{Category, Flag};
 
-pub(super) static ROWS: [CommandSpec; 23] = [
+pub(super) static ROWS: [CommandSpec; 24] = [
     CommandSpec::new(Stream, Id::Xack, "xack", -4)
         .flags(&[Flag::Write, Flag::Fast])
         .categories(&[Category::Stream])
@@ -85,6 +85,15 @@ pub(super) static ROWS: [CommandSpec; 23] = [
     CommandSpec::new(Stream, Id::Xdlq, "xdlq", -2)
         .docs("0.1.0", "By subcommand", "Manages dead letters.")
         .subcommands(&XDLQ),
+    CommandSpec::new(Stream, Id::Xfence, "xfence", -5)
+        .flags(&[Flag::Readonly, Flag::Fast])
+        .categories(&[Category::Stream])
+        .keys(&[KeySpec::at(1, &[ReadOnly])])
+        .docs(
+            "0.1.0",
+            "O(log N) for each id, N being all that is pending",
+            "Counts what a consumer still has, and ends a transaction that needs it.",
+        ),
     CommandSpec::new(Stream, Id::Xgroup, "xgroup", -2)
         .docs("5.0.0", "By subcommand", "Manages the consumer groups of a stream.")
         .subcommands(&XGROUP),

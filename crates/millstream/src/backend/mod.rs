@@ -47,8 +47,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     fn run<'a>(&'a self, command: &'a Cmd) -> Promise<'a, Value>;
 
     /// Runs several in one round trip; in one transaction, all or none, if the pipeline is atomic.
-    /// One that is refused fails all that an atomic one would have done. Keys of an atomic one are
-    /// of one place ([`Self::place_of`]).
+    /// One that is refused fails all that an atomic one would have done; one that an XFENCE ended
+    /// did nothing, and has no answers. Keys of an atomic one are of one place
+    /// ([`Self::place_of`]).
     fn run_all<'a>(&'a self, commands: &'a Pipeline) -> Promise<'a, Vec<Value>>;
 
     /// Lets go of what it has; of a server's connections there is nothing to wait for.

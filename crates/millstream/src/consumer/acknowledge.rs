@@ -1,15 +1,14 @@
 //! Telling the server that messages are done: only of those that are still ours, and with what they
 //! made.
 //!
-//! Millstream is told whose they are (FENCE). Elsewhere a message may have gone to somebody else
-//! only after its lease, so that a plain XACK does for one whose lease is young; about others a
-//! script looks first. Without scripts the look comes before, and what happens between is lost on
-//! us.
+//! Millstream is told whose they are (FENCE, XFENCE). Elsewhere a message may have gone to
+//! somebody else only after its lease, so that a plain XACK does for one whose lease is young;
+//! about others a script looks first. Where there are neither fences nor scripts the look comes
+//! before, and what happens between is lost on us.
 
 use redis::{Cmd, Value, cmd, pipe};
 
 use super::done::Done;
-use super::method::Method;
 use super::outcome::Outcome;
 use super::worker::Worker;
 use crate::reply::NotUnderstood;
@@ -68,7 +67,7 @@ impl Worker {
 
     /// Whether somebody else may have it by now, and the server would not notice.
     fn may_be_lost(&self, stream: usize, message: &Message) -> bool {
-        self.method != Method::Policy && self.is_old(stream, message)
+        !self.millstream.abilities().has_fence && self.is_old(stream, message)
     }
 
     fn is_old(&self, stream: usize, message: &Message) -> bool {
@@ -139,7 +138,7 @@ impl Worker {
         let origin = &self.origins[stream];
         let mut command = cmd("XACK");
         command.arg(&[&*origin.stream, &*origin.group]);
-        if self.method == Method::Policy {
+        if self.millstream.abilities().has_fence {
             command.arg("FENCE").arg(&origin.consumer);
         }
         done.iter().for_each(|message| _ = command.arg(message.id.to_string()));
@@ -170,6 +169,11 @@ impl Worker {
             self.all_are_streams(done).await?;
             let mut all = pipe();
             all.atomic();
+            if self.millstream.abilities().has_fence {
+                let (origin, id) = (&self.origins[stream], message.id.to_string());
+                let held = [&*origin.stream, &*origin.group, &*origin.consumer, &*id];
+                all.cmd("XFENCE").arg(&held);
+            }
             for (target, fields) in &done.entries {
                 all.add_command(crate::producer::add_command(target, fields));
             }
@@ -182,20 +186,17 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether we have it, and will for a while. Where an earlier try may have settled it, this
-    /// tells that too.
+    /// Whether we have it, as far as only asking before can tell. Where an earlier try may have
+    /// settled it, this tells that too. With fences there is nothing to ask.
     async fn is_surely_ours(
         &self,
         stream: usize,
         message: &Message,
         is_again: bool,
     ) -> Result<bool, Error> {
-        if !is_again && !self.is_old(stream, message) {
+        let is_young = !is_again && !self.is_old(stream, message);
+        if is_young || self.millstream.abilities().has_fence {
             return Ok(true);
-        }
-        if self.method == Method::Policy {
-            let age = self.in_hand.age((stream, message.id));
-            return Ok(!self.extend(stream, &[message.id], age).await?.is_empty());
         }
         self.is_ours(stream, message).await
     }

@@ -11,10 +11,10 @@ use crate::{Error, Fields, ToFields, trace_context};
 /// pipeline neither loses a message nor makes its successors without being done. If the message is
 /// not this consumer's any more nothing is added: who has it now will do that.
 ///
-/// One step means: a script on Redis and Valkey; `MULTI` on Millstream, after the lease was made
-/// sure of. There, if this process is suspended between the two for longer than the lease, the
-/// message may be handled by another consumer, and its entries be added twice. On a Cluster all
-/// streams must be in the slot of the message's stream.
+/// One step means: a script on Redis and Valkey, `MULTI` with `XFENCE` on Millstream. With neither
+/// (a server whose scripts are forbidden) it is `MULTI` after a look: suspended between the two for
+/// longer than the lease, this process adds the entries although another consumer does, too. On a
+/// Cluster all streams must be in the slot of the message's stream.
 #[derive(Clone, Default)]
 pub struct Done {
     pub(super) entries: Vec<(String, Fields)>,

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use millstream_command::table::{CommandId, CommandSpec};
-use millstream_command::{Answer, Reply, is_data_command, run};
+use millstream_command::{Answer, Reply, broken_fence, is_data_command, run};
 use millstream_engine::{KeyVersion, LogPosition, Now, Transaction};
 use millstream_runtime::admission::frees_space;
 
@@ -227,6 +227,15 @@ impl Session {
             let position = txn.finish();
             self.lap_exec(exec, since);
             return Some((Reply::NilArray, position));
+        }
+        let mut broken = queued.iter().filter_map(|Queued { spec, args }| {
+            let args: Vec<&[u8]> = args.iter().map(|argument| &**argument).collect();
+            broken_fence(spec, &args, self.db, &mut txn)
+        });
+        if let Some(reply) = broken.next() {
+            let position = txn.finish();
+            self.lap_exec(exec, since);
+            return Some((reply, position));
         }
         let mut replies = Vec::with_capacity(queued.len());
         for (index, Queued { spec, args }) in queued.iter().enumerate() {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_command::table::{self, CommandSpec};
-use millstream_command::{Answer, Reply, is_data_command, run};
+use millstream_command::{Answer, Reply, broken_fence, is_data_command, run};
 use millstream_engine::{LoadedBlocks, LogPosition, NeededBlocks, Transaction};
 use millstream_runtime::admission::{self, Admitted, DISK_FULL, RoomWait, frees_space};
 use redis::{Arg, Cmd, Value};
@@ -108,7 +108,7 @@ impl<'a> Batch<'a> {
         self.answer().await?.pop().unwrap_or(Ok(Value::Nil))
     }
 
-    /// All or none, as one record.
+    /// All or none, as one record; no answers at all if an XFENCE among them ended it.
     pub(super) async fn run_as_one(mut self) -> Result<Vec<Result<Value, Error>>, Error> {
         if let Some(request) = self.requests.iter().find(|it| !is_data_command(it.spec.id)) {
             let text = format!("EXECABORT {} is no command for a transaction", request.spec.name);
@@ -175,6 +175,17 @@ impl<'a> Batch<'a> {
         txn.install(&self.loaded);
         txn.begin();
         txn.may_put_off(true);
+        let mut broken = self
+            .requests
+            .iter()
+            .filter_map(|request| broken_fence(request.spec, &request.args, DB, &mut txn));
+        if let Some(reply) = broken.next() {
+            txn.finish();
+            return match reply {
+                Reply::Error(text) => Err(value::error(&text)),
+                _ => Ok(Ok(())),
+            };
+        }
         let mut replies = Vec::with_capacity(self.requests.len());
         for request in &self.requests {
             let reply = match run(request.spec, &request.args, DB, false, &mut txn) {
