@@ -49,8 +49,6 @@ pub(crate) struct Core {
     pub(crate) schedule_pause: Pause,
     /// At the last look there was no log space for what time demands.
     pub(crate) is_log_full: bool,
-    /// A holder of the lock panicked in the middle of a change.
-    pub(crate) is_broken: bool,
     /// Blocks that are both in memory and on disk.
     pub(crate) cache: Cache,
     /// Blocks in memory are to take no more than this.
