@@ -36,8 +36,12 @@ pub(crate) struct Core {
     pub(crate) next_retention_ms: u64,
     /// The commit thread sleeps and wants to be woken at the next record.
     pub(crate) committer_sleeps: bool,
+    /// It was woken since it last looked, and perhaps before it slept.
+    pub(crate) is_committer_woken: bool,
     /// When the timer thread wakes by itself, in monotonic milliseconds; 0 while it works.
     pub(crate) timer_wakes_at_ms: u64,
+    /// As with the committer.
+    pub(crate) is_timer_woken: bool,
     /// When the store was opened, in steady milliseconds: the last use of what nobody used since.
     pub(crate) opened_at_ms: u64,
     /// Keys that reading commands found, and that they did not find.

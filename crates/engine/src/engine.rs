@@ -300,6 +300,9 @@ impl Engine {
     /// Waits until something is due, until [`Self::wake_timer`], or for `at_most`.
     pub fn wait_due(&self, now: Now, at_most: Duration) {
         let mut core = self.shared.core.lock();
+        if std::mem::take(&mut core.is_timer_woken) {
+            return;
+        }
         let wait_ms = match core.next_due(now).filter(|_| !self.is_broken()) {
             Some(at_ms) => at_ms.saturating_sub(now.monotonic_ms),
             None => u64::MAX,
@@ -311,6 +314,7 @@ impl Engine {
         core.timer_wakes_at_ms = now.monotonic_ms.saturating_add(wait_ms);
         self.shared.timer_wanted.wait_for(&mut core, wait);
         core.timer_wakes_at_ms = 0;
+        core.is_timer_woken = false;
     }
 
     /// When something is due next, in monotonic milliseconds; may be in the past. For an owner that
@@ -320,15 +324,15 @@ impl Engine {
         self.shared.core.lock().next_due(now).filter(|_| !self.is_broken())
     }
 
-    /// Ends a [`Self::wait_due`] early.
+    /// Ends a [`Self::wait_due`] early, or the next one.
     pub fn wake_timer(&self) {
-        let _core = self.shared.core.lock();
+        self.shared.core.lock().is_timer_woken = true;
         self.shared.timer_wanted.notify_all();
     }
 
-    /// Ends a [`Commit::wait`] early.
+    /// Ends a [`Commit::wait`] early, or the next one.
     pub fn wake_commit(&self) {
-        let _core = self.shared.core.lock();
+        self.shared.core.lock().is_committer_woken = true;
         self.shared.commit_wanted.notify_all();
     }
 
@@ -561,7 +565,9 @@ impl Core {
             forgetting_from: None,
             next_retention_ms: 0,
             committer_sleeps: false,
+            is_committer_woken: false,
             timer_wakes_at_ms: 0,
+            is_timer_woken: false,
             opened_at_ms,
             keyspace_hits: 0,
             keyspace_misses: 0,

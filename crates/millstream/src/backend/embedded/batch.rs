@@ -28,7 +28,7 @@ const ROOM_PAUSE: Duration = Duration::from_millis(5);
 const TRANSACTION_BYTES_MAX: usize = 512 << 20;
 /// An embedded engine has one database.
 const DB: u8 = 0;
-/// What a read answers that has waited for nothing.
+/// What a read answers whose wait was ended.
 const NOTHING: (Reply, LogPosition) = (Reply::NilArray, LogPosition::ZERO);
 
 /// A command as the engine takes it.
@@ -105,7 +105,10 @@ impl<'a> Batch<'a> {
                     match parked.wait().await {
                         Some(reply) => self.replies.push(reply),
                         // Somebody ended the wait: the store itself, where that is of no use.
-                        None => self.host.check().map(|()| self.replies.push(NOTHING))?,
+                        None => {
+                            self.host.check()?;
+                            self.replies.push(NOTHING);
+                        }
                     }
                     break;
                 }
@@ -268,7 +271,7 @@ fn run_one(
             let Some(reader) = reader else { return Ok((Reply::NilArray, position)) };
             match Parked::park(host, reader, *request, block_ms, txn) {
                 Some(parked) => Err(Pause::Parked(parked)),
-                None => Ok(NOTHING),
+                None => Ok((Reply::NilArray, position)),
             }
         }
     }

@@ -34,6 +34,7 @@ impl fmt::Debug for HookedStorage {
         self.disk.fmt(f)
     }
 }
+
 impl Storage for HookedStorage {
     fn create_dir(&self, folder: &str) -> io::Result<()> {
         self.disk.create_dir(folder)
