@@ -252,8 +252,10 @@ fn a_store_outlives_the_runtimes_that_use_it() {
     let place = first.block_on(async {
         let place = Place::new(open(directory.path()).await, "orders");
         let consumer = place.builder("c").build().await.expect("built");
-        _ = Running::noting(consumer, &Seen::default());
+        let seen = Seen::default();
+        _ = Running::noting(consumer, &seen);
         place.add(0..1).await;
+        seen.wait_for(1).await;
         place.wait_until_nothing_is_pending().await;
         place
     });
