@@ -22,18 +22,21 @@ impl Commit {
         Self { shared, committer }
     }
 
-    /// Sleeps until there are records to write or `at_most` has passed. Returns whether there are.
+    /// Sleeps until there are records to write, until [`Engine::wake_commit`](crate::Engine), or
+    /// for `at_most`. Returns whether there are.
     #[must_use]
     pub fn wait(&self, at_most: Duration) -> bool {
         let mut core = self.shared.core().lock();
         let has_records =
             |core: &crate::core::Core| core.log.as_ref().is_some_and(|log| !log.is_empty());
-        if has_records(&core) {
-            return true;
+        let was_woken = std::mem::take(&mut core.is_committer_woken);
+        if was_woken || has_records(&core) {
+            return has_records(&core);
         }
         core.committer_sleeps = true;
         self.shared.commit_wanted().wait_for(&mut core, at_most);
         core.committer_sleeps = false;
+        core.is_committer_woken = false;
         has_records(&core)
     }
 

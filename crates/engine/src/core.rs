@@ -36,8 +36,12 @@ pub(crate) struct Core {
     pub(crate) next_retention_ms: u64,
     /// The commit thread sleeps and wants to be woken at the next record.
     pub(crate) committer_sleeps: bool,
+    /// It was woken since it last looked, and perhaps before it slept.
+    pub(crate) is_committer_woken: bool,
     /// When the timer thread wakes by itself, in monotonic milliseconds; 0 while it works.
     pub(crate) timer_wakes_at_ms: u64,
+    /// As with the committer.
+    pub(crate) is_timer_woken: bool,
     /// When the store was opened, in steady milliseconds: the last use of what nobody used since.
     pub(crate) opened_at_ms: u64,
     /// Keys that reading commands found, and that they did not find.
@@ -49,8 +53,6 @@ pub(crate) struct Core {
     pub(crate) schedule_pause: Pause,
     /// At the last look there was no log space for what time demands.
     pub(crate) is_log_full: bool,
-    /// A holder of the lock panicked in the middle of a change.
-    pub(crate) is_broken: bool,
     /// Blocks that are both in memory and on disk.
     pub(crate) cache: Cache,
     /// Blocks in memory are to take no more than this.

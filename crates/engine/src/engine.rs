@@ -6,7 +6,7 @@
 //! `tests/it`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use millstream_log::{
@@ -49,7 +49,8 @@ pub struct Options {
     /// Sizes of blocks and checkpoints.
     pub blocks: BlockOptions,
     /// A panic in the middle of a record group ends the process: recovery is the tested way back.
-    /// If false, the engine refuses all further work instead ([`Engine::lock`] panics).
+    /// If false, the engine refuses all further work instead ([`Engine::lock_if_sound`]): records that
+    /// were finished still go to disk, no checkpoint is made, and parked reads are dropped.
     pub abort_on_panic: bool,
     /// What is damaged of checkpoints and blocks is left out, and listed. For tools that look for
     /// what is left. Default false: nothing is opened that is not whole.
@@ -128,6 +129,8 @@ pub(crate) struct Shared {
     commit_wanted: Condvar,
     timer_wanted: Condvar,
     abort_on_panic: bool,
+    /// A panic left half a record group behind. Set with the core held.
+    is_broken: AtomicBool,
     /// `None` in memory.
     block_files: Option<BlockFiles>,
     /// The newest checkpoint covers the log up to here.
@@ -236,6 +239,7 @@ impl Engine {
             commit_wanted: Condvar::new(),
             timer_wanted: Condvar::new(),
             abort_on_panic: options.abort_on_panic,
+            is_broken: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -246,15 +250,28 @@ impl Engine {
     /// If an earlier holder panicked in the middle of a change.
     #[must_use]
     pub fn lock(&self, now: Now) -> Transaction<'_> {
+        let transaction = self.lock_if_sound(now);
+        transaction.expect("an earlier panic left the engine unusable: open it again")
+    }
+
+    /// The same. `None`: an earlier holder panicked in the middle of a change, and the engine is of
+    /// no use until it is opened again.
+    #[must_use]
+    pub fn lock_if_sound(&self, now: Now) -> Option<Transaction<'_>> {
         let core = self.shared.core.lock();
-        assert!(!core.is_broken, "an earlier panic left the engine unusable: open it again");
-        Transaction::new(&self.shared, core, now)
+        (!self.is_broken()).then(|| Transaction::new(&self.shared, core, now))
+    }
+
+    /// Whether an earlier holder panicked in the middle of a change.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.shared.is_broken()
     }
 
     /// Does what time demands, at most about `budget` pieces of it: expired keys go, parked reads
     /// time out or claim, productions are forgotten, retention drops entries,
     /// delayed entries are appended, groups do what they do by themselves. Blocks that this
-    /// takes are read with the engine free.
+    /// takes are read with the engine free. Does nothing once a panic has left it unusable.
     pub fn run_due(&self, now: Now, budget: usize) -> Due {
         let (mut due, needed) = self.run_due_in_memory(now, budget);
         if !needed.is_empty() {
@@ -265,7 +282,10 @@ impl Engine {
 
     /// The first part of it: what takes other blocks is left for [`Self::go_on_after_loading`].
     pub fn run_due_in_memory(&self, now: Now, budget: usize) -> (Due, NeededBlocks) {
-        let mut transaction = self.lock(now);
+        let Some(mut transaction) = self.lock_if_sound(now) else {
+            let due = Due { has_more: false, garbage: Garbage::default() };
+            return (due, NeededBlocks::default());
+        };
         let hold = self.timer_holds().begin();
         let has_more = transaction.run_due(budget);
         let garbage = transaction.take_garbage();
@@ -280,7 +300,10 @@ impl Engine {
     /// Waits until something is due, until [`Self::wake_timer`], or for `at_most`.
     pub fn wait_due(&self, now: Now, at_most: Duration) {
         let mut core = self.shared.core.lock();
-        let wait_ms = match core.next_due(now) {
+        if std::mem::take(&mut core.is_timer_woken) {
+            return;
+        }
+        let wait_ms = match core.next_due(now).filter(|_| !self.is_broken()) {
             Some(at_ms) => at_ms.saturating_sub(now.monotonic_ms),
             None => u64::MAX,
         };
@@ -291,24 +314,25 @@ impl Engine {
         core.timer_wakes_at_ms = now.monotonic_ms.saturating_add(wait_ms);
         self.shared.timer_wanted.wait_for(&mut core, wait);
         core.timer_wakes_at_ms = 0;
+        core.is_timer_woken = false;
     }
 
     /// When something is due next, in monotonic milliseconds; may be in the past. For an owner that
     /// has no thread to wait in.
     #[must_use]
     pub fn next_due(&self, now: Now) -> Option<u64> {
-        self.shared.core.lock().next_due(now)
+        self.shared.core.lock().next_due(now).filter(|_| !self.is_broken())
     }
 
-    /// Ends a [`Self::wait_due`] early.
+    /// Ends a [`Self::wait_due`] early, or the next one.
     pub fn wake_timer(&self) {
-        let _core = self.shared.core.lock();
+        self.shared.core.lock().is_timer_woken = true;
         self.shared.timer_wanted.notify_all();
     }
 
-    /// Ends a [`Commit::wait`] early.
+    /// Ends a [`Commit::wait`] early, or the next one.
     pub fn wake_commit(&self) {
-        let _core = self.shared.core.lock();
+        self.shared.core.lock().is_committer_woken = true;
         self.shared.commit_wanted.notify_all();
     }
 
@@ -505,7 +529,13 @@ impl Shared {
         if self.abort_on_panic {
             std::process::abort();
         }
-        core.is_broken = true;
+        self.is_broken.store(true, Ordering::Release);
+        // Whoever waits is told by the end of its sink.
+        core.waiters.abandon();
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Acquire)
     }
 }
 
@@ -535,14 +565,15 @@ impl Core {
             forgetting_from: None,
             next_retention_ms: 0,
             committer_sleeps: false,
+            is_committer_woken: false,
             timer_wakes_at_ms: 0,
+            is_timer_woken: false,
             opened_at_ms,
             keyspace_hits: 0,
             keyspace_misses: 0,
             expired_keys: 0,
             schedule_pause: crate::schedule::Pause::default(),
             is_log_full: false,
-            is_broken: false,
             cache: Cache::default(),
             cache_bytes: options.blocks.cache_bytes,
             unwritten_floor,

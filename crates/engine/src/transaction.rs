@@ -44,6 +44,8 @@ pub struct Transaction<'e> {
     depends_on: LogPosition,
     counts_lookups: bool,
     leaves_no_trace: bool,
+    /// Taken while a panic unwinds this thread, which is none of the engine's.
+    began_in_panic: bool,
     pub(crate) may_put_off: bool,
     pub(crate) needed: NeededBlocks,
 }
@@ -70,6 +72,7 @@ impl<'e> Transaction<'e> {
             depends_on: LogPosition::ZERO,
             counts_lookups: false,
             leaves_no_trace: false,
+            began_in_panic: std::thread::panicking(),
             may_put_off: false,
             needed: NeededBlocks::default(),
         }
@@ -378,7 +381,8 @@ impl<'e> Transaction<'e> {
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        let is_half_done = !self.began_in_panic || self.has_changed();
+        if std::thread::panicking() && is_half_done {
             self.shared.on_panic(&mut self.core);
         } else {
             debug_assert!(self.core.group.touched.is_empty(), "a record group was not finished");

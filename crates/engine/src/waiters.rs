@@ -38,7 +38,8 @@ pub enum WaitResult {
     TimedOut,
 }
 
-/// Where the result of a parked read goes. Called with the engine held: store, wake, return.
+/// Where the result of a parked read goes. Called with the engine held: store, wake, return. Dropped
+/// so, too; without a result where the read was taken back or a panic left the engine unusable.
 pub trait ReadSink: Send {
     /// Whether nobody is there any more to take a result. Such a waiter is passed over.
     fn is_closed(&self) -> bool;
@@ -211,6 +212,11 @@ impl Waiters {
             self.claims.remove(&(at, ticket));
         }
         Some(waiter)
+    }
+
+    /// Forgets all of them without a result; the queues may be anything afterwards.
+    pub(crate) fn abandon(&mut self) {
+        self.waiters.clear();
     }
 
     pub(crate) fn get(&self, ticket: Ticket) -> Option<&Waiter> {

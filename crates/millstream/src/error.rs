@@ -20,8 +20,8 @@ pub enum Error {
     },
     /// The server cannot be reached, went away, or did not answer in time.
     Connection(Box<dyn std::error::Error + Send + Sync>),
-    /// The store within this process cannot be opened, was closed, or cannot write any more: its
-    /// disk failed. It must be opened again.
+    /// The store within this process cannot be opened, was closed, or is of no use any more: its
+    /// disk failed, or there was a panic within it. It must be opened again.
     Store(Box<dyn std::error::Error + Send + Sync>),
     /// There is no such stream or group.
     NoGroup(String),

@@ -52,7 +52,8 @@ impl Millstream {
 
     /// Lets go of what this is over. A store within this process is closed: what runs is ended
     /// first, all writes are on disk, and another may open it. From then on every clone of this
-    /// handle answers [`Error::Store`]. Of a server nothing happens.
+    /// handle answers [`Error::Store`]. A call that was begun and is not polled any more, but not
+    /// dropped either, holds that up. Of a server nothing happens.
     ///
     /// # Errors
     /// [`Error::Store`]: the disk failed, what was confirmed is on it nevertheless. Dropped while

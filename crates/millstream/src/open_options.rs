@@ -60,7 +60,9 @@ impl OpenOptions {
 
     /// Opens the data directory, which is made if it is missing. Its format is that of the server:
     /// each may open what the other has left, `millstream check` and `millstream backup` too; only
-    /// one at a time. Returns when everything was read that is needed to go on.
+    /// one at a time. Returns when everything was read that is needed to go on. Needs a runtime
+    /// of tokio with its timer, and so does every call; they may be of several runtimes. Dropped
+    /// while it waits, the store is opened and closed again, and until then in use.
     ///
     /// # Errors
     /// [`Error::Store`]: another process has it open, it is damaged, or the disk fails. Nothing was

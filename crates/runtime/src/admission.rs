@@ -113,23 +113,35 @@ pub fn ask<H: Host>(
 #[derive(Debug, Default)]
 pub struct RoomWait {
     since: Option<Instant>,
+    /// Since when it was let in again and again, and needed more than that.
+    more_since: Option<Instant>,
 }
 
 impl RoomWait {
-    /// There was room, or the write is refused.
+    /// The write ran, or is refused.
     #[inline]
     pub fn end(&mut self) {
-        self.since = None;
+        *self = Self::default();
     }
 
     /// Whether a write has asked for room again and again, and long enough: then it is refused, and
     /// the wait is over.
     pub fn is_in_vain(&mut self, engine: &Engine) -> bool {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        self.is_over(since, engine)
+    }
+
+    /// The same of a write that is let in, and finds each time that it needs more.
+    pub fn is_more_in_vain(&mut self, engine: &Engine) -> bool {
+        let since = *self.more_since.get_or_insert_with(Instant::now);
+        self.is_over(since, engine)
+    }
+
+    fn is_over(&mut self, since: Instant, engine: &Engine) -> bool {
         if engine.room().is_some_and(Room::is_disk_full) {
             self.end();
             return true;
         }
-        let since = *self.since.get_or_insert_with(Instant::now);
         let in_vain = since.elapsed() >= ROOM_PATIENCE;
         if in_vain {
             self.end();
@@ -164,7 +176,7 @@ pub fn may_write<H: Host>(
     }
     match ask(host, commands, bytes, frees_space) {
         Admission::Granted(reservation) => {
-            wait.end();
+            wait.since = None;
             Ok(Admitted::Now(reservation))
         }
         Admission::Wait if wait.is_in_vain(&store.engine) => Err(DISK_FULL),

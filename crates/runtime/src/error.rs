@@ -33,6 +33,8 @@ pub enum StopError {
         /// How it failed.
         reason: String,
     },
+    /// A panic in the middle of a change left the engine unusable.
+    Broken,
     /// One of its threads panicked.
     Panicked {
         /// Its name.
@@ -44,6 +46,7 @@ impl fmt::Display for StopError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Poisoned { reason } => write!(f, "the log could not be written: {reason}"),
+            Self::Broken => f.write_str("a panic left the engine unusable"),
             Self::Panicked { thread } => write!(f, "thread {thread} panicked"),
         }
     }

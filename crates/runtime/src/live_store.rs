@@ -109,7 +109,7 @@ impl LiveStore {
         self.poison.get().map(String::as_str)
     }
 
-    /// Called once, by the commit thread.
+    /// The first reason stays: of the commit thread, or of any that panics.
     pub(crate) fn set_poison(&self, reason: String) {
         let _ = self.poison.set(reason);
     }

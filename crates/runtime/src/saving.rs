@@ -60,8 +60,9 @@ impl Moment {
 
     /// The engine is asked how many changes there were.
     pub(crate) fn counted<H: Host>(host: &H) -> Self {
-        let changes = host.store().engine.lock(host.now()).statistics().changes;
-        Self { at_s: since_1970().as_secs(), changes: Some(changes) }
+        let engine = host.store().engine.lock_if_sound(host.now());
+        let changes = engine.map(|engine| engine.statistics().changes);
+        Self { at_s: since_1970().as_secs(), changes }
     }
 }
 

@@ -35,14 +35,15 @@ impl Threads {
         durable: Option<DurableParts>,
     ) -> Result<(), ThreadError> {
         let Some(DurableParts { commit, preparer, checkpointer }) = durable else { return Ok(()) };
-        let (own, stop) = (Arc::clone(host), Arc::clone(&self.stop_disk));
-        self.preparer =
-            Some(spawn("preparer", move || preparer_thread::run(preparer, own.store(), &stop))?);
-        let (own, stop) = (Arc::clone(host), Arc::clone(&self.stop_disk));
-        self.commit = Some(spawn("commit", move || commit_thread::run(commit, &own, &stop))?);
-        let (own, stop) = (Arc::clone(host), Arc::clone(&self.stop_checkpoints));
-        let run = move || checkpoint_thread::run(checkpointer, &own, &stop);
-        self.checkpoints = Some(spawn("checkpoint", run)?);
+        let stop = Arc::clone(&self.stop_disk);
+        let run = move |own: &Arc<H>| preparer_thread::run(preparer, own.store(), &stop);
+        self.preparer = Some(spawn_own("preparer", host, run)?);
+        let stop = Arc::clone(&self.stop_disk);
+        let run = move |own: &Arc<H>| commit_thread::run(commit, own, &stop);
+        self.commit = Some(spawn_own("commit", host, run)?);
+        let stop = Arc::clone(&self.stop_checkpoints);
+        let run = move |own: &Arc<H>| checkpoint_thread::run(checkpointer, own, &stop);
+        self.checkpoints = Some(spawn_own("checkpoint", host, run)?);
         Ok(())
     }
 
@@ -51,8 +52,9 @@ impl Threads {
     /// # Errors
     /// [`ThreadError`].
     pub fn start_timer<H: Host>(&mut self, host: &Arc<H>) -> Result<(), ThreadError> {
-        let (own, stop) = (Arc::clone(host), Arc::clone(&self.stop_timer));
-        self.timer = Some(spawn("timer", move || timer_thread::run(&*own, &stop))?);
+        let stop = Arc::clone(&self.stop_timer);
+        let run = move |own: &Arc<H>| timer_thread::run(&**own, &stop);
+        self.timer = Some(spawn_own("timer", host, run)?);
         Ok(())
     }
 
@@ -81,7 +83,32 @@ impl Threads {
         if let Some(reason) = store.poison() {
             return Err(StopError::Poisoned { reason: reason.to_owned() });
         }
-        result
+        if store.engine.is_broken() { Err(StopError::Broken) } else { result }
+    }
+}
+
+/// Starts a thread of the store.
+fn spawn_own<H: Host>(
+    name: &'static str,
+    host: &Arc<H>,
+    work: impl FnOnce(&Arc<H>) + Send + 'static,
+) -> Result<JoinHandle<()>, ThreadError> {
+    let ending = Ending { host: Arc::clone(host), thread: name };
+    spawn(name, move || work(&ending.host))
+}
+
+/// The end of a thread of the store. If it is a panic, nobody shall wait for its work.
+struct Ending<H: Host> {
+    host: Arc<H>,
+    thread: &'static str,
+}
+
+impl<H: Host> Drop for Ending<H> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.host.store().set_poison(format!("thread {} panicked", self.thread));
+            self.host.wake_held();
+        }
     }
 }
 

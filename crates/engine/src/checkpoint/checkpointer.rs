@@ -180,11 +180,16 @@ impl Checkpointer {
     }
 
     /// Goes on with the checkpoint that is being made; begins one if it is time, or `now_wanted`
-    /// and something was logged since the last one.
+    /// and something was logged since the last one. Of an engine that a panic left unusable none is
+    /// published: half of a change may be in it.
     ///
     /// # Errors
     /// [`CheckpointError`]: this one is given up, nothing is lost.
     pub fn step(&mut self, now_wanted: bool) -> Result<CheckpointStep, CheckpointError> {
+        // What an earlier step took was whole: a panic since then is seen here.
+        if self.shared.is_broken() {
+            return Ok(CheckpointStep::Idle);
+        }
         // It stays so from one step of a checkpoint to the next.
         if self.work.is_none() {
             self.shared.lock_core().is_checkpointing = true;

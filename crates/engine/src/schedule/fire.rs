@@ -69,7 +69,7 @@ impl Engine {
     pub fn go_on_after_loading(&self, now: Now, needed: &NeededBlocks, budget: usize) -> bool {
         // What cannot be read is tried again below, and refused there.
         let loaded = self.load(needed);
-        let mut transaction = self.lock(now);
+        let Some(mut transaction) = self.lock_if_sound(now) else { return false };
         let _hold = self.timer_holds().begin();
         if let Ok(loaded) = &loaded {
             transaction.install(loaded);

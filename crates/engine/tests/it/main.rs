@@ -31,3 +31,4 @@ mod retention_stored;
 mod schedule;
 mod states;
 mod store;
+mod wake_ups;

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use millstream::{EntryId, Error, Fields, Millstream, OpenOptions, SyncMode, redis};
 use millstream_conformance::{Program, Server};
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
 use crate::place::{GROUP, Place, Running, Seen, seen_once};
@@ -238,4 +239,70 @@ async fn entries_that_left_memory_are_read_back_from_disk() {
         .collect();
     left.sort_unstable();
     assert_eq!(all, left);
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+#[test]
+fn a_store_outlives_the_runtimes_that_use_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let first = runtime();
+    let place = first.block_on(async {
+        let place = Place::new(open(directory.path()).await, "orders");
+        let consumer = place.builder("c").build().await.expect("built");
+        let seen = Seen::default();
+        _ = Running::noting(consumer, &seen);
+        place.add(0..1).await;
+        seen.wait_for(1).await;
+        place.wait_until_nothing_is_pending().await;
+        place
+    });
+    // Its consumer goes in the middle of a read.
+    drop(first);
+    runtime().block_on(async {
+        place.add(1..2).await;
+        let pending = place.monitor().pending(GROUP).await.expect("the group is there");
+        assert_eq!(pending.total, 0, "nothing is delivered to nobody");
+        let seen = Seen::default();
+        let running = Running::noting(place.builder("d").build().await.expect("built"), &seen);
+        seen.wait_for(1).await;
+        place.wait_until_nothing_is_pending().await;
+        running.stop().await;
+        assert_eq!(seen.all(), seen_once(1..2));
+    });
+    runtime().block_on(place.millstream.close()).expect("it closes");
+    runtime().block_on(async {
+        assert_eq!(open(directory.path()).await.len("orders").await.expect("a length"), 2);
+    });
+    drop(place);
+}
+
+#[tokio::test]
+async fn an_open_that_is_dropped_lets_go_of_the_directory() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut opening = std::pin::pin!(Millstream::open(directory.path()));
+    std::future::poll_fn(|context| {
+        assert!(opening.as_mut().poll(context).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    // Another one in its place.
+    opening.set(Millstream::open(directory.path()));
+    while let Err(in_use) = Millstream::open(directory.path()).await {
+        assert!(matches!(in_use, Error::Store(_)), "{in_use}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_without_a_cache_is_slow_and_whole() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let options = OpenOptions::new().cache_bytes(0);
+    let millstream = options.open(directory.path()).await.expect("open the store");
+    for number in 0..5 {
+        add(&millstream, "orders", number).await.expect("an id");
+    }
+    assert_eq!(numbers(&millstream, "orders").await, [0, 1, 2, 3, 4]);
+    millstream.close().await.expect("it closes");
 }

@@ -304,7 +304,7 @@ impl Session {
             }
             Answer::NeedsRoom => {
                 self.shared.store.wake_preparer();
-                if self.room_wait.is_in_vain(&self.shared.store.engine) {
+                if self.room_wait.is_more_in_vain(&self.shared.store.engine) {
                     self.answer(Some(spec), Reply::error(DISK_FULL), position);
                     self.lap(spec, args);
                     return Step::Next;

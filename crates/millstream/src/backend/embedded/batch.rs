@@ -17,7 +17,7 @@ use tokio::time::sleep;
 
 use super::host::EmbeddedHost;
 use super::parked::Parked;
-use super::{cold, own, value};
+use super::{cold, host, own, value};
 use crate::Error;
 
 /// Commands of one hold of the engine.
@@ -28,6 +28,8 @@ const ROOM_PAUSE: Duration = Duration::from_millis(5);
 const TRANSACTION_BYTES_MAX: usize = 512 << 20;
 /// An embedded engine has one database.
 const DB: u8 = 0;
+/// What a read answers whose wait was ended.
+const NOTHING: (Reply, LogPosition) = (Reply::NilArray, LogPosition::ZERO);
 
 /// A command as the engine takes it.
 pub(super) struct Request<'a> {
@@ -62,6 +64,8 @@ enum Pause {
     Blocks(NeededBlocks),
     /// A read has nothing yet.
     Parked(Parked),
+    /// The engine is of no use any more.
+    Broken,
 }
 
 /// Commands on their way through the engine.
@@ -98,7 +102,14 @@ impl<'a> Batch<'a> {
                 Ok(()) => break,
                 Err(Pause::Parked(parked)) => {
                     self.host.ran();
-                    self.replies.push(parked.wait().await);
+                    match parked.wait().await {
+                        Some(reply) => self.replies.push(reply),
+                        // Somebody ended the wait: the store itself, where that is of no use.
+                        None => {
+                            self.host.check()?;
+                            self.replies.push(NOTHING);
+                        }
+                    }
                     break;
                 }
                 Err(pause) => self.wait_for(pause).await?,
@@ -128,9 +139,10 @@ impl<'a> Batch<'a> {
         match pause {
             Pause::Room => sleep(ROOM_PAUSE).await,
             Pause::Blocks(needed) => {
-                let engine = self.host.store.engine.clone();
-                self.loaded.extend(cold::off_thread(move || engine.load(&needed)).await?);
+                let loading = cold::off_thread(self.host, move |engine| engine.load(&needed));
+                self.loaded.extend(loading.await?);
             }
+            Pause::Broken => return Err(host::broken()),
             Pause::Parked(_) => unreachable!("only a reader parks, and it waits itself"),
         }
         self.host.check()
@@ -147,7 +159,10 @@ impl<'a> Batch<'a> {
                     self.replies.push((own::run(request), LogPosition::ZERO));
                     continue;
                 }
-                let txn = txn.get_or_insert_with(|| host.store.engine.lock(host.clock.now()));
+                let txn = match &mut txn {
+                    Some(txn) => txn,
+                    None => txn.insert(host.lock().ok_or(Pause::Broken)?),
+                };
                 let done = run_one(host, request, reader, &self.loaded, &mut self.wait, txn)?;
                 self.replies.push(done);
                 self.loaded = LoadedBlocks::default();
@@ -171,7 +186,7 @@ impl<'a> Batch<'a> {
                 Err(text) => return Err(value::error(text)),
             }
         }
-        let mut txn = host.store.engine.lock(host.clock.now());
+        let mut txn = host.lock().ok_or_else(host::broken)?;
         txn.install(&self.loaded);
         txn.begin();
         txn.may_put_off(true);
@@ -217,7 +232,7 @@ impl<'a> Batch<'a> {
         let mut values = Vec::with_capacity(replies.len());
         for (mut reply, _) in replies {
             if reply.has_cold() {
-                cold::warm(&self.host.store.engine, &mut reply).await?;
+                cold::warm(self.host, &mut reply).await?;
             }
             values.push(value::value(reply));
         }
@@ -251,11 +266,14 @@ fn run_one(
     host.store.note_log_end(position);
     drop(reservation);
     match answer {
-        Answer::Reply(reply) => Ok((reply, position)),
+        Answer::Reply(reply) => {
+            wait.end();
+            Ok((reply, position))
+        }
         Answer::NeedsBlocks => Err(Pause::Blocks(txn.take_needed())),
         Answer::NeedsRoom => {
             host.store.wake_preparer();
-            if wait.is_in_vain(&host.store.engine) {
+            if wait.is_more_in_vain(&host.store.engine) {
                 return Ok((Reply::error(DISK_FULL), position));
             }
             Err(Pause::Room)

@@ -1,9 +1,12 @@
 //! Blocks that a reply shows and that are on disk only: read before the reply is looked at.
 
+use std::sync::Arc;
+
 use millstream_command::Reply;
 use millstream_engine::{Engine, ReadEntries};
 use millstream_model::{EntrySlice, LoadedBlock, Rejection};
 
+use super::host::EmbeddedHost;
 use super::value::error;
 use crate::Error;
 
@@ -14,16 +17,16 @@ const AT_ONCE: usize = 32;
 ///
 /// # Errors
 /// [`Error::Store`]: a block cannot be read.
-pub(super) async fn warm(engine: &Engine, reply: &mut Reply) -> Result<(), Error> {
+pub(super) async fn warm(host: &Arc<EmbeddedHost>, reply: &mut Reply) -> Result<(), Error> {
     match reply {
-        Reply::Entries(slice) => warm_slice(engine, slice).await,
+        Reply::Entries(slice) => warm_slice(host, slice).await,
         Reply::Read(outcome) => {
             for stream in &mut outcome.streams {
                 match &mut stream.entries {
                     ReadEntries::Plain(slice)
                     | ReadEntries::Redelivered { new: slice, .. }
                     | ReadEntries::WithClaims { new: slice, .. } => {
-                        warm_slice(engine, slice).await?;
+                        warm_slice(host, slice).await?;
                     }
                     // Its entries are pinned one by one.
                     ReadEntries::History(_) => {}
@@ -33,13 +36,13 @@ pub(super) async fn warm(engine: &Engine, reply: &mut Reply) -> Result<(), Error
         }
         Reply::Array(items) | Reply::Set(items) => {
             for item in items {
-                Box::pin(warm(engine, item)).await?;
+                Box::pin(warm(host, item)).await?;
             }
             Ok(())
         }
         Reply::Map(pairs) => {
             for (_, value) in pairs {
-                Box::pin(warm(engine, value)).await?;
+                Box::pin(warm(host, value)).await?;
             }
             Ok(())
         }
@@ -47,13 +50,13 @@ pub(super) async fn warm(engine: &Engine, reply: &mut Reply) -> Result<(), Error
     }
 }
 
-async fn warm_slice(engine: &Engine, slice: &mut EntrySlice) -> Result<(), Error> {
+async fn warm_slice(host: &Arc<EmbeddedHost>, slice: &mut EntrySlice) -> Result<(), Error> {
     let runs: Vec<usize> =
         (0..slice.run_count()).filter(|run| slice.cold_of_run(*run).is_some()).collect();
     for some in runs.chunks(AT_ONCE) {
         let cold: Vec<_> = some.iter().filter_map(|run| slice.cold_of_run(*run)).collect();
-        let engine = engine.clone();
-        let loaded: Vec<LoadedBlock> = off_thread(move || engine.load_for_reply(&cold)).await?;
+        let loaded: Vec<LoadedBlock> =
+            off_thread(host, move |engine| engine.load_for_reply(&cold)).await?;
         for (run, block) in some.iter().zip(&loaded) {
             slice.warm_run(*run, block);
         }
@@ -61,14 +64,17 @@ async fn warm_slice(engine: &Engine, slice: &mut EntrySlice) -> Result<(), Error
     Ok(())
 }
 
-/// Reads from disk on a thread that may wait.
+/// Reads from disk on a thread that may wait. Where nobody waits for it any more it goes on, and
+/// whoever closes the store waits until it is over.
 ///
 /// # Errors
 /// What the engine says of a block that cannot be read.
 pub(super) async fn off_thread<T: Send + 'static>(
-    read: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
+    host: &Arc<EmbeddedHost>,
+    read: impl FnOnce(&Engine) -> Result<T, Rejection> + Send + 'static,
 ) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(read).await {
+    let host = Arc::clone(host);
+    match tokio::task::spawn_blocking(move || read(&host.store.engine)).await {
         Ok(Ok(loaded)) => Ok(loaded),
         Ok(Err(rejection)) => {
             tracing::error!("{rejection}");

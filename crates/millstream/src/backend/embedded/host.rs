@@ -1,7 +1,11 @@
 //! The middle of an embedded store: engine, clock, and who waits for the log.
 
-use millstream_engine::{LogPosition, Now};
+use std::convert::Infallible;
+use std::sync::{Arc, mpsc};
+
+use millstream_engine::{LogPosition, Now, Transaction};
 use millstream_runtime::{Host, LiveStore};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::clock::EngineClock;
@@ -21,6 +25,22 @@ pub(crate) struct EmbeddedHost {
     moved: Notify,
     /// Told when something may be due earlier than before; only where no thread waits for it.
     due_changed: Notify,
+    /// Tells [`Absence`]: the last field, so that it goes last.
+    _presence: mpsc::Sender<Infallible>,
+}
+
+/// Dropped, it waits until nobody has the host any more, and with it the directory. Not in memory:
+/// there is nothing to be had.
+#[derive(Debug)]
+pub(super) struct Absence(Option<Mutex<mpsc::Receiver<Infallible>>>);
+
+impl Drop for Absence {
+    fn drop(&mut self) {
+        if let Some(gone) = &mut self.0 {
+            // It fails when the other end is gone.
+            _ = gone.get_mut().recv();
+        }
+    }
 }
 
 impl Host for EmbeddedHost {
@@ -34,23 +54,37 @@ impl Host for EmbeddedHost {
 
     fn wake_held(&self) {
         self.moved.notify_waiters();
+        if self.store.poison().is_some() {
+            // What they wait for cannot come.
+            self.readers.unblock_all();
+        }
     }
 }
 
 impl EmbeddedHost {
-    pub(super) fn new(store: LiveStore, clock: EngineClock) -> Self {
-        Self {
+    pub(super) fn new(store: LiveStore, clock: EngineClock) -> (Arc<Self>, Absence) {
+        let (presence, gone) = mpsc::channel();
+        let absence = Absence((!store.is_in_memory()).then(|| Mutex::new(gone)));
+        let host = Self {
             store,
             clock,
             readers: Readers::default(),
             moved: Notify::new(),
             due_changed: Notify::new(),
-        }
+            _presence: presence,
+        };
+        (Arc::new(host), absence)
     }
 
-    /// The log has failed: nothing runs any more.
+    /// `None`: see [`broken`].
+    pub(super) fn lock(&self) -> Option<Transaction<'_>> {
+        self.store.engine.lock_if_sound(self.clock.now())
+    }
+
+    /// The log has failed, or the engine: nothing runs any more.
     pub(super) fn check(&self) -> Result<(), Error> {
         match self.store.poison() {
+            None if self.store.engine.is_broken() => Err(broken()),
             None => Ok(()),
             Some(reason) => Err(Error::store(format!(
                 "the log cannot be written, open the store again: {reason}"
@@ -111,4 +145,11 @@ impl EmbeddedHost {
     pub(super) async fn due_changed(&self) {
         self.due_changed.notified().await;
     }
+}
+
+/// After a panic in the middle of a change.
+pub(super) fn broken() -> Error {
+    Error::store(
+        "a panic has left half a change in memory, open the store again: none of it is on disk",
+    )
 }

@@ -11,7 +11,8 @@
 //! whoever drops it waits for that; [`EmbeddedBackend::close`] does not block.
 //!
 //! Fails as the log does: after the first write or sync that failed everything is
-//! [`Error::Store`]. Tests: `tests/it/embedded.rs`, and the suite.
+//! [`Error::Store`]; so it is after a panic in the middle of a change, or on a thread of the store.
+//! Tests: `tests/it/embedded.rs`, and the suite; `tests.rs` for what only a bad disk shows.
 
 mod batch;
 mod clock;
@@ -40,7 +41,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
 use self::batch::{Batch, Request};
-use self::host::EmbeddedHost;
+use self::host::{Absence, EmbeddedHost};
 use super::{Backend, Promise, Reader};
 use crate::Error;
 
@@ -59,6 +60,8 @@ pub(crate) struct EmbeddedBackend {
 #[derive(Debug)]
 struct OpenStore {
     host: Arc<EmbeddedHost>,
+    /// Behind the host, so that it is dropped after it.
+    _absence: Absence,
     threads: Threads,
     /// Lets tokio's time pass for the engine.
     timer: Option<JoinHandle<()>>,
@@ -72,9 +75,10 @@ impl EmbeddedBackend {
         let Store { engine, durable, .. } =
             open_store(options, clock.now()).map_err(Error::store)?;
         let live = LiveStore::new(engine, sync, is_in_memory, clock.now());
-        let host = Arc::new(EmbeddedHost::new(live, EngineClock::System(clock)));
+        let (host, absence) = EmbeddedHost::new(live, EngineClock::System(clock));
         // Closed as a whole if a thread cannot be started.
-        let mut open = OpenStore { host, threads: Threads::default(), timer: None };
+        let mut open =
+            OpenStore { host, _absence: absence, threads: Threads::default(), timer: None };
         open.threads.start_disk(&open.host, durable).map_err(Error::store)?;
         open.threads.start_timer(&open.host).map_err(Error::store)?;
         Ok(Self::of(open))
@@ -88,9 +92,9 @@ impl EmbeddedBackend {
             EngineClock::Tokio(since) => Some(since),
             EngineClock::System(_) | EngineClock::Manual(_) => None,
         };
-        let host = Arc::new(EmbeddedHost::new(live, clock));
+        let (host, absence) = EmbeddedHost::new(live, clock);
         let timer = since.map(|since| tokio::spawn(run_timer(Arc::clone(&host), since)));
-        Self::of(OpenStore { host, threads: Threads::default(), timer })
+        Self::of(OpenStore { host, _absence: absence, threads: Threads::default(), timer })
     }
 
     fn of(open: OpenStore) -> Self {

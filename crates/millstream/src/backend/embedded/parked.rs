@@ -15,7 +15,6 @@ use std::task::{Poll, Waker};
 
 use millstream_command::{Reply, read_reply, rejection_reply};
 use millstream_engine::{LogPosition, ReadRequest, ReadSink, Ticket, Transaction, WaitResult};
-use millstream_runtime::Host as _;
 use parking_lot::Mutex;
 
 use super::host::EmbeddedHost;
@@ -131,6 +130,13 @@ impl ReadSink for Sink {
     }
 }
 
+impl Drop for Sink {
+    /// With no result the read was taken back, or the engine has dropped all that wait.
+    fn drop(&mut self) {
+        self.0.unblock();
+    }
+}
+
 /// A read that waits. Dropped, it is taken back.
 pub(super) struct Parked {
     host: Arc<EmbeddedHost>,
@@ -161,8 +167,8 @@ impl Parked {
         Some(Self { host: Arc::clone(host), reader, ticket, slot, is_over: false })
     }
 
-    /// Until there is something, its time is over, or somebody ends it.
-    pub(super) async fn wait(mut self) -> (Reply, LogPosition) {
+    /// Until there is something, its time is over, or somebody ends it: then `None`.
+    pub(super) async fn wait(mut self) -> Option<(Reply, LogPosition)> {
         let ended = poll_fn(|context| {
             let mut state = self.slot.state.lock();
             if let Some(result) = state.result.take() {
@@ -182,17 +188,16 @@ impl Parked {
             // It was served in this very moment.
             None => self.slot.state.lock().result.take(),
         };
-        match ended {
-            Some((WaitResult::Read(outcome), position)) => (read_reply(outcome), position),
-            Some((WaitResult::Rejected(why), position)) => (rejection_reply(&why), position),
-            Some((WaitResult::TimedOut, position)) => (Reply::NilArray, position),
-            None => (Reply::NilArray, LogPosition::ZERO),
-        }
+        ended.map(|(result, position)| match result {
+            WaitResult::Read(outcome) => (read_reply(outcome), position),
+            WaitResult::Rejected(why) => (rejection_reply(&why), position),
+            WaitResult::TimedOut => (Reply::NilArray, position),
+        })
     }
 
-    /// False: it was served already.
+    /// False: it was served already, or the engine has dropped it.
     fn take_back(&self) -> bool {
-        self.host.store.engine.lock(self.host.now()).unpark(self.ticket)
+        self.host.lock().is_some_and(|mut engine| engine.unpark(self.ticket))
     }
 }
 

@@ -1,12 +1,15 @@
 //! What only whoever has the backend itself can see: reads that wait, answers, disks that fail.
 
+mod hooked_storage;
+mod trouble;
+
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use millstream_command::{encode, run};
-use millstream_log::MemoryStorage;
 use millstream_log::memory_storage::Operation;
+use millstream_log::{MemoryStorage, Storage};
 use millstream_resp::Protocol;
 use redis::{cmd, pipe};
 
