@@ -192,7 +192,8 @@ impl Worker {
             return self.insist(work).await;
         }
         let wait = self.settings.backoff.after_at_random(message.deliveries);
-        self.insist(|is_again| self.put_off(stream, &[(message, wait)], is_again)).await
+        let failed = [(message, wait)];
+        self.insist(|is_again| self.put_off(stream, &failed, is_again)).await
     }
 
     /// Acknowledges a message and adds what it made. What the server does not take, it will not
