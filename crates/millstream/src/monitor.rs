@@ -107,8 +107,7 @@ impl ConsumerGroupMonitor {
     }
 
     /// Entries that were delivered at least `min_idle` ago (whole milliseconds count) and not
-    /// acknowledged, at most `count`
-    /// (1 to a million) of them, in the order of the stream.
+    /// acknowledged, at most `count` (1 to a million) of them, in the order of the stream.
     ///
     /// # Errors
     /// [`Error::NoGroup`], and those of the server.

@@ -312,8 +312,8 @@ impl ConsumerBuilder {
     }
 
     /// Consumers of the group that were not heard of for so long and have nothing pending are
-    /// deleted; 1 s to 365 days. On Millstream the server does that, elsewhere its consumers do, by a
-    /// script. Default a day; `None`: never.
+    /// deleted; 1 s to 365 days. On Millstream the server does that, elsewhere its consumers do, by
+    /// a script. Default a day; `None`: never.
     #[must_use]
     pub fn consumer_ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
         self.settings.consumer_ttl = ttl.into();

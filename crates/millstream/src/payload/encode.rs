@@ -72,7 +72,10 @@ impl serde::ser::Error for Unfit {
 
 /// Shapes that a serializer does not take.
 macro_rules! unfit {
-    ($ok:ty; $($associated:ident)*; $($method:ident($($argument:ty),*) $(-> $returned:ident)?;)*) => {
+    (
+        $ok:ty; $($associated:ident)*;
+        $($method:ident($($argument:ty),*) $(-> $returned:ident)?;)*
+    ) => {
         $(type $associated = Impossible<$ok, Unfit>;)*
         $(unfit!(@method $ok; $method($($argument),*) $($returned)?);)*
     };
