@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Nobody waits for longer, and every clock can add it.
+pub(crate) const WAIT_MAX: Duration = Duration::from_hours(365 * 24);
+
 /// Grows with every try: `base * factor^(n-1)` after `n` of them, `max` at most; and shorter by a
 /// random part of it, so that many who failed together do not come back together.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -10,7 +13,7 @@ pub struct Backoff {
     pub base: Duration,
     /// At least 1.
     pub factor: f64,
-    /// No wait is longer.
+    /// No wait is longer; 365 days at most.
     pub max: Duration,
     /// By up to so much of it a wait is shortened: 0 to 1.
     pub jitter: f64,
@@ -32,10 +35,15 @@ impl Backoff {
     /// The wait after so many tries; `dice` from 0 to 1 says how much of the jitter counts.
     #[must_use]
     pub fn after(&self, tries: u64, dice: f64) -> Duration {
+        if self.base.is_zero() {
+            // Nothing times infinity would be no number.
+            return Duration::ZERO;
+        }
         let exponent = i32::try_from(tries.saturating_sub(1)).unwrap_or(i32::MAX);
         let seconds = self.base.as_secs_f64() * self.factor.powi(exponent);
         let whole = seconds.min(self.max.as_secs_f64());
-        Duration::from_secs_f64(whole * (1.0 - self.jitter * dice.clamp(0.0, 1.0)))
+        let shortened = whole * (1.0 - self.jitter * dice.clamp(0.0, 1.0));
+        Duration::try_from_secs_f64(shortened).unwrap_or(self.max)
     }
 
     pub(crate) fn after_at_random(&self, tries: u64) -> Duration {
@@ -51,6 +59,9 @@ impl Backoff {
         }
         if self.max < self.base {
             return Err("the longest wait of a backoff is shorter than its first".to_owned());
+        }
+        if self.max > WAIT_MAX {
+            return Err("the longest wait of a backoff is 365 days at most".to_owned());
         }
         Ok(())
     }
@@ -69,6 +80,10 @@ mod tests {
         assert!((seconds(3, 1.0) - 3.2).abs() < 1e-9);
         assert_eq!(backoff.after(u64::MAX, 0.0), Duration::from_mins(1));
         assert_eq!(Backoff::NONE.after(9, 0.5), Duration::ZERO);
+        let at_once = Backoff { base: Duration::ZERO, ..backoff };
+        assert_eq!(at_once.after(u64::MAX, 0.5), Duration::ZERO);
+        let endless = Backoff { base: Duration::MAX, max: Duration::MAX, ..backoff };
+        assert_eq!(endless.after(1, 0.0), Duration::MAX);
     }
 
     #[test]
@@ -78,5 +93,7 @@ mod tests {
         assert!(Backoff { factor: 0.5, ..usual }.check().is_err());
         assert!(Backoff { jitter: 1.5, ..usual }.check().is_err());
         assert!(Backoff { max: Duration::from_millis(1), ..usual }.check().is_err());
+        assert!(Backoff { max: Duration::MAX, ..usual }.check().is_err());
+        assert!(Backoff { factor: f64::NAN, ..usual }.check().is_err());
     }
 }

@@ -38,6 +38,8 @@ end
 redis.call('XDEL', KEYS[1], ARGV[1])
 return is_there and 1 or 2";
 
+/// Entries that are read in one round trip.
+const LISTED_AT_ONCE: usize = 1000;
 /// Who has what was given back until somebody claims it.
 const REQUEUED: &str = "requeued";
 /// Longer than any worker waits, and no overflow of the server's clock.
@@ -81,11 +83,13 @@ pub struct DeadLetter {
     pub reason: String,
     /// What its handler said last; empty: nothing.
     pub error: String,
-    /// When it was buried.
+    /// When it was buried, by the clock of who did; the beginning of 1970 if it does not say.
     pub failed_at: SystemTime,
 }
 
-/// The dead letters in a stream.
+/// The dead letters in a stream. What is changed is as safe as an entry that was added. After
+/// [`Error::Connection`], or dropped while it waits, a change was made or not; each can be tried
+/// again.
 #[derive(Clone, Debug)]
 pub struct DeadLetters {
     millstream: Millstream,
@@ -169,7 +173,7 @@ impl DeadLetters {
         let mut letters = Vec::new();
         let mut from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
         while letters.len() < count {
-            let wanted = count - letters.len();
+            let wanted = (count - letters.len()).min(LISTED_AT_ONCE);
             let mut command = cmd("XRANGE");
             command.arg(&[&*self.stream, &*from, "+"]).arg("COUNT").arg(wanted);
             let answer = self.millstream.run(&command).await?;
@@ -195,7 +199,9 @@ impl DeadLetters {
         let abilities = self.millstream.abilities();
         let id = letter.id.to_string();
         if abilities.has_policies {
-            let command = self.letter_command("REQUEUE", &id);
+            let mut command = self.letter_command("REQUEUE", &id);
+            // Should its stream be gone, too.
+            command.arg("MKSTREAM");
             return self.first_count(&command).await.map(|count| count > 0);
         }
         self.millstream.need(abilities.has_scripts, "scripts, which giving letters back needs")?;
@@ -239,6 +245,8 @@ fn parse(entry: Entry) -> Option<DeadLetter> {
     let fields = entry.fields?;
     let text = |name: &str| fields.text(name).unwrap_or_default().to_owned();
     let seconds = text("failed_at").parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
+    // Anybody can write a letter, and no clock has all times.
+    let since_1970 = |seconds| SystemTime::UNIX_EPOCH.checked_add(seconds);
     Some(DeadLetter {
         id: entry.id,
         original_id: fields.text("original_id")?.parse().ok()?,
@@ -249,6 +257,6 @@ fn parse(entry: Entry) -> Option<DeadLetter> {
         deliveries: text("delivery_count").parse().unwrap_or(0),
         reason: text("reason"),
         error: text("error"),
-        failed_at: SystemTime::UNIX_EPOCH + seconds.unwrap_or_default(),
+        failed_at: seconds.and_then(since_1970).unwrap_or(SystemTime::UNIX_EPOCH),
     })
 }

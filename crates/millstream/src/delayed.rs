@@ -60,6 +60,8 @@ const CANCEL: &str = "\
 redis.call('HDEL', KEYS[2], ARGV[1])
 return redis.call('ZREM', KEYS[1], ARGV[1])";
 
+/// Later than any clock says, and still a whole number in a script: 2^53 - 1 less our lifetime.
+const MS_MAX: u64 = 9_000_000_000_000_000;
 /// More fields than a script can pass on at once.
 const SCRIPT_FIELDS_MAX: usize = 3000;
 
@@ -98,8 +100,9 @@ impl DelayedMessages {
     /// [`Self::cancel`]. As safe as an entry that was added.
     ///
     /// # Errors
-    /// [`Error::Configuration`]: what was given is no entry. [`Error::Unsupported`]: the server has
-    /// neither schedules nor scripts. Those of the server.
+    /// [`Error::Configuration`]: what was given is no entry, or the time is beyond all clocks.
+    /// [`Error::Unsupported`]: the server has neither schedules nor scripts. Those of the server.
+    /// After [`Error::Connection`] it may wait or not. Dropped before it returns, the same.
     pub async fn add_after(
         &self,
         delay: Duration,
@@ -118,6 +121,10 @@ impl DelayedMessages {
     }
 
     async fn add(&self, when: &str, ms: u64, payload: &impl ToFields) -> Result<String, Error> {
+        if ms > MS_MAX {
+            let text = format!("a message cannot wait until {ms} ms from now or from 1970");
+            return Err(Error::Configuration(text));
+        }
         let span = trace_context::sending(&self.stream);
         let fields = trace_context::with_span(entry_fields(payload)?, &span);
         let command = if self.is_native() {

@@ -20,13 +20,15 @@ pub struct GroupPolicy {
     /// An entry that was delivered so often becomes a dead letter instead of being handed out
     /// again; 1 to 1,000,000,000.
     pub max_deliveries: Option<u32>,
-    /// The stream that dead letters go to. With `max_deliveries` alone: `<stream>:dlq`.
+    /// The stream that dead letters go to; it cannot be called `NONE`. With `max_deliveries` alone:
+    /// `<stream>:dlq`.
     pub dead_letters: Option<String>,
     /// How long what failed is not available.
     pub backoff: Option<Backoff>,
-    /// So many entries have an owner at most.
+    /// So many entries have an owner at most; at least 1.
     pub max_in_flight: Option<u64>,
-    /// Entries with one value of this field are handed out one after the other, in their order.
+    /// Entries with one value of this field are handed out one after the other, in their order. It
+    /// cannot be called `NONE`.
     pub order_by: Option<String>,
     /// A consumer that was not seen for so long, has nothing pending and does not wait is deleted;
     /// at least 1 ms.
@@ -57,15 +59,16 @@ impl GroupPolicy {
         if self.max_deliveries == Some(0) || self.max_in_flight == Some(0) {
             return Err("numbers of a policy are at least 1".to_owned());
         }
-        let is_empty = |name: &Option<String>| name.as_deref() == Some("");
-        if is_empty(&self.dead_letters) || is_empty(&self.order_by) {
-            return Err("names of a policy are not empty".to_owned());
+        let is_none = |name: &str| name.is_empty() || name.eq_ignore_ascii_case("NONE");
+        let is_no_name = |name: &Option<String>| name.as_deref().is_some_and(is_none);
+        if is_no_name(&self.dead_letters) || is_no_name(&self.order_by) {
+            return Err("names of a policy are not empty, and not NONE".to_owned());
         }
         self.backoff.map_or(Ok(()), |backoff| backoff.check())
     }
 
-    /// Every item, so that what is not set is unset. Text `NONE` for a name would unset it: no
-    /// stream or field can have that name here.
+    /// Every item, so that what is not set is unset. A name `NONE` would unset it, too, and was
+    /// refused.
     pub(crate) fn all_items(&self, command: &mut Cmd) {
         let ms = |time: Option<Duration>| time.map_or(0, milliseconds);
         let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "NONE".to_owned());

@@ -24,6 +24,10 @@ end
 return {#rows, 0}";
 
 /// Manages the consumer groups of one stream.
+///
+/// What it changes is as safe as the server makes a write before it answers; on Millstream, by
+/// default, on disk. After [`Error::Connection`], or dropped while it waits, a change was made or
+/// not; each can be tried again.
 #[derive(Clone, Debug)]
 pub struct ConsumerGroupManager {
     millstream: Millstream,
@@ -45,6 +49,9 @@ pub struct GroupInfo {
     /// Entries that were not handed out yet; `None`: the server cannot tell (after deletions in
     /// the middle of the stream).
     pub lag: Option<u64>,
+    /// Entries among those of `lag` that were looked at and wait for their turn: on Millstream, in
+    /// groups with an order by a field. 0 elsewhere.
+    pub held: u64,
 }
 
 /// A consumer of a group, as the server shows it.
@@ -281,6 +288,7 @@ impl ConsumerGroupManager {
                 pending: facts.count("pending")?,
                 last_delivered: facts.id("last-delivered-id")?,
                 lag: facts.count_if_there("lag"),
+                held: facts.count_if_there("held").unwrap_or(0),
             })
         };
         let all = Facts::list(answer).and_then(|all| all.into_iter().map(parse).collect());

@@ -9,7 +9,7 @@ use crate::milliseconds::milliseconds;
 use crate::reply::{NotUnderstood, PendingRow};
 use crate::{ConsumerGroupManager, ConsumerInfo, EntryId, Error, GroupInfo, Millstream, reply};
 
-/// Looks at the consumer groups of one stream, and changes nothing.
+/// Looks at the consumer groups of one stream, and changes nothing: whatever waits can be dropped.
 #[derive(Clone, Debug)]
 pub struct ConsumerGroupMonitor {
     millstream: Millstream,
@@ -106,8 +106,8 @@ impl ConsumerGroupMonitor {
         parse().map_err(NotUnderstood::of("XPENDING"))
     }
 
-    /// Entries that were delivered at least `min_idle` ago and not acknowledged, at most `count`
-    /// (1 to a million) of them, in the order of the stream.
+    /// Entries that were delivered at least `min_idle` ago (whole milliseconds count) and not
+    /// acknowledged, at most `count` (1 to a million) of them, in the order of the stream.
     ///
     /// # Errors
     /// [`Error::NoGroup`], and those of the server.

@@ -51,7 +51,8 @@ impl WorkerPool {
         });
     }
 
-    /// Starts `count` consumers that differ by their slot only, 0 and up.
+    /// Starts `count` consumers that differ by their slot only: 0 and up, or, where the builder
+    /// says [`ConsumerBuilder::free_slot`], those that no other process has.
     ///
     /// # Errors
     /// As those of [`ConsumerBuilder::build`]; then those that were started already stay.
@@ -69,13 +70,13 @@ impl WorkerPool {
         E: Into<HandlerError> + 'static,
     {
         for slot in 0..count {
-            let consumer = builder.clone().slot(slot).build().await?;
+            let consumer = builder.clone().nth(slot).build().await?;
             self.spawn(consumer, handler.clone());
         }
         Ok(())
     }
 
-    /// Cancel this and all of them end in order.
+    /// Cancel this and all of them end in order, those that are started later as well.
     #[must_use]
     pub fn stop_token(&self) -> CancellationToken {
         self.stop.clone()

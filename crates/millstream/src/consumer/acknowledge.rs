@@ -111,7 +111,7 @@ impl Worker {
         counts(&all)
     }
 
-    async fn is_ours(&self, stream: usize, message: &Message) -> Result<bool, Error> {
+    pub(super) async fn is_ours(&self, stream: usize, message: &Message) -> Result<bool, Error> {
         let (origin, id) = (&self.origins[stream], message.id.to_string());
         let mut ask = cmd("XPENDING");
         ask.arg(&[&*origin.stream, &*origin.group, &*id, &*id, "1", &*origin.consumer]);

@@ -29,7 +29,8 @@ impl BatchError {
 
     /// These were not done; the others were, and are acknowledged. A message is named by its
     /// stream and its ID, as [`Message::stream`](crate::Message::stream) and
-    /// [`Message::id`](crate::Message::id) have them.
+    /// [`Message::id`](crate::Message::id) have them. One that names no message of the batch makes
+    /// all of it fail: nobody knows which one was meant.
     #[must_use]
     pub fn some(errors: impl IntoIterator<Item = ((String, EntryId), HandlerError)>) -> Self {
         Self { which: Which::Some(errors.into_iter().collect()) }
@@ -45,7 +46,15 @@ impl BatchError {
                 keys.iter().map(|_| Err(each())).collect()
             }
             Which::Some(mut errors) => {
-                keys.iter().map(|key| errors.remove(key).map_or(Ok(()), Err)).collect()
+                let named: Vec<_> = keys.iter().map(|key| errors.remove(key)).collect();
+                let unknown = errors.into_keys().next();
+                let other = || match &unknown {
+                    None => Ok(()),
+                    Some((stream, id)) => Err(HandlerError::retry(format!(
+                        "the handler says that {id} of {stream} failed, which is not in its batch"
+                    ))),
+                };
+                named.into_iter().map(|error| error.map_or_else(other, Err)).collect()
             }
         }
     }

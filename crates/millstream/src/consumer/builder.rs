@@ -16,12 +16,15 @@ use super::places::{check_letters, divide};
 use super::policy::{PreparedGroups, prepare_groups};
 use super::priorities::Priorities;
 use super::worker::{Shared, Worker};
+use crate::backoff::WAIT_MAX;
 use crate::{Backoff, Error, GroupStart, Message, Millstream, PartitionedStream};
 
 /// A lease shorter than this is lost to any hiccup.
 const LEASE_MIN: Duration = Duration::from_millis(50);
 const PARTITION_LEASE_MIN: Duration = Duration::from_millis(200);
 const COUNT_MAX: usize = 10_000;
+const CONCURRENCY_MAX: usize = 100_000;
+const PREFETCH_MAX: usize = 1_000_000;
 const CONSUMER_TTL: Duration = Duration::from_hours(24);
 /// Shorter than a read may block by default, and consumers would go while they wait.
 const CONSUMER_TTL_MIN: Duration = Duration::from_secs(1);
@@ -173,6 +176,11 @@ impl ConsumerBuilder {
         self.name(of_slot(slot))
     }
 
+    /// For one of several: its slot, unless it is to have a free one.
+    pub(crate) fn nth(self, slot: u32) -> Self {
+        if self.settings.has_free_slot { self } else { self.slot(slot) }
+    }
+
     /// The name is the machine's and the lowest slot that no other process of this user on it has
     /// for this group, so that any number of processes can be started in the same way. It is free
     /// again when the process ends, however it ends; files in the folder for temporary ones tell.
@@ -198,8 +206,8 @@ impl ConsumerBuilder {
     }
 
     /// What [`StreamConsumer::run_batches`] gives to its handler: so many messages at most, 1 to
-    /// 10,000, and as many as are there after waiting for `linger` since the first one. Default 10,
-    /// and no wait.
+    /// 10,000, and as many as are there after waiting for `linger` since the first one, an hour at
+    /// most. Default 10, and no wait.
     #[must_use]
     pub fn batch(mut self, max: usize, linger: Duration) -> Self {
         self.settings.batch = BatchSize { max, linger };
@@ -207,15 +215,16 @@ impl ConsumerBuilder {
     }
 
     /// A message is handled so often at most, and becomes a dead letter then; at least 1. Default
-    /// 3.
+    /// 3. What was delivered and not begun does not count. On Millstream the policy of the group
+    /// counts, if it had one before this consumer was built.
     #[must_use]
     pub fn max_retries(mut self, max: u32) -> Self {
         self.settings.max_retries = max;
         self
     }
 
-    /// What nobody was heard of for so long is taken over by another consumer; at least 50 ms. It
-    /// is extended while a handler runs. Default 5 min.
+    /// What nobody was heard of for so long is taken over by another consumer; 50 ms to 365 days.
+    /// It is extended while a handler runs. Default 5 min.
     #[must_use]
     pub fn claim_min_idle(mut self, min_idle: Duration) -> Self {
         self.settings.claim_min_idle = min_idle;
@@ -236,7 +245,7 @@ impl ConsumerBuilder {
         self
     }
 
-    /// So many messages are handled at the same time; at least 1, which keeps their order while
+    /// So many messages are handled at the same time; 1 to 100,000. One keeps their order while
     /// nothing fails. Default 1.
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
@@ -244,8 +253,11 @@ impl ConsumerBuilder {
         self
     }
 
-    /// So many messages may wait for their turn beside those being handled. Default: the count of
-    /// a read. On a Cluster they are divided among the slots of the streams.
+    /// So many messages may wait for their turn beside those being handled, a million at most.
+    /// Default: the count of a read. On a Cluster they are divided among the slots of the streams,
+    /// each of which has `concurrency` more, since all handlers may be busy with one of them. What
+    /// waits for its next try does not count, up to 10,000 of them; where the server has the
+    /// policy it has those, too.
     #[must_use]
     pub fn prefetch(mut self, prefetch: usize) -> Self {
         self.settings.prefetch = Some(prefetch);
@@ -300,8 +312,8 @@ impl ConsumerBuilder {
     }
 
     /// Consumers of the group that were not heard of for so long and have nothing pending are
-    /// deleted; at least 1 s. On Millstream the server does that, elsewhere its consumers do, by a
-    /// script. Default a day; `None`: never.
+    /// deleted; 1 s to 365 days. On Millstream the server does that, elsewhere its consumers do, by
+    /// a script. Default a day; `None`: never.
     #[must_use]
     pub fn consumer_ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
         self.settings.consumer_ttl = ttl.into();
@@ -326,8 +338,8 @@ impl ConsumerBuilder {
 
     /// Is told what became of each message, and of each try. Costs a little: the server is asked
     /// about each message, not about many at once. Called on the consumer's own tasks, so it must
-    /// not block. Nobody is told of what the server does without a consumer: it moves to the dead
-    /// letters what was lost at its last try.
+    /// not block; where it panics that is logged. Nobody is told of what the server does without a
+    /// consumer: it moves to the dead letters what was lost at its last try.
     #[must_use]
     pub fn on_outcome(mut self, hook: impl Fn(&Message, Outcome) + Send + Sync + 'static) -> Self {
         self.settings.hook = OutcomeHook::new(hook);
@@ -343,9 +355,9 @@ impl ConsumerBuilder {
     /// # Errors
     /// [`Error::Configuration`]: a setting makes no sense, or the group has a policy with another
     /// ORDERBY or MAXINFLIGHT. [`Error::Unsupported`]: the server lacks what was asked for. Those
-    /// of the server.
+    /// of the server. After any of them, or dropped while it waits, groups may have been made.
     pub async fn build(self) -> Result<StreamConsumer, Error> {
-        self.check().map_err(Error::Configuration)?;
+        self.check_streams().and(self.check()).map_err(Error::Configuration)?;
         let Self { millstream, mut settings } = self;
         let slot = settings.take_slot()?;
         check_letters(&millstream, &settings)?;
@@ -355,31 +367,25 @@ impl ConsumerBuilder {
             return Ok(StreamConsumer::leased(worker, slot));
         }
         let method = Method::best(millstream.abilities());
-        let PreparedGroups { lease, done_until } =
-            prepare_groups(&millstream, &settings, method).await?;
+        let prepared = prepare_groups(&millstream, &settings, method).await?;
+        let PreparedGroups { lease, done_until, .. } = &prepared;
         let stop = CancellationToken::new();
         let workers = divide(&millstream, &settings).into_iter().map(|(settings, slots)| {
             let counters = Arc::new(Counters::new(&settings.streams, &settings.group));
             let done_until = settings.streams.iter().map(|stream| done_until[stream]).collect();
-            let shared = Shared { slots, stop: stop.clone(), counters, lease, done_until };
-            Worker::new(millstream.clone(), settings, method, shared)
+            let shared = Shared { slots, stop: stop.clone(), counters, lease: *lease, done_until };
+            Worker::new(millstream.clone(), settings, method, shared).following(&prepared)
         });
         Ok(StreamConsumer::new(workers.collect(), slot))
     }
 
     fn check(&self) -> Result<(), String> {
         let settings = &self.settings;
-        let mut streams = settings.streams.clone();
-        streams.sort();
-        streams.dedup();
-        if streams.len() < settings.streams.len() {
-            return Err("a stream is named twice".to_owned());
-        }
         if settings.max_retries == 0 {
             return Err("max_retries is at least 1".to_owned());
         }
-        if settings.claim_min_idle < LEASE_MIN {
-            return Err("claim_min_idle is at least 50 ms".to_owned());
+        if !(LEASE_MIN..=WAIT_MAX).contains(&settings.claim_min_idle) {
+            return Err("claim_min_idle is 50 ms to 365 days".to_owned());
         }
         if !(1..=COUNT_MAX).contains(&settings.count) {
             return Err("count is 1 to 10,000".to_owned());
@@ -387,11 +393,15 @@ impl ConsumerBuilder {
         if !(1..=COUNT_MAX).contains(&settings.batch.max) {
             return Err("a batch is 1 to 10,000 messages".to_owned());
         }
+        if settings.batch.linger > Duration::from_hours(1) {
+            return Err("a batch waits for an hour at most".to_owned());
+        }
         if !(Duration::from_millis(1)..=Duration::from_hours(1)).contains(&settings.block) {
             return Err("block is 1 ms to 1 h".to_owned());
         }
-        if settings.consumer_ttl.is_some_and(|ttl| ttl < CONSUMER_TTL_MIN) {
-            return Err("consumer_ttl is at least 1 s".to_owned());
+        let is_wrong_ttl = |ttl: Duration| !(CONSUMER_TTL_MIN..=WAIT_MAX).contains(&ttl);
+        if settings.consumer_ttl.is_some_and(is_wrong_ttl) {
+            return Err("consumer_ttl is 1 s to 365 days".to_owned());
         }
         if settings.max_in_flight == Some(0) {
             return Err("max_in_flight is at least 1".to_owned());
@@ -403,8 +413,31 @@ impl ConsumerBuilder {
         if settings.is_no_ack && needs_settling {
             return Err("order and limits need acknowledgements".to_owned());
         }
-        if settings.concurrency == 0 {
-            return Err("concurrency is at least 1".to_owned());
+        if !(1..=CONCURRENCY_MAX).contains(&settings.concurrency) {
+            return Err("concurrency is 1 to 100,000".to_owned());
+        }
+        if settings.prefetch.is_some_and(|prefetch| prefetch > PREFETCH_MAX) {
+            return Err("prefetch is at most 1,000,000".to_owned());
+        }
+        settings.backoff.check()
+    }
+
+    /// What concerns streams, names and partitions.
+    fn check_streams(&self) -> Result<(), String> {
+        let settings = &self.settings;
+        let mut streams = settings.streams.clone();
+        streams.sort();
+        streams.dedup();
+        if streams.len() < settings.streams.len() {
+            return Err("a stream is named twice".to_owned());
+        }
+        if settings.dead_letter.as_ref().is_some_and(|letters| streams.contains(letters)) {
+            return Err("the dead letters of a stream cannot go to a stream that this consumer \
+                        takes from: they would be messages again"
+                .to_owned());
+        }
+        if settings.group.is_empty() || (settings.name.is_empty() && !settings.has_free_slot) {
+            return Err("a group and a consumer have names".to_owned());
         }
         if let Some(lease) = settings.partition_lease {
             if !settings.is_partitioned {
@@ -421,7 +454,6 @@ impl ConsumerBuilder {
             }
         }
         let levels = settings.streams.len();
-        settings.priorities.as_ref().map_or(Ok(()), |priorities| priorities.check(levels))?;
-        settings.backoff.check()
+        settings.priorities.as_ref().map_or(Ok(()), |priorities| priorities.check(levels))
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::backoff::WAIT_MAX;
+
 /// Why a message was not done, and what is to become of it. Made by `?` from any error: then it is
 /// tried again after the backoff. It is no [`std::error::Error`] itself, so that this can be.
 pub struct HandlerError {
@@ -24,12 +26,13 @@ impl HandlerError {
         Self { verdict: Verdict::Retry(None), source: source.into() }
     }
 
-    /// The same, but not before `delay` is over, whatever the backoff says.
+    /// The same, but not before `delay` is over, whatever the backoff says; a longer one than 365
+    /// days counts as that.
     pub fn retry_after(
         delay: Duration,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { verdict: Verdict::Retry(Some(delay)), source: source.into() }
+        Self { verdict: Verdict::Retry(Some(delay.min(WAIT_MAX))), source: source.into() }
     }
 
     /// No other try would help: it becomes a dead letter at once.

@@ -72,7 +72,8 @@ impl Worker {
             for stream in 0..self.origins.len() {
                 let origin = &self.origins[stream];
                 match done_until(&self.millstream, &origin.stream, &origin.group).await {
-                    Ok(id) => self.done_until.lock()[stream] = id,
+                    Ok(Some(id)) => self.done_until.lock()[stream] = id,
+                    Ok(None) => {}
                     Err(error) => tracing::debug!("cannot see how far the group is: {error}"),
                 }
             }
@@ -109,16 +110,21 @@ impl Worker {
     }
 }
 
-/// Everything up to this entry was acknowledged, or was never there.
+/// Everything up to this entry was acknowledged, or was never there. `None`: that cannot be told,
+/// because the group read past entries that wait for their turn, and does not say which.
 pub(super) async fn done_until(
     millstream: &Millstream,
     stream: &str,
     group: &str,
-) -> Result<EntryId, Error> {
+) -> Result<Option<EntryId>, Error> {
     let groups = ConsumerGroupManager::new(millstream, stream).groups().await?;
     let found = groups.into_iter().find(|info| info.name == group);
-    let delivered = found.ok_or_else(|| Error::NoGroup(group.to_owned()))?.last_delivered;
+    let found = found.ok_or_else(|| Error::NoGroup(group.to_owned()))?;
+    if found.held > 0 {
+        return Ok(None);
+    }
+    let delivered = found.last_delivered;
     // Asked afterwards: of what was delivered by then all that is not done is in here.
     let pending = ConsumerGroupMonitor::new(millstream, stream).pending(group).await?;
-    Ok(pending.first.map_or(delivered, |first| delivered.min(first.before())))
+    Ok(Some(pending.first.map_or(delivered, |first| delivered.min(first.before()))))
 }

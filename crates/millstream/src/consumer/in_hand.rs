@@ -4,7 +4,7 @@
 //! So it is told again and again that the message is still being worked on; what it does not
 //! confirm is lost: its handler goes on, but what it did counts as late.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +66,10 @@ impl InHand {
         self.held.lock().contains_key(&key)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.held.lock().len()
+    }
+
     pub(super) fn is_lost(&self, key: MessageKey) -> bool {
         self.held.lock().get(&key).is_none_or(|held| held.is_lost)
     }
@@ -100,6 +104,7 @@ impl InHand {
         asked: Instant,
     ) -> usize {
         let mut lost = 0;
+        let granted: HashSet<&EntryId> = granted.iter().collect();
         let mut all = self.held.lock();
         for id in asked_for {
             let Some(held) = all.get_mut(&(stream, *id)) else { continue };

@@ -98,10 +98,13 @@ impl Level {
         self.meter.increment(1.0);
     }
 
+    /// Not below zero: what ends while it is reset was taken away there.
     pub(super) fn down(&self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
-        #[cfg(feature = "metrics")]
-        self.meter.decrement(1.0);
+        let less = |count: u64| count.checked_sub(1);
+        if self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
+            #[cfg(feature = "metrics")]
+            self.meter.decrement(1.0);
+        }
     }
 
     /// To zero.

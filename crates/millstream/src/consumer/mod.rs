@@ -10,6 +10,7 @@ mod health;
 mod housekeeping;
 mod in_hand;
 mod leased;
+mod leases;
 mod meters;
 mod method;
 mod name;
@@ -64,7 +65,7 @@ use worker::Worker;
 pub struct StreamConsumer {
     work: Work,
     /// Keeps the slot of the name.
-    _slot: Option<SlotLock>,
+    slot: Option<SlotLock>,
 }
 
 enum Work {
@@ -88,11 +89,11 @@ impl StreamConsumer {
 
     fn new(workers: Vec<Worker>, slot: Option<SlotLock>) -> Self {
         assert!(!workers.is_empty(), "a consumer has a stream");
-        Self { work: Work::Shared(workers.into_iter().map(Arc::new).collect()), _slot: slot }
+        Self { work: Work::Shared(workers.into_iter().map(Arc::new).collect()), slot }
     }
 
     fn leased(worker: LeasedWorker, slot: Option<SlotLock>) -> Self {
-        Self { work: Work::Leased(Arc::new(worker)), _slot: slot }
+        Self { work: Work::Leased(Arc::new(worker)), slot }
     }
 
     /// Begins to describe a consumer of this group of all partitions of a stream. Without more,
@@ -113,7 +114,10 @@ impl StreamConsumer {
     }
 
     /// Cancel this and [`Self::run`] ends in order: it stops reading, gives back what waits for its
-    /// turn, and returns when the handlers that run are done.
+    /// turn, leaves what waits for its next try to others for the time when it is due, and returns
+    /// when the handlers that run are done and what became of their messages was settled. A server
+    /// that is away is tried for a few times (some 30 s if it hangs); what could not be settled is
+    /// pending, and will be handled again.
     #[must_use]
     pub fn stop_token(&self) -> CancellationToken {
         match &self.work {
@@ -176,6 +180,14 @@ impl StreamConsumer {
     }
 
     async fn run_all(self, handler: Handler) -> Result<(), Error> {
+        let Some(slot) = &self.slot else { return self.work_until_the_end(handler).await };
+        tokio::select! {
+            ended = self.work_until_the_end(handler) => ended,
+            () = slot.keep() => unreachable!("it keeps the slot for ever"),
+        }
+    }
+
+    async fn work_until_the_end(&self, handler: Handler) -> Result<(), Error> {
         let workers = match &self.work {
             Work::Shared(workers) => workers,
             Work::Leased(worker) => return Arc::clone(worker).run(handler).await,

@@ -5,7 +5,13 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
+use tokio::time::sleep;
+
+/// Files for a while are deleted where nobody touches them for days. Another process would make
+/// the file anew, and have the same slot.
+const TOUCH_INTERVAL: Duration = Duration::from_hours(1);
 /// More workers of one group than a machine has.
 const SLOTS_MAX: u32 = 65_536;
 
@@ -20,7 +26,7 @@ pub(super) fn of_slot(slot: u32) -> String {
 #[derive(Debug)]
 pub(super) struct SlotLock {
     pub(super) slot: u32,
-    _locked: File,
+    locked: File,
 }
 
 impl SlotLock {
@@ -39,12 +45,22 @@ impl SlotLock {
                 .write(true)
                 .open(file_of(folder, name, slot))?;
             match file.try_lock() {
-                Ok(()) => return Ok(Self { slot, _locked: file }),
+                Ok(()) => return Ok(Self { slot, locked: file }),
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(error),
             }
         }
         Err(io::Error::other("all slots are taken"))
+    }
+
+    /// Keeps the file young, for ever.
+    pub(super) async fn keep(&self) {
+        loop {
+            sleep(TOUCH_INTERVAL).await;
+            if let Err(error) = self.locked.set_modified(SystemTime::now()) {
+                tracing::debug!("the file of the slot is not touched: {error}");
+            }
+        }
     }
 }
 
@@ -76,5 +92,17 @@ mod tests {
         assert_eq!((first.slot, second.slot, take("orders/audit").slot), (0, 1, 0));
         drop(first);
         assert_eq!(take("orders/billing").slot, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_file_of_a_slot_does_not_grow_old_while_it_is_taken() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let taken = SlotLock::take_in(folder.path(), "orders/billing").expect("a slot");
+        let long_ago = SystemTime::now() - 100 * TOUCH_INTERVAL;
+        taken.locked.set_modified(long_ago).expect("sets it");
+        let kept = tokio::time::timeout(2 * TOUCH_INTERVAL, taken.keep()).await;
+        kept.expect_err("it keeps it for ever");
+        let touched = taken.locked.metadata().and_then(|it| it.modified()).expect("a time");
+        assert!(touched > long_ago + 50 * TOUCH_INTERVAL);
     }
 }

@@ -1,6 +1,7 @@
 //! What became of a message, for whoever keeps account.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::Message;
@@ -38,9 +39,12 @@ impl OutcomeHook {
         self.0.is_some()
     }
 
+    /// Who panics is not told more, and nothing else comes of it: the task that settles would die
+    /// of it, and with it all acknowledgements to come.
     pub(super) fn tell(&self, message: &Message, outcome: Outcome) {
-        if let Some(hook) = &self.0 {
-            hook(message, outcome);
+        let Some(hook) = &self.0 else { return };
+        if catch_unwind(AssertUnwindSafe(|| hook(message, outcome))).is_err() {
+            tracing::error!(id = %message.id, "the hook for outcomes panicked");
         }
     }
 }

@@ -8,13 +8,14 @@ use redis::{Cmd, cmd};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep};
 
+use super::leases::known_idle;
 use super::method::Method;
 use super::room::Place;
 use super::worker::{Taken, Worker};
 use crate::backend::Reader;
 use crate::milliseconds::milliseconds;
 use crate::reply::{Entry, NotUnderstood, PendingRow};
-use crate::{Backoff, ConsumerGroupManager, EntryId, Error, GroupStart, Message, reply};
+use crate::{Backoff, EntryId, Error, Message, reply};
 
 /// With CLAIM a read says how often entries were delivered; nothing is idle for so long.
 const NEVER_IDLE_MS: u64 = 1 << 52;
@@ -28,8 +29,6 @@ const RECONNECT: Backoff = Backoff {
     max: Duration::from_secs(5),
     jitter: 0.5,
 };
-/// A command that says how long something must be idle says a little less than we know.
-const SLACK_MAX: Duration = Duration::from_secs(1);
 
 /// What the reading task remembers from one read to the next.
 pub(super) struct Reading {
@@ -39,6 +38,13 @@ pub(super) struct Reading {
     next_look: Instant,
     /// What is pending for us was not all found since we connected.
     must_recover: bool,
+}
+
+/// An entry of one of the streams, and how often it was delivered before.
+struct Delivered {
+    stream: usize,
+    entry: Entry,
+    before: u64,
 }
 
 /// Errors that waiting does not help.
@@ -165,6 +171,7 @@ impl Worker {
                 answer.await
             }
         }?;
+        let mut all = Vec::new();
         for (key, entries) in streams {
             let of = self.origins.iter().position(|origin| origin.stream.as_bytes() == key);
             let stream = of.ok_or(Error::Answer("XREADGROUP"))?;
@@ -172,12 +179,13 @@ impl Worker {
                 self.take_in_order(reading, entries, asked).await?;
                 continue;
             }
-            for entry in entries {
-                let before = entry.deliveries_before.unwrap_or(0);
-                self.take(reading, stream, entry, before, asked).await?;
-            }
+            all.extend(entries.into_iter().map(|entry| Delivered {
+                stream,
+                before: entry.deliveries_before.unwrap_or(0),
+                entry,
+            }));
         }
-        Ok(())
+        self.take_all(reading, all, asked).await
     }
 
     /// What there is, by stream; waits for it.
@@ -227,8 +235,8 @@ impl Worker {
         command.arg("BLOCK").arg(milliseconds(block).max(1));
         match self.method {
             _ if settings.is_no_ack => _ = command.arg("NOACK"),
-            Method::Policy => _ = command.arg("CLAIM").arg(NEVER_IDLE_MS),
-            Method::Claim => {
+            Method::Policy if self.has_times => _ = command.arg("CLAIM").arg(NEVER_IDLE_MS),
+            Method::Policy | Method::Claim => {
                 command.arg("CLAIM").arg(milliseconds(settings.claim_min_idle));
             }
             Method::AutoClaim | Method::PendingAndClaim | Method::Leased => {}
@@ -249,39 +257,60 @@ impl Worker {
         reading: &Reading,
         stream: usize,
         entry: Entry,
-        deliveries_before: u64,
+        before: u64,
         asked: Instant,
     ) -> Result<(), Error> {
-        let Some(payload) = entry.fields else {
-            // It was deleted: nothing can be done but to forget it.
-            return self.forget(stream, entry.id).await;
-        };
-        let key = (stream, entry.id);
-        if !self.in_hand.take(key, asked) {
-            return Ok(());
+        self.take_all(reading, vec![Delivered { stream, entry, before }], asked).await
+    }
+
+    /// Puts entries that were delivered to us into the queue. All of them are in hand before one
+    /// waits for its place, so that none loses its lease meanwhile; and what becomes of one keeps
+    /// none of the others back, which would be delivered, and counted, once more.
+    async fn take_all(
+        &self,
+        reading: &Reading,
+        mut all: Vec<Delivered>,
+        asked: Instant,
+    ) -> Result<(), Error> {
+        let is_there = |it: &Delivered| it.entry.fields.is_some();
+        all.retain(|it| !is_there(it) || self.in_hand.take((it.stream, it.entry.id), asked));
+        self.counters.taken.add(all.iter().filter(|it| is_there(it)).count() as u64);
+        let mut done = Ok(());
+        for Delivered { stream, entry, before } in all {
+            let Some(payload) = entry.fields else {
+                // It was deleted: nothing can be done but to forget it.
+                done = done.and(self.forget(stream, entry.id).await);
+                continue;
+            };
+            let origin = Arc::clone(&self.origins[stream]);
+            let message = Message { origin, id: entry.id, payload, deliveries: before + 1 };
+            if self.method != Method::Policy && message.deliveries > self.tries(stream) {
+                done = done.and(self.bury_at_last((stream, entry.id), &message).await);
+                continue;
+            }
+            let place = self.place().await;
+            // Nobody listens any more: it is pending, and comes back.
+            _ = reading.queue.send(Taken { stream, message, place, is_again: false });
         }
-        self.counters.taken.add(1);
-        let origin = Arc::clone(&self.origins[stream]);
-        let deliveries = deliveries_before + 1;
-        let message = Message { origin, id: entry.id, payload, deliveries };
-        let is_over = deliveries > u64::from(self.settings.max_retries);
-        if is_over && self.method != Method::Policy {
-            return self.bury_at_last(key, &message).await;
-        }
-        let place = self.place().await;
-        // Nobody listens any more: it is pending, and comes back.
-        _ = reading.queue.send(Taken { stream, message, place, is_again: false });
-        Ok(())
+        done
     }
 
     /// A place for what was taken already. There may be more of that than places for a moment: then
     /// reading waits. `None`: the worker ends.
     async fn place(&self) -> Option<Place> {
-        tokio::select! {
+        let waits = self.room.free() == 0;
+        if waits {
+            self.counters.set_busy(true);
+        }
+        let place = tokio::select! {
             biased;
             place = self.room.place() => Some(place),
             () = self.stop.cancelled() => None,
+        };
+        if waits {
+            self.counters.set_busy(false);
         }
+        place
     }
 
     async fn forget(&self, stream: usize, id: EntryId) -> Result<(), Error> {
@@ -307,7 +336,7 @@ impl Worker {
             let mut ours: Vec<&PendingRow> = rows.iter().filter(is_ours).collect();
             if self.method == Method::Policy {
                 // The server buries what was delivered too often.
-                ours.retain(|row| row.deliveries < u64::from(self.settings.max_retries));
+                ours.retain(|row| row.deliveries < self.tries(stream));
             }
             for some in ours.chunks(room) {
                 self.claim(reading, stream, some, Duration::ZERO).await?;
@@ -343,13 +372,14 @@ impl Worker {
             pending.arg(&[&*origin.stream, &*origin.group]);
             pending.arg(first.id.to_string()).arg(last.id.to_string());
             // Ours between them that are in hand count, too.
-            pending.arg(entries.len() + self.settings.room(true)).arg(&*origin.consumer);
+            pending.arg(entries.len() + self.in_hand.len()).arg(&*origin.consumer);
             let rows = self.pending_rows(&pending).await?;
-            for entry in entries {
+            let all = entries.into_iter().map(|entry| {
                 let row = rows.iter().find(|row| row.id == entry.id);
                 let before = row.map_or(1, |row| row.deliveries.saturating_sub(1));
-                self.take(reading, stream, entry, before, asked).await?;
-            }
+                Delivered { stream, entry, before }
+            });
+            self.take_all(reading, all.collect(), asked).await?;
         }
         Ok(cursor != EntryId::ZERO)
     }
@@ -368,12 +398,11 @@ impl Worker {
         let command = self.claim_command(stream, min_idle, rows.iter().map(|row| row.id));
         let answer = self.millstream.run(&command).await?;
         let entries = reply::entries(answer).map_err(NotUnderstood::of("XCLAIM"))?;
-        for entry in entries {
+        let all = entries.into_iter().map(|entry| {
             let row = rows.iter().find(|row| row.id == entry.id);
-            let before = row.map_or(1, |row| row.deliveries);
-            self.take(reading, stream, entry, before, asked).await?;
-        }
-        Ok(())
+            Delivered { stream, before: row.map_or(1, |row| row.deliveries), entry }
+        });
+        self.take_all(reading, all.collect(), asked).await
     }
 
     /// XCLAIM of these for this consumer; options come behind it.
@@ -402,7 +431,10 @@ impl Worker {
         let key = (stream, message.id);
         for failures in 1.. {
             let asked = Instant::now();
-            let min_idle = known_idle(self.in_hand.age(key));
+            // An answer that was lost may have been that it is ours, since a moment ago.
+            let is_again = failures > 1 && self.is_ours(stream, message).await.unwrap_or(false);
+            let age = if is_again { Duration::ZERO } else { self.in_hand.age(key) };
+            let min_idle = known_idle(age);
             let command = self.claim_command(stream, min_idle, [message.id].into_iter());
             let answer = self.millstream.run(&command).await;
             match answer.and_then(|it| reply::entries(it).map_err(NotUnderstood::of("XCLAIM"))) {
@@ -423,47 +455,4 @@ impl Worker {
         }
         None
     }
-
-    /// Asks for a longer lease; returns for which.
-    pub(super) async fn extend(
-        &self,
-        stream: usize,
-        ids: &[EntryId],
-        youngest: Duration,
-    ) -> Result<Vec<EntryId>, Error> {
-        let is_fenced = self.method == Method::Policy;
-        // Where the server does not look whose it is: what somebody else took over in between was
-        // not idle for as long as we think.
-        let min_idle = if is_fenced { Duration::ZERO } else { known_idle(youngest) };
-        let mut command = self.claim_command(stream, min_idle, ids.iter().copied());
-        command.arg("JUSTID");
-        if is_fenced {
-            command.arg("FENCE");
-        }
-        let answer = self.millstream.run(&command).await?;
-        reply::ids(answer).map_err(NotUnderstood::of("XCLAIM"))
-    }
-
-    /// Makes groups that are gone, where the server lost its data: so that nothing is passed over
-    /// that may not have been handled.
-    async fn make_groups(&self) -> Result<(), Error> {
-        for (stream, origin) in self.origins.iter().enumerate() {
-            let start = GroupStart::After(self.done_until.lock()[stream]);
-            let manager = ConsumerGroupManager::new(&self.millstream, origin.stream.as_str());
-            if manager.create(&origin.group, start).await? {
-                tracing::warn!(
-                    stream = origin.stream,
-                    group = origin.group,
-                    "the group was gone; made again to go on after {}",
-                    start.to_word()
-                );
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What we heard of so long ago is idle for at least this, if it is still ours.
-fn known_idle(age: Duration) -> Duration {
-    age.saturating_sub((age / 4).min(SLACK_MAX))
 }

@@ -1,9 +1,10 @@
 //! Telling the server what became of messages, many in one round trip.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use redis::cmd;
+use redis::{cmd, pipe};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
@@ -44,6 +45,8 @@ enum What {
     /// With entries that are added in the same step.
     Produce(Done),
     HandBack,
+    /// It failed, and others may have it after so long.
+    PutOff(Duration),
     Failed {
         failure: HandlerError,
         is_last: bool,
@@ -65,6 +68,11 @@ impl Settlement {
     /// It was not begun.
     pub(super) fn hand_back(taken: Taken) -> Self {
         Self::new(taken, What::HandBack)
+    }
+
+    /// It failed, and this worker ends before its next try.
+    pub(super) fn put_off(taken: Taken, wait: Duration) -> Self {
+        Self::new(taken, What::PutOff(wait))
     }
 
     /// With no other try by this worker itself.
@@ -107,13 +115,21 @@ pub(super) async fn settle_all(
     }
 }
 
+/// What is done would be done once more, and at last be a dead letter. A server whose disk is full
+/// takes acknowledgements when somebody made room.
+fn may_be_acknowledged_later(error: &Error) -> bool {
+    let is_disk = |code: &str| code == "MISCONF";
+    error.is_temporary() || matches!(error, Error::Refused { code, .. } if is_disk(code))
+}
+
 impl Worker {
     async fn settle(&self, all: &[Settlement]) {
         // What is lost somebody else has.
-        let (lost, ours): (Vec<_>, Vec<_>) =
+        let (mut lost, ours): (Vec<_>, Vec<_>) =
             all.iter().partition(|settlement| self.in_hand.is_lost(settlement.key()));
+        lost.retain(|it| it.what.is_done());
         self.note_late(lost.len());
-        for Settlement { message, .. } in lost.iter().filter(|it| it.what.is_done()) {
+        for Settlement { message, .. } in lost {
             self.settings.hook.tell(message, Outcome::Late);
         }
         for stream in 0..self.origins.len() {
@@ -123,21 +139,30 @@ impl Worker {
             };
             let done = of_stream(|what| matches!(what, What::Acknowledge));
             if !done.is_empty() {
-                _ = self.insist(|is_again| self.acknowledge(stream, &done, is_again)).await;
+                let work = |is_again| self.acknowledge(stream, &done, is_again);
+                _ = self.insist_while(may_be_acknowledged_later, work).await;
             }
             let unbegun = of_stream(|what| matches!(what, What::HandBack));
             if !unbegun.is_empty() {
-                _ = self.insist(|_| self.hand_back(stream, &unbegun)).await;
+                _ = self.insist(|is_again| self.hand_back(stream, &unbegun, is_again)).await;
             }
+            let mut failed = Vec::new();
+            for it in ours.iter().filter(|it| it.stream == stream) {
+                if let What::PutOff(wait) = it.what {
+                    failed.push((&it.message, wait));
+                }
+            }
+            _ = self.insist(|is_again| self.put_off(stream, &failed, is_again)).await;
         }
         for Settlement { stream, message, what, .. } in ours {
             let settled = match what {
                 What::Produce(done) => self.settle_produced(*stream, message, done).await,
                 What::Failed { failure, is_last } => {
-                    let work = |_| self.settle_failed(*stream, message, failure, *is_last);
+                    let work =
+                        |again| self.settle_failed(*stream, message, failure, *is_last, again);
                     self.insist(work).await
                 }
-                What::Acknowledge | What::HandBack => continue,
+                What::Acknowledge | What::HandBack | What::PutOff(_) => continue,
             };
             // It is pending, and will be handled again.
             _ = settled;
@@ -158,20 +183,81 @@ impl Worker {
         message: &Message,
         done: &Done,
     ) -> Result<(), Error> {
-        let work = |is_again| self.acknowledge_and_produce(stream, message, done, is_again);
-        let Err(error) = self.insist(work).await else { return Ok(()) };
-        if error.is_temporary() {
-            return Err(error);
-        }
-        // What the server does not take, it will not take the next time either, or it will: the
-        // message failed.
-        let failure = self.note_failure(message, Ok(HandlerError::retry(error)));
+        let Err(failure) = self.produce_at_once(stream, message, done).await else { return Ok(()) };
+        let failure = self.note_failure(message, Ok(failure));
         self.settings.hook.tell(message, Outcome::Failed);
-        let is_last = message.deliveries >= u64::from(self.settings.max_retries);
+        let is_last = message.deliveries >= self.tries(stream);
         if is_last || self.method == Method::Policy {
-            return self.insist(|_| self.settle_failed(stream, message, &failure, is_last)).await;
+            let work = |again| self.settle_failed(stream, message, &failure, is_last, again);
+            return self.insist(work).await;
         }
-        Ok(())
+        let wait = self.settings.backoff.after_at_random(message.deliveries);
+        let failed = [(message, wait)];
+        self.insist(|is_again| self.put_off(stream, &failed, is_again)).await
+    }
+
+    /// Acknowledges a message and adds what it made. What the server does not take, it will not
+    /// take the next time either, or it will: the message failed. While it is away for longer than
+    /// we wait at the end nothing is known, and the message pending.
+    pub(super) async fn produce_at_once(
+        &self,
+        stream: usize,
+        message: &Message,
+        done: &Done,
+    ) -> Result<(), HandlerError> {
+        let work = |is_again| self.acknowledge_and_produce(stream, message, done, is_again);
+        match self.insist(work).await {
+            Err(error) if !error.is_temporary() => Err(HandlerError::retry(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves messages that failed to whoever looks for what is idle, when their waits are over.
+    async fn put_off(
+        &self,
+        stream: usize,
+        failed: &[(&Message, Duration)],
+        is_again: bool,
+    ) -> Result<(), Error> {
+        if failed.is_empty() || self.order.is_some() {
+            // Who has the stream next takes all that is pending.
+            return Ok(());
+        }
+        let all: Vec<&Message> = failed.iter().map(|(message, _)| *message).collect();
+        let ours = self.still_ours(stream, &all, is_again).await?;
+        let is_ours = |message: &Message| ours.iter().any(|it| it.id == message.id);
+        let mut commands = pipe();
+        for (message, wait) in failed.iter().filter(|(message, _)| is_ours(message)) {
+            let idle = self.settings.claim_min_idle.saturating_sub(*wait);
+            let mut command = self.claim_command(stream, Duration::ZERO, [message.id].into_iter());
+            command.arg("IDLE").arg(milliseconds(idle)).arg("JUSTID");
+            commands.add_command(command);
+        }
+        if commands.is_empty() {
+            return Ok(());
+        }
+        self.millstream.backend().run_all(&commands).await.map(drop)
+    }
+
+    /// Those of them that we still have. Of what was not heard of for long, or may have been
+    /// settled by an earlier try, the server knows.
+    async fn still_ours<'a>(
+        &self,
+        stream: usize,
+        all: &[&'a Message],
+        is_again: bool,
+    ) -> Result<Vec<&'a Message>, Error> {
+        let age = |message: &Message| self.in_hand.age((stream, message.id));
+        let is_sure = |message: &&Message| !is_again && age(message) < self.lease / 2;
+        let (mut ours, unsure): (Vec<&Message>, Vec<&Message>) =
+            all.iter().copied().partition(is_sure);
+        let Some(youngest) = unsure.iter().map(|message| age(message)).min() else {
+            return Ok(ours);
+        };
+        let ids: Vec<_> = unsure.iter().map(|message| message.id).collect();
+        let kept = self.extend(stream, &ids, youngest).await?;
+        ours.extend(unsure.into_iter().filter(|message| kept.contains(&message.id)));
+        Ok(ours)
     }
 
     /// Tries until the server did it, or refuses it for good: then what it said is logged and
@@ -180,13 +266,31 @@ impl Worker {
     where
         F: Future<Output = Result<(), Error>>,
     {
+        self.insist_while(Error::is_temporary, work).await
+    }
+
+    async fn insist_while<F>(
+        &self,
+        is_temporary: fn(&Error) -> bool,
+        work: impl Fn(bool) -> F,
+    ) -> Result<(), Error>
+    where
+        F: Future<Output = Result<(), Error>>,
+    {
+        if self.has_given_up.load(Ordering::Relaxed) {
+            return Err(Error::Connection("the server was away at the end".into()));
+        }
         for tries in 1.. {
             let error = match work(tries > 1).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
             let is_over = self.stop.is_cancelled() && tries >= TRIES_AT_THE_END;
-            if !error.is_temporary() || is_over {
+            // One wait for all that is left, not one for each.
+            if is_temporary(&error) && is_over {
+                self.has_given_up.store(true, Ordering::Relaxed);
+            }
+            if !is_temporary(&error) || is_over {
                 tracing::error!("messages cannot be settled: {error}");
                 return Err(error);
             }
@@ -203,10 +307,16 @@ impl Worker {
     }
 
     /// Makes them available to others at once.
-    async fn hand_back(&self, stream: usize, unbegun: &[&Message]) -> Result<(), Error> {
+    async fn hand_back(
+        &self,
+        stream: usize,
+        unbegun: &[&Message],
+        is_again: bool,
+    ) -> Result<(), Error> {
         // Who has the stream next takes all that is pending.
         if self.order.is_none() {
-            self.make_available(stream, unbegun).await?;
+            let ours = self.still_ours(stream, unbegun, is_again).await?;
+            self.make_available(stream, &ours).await?;
         }
         self.counters.handed_back.add(unbegun.len() as u64);
         unbegun.iter().for_each(|message| self.settings.hook.tell(message, Outcome::HandedBack));
@@ -214,23 +324,30 @@ impl Worker {
     }
 
     async fn make_available(&self, stream: usize, unbegun: &[&Message]) -> Result<(), Error> {
-        let mut command;
+        if unbegun.is_empty() {
+            return Ok(());
+        }
         if self.millstream.abilities().has_nack {
             let origin = &self.origins[stream];
-            command = cmd("XNACK");
+            let mut command = cmd("XNACK");
             command
                 .arg(&[&*origin.stream, &*origin.group])
                 .arg("SILENT")
                 .arg("IDS")
                 .arg(unbegun.len());
             unbegun.iter().for_each(|message| _ = command.arg(message.id.to_string()));
-        } else {
-            // As if they had been idle for long enough.
-            let ids = unbegun.iter().map(|message| message.id);
-            command = self.claim_command(stream, Duration::ZERO, ids);
-            command.arg("IDLE").arg(milliseconds(self.settings.claim_min_idle)).arg("JUSTID");
+            return self.millstream.run(&command).await.map(drop);
         }
-        self.millstream.run(&command).await.map(drop)
+        // As if they had been idle for long enough; and what was not begun was no try.
+        let mut all = pipe();
+        for same in unbegun.chunk_by(|a, b| a.deliveries == b.deliveries) {
+            let ids = same.iter().map(|message| message.id);
+            let mut command = self.claim_command(stream, Duration::ZERO, ids);
+            command.arg("IDLE").arg(milliseconds(self.settings.claim_min_idle));
+            command.arg("RETRYCOUNT").arg(same[0].deliveries.saturating_sub(1)).arg("JUSTID");
+            all.add_command(command);
+        }
+        self.millstream.backend().run_all(&all).await.map(drop)
     }
 
     async fn settle_failed(
@@ -239,6 +356,7 @@ impl Worker {
         message: &Message,
         failure: &HandlerError,
         is_last: bool,
+        is_again: bool,
     ) -> Result<(), Error> {
         let error = failure.to_string();
         let error = &error[..error.floor_char_boundary(ERROR_BYTES_MAX)];
@@ -249,6 +367,13 @@ impl Worker {
         }
         let origin = &self.origins[stream];
         let is_rejected = failure.verdict == Verdict::Reject;
+        // XNACK takes it from anybody.
+        if self.still_ours(stream, &[message], is_again).await?.is_empty() {
+            if is_again && (is_rejected || is_last) {
+                self.note_dead_letter(message);
+            }
+            return Ok(());
+        }
         let mut command = cmd("XNACK");
         command.arg(&[&*origin.stream, &*origin.group]);
         command.arg(if is_rejected { "FATAL" } else { "FAIL" });
@@ -277,7 +402,15 @@ impl Worker {
     ) -> Result<(), Error> {
         let buried = self.bury(message, Reason::MaxDeliveries, "").await;
         self.in_hand.end(key);
-        buried
+        match buried {
+            // Nothing else depends on it. It is pending, and tried again when it was idle for long.
+            Err(error) if !error.is_temporary() => {
+                let (id, stream) = (message.id, message.stream());
+                tracing::error!(%id, stream, "a dead letter cannot be written: {error}");
+                Ok(())
+            }
+            buried => buried,
+        }
     }
 
     async fn bury(&self, message: &Message, reason: Reason, error: &str) -> Result<(), Error> {

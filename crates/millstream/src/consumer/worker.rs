@@ -12,6 +12,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ use super::leased::Order;
 use super::method::Method;
 use super::observed::Observed;
 use super::outcome::Outcome;
+use super::policy::PreparedGroups;
 use super::queue::Queue;
 use super::room::{Place, Room};
 use super::settle::{Settlement, settle_all};
@@ -39,8 +41,9 @@ use super::slots::{Slot, Slots};
 use crate::message::Origin;
 use crate::{EntryId, Error, Fields, Message, Millstream};
 
-/// Leases are extended when a third of them is over.
-const LEASE_PARTS: u32 = 3;
+/// Messages in hand beyond which what waits for its next try keeps its place, so that no more are
+/// taken: where everything fails, a worker does not take the whole stream into its memory.
+const WAITING_MAX: usize = 10_000;
 
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -55,6 +58,12 @@ pub(super) struct Worker {
     pub(super) in_hand: InHand,
     pub(super) counters: Arc<Counters>,
     pub(super) stop: CancellationToken,
+    /// At the end the server was away for as long as we wait: nothing else is settled.
+    pub(super) has_given_up: AtomicBool,
+    /// How often a message is handled at most, stream by stream.
+    tries: Vec<u64>,
+    /// Where groups have policies: the server takes by itself what is not settled in time.
+    pub(super) has_times: bool,
     /// For messages that are in hand and do not wait for a later try.
     pub(super) room: Room,
     /// For handlers.
@@ -135,6 +144,9 @@ impl Worker {
         };
         Self {
             origins: settings.streams.iter().map(origin).collect(),
+            tries: vec![settings.max_retries.into(); settings.streams.len()],
+            has_times: true,
+            has_given_up: AtomicBool::new(false),
             in_hand: InHand::new(Arc::clone(&shared.counters)),
             counters: shared.counters,
             stop: shared.stop,
@@ -149,8 +161,24 @@ impl Worker {
         }
     }
 
+    /// One that goes by what was found in its groups.
+    pub(super) fn following(mut self, groups: &PreparedGroups) -> Self {
+        self.has_times = groups.has_times;
+        for (tries, origin) in self.tries.iter_mut().zip(&self.origins) {
+            if let Some(most) = groups.tries.get(&origin.stream) {
+                *tries = most.map_or(u64::MAX, u64::from);
+            }
+        }
+        self
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    /// How often a message of this stream is handled at most.
+    pub(super) fn tries(&self, stream: usize) -> u64 {
+        self.tries[stream]
     }
 
     pub(super) async fn run(self: Arc<Self>, handler: Handler) -> Result<(), Error> {
@@ -185,7 +213,9 @@ impl Worker {
             match go {
                 Some(go) => {
                     let some = self.gather(&mut queue, &work.handler).await;
-                    if let Some(unfinished) = self.begin(some, go, &work).await {
+                    if !some.is_empty()
+                        && let Some(unfinished) = self.begin(some, go, &work).await
+                    {
                         handling.spawn(Arc::clone(&self).handle(unfinished, work.clone()));
                     }
                 }
@@ -210,9 +240,21 @@ impl Worker {
         }
     }
 
-    /// The next messages for a handler: one, or a batch.
+    /// What comes next and is still ours. Who is known to have lost a message does not begin it.
+    fn take_next(&self, queue: &mut Queue) -> Option<Taken> {
+        loop {
+            let taken = queue.take()?;
+            let key = (taken.stream, taken.message.id);
+            if !self.in_hand.is_lost(key) {
+                return Some(taken);
+            }
+            self.in_hand.end(key);
+        }
+    }
+
+    /// The next messages for a handler: one, or a batch; none if others have all that was there.
     async fn gather(&self, queue: &mut Queue, handler: &Handler) -> Vec<Taken> {
-        let first = queue.take().expect("it was ready");
+        let Some(first) = self.take_next(queue) else { return Vec::new() };
         let mut some = vec![first];
         if self.order.is_some() || matches!(handler, Handler::Each(_)) {
             return some;
@@ -221,7 +263,7 @@ impl Worker {
         let until = Instant::now() + linger;
         loop {
             while some.len() < max
-                && let Some(taken) = queue.take()
+                && let Some(taken) = self.take_next(queue)
             {
                 some.push(taken);
             }
@@ -312,7 +354,9 @@ impl Worker {
         waiting.sort_by_key(|(_, wait)| *wait);
         let begun = Instant::now();
         for (mut failed, wait) in waiting {
-            drop(failed.place.take());
+            if self.in_hand.len() <= WAITING_MAX {
+                drop(failed.place.take());
+            }
             self.try_again(failed, begun + wait, &work).await;
         }
     }
@@ -331,7 +375,12 @@ impl Worker {
             let mut all = self.run_handler(std::slice::from_ref(&taken), &work).await;
             drop(slot.take());
             let failure = match all.pop().expect("something became of it") {
-                Ok(done) => return self.settle_done(taken, done, &work),
+                Ok(done) if done.entries.is_empty() => return self.settle_done(taken, done, &work),
+                // What cannot be added makes it fail, and holds up what comes behind it.
+                Ok(done) => match self.produce_at_once(taken.stream, &taken.message, &done).await {
+                    Ok(()) => break,
+                    Err(failure) => Ok(failure),
+                },
                 Err(failure) => failure,
             };
             let Some((failed, wait)) = self.failed(taken, failure, &work) else { return };
@@ -374,7 +423,7 @@ impl Worker {
         let message = &taken.message;
         let failure = self.note_failure(message, failure);
         self.settings.hook.tell(message, Outcome::Failed);
-        let is_last = message.deliveries >= u64::from(self.settings.max_retries);
+        let is_last = message.deliveries >= self.tries(taken.stream);
         let wait = match failure.verdict {
             _ if self.settings.is_no_ack => None,
             Verdict::Retry(after) if self.method != Method::Policy && !is_last => {
@@ -392,14 +441,22 @@ impl Worker {
 
     /// Puts a message into the queue again when its time has come, delivered once more; unless it
     /// is not ours any more, or the worker ends.
-    async fn try_again(&self, failed: Taken, at: Instant, work: &Work) {
+    async fn try_again(&self, mut failed: Taken, at: Instant, work: &Work) {
         let key = (failed.stream, failed.message.id);
+        let kept = failed.place.take();
         let waited = async {
             sleep_until(at).await;
-            self.room.place().await
+            match kept {
+                Some(place) => place,
+                None => self.room.place().await,
+            }
         };
         let place = tokio::select! {
-            () = self.stop.cancelled() => None,
+            () = self.stop.cancelled() => {
+                let wait = at.saturating_duration_since(Instant::now());
+                _ = work.settler.send(Settlement::put_off(failed, wait));
+                return;
+            }
             place = waited => Some(place),
         };
         if let Some(place) = place
@@ -428,34 +485,5 @@ impl Worker {
         let (id, stream, deliveries) = (message.id, message.stream(), message.deliveries);
         tracing::warn!(%id, stream, deliveries, "a message failed: {failure}");
         failure
-    }
-
-    /// Tells the server again and again what is still being worked on.
-    async fn extend_leases(self: Arc<Self>) {
-        if self.settings.is_no_ack || self.order.is_some() {
-            return;
-        }
-        let interval = self.lease / LEASE_PARTS;
-        loop {
-            sleep(interval).await;
-            for stream in 0..self.origins.len() {
-                let (ids, youngest) = self.in_hand.older(stream, interval / 2);
-                if ids.is_empty() {
-                    continue;
-                }
-                let asked = Instant::now();
-                match self.extend(stream, &ids, youngest).await {
-                    Ok(granted) => {
-                        let lost = self.in_hand.extended(stream, &ids, &granted, asked);
-                        if lost > 0 {
-                            let stream = &self.origins[stream].stream;
-                            tracing::warn!(stream, lost, "messages went to other consumers");
-                        }
-                    }
-                    // Tried again in time, or lost and noticed then.
-                    Err(error) => tracing::warn!("leases are not extended: {error}"),
-                }
-            }
-        }
     }
 }

@@ -92,7 +92,15 @@ impl<'de> Deserializer<'de> for Part<'de> {
         deserialize_u128 visit_u128 "whole number that fits";
         deserialize_f32 visit_f32 "number";
         deserialize_f64 visit_f64 "number";
-        deserialize_char visit_char "single character";
+    }
+
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PayloadError> {
+        // A space is one, too.
+        let mut all = self.text()?.chars();
+        match (all.next(), all.next()) {
+            (Some(only), None) => visitor.visit_char(only),
+            _ => Err(self.wrong("it is no single character")),
+        }
     }
 
     from_json! {
@@ -172,6 +180,7 @@ impl<'de> Deserializer<'de> for Part<'de> {
         if self.value.trim_ascii_start().starts_with(b"{") {
             let mut json = serde_json::Deserializer::from_slice(self.value);
             let part = (&mut json).deserialize_enum(name, variants, visitor);
+            let part = part.and_then(|part| json.end().map(|()| part));
             return part.map_err(|error| self.wrong(error));
         }
         let text: StrDeserializer<'de, PayloadError> = self.text()?.into_deserializer();

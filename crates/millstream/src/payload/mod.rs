@@ -1,8 +1,8 @@
 //! Entries as values of the program's own types, by serde.
 //!
-//! A struct's fields are the entry's fields: texts as they are, numbers and switches as text, and
-//! what has parts (lists, maps, structs) as JSON. `None` is a field that is missing. What other
-//! programs add field by field can be read, and they can read what is added here.
+//! A struct's fields are the entry's fields: texts and bytes as they are, numbers and switches as
+//! text, and what has parts (lists, maps, structs) as JSON. `None` is a field that is missing. What
+//! other programs add field by field can be read, and they can read what is added here.
 
 mod decode;
 mod encode;

@@ -105,3 +105,67 @@ fn what_has_no_names_is_no_entry() {
     assert_eq!(fields.to_fields(), Ok(fields.clone()));
     assert_eq!(Fields::from_fields(&fields), Ok(fields));
 }
+
+#[derive(Debug, PartialEq)]
+struct Raw(Vec<u8>);
+
+impl Serialize for Raw {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BytesVisitor;
+        impl serde::de::Visitor<'_> for BytesVisitor {
+            type Value = Raw;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Raw, E> {
+                Ok(Raw(bytes.to_vec()))
+            }
+        }
+        deserializer.deserialize_byte_buf(BytesVisitor)
+    }
+}
+
+#[test]
+fn what_json_has_not_comes_back_as_well() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Strange {
+        raw: Raw,
+        id: u128,
+        balance: i128,
+        ratio: f64,
+        limit: f64,
+        separator: char,
+    }
+    for ratio in [0.1 + 0.2, 1.0e300, 5e-324, 3.0, f64::MAX] {
+        let (raw, limit) = (Raw(vec![0xff, 0, b'"']), f64::INFINITY);
+        let (id, balance) = (u128::MAX, i128::MIN);
+        let strange = Strange { raw, id, balance, ratio, limit, separator: ' ' };
+        let fields = strange.to_fields().expect("it has names");
+        assert_eq!(fields.get("raw"), Some(&[0xff, 0, b'"'][..]));
+        assert_eq!(Strange::from_fields(&fields), Ok(strange));
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Measured {
+        value: f64,
+    }
+    let fields = Measured { value: f64::NAN }.to_fields().expect("it has names");
+    assert!(Measured::from_fields(&fields).is_ok_and(|it| it.value.is_nan()));
+}
+
+#[test]
+fn variants_are_entries_with_one_field() {
+    let paid = State::Paid { method: "card".to_owned() };
+    let fields = paid.to_fields().expect("it has a name");
+    assert_eq!(fields.text("paid"), Some(r#"{"method":"card"}"#));
+    assert!(State::New.to_fields().is_err());
+    let broken = Fields::new().with("state", r#"{"paid": {"method": "card"}} more"#);
+    assert!(BTreeMap::<String, State>::from_fields(&broken).is_err());
+}

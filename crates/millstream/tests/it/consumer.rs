@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream::{
-    Backoff, DeadLetters, Error, Fields, GroupStart, HandlerError, Message, Outcome, StreamConsumer,
+    Backoff, DeadLetters, Error, Fields, GroupStart, HandlerError, Message, Outcome,
+    StreamConsumer, WorkerPool,
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -353,6 +354,8 @@ pub(crate) async fn entries_are_values_of_a_type_and_what_is_none_is_a_dead_lett
 pub(crate) async fn settings_that_make_no_sense_are_refused(place: Place) {
     let usual = || place.builder("c1");
     let jumpy = Backoff { jitter: 2.0, ..Backoff::default() };
+    let (base, max) = (Duration::MAX, Duration::MAX);
+    let endless = Backoff { base, max, ..Backoff::default() };
     for builder in [
         usual().max_retries(0),
         usual().count(0),
@@ -362,10 +365,21 @@ pub(crate) async fn settings_that_make_no_sense_are_refused(place: Place) {
         usual().claim_min_idle(Duration::from_millis(1)),
         usual().and_stream(&place.stream),
         usual().backoff(jumpy),
+        usual().backoff(endless),
+        usual().batch(10, Duration::MAX),
+        usual().concurrency(usize::MAX),
+        usual().prefetch(usize::MAX),
+        usual().claim_min_idle(Duration::MAX),
+        usual().consumer_ttl(Duration::MAX),
+        usual().dead_letters(&place.stream),
+        usual().name(""),
     ] {
         let refused = builder.build().await;
         assert!(matches!(refused, Err(Error::Configuration(_))), "{refused:?}");
     }
+    let patient = usual().and_stream("settings:patient").max_retries(u32::MAX);
+    patient.build().await.expect("a consumer that never gives up");
+    let _: i64 = place.raw("DEL {s}").await;
     let _: String = place.raw("SET {s} x").await;
     let refused = usual().start(GroupStart::New).build().await;
     let is_wrong_type = |code: &str| code == "WRONGTYPE";
@@ -414,11 +428,25 @@ pub(crate) async fn a_consumer_with_enough_to_do_is_well_and_tries_again_in_time
         })
         .await;
     }
-    // Longer than a read blocks.
-    sleep(Duration::from_millis(300)).await;
-    assert_eq!(health.report().since_poll, Duration::ZERO, "busy is not stuck");
+    // Busy is not stuck. Otherwise it would be longer by the time since the last read, always.
+    until("it is well", async || health.report().since_poll.is_zero()).await;
     gate.add_permits(20);
     seen.wait_for(13).await;
     place.wait_until_nothing_is_pending().await;
     running.stop().await;
+}
+
+pub(crate) async fn processes_of_a_machine_take_free_slots(place: Place) {
+    let build = async || place.builder("").free_slot().build().await.expect("a consumer");
+    let (first, second) = (build().await, build().await);
+    assert!(first.name().ends_with("-0") && second.name().ends_with("-1"), "{first:?} {second:?}");
+    drop(first);
+    assert!(build().await.name().ends_with("-0"));
+    // Those of a pool, too.
+    let mut pool = WorkerPool::new();
+    let handler = |_: Message| async { Ok::<(), HandlerError>(()) };
+    pool.spawn_many(2, &place.builder("").free_slot(), handler).await.expect("two of them");
+    assert!(build().await.name().ends_with("-3"), "0 and 2 are the pool's");
+    pool.stop_token().cancel();
+    pool.join().await.expect("it ends in order");
 }

@@ -8,6 +8,7 @@ mod embedded;
 mod examples;
 mod killed_workers;
 mod manager;
+mod mishaps;
 mod monitor;
 mod partitions;
 mod patterns;

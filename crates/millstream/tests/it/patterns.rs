@@ -325,14 +325,6 @@ pub(crate) async fn one_that_cannot_go_on_ends_the_pool(place: Place) {
     assert!(matches!(ended, Err(Error::Refused { .. })), "{ended:?}");
 }
 
-pub(crate) async fn processes_of_a_machine_take_free_slots(place: Place) {
-    let build = async || place.builder("").free_slot().build().await.expect("a consumer");
-    let (first, second) = (build().await, build().await);
-    assert!(first.name().ends_with("-0") && second.name().ends_with("-1"), "{first:?} {second:?}");
-    drop(first);
-    assert!(build().await.name().ends_with("-0"));
-}
-
 pub(crate) async fn what_is_added_once_is_there_once_however_often_it_is_tried(place: Place) {
     let producer = Producer::new(&place.millstream, place.stream.as_str());
     let unprepared = producer.add_once("o-1", &Number { n: 1 }).await;
@@ -387,6 +379,8 @@ pub(crate) async fn delayed_messages_come_in_their_time_and_order(place: Place) 
     assert!(delayed.cancel(&far).await.expect("takes it back"));
     assert!(!delayed.cancel(&far).await.expect("it is gone"));
     assert_eq!(delayed.list(10).await.expect("none"), []);
+    let never = delayed.add_after(Duration::MAX, &number(9)).await;
+    assert!(matches!(never, Err(Error::Configuration(_))), "{never:?}");
     running.stop().await;
     assert_eq!(seen.all(), seen_once(0..3));
 }

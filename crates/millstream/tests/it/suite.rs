@@ -9,7 +9,7 @@ use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::timeout;
 
 use crate::place::Place;
-use crate::{consumer, dead_letters, manager, monitor, partitions, patterns, services};
+use crate::{consumer, dead_letters, manager, mishaps, monitor, partitions, patterns, services};
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()>>>;
 
@@ -48,10 +48,28 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
             outcomes_are_told_one_by_one
             entries_are_values_of_a_type_and_what_is_none_is_a_dead_letter
             a_consumer_with_enough_to_do_is_well_and_tries_again_in_time
-            settings_that_make_no_sense_are_refused;
+            settings_that_make_no_sense_are_refused
+            processes_of_a_machine_take_free_slots;
         dead_letters: what_fails_too_often_becomes_a_letter_and_can_be_given_back
             what_is_rejected_becomes_a_letter_at_once
             letters_are_listed_in_pieces_and_deleted;
+        mishaps: a_group_that_is_made_again_tries_again_and_buries_as_before
+            what_is_given_back_unbegun_has_all_its_tries
+            a_letter_that_cannot_be_written_holds_up_nothing_else
+            the_limit_of_a_policy_counts_and_not_that_of_the_consumer
+            a_policy_without_a_time_leaves_nothing_with_the_dead
+            who_fails_too_late_takes_nothing_from_who_has_it_now
+            what_others_took_meanwhile_is_not_given_back
+            a_hook_that_panics_is_no_reason_not_to_acknowledge
+            what_others_have_by_now_is_not_begun
+            a_wait_without_end_is_a_long_one
+            a_stream_that_begins_anew_with_lower_ids_is_handled_whole
+            a_cursor_does_not_pass_what_is_held_for_its_order
+            what_waits_for_its_next_try_at_the_end_goes_to_others
+            what_cannot_be_added_is_tried_again_after_its_backoff
+            a_batch_error_about_no_message_of_the_batch_acknowledges_none
+            what_came_beyond_the_room_is_kept_and_no_sign_of_trouble
+            where_everything_fails_a_worker_does_not_take_the_whole_stream;
         monitor: statistics_and_what_is_stuck;
         partitions: a_key_has_one_partition_and_their_number_stays
             all_consumers_handle_all_partitions_without_leases
@@ -68,7 +86,6 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
             by_weight_each_stream_has_its_part_and_none_starves
             a_pool_hands_each_group_everything_and_each_worker_a_part
             one_that_cannot_go_on_ends_the_pool
-            processes_of_a_machine_take_free_slots
             what_is_added_once_is_there_once_however_often_it_is_tried
             a_producer_adds_many_and_trims
             delayed_messages_come_in_their_time_and_order
