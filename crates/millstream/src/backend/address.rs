@@ -66,6 +66,7 @@ impl Address {
 
     fn parse_sentinel(scheme: &str, rest: &str, options: &ConnectOptions) -> Result<Self, Error> {
         let (user, hosts, path) = split(rest);
+        let (path, more) = path.split_at(path.find(['?', '#']).unwrap_or(path.len()));
         let mut path = path.trim_start_matches('/').split('/');
         let service = path.next().unwrap_or_default();
         if service.is_empty() {
@@ -75,7 +76,7 @@ impl Address {
         if path.next().is_some() {
             return Err(none("there is nothing behind the database"));
         }
-        let rest = format!("{user}{hosts}/{database}");
+        let rest = format!("{user}{hosts}/{database}{more}");
         let (nodes, access, info) = several(scheme, &rest, Some(SENTINEL_PORT), options)?;
         let mut who = redis::RedisConnectionInfo::default();
         if let Some(sentinel) = &options.sentinel {
@@ -93,7 +94,7 @@ impl Address {
 /// User with `@`, hosts, and what comes behind them.
 fn split(rest: &str) -> (&str, &str, &str) {
     let hosts = rest.rfind('@').map_or(0, |at| at + 1);
-    let end = rest[hosts..].find(['/', '?']).map_or(rest.len(), |end| hosts + end);
+    let end = rest[hosts..].find(['/', '?', '#']).map_or(rest.len(), |end| hosts + end);
     (&rest[..hosts], &rest[hosts..end], &rest[end..])
 }
 

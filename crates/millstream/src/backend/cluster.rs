@@ -70,7 +70,7 @@ impl ClusterBackend {
         loop {
             match self.once(slot, heir.take(), request).await {
                 Ok(answer) => return Ok(answer),
-                Err(failure) => heir = self.after(failure, &mut retrying).await?,
+                Err(failure) => heir = self.after(slot, failure, &mut retrying).await?,
             }
         }
     }
@@ -83,6 +83,7 @@ impl ClusterBackend {
     /// more.
     async fn after(
         &self,
+        asked_for: Option<u16>,
         failure: Failure,
         retrying: &mut Retrying,
     ) -> Result<Option<Arc<Node>>, Error> {
@@ -104,7 +105,9 @@ impl ClusterBackend {
         let heir = match redirection {
             Redirection::Moved { slot, to } => {
                 self.topology.note(slot, &to)?;
-                None
+                // Of a command that we do not know: its key is not where we looked for it.
+                let is_other = asked_for != Some(slot);
+                if is_other { Some(self.topology.node(&to)?) } else { None }
             }
             Redirection::Ask { to } => Some(self.topology.node(&to)?),
             Redirection::Later => {
@@ -129,26 +132,23 @@ impl ClusterBackend {
             Some(node) => node,
             None => self.topology.owner(slot).await.map_err(Failure::Unsent)?,
         };
-        let current = match request {
-            Request::Replicated(..) => node.link.current_waiting().await,
-            Request::One(_) | Request::Atomic(_) => node.link.current().await,
-        };
-        let current = current.map_err(Failure::Unsent)?;
+        let current = async || node.link.current().await.map_err(Failure::Unsent);
         let answer = match request {
             Request::One(command) if is_asking => {
                 let mut both = redis::pipe();
                 both.cmd("ASKING").ignore().add_command(command.clone());
-                let answers = node.link.run_all_on(current, &both).await;
+                let answers = node.link.run_all_on(current().await?, &both).await;
                 answers.and_then(|all| all.into_iter().next().ok_or(Error::Answer("ASKING")))
             }
-            Request::One(command) => node.link.run_on(current, command).await,
+            Request::One(command) => node.link.run_on(current().await?, command).await,
             // That a transaction is ASKING cannot be said on a connection that others use: the
             // slot's move is waited for.
             Request::Atomic(commands) => {
-                node.link.run_all_on(current, commands).await.map(Value::Array)
+                node.link.run_all_on(current().await?, commands).await.map(Value::Array)
             }
             Request::Replicated(command, replicas) => {
-                let done = node.link.run_replicated_on(current, command, replicas, is_asking).await;
+                let waiting = node.link.waiting().await.map_err(Failure::Unsent)?;
+                let done = node.link.run_replicated_on(waiting, command, replicas, is_asking).await;
                 done.map(|(answer, count)| Value::Array(vec![answer, count_value(count)]))
             }
         };

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use redis::{Cmd, Pipeline, Value, cmd};
-use tokio::time::timeout;
 
 use super::address::{Access, HostPort};
 use super::link::{Link, LinkReader, Whereabouts};
@@ -136,7 +135,7 @@ impl Shared {
             None => Arc::new(Link::new(self.access.client_of(&address)?)),
         };
         // A Sentinel may not have heard of it yet that another one has taken over.
-        let role = within(link.run(cmd("ROLE").arg(&[] as &[&str]))).await?;
+        let role = link.run_within(ANSWER_LIMIT, &cmd("ROLE")).await?;
         let role = reply::array(role).map_err(NotUnderstood::of("ROLE"))?;
         if role.first().and_then(|word| reply::text(word).ok()) != Some("master") {
             let text = "who was the master is a replica".to_owned();
@@ -152,7 +151,7 @@ impl Shared {
         let ask = cmd("SENTINEL").arg(&["GET-MASTER-ADDR-BY-NAME", &self.service]).to_owned();
         let mut failed = None;
         for (place, sentinel) in all.iter().enumerate() {
-            let answer = match within(sentinel.run(&ask)).await {
+            let answer = match sentinel.run_within(ANSWER_LIMIT, &ask).await {
                 Ok(Value::Nil) => {
                     let text = format!("the Sentinels know no {}", self.service);
                     failed.get_or_insert(Error::Configuration(text));
@@ -178,13 +177,6 @@ fn parse(answer: Value) -> Result<HostPort, NotUnderstood> {
     Ok(HostPort { host: reply::text(host)?.to_owned(), port })
 }
 
-async fn within<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    match timeout(ANSWER_LIMIT, answer).await {
-        Ok(answer) => answer,
-        Err(elapsed) => Err(Error::Connection(Box::new(elapsed))),
-    }
-}
-
 impl Backend for SentinelBackend {
     fn run<'a>(&'a self, command: &'a Cmd) -> Promise<'a, Value> {
         Box::pin(self.perform(move |link: Arc<Link>| async move {
@@ -206,8 +198,8 @@ impl Backend for SentinelBackend {
         replicas: Replicas,
     ) -> Promise<'a, (Value, u64)> {
         Box::pin(self.perform(move |link: Arc<Link>| async move {
-            let current = link.current_waiting().await.map_err(Failure::Unsent)?;
-            let done = link.run_replicated_on(current, command, replicas, false).await;
+            let waiting = link.waiting().await.map_err(Failure::Unsent)?;
+            let done = link.run_replicated_on(waiting, command, replicas, false).await;
             done.map_err(Failure::Sent)
         }))
     }

@@ -67,7 +67,7 @@ impl ClusterBackend {
                 }
                 Err(failure) => failure,
             };
-            heir = self.after(failure, &mut retrying).await?;
+            heir = self.after(slot, failure, &mut retrying).await?;
         }
     }
 

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use redis::{Value, cmd};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use super::super::address::{Access, HostPort};
 use super::super::link::Link;
@@ -156,8 +155,7 @@ impl Topology {
             let node = self.node(address)?;
             asking.spawn(async move {
                 let command = cmd("CLUSTER").arg("SLOTS").to_owned();
-                let answer = timeout(ANSWER_LIMIT, node.link.run(&command)).await;
-                let answer = answer.map_err(|elapsed| Error::Connection(Box::new(elapsed)))??;
+                let answer = node.link.run_within(ANSWER_LIMIT, &command).await?;
                 ranges(answer, &node.address).map_err(NotUnderstood::of("CLUSTER SLOTS"))
             });
         }
