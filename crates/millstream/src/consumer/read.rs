@@ -28,6 +28,8 @@ const RECONNECT: Backoff = Backoff {
     max: Duration::from_secs(5),
     jitter: 0.5,
 };
+/// At the end the answer to a read has so long to arrive, once the server was told to give it.
+const ARRIVAL_LIMIT: Duration = Duration::from_secs(5);
 /// A command that says how long something must be idle says a little less than we know.
 const SLACK_MAX: Duration = Duration::from_secs(1);
 
@@ -157,14 +159,17 @@ impl Worker {
         let asked = Instant::now();
         let unblock = reader.unblock();
         let mut answer = std::pin::pin!(self.read_some(reader, room, block));
+        let end = async {
+            self.stop.cancelled().await;
+            // What is delivered meanwhile must arrive, to be given back. A server that is away may
+            // keep it: it is pending for us, then.
+            _ = unblock.await;
+            sleep(ARRIVAL_LIMIT).await;
+        };
         let streams = tokio::select! {
-            answer = &mut answer => answer,
-            () = self.stop.cancelled() => {
-                // What is delivered meanwhile must arrive, to be given back.
-                _ = unblock.await;
-                answer.await
-            }
-        }?;
+            answer = &mut answer => answer?,
+            () = end => return Ok(()),
+        };
         for (key, entries) in streams {
             let of = self.origins.iter().position(|origin| origin.stream.as_bytes() == key);
             let stream = of.ok_or(Error::Answer("XREADGROUP"))?;

@@ -288,6 +288,46 @@ pub(crate) async fn a_lost_lease_ends_the_handler_and_the_fence_grows(place: Pla
     assert_eq!(seen.all()[1], ("1/1".to_owned(), 2), "it was begun before, and is counted");
 }
 
+pub(crate) async fn fences_grow_though_the_server_lost_them(place: Place) {
+    let stream = partitioned(&place, 1).await;
+    let (seen, fences) = (Seen::default(), Arc::new(parking_lot::Mutex::new(Vec::new())));
+    for number in 0..3 {
+        stream.add("k", &entry(1, number)).await.expect("add");
+        let consumer = builder(&stream, "a").lease_partitions(LEASE).build().await;
+        let running = Running::start(consumer.expect("a consumer"), {
+            let (seen, fences) = (seen.clone(), Arc::clone(&fences));
+            move |message| {
+                fences.lock().push(message.fence().expect("it has one"));
+                seen.note(&message);
+                async { Ok(()) }
+            }
+        });
+        seen.wait_for(number + 1).await;
+        wait_until_all_is_done(&stream).await;
+        running.stop().await;
+        let lease = format!("{}:lease:{GROUP}", stream.stream(0));
+        let _: i64 = place.raw(&format!("DEL {lease} {lease}:fence {lease}:owners")).await;
+    }
+    let fences = fences.lock();
+    assert!(fences.is_sorted_by(|a, b| a < b), "{fences:?}");
+    // Some store it in what counts up to 2^53.
+    assert!(fences.iter().all(|fence| *fence < 1 << 53), "{fences:?}");
+}
+
+/// A member that is dead, and whose last word has a time that is yet to come: so it is after the
+/// server's clock was set back.
+pub(crate) async fn the_dead_of_a_clock_that_was_set_back_have_no_share(place: Place) {
+    let stream = partitioned(&place, 4).await;
+    let members = format!("{}:members:{GROUP}", stream.stream(0));
+    let future = "9000000000000-0";
+    let said = format!("XADD {members} {future} member ghost/1 state here");
+    let _: String = place.raw(&said).await;
+    let consumer = builder(&stream, "a").lease_partitions(LEASE).build().await;
+    let running = Running::noting(consumer.expect("a consumer"), &Seen::default());
+    wait_for_shares(&stream, &[("a", 4)]).await;
+    running.stop().await;
+}
+
 pub(crate) async fn leases_that_make_no_sense_are_refused(place: Place) {
     let stream = partitioned(&place, 1).await;
     let usual = || builder(&stream, "c1").lease_partitions(LEASE);
