@@ -47,12 +47,25 @@ enum Request<'a> {
     Replicated(&'a Cmd, Replicas),
 }
 
+/// Whom to ask instead of the owner of the slot.
+struct Heir {
+    node: Arc<Node>,
+    /// It is only about to get the slot, and must be told that we know.
+    is_asking: bool,
+}
+
 /// Why there is no answer.
 enum Failure {
     /// Nobody was reached: nothing was done.
     Unsent(Error),
     /// By this server's word, or by its silence.
     Sent(Error, Arc<Node>),
+}
+
+impl Heir {
+    fn owner(node: Arc<Node>) -> Self {
+        Self { node, is_asking: false }
+    }
 }
 
 impl ClusterBackend {
@@ -86,7 +99,7 @@ impl ClusterBackend {
         asked_for: Option<u16>,
         failure: Failure,
         retrying: &mut Retrying,
-    ) -> Result<Option<Arc<Node>>, Error> {
+    ) -> Result<Option<Heir>, Error> {
         let (error, redirection) = match failure {
             Failure::Unsent(error) if is_hopeless(&error) => return Err(error),
             Failure::Unsent(error) => (error, Redirection::Later),
@@ -107,9 +120,11 @@ impl ClusterBackend {
                 self.topology.note(slot, &to)?;
                 // Of a command that we do not know: its key is not where we looked for it.
                 let is_other = asked_for != Some(slot);
-                if is_other { Some(self.topology.node(&to)?) } else { None }
+                is_other.then(|| self.topology.node(&to)).transpose()?.map(Heir::owner)
             }
-            Redirection::Ask { to } => Some(self.topology.node(&to)?),
+            Redirection::Ask { to } => {
+                Some(Heir { node: self.topology.node(&to)?, is_asking: true })
+            }
             Redirection::Later => {
                 self.topology.doubt();
                 None
@@ -121,17 +136,20 @@ impl ClusterBackend {
         Ok(heir)
     }
 
+    async fn whom_to_ask(&self, slot: Option<u16>, heir: Option<Heir>) -> Result<Heir, Failure> {
+        match heir {
+            Some(heir) => Ok(heir),
+            None => self.topology.owner(slot).await.map(Heir::owner).map_err(Failure::Unsent),
+        }
+    }
+
     async fn once(
         &self,
         slot: Option<u16>,
-        heir: Option<Arc<Node>>,
+        heir: Option<Heir>,
         request: Request<'_>,
     ) -> Result<Value, Failure> {
-        let is_asking = heir.is_some();
-        let node = match heir {
-            Some(node) => node,
-            None => self.topology.owner(slot).await.map_err(Failure::Unsent)?,
-        };
+        let Heir { node, is_asking } = self.whom_to_ask(slot, heir).await?;
         let current = async || node.link.current().await.map_err(Failure::Unsent);
         let answer = match request {
             Request::One(command) if is_asking => {

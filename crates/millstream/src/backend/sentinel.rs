@@ -154,7 +154,13 @@ impl Shared {
             let answer = match sentinel.run_within(ANSWER_LIMIT, &ask).await {
                 Ok(Value::Nil) => {
                     let text = format!("the Sentinels know no {}", self.service);
-                    failed.get_or_insert(Error::Configuration(text));
+                    // Once they did: they are being told anew what to watch.
+                    let was_known = self.master.lock().is_some();
+                    failed.get_or_insert(if was_known {
+                        Error::Connection(text.into())
+                    } else {
+                        Error::Configuration(text)
+                    });
                     continue;
                 }
                 Ok(answer) => answer,

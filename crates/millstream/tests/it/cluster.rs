@@ -56,6 +56,9 @@ fn on_a_valkey_cluster_with_a_user_and_a_password() {
     runtime().block_on(async {
         let default = Millstream::connect(&url("default:p%40ss%2Fword@")).await.expect("connect");
         default.add("s", &Fields::new().with("n", "1")).await.expect("add");
+        let printed = format!("{default:?}");
+        assert!(!printed.contains("p@ss") && !printed.contains("p%40ss"), "{printed}");
+        assert!(printed.len() < 20_000, "{} bytes", printed.len());
         for (who, wanted) in [("", "NOAUTH"), ("ada:wrong@", "WRONGPASS"), (":x@", "WRONGPASS")] {
             let refused = Millstream::connect(&url(who)).await.expect_err("it is refused");
             let is_it = matches!(&refused, Error::Refused { code, .. } if code == wanted);

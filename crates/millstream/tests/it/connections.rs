@@ -1,15 +1,18 @@
 //! Connections that hang, lead elsewhere, or are refused for a while.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use millstream::{ConnectOptions, Error, Fields, Millstream};
-use millstream_conformance::{Program, Server, Value};
+use millstream_conformance::{Cluster, Program, Server, Value};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use crate::place::{Place, Running, Seen, until};
 use crate::relay::Relay;
+use crate::suite::exercise;
 use crate::trouble::runtime;
 
 const PASSWORD: &str = "p@ss/w:rd";
@@ -87,6 +90,39 @@ fn a_password_is_in_nothing_that_is_printed() {
 }
 
 #[test]
+fn on_valkey_by_resp3() {
+    let Some(server) = start(&["--requirepass", PASSWORD]) else { return };
+    let url = format!("redis://:{ENCODED}@127.0.0.1:{}/1?protocol=resp3", server.port());
+    exercise(async || Millstream::connect(&url).await.expect("connect"));
+}
+
+#[test]
+fn sentinels_that_forget_a_master_for_a_while_end_no_worker() {
+    let Some(server) = start(&[]) else { return };
+    runtime().block_on(async {
+        let relay = Relay::to(server.port()).await;
+        let knows = Arc::new(AtomicBool::new(true));
+        let sentinel = sentinel_of(relay.port, Arc::clone(&knows)).await;
+        let url = format!("redis+sentinel://127.0.0.1:{sentinel}/orders");
+        let place = Place::connect(&url, "forgotten").await;
+        let seen = Seen::default();
+        let consumer = place.builder("c1").build().await.expect("a consumer");
+        let health = consumer.health();
+        let running = Running::noting(consumer, &seen);
+        place.add(0..1).await;
+        seen.wait_for(1).await;
+        knows.store(false, Ordering::Relaxed);
+        ok(&server, &[&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]]);
+        until("it cannot poll", async || health.report().failed_polls >= 2).await;
+        knows.store(true, Ordering::Relaxed);
+        until("it is added", async || place.millstream.add("forgotten", &one()).await.is_ok())
+            .await;
+        seen.wait_for(2).await;
+        running.stop().await;
+    });
+}
+
+#[test]
 fn a_database_that_is_not_there_is_refused_and_not_tried_again() {
     let millstream = Program::millstream().expect("find the server");
     let ours = Server::start(&millstream).expect("start the server");
@@ -106,7 +142,7 @@ fn what_writes_follows_an_address_that_leads_to_the_next_primary() {
     let (Some(old), Some(new)) = (start(&[]), start(&[])) else { return };
     let (old_port, new_port) = (old.port().to_string(), new.port().to_string());
     runtime().block_on(async {
-        let relay = Relay::to(&old).await;
+        let relay = Relay::to(old.port()).await;
         let place = Place::connect(&format!("redis://127.0.0.1:{}", relay.port), "led").await;
         let seen = Seen::default();
         let running = Running::noting(place.builder("c1").build().await.expect("one"), &seen);
@@ -121,7 +157,7 @@ fn what_writes_follows_an_address_that_leads_to_the_next_primary() {
         .await;
         // Who was there before stays with a server that only takes reads now.
         ok(&new, &[&["REPLICAOF", "NO", "ONE"]]);
-        relay.lead_to(&new);
+        relay.lead_to(new.port());
         ok(&old, &[&["REPLICAOF", "127.0.0.1", &new_port]]);
         until("it is added", async || place.millstream.add("led", &one()).await.is_ok()).await;
         let waiting = place.millstream.clone().with_replicas(1, Duration::from_secs(5));
@@ -155,7 +191,9 @@ fn each_write_waits_for_replicas_for_its_own_time() {
 
 #[test]
 fn a_consumer_that_waits_for_an_hour_ends_at_once() {
-    let Some(server) = start(&[]) else { return };
+    // Consumers of others look for what was left in between.
+    let Some(program) = Program::peer("redis-8.6").expect("find the server") else { return };
+    let server = Server::start(&program).expect("start the server");
     runtime().block_on(async {
         let place =
             Place::connect(&format!("redis://127.0.0.1:{}", server.port()), "patient").await;
@@ -221,19 +259,25 @@ fn who_may_not_use_client_commands_works_and_ends() {
     });
 }
 
-/// A Sentinel that knows one master, for ever.
-async fn sentinel_of(master: u16) -> u16 {
+/// A Sentinel that knows one master, always the same, or nobody.
+async fn sentinel_of(master: u16, knows: Arc<AtomicBool>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("its address").port();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(answer(BufReader::new(client), master));
+            tokio::spawn(answer(BufReader::new(client), master, Arc::clone(&knows)));
         }
     });
     port
 }
 
-async fn answer(mut client: BufReader<TcpStream>, master: u16) -> Option<()> {
+async fn answer(
+    mut client: BufReader<TcpStream>,
+    master: u16,
+    knows: Arc<AtomicBool>,
+) -> Option<()> {
+    let master = master.to_string();
+    let address = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{master}\r\n", master.len());
     loop {
         let count = number(&mut client).await?;
         let mut words = Vec::new();
@@ -242,10 +286,11 @@ async fn answer(mut client: BufReader<TcpStream>, master: u16) -> Option<()> {
             client.read_exact(&mut word).await.ok()?;
             words.push(word);
         }
-        let master = master.to_string();
-        let address = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{master}\r\n", master.len());
-        let is_asked = words[0].eq_ignore_ascii_case(b"SENTINEL\r\n");
-        let said = if is_asked { address.as_str() } else { "+OK\r\n" };
+        let said = match words[0].eq_ignore_ascii_case(b"SENTINEL\r\n") {
+            true if knows.load(Ordering::Relaxed) => &*address,
+            true => "*-1\r\n",
+            false => "+OK\r\n",
+        };
         client.write_all(said.as_bytes()).await.ok()?;
     }
 }
@@ -258,21 +303,71 @@ async fn number(client: &mut BufReader<TcpStream>) -> Option<usize> {
 }
 
 #[test]
-fn a_worker_leaves_dead_connections_though_the_master_is_where_it_was() {
+fn a_worker_leaves_dead_connections_to_master_and_sentinel() {
     let Some(server) = start(&[]) else { return };
     runtime().block_on(async {
-        let relay = Relay::to(&server).await;
-        let url = format!("redis+sentinel://127.0.0.1:{}/orders", sentinel_of(relay.port).await);
+        let master = Relay::to(server.port()).await;
+        let sentinel = sentinel_of(master.port, Arc::new(AtomicBool::new(true))).await;
+        let sentinel = Relay::to(sentinel).await;
+        let url = format!("redis+sentinel://127.0.0.1:{}/orders", sentinel.port);
         let place = Place::connect(&url, "dead").await;
         let seen = Seen::default();
-        let running = Running::noting(place.builder("c1").build().await.expect("one"), &seen);
+        // Nothing else is asked that would find out.
+        let builder = place.builder("c1").delayed_messages(false).consumer_ttl(None);
+        let running = Running::noting(builder.build().await.expect("a consumer"), &seen);
         place.add(0..1).await;
         seen.wait_for(1).await;
-        relay.freeze();
+        master.freeze();
+        sentinel.freeze();
         let direct = format!("redis://127.0.0.1:{}", server.port());
         let direct = Millstream::connect(&direct).await.expect("connect");
         direct.add("dead", &one()).await.expect("add");
         in_time(seen.wait_for(2)).await;
         in_time(running.stop()).await;
+    });
+}
+
+/// The answer to this write is lost on its way, and the write is there once.
+async fn is_added_once(millstream: &Millstream, relays: &[Relay]) {
+    for write in [millstream.clone(), millstream.clone().with_replicas(1, LIMIT)] {
+        write.add("once", &one()).await.expect("add");
+        let before = millstream.len("once").await.expect("a length");
+        relays.iter().for_each(|relay| relay.swallow(true));
+        let lost = in_time(write.add("once", &one())).await;
+        relays.iter().for_each(|relay| relay.swallow(false));
+        assert!(matches!(lost, Err(Error::Connection(_))), "{lost:?}");
+        until("it can be asked", async || millstream.len("once").await.is_ok()).await;
+        assert_eq!(millstream.len("once").await.expect("a length"), before + 1);
+    }
+}
+
+#[test]
+fn what_may_have_been_done_is_not_sent_again() {
+    let (Some(server), Some(replica)) = (start(&[]), start(&[])) else { return };
+    ok(&replica, &[&["REPLICAOF", "127.0.0.1", &server.port().to_string()]]);
+    runtime().block_on(async {
+        let relay = [Relay::to(server.port()).await];
+        let plain = format!("redis://127.0.0.1:{}", relay[0].port);
+        is_added_once(&Millstream::connect(&plain).await.expect("connect"), &relay).await;
+        let sentinel = sentinel_of(relay[0].port, Arc::new(AtomicBool::new(true))).await;
+        let watched = format!("redis+sentinel://127.0.0.1:{sentinel}/orders");
+        is_added_once(&Millstream::connect(&watched).await.expect("connect"), &relay).await;
+    });
+}
+
+#[test]
+fn what_may_have_been_done_is_not_sent_again_on_a_cluster() {
+    let Some(program) = Program::peer("valkey-9.1").expect("find the server") else { return };
+    let (runtime, mut relays) = (runtime(), Vec::new());
+    let cluster = Cluster::start_behind(&program, 3, &[], |port| {
+        let relay = runtime.block_on(Relay::to(port));
+        let port = relay.port;
+        relays.push(relay);
+        port
+    });
+    let cluster = cluster.expect("start the Cluster");
+    runtime.block_on(async {
+        let url = format!("redis+cluster://{}", cluster.hosts());
+        is_added_once(&Millstream::connect(&url).await.expect("connect"), &relays).await;
     });
 }

@@ -261,9 +261,12 @@ fn on_a_cluster_behind_tls_with_a_password() {
     cluster.move_slot(slot, from, to, adding).expect("moves it");
     cluster.fail_over_to(cluster.replica_of(to).expect("a replica")).expect("it takes over");
     runtime.block_on(async {
-        let number = seen.all().len();
         place.add(20..30).await;
-        seen.wait_for(number.max(20) + 10).await;
+        until("all are handled", async || {
+            let all = seen.all();
+            (0..15).chain(20..30).all(|number| all.iter().any(|(n, _)| *n == number.to_string()))
+        })
+        .await;
         running.stop().await;
     });
     assert_eq!(strays.load(Ordering::Relaxed), 0, "all came by TLS");

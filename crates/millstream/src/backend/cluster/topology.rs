@@ -5,6 +5,7 @@
 //! doubt puts it right.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,12 +42,22 @@ pub(super) struct Topology {
     asking: tokio::sync::Mutex<Option<Instant>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Map {
     nodes: BTreeMap<HostPort, Arc<Node>>,
     /// By slot.
     owners: Vec<Option<Arc<Node>>>,
     is_doubtful: bool,
+}
+
+impl fmt::Debug for Map {
+    /// Without a line for each slot.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Map")
+            .field("nodes", &self.nodes.keys())
+            .field("is_doubtful", &self.is_doubtful)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One row of CLUSTER SLOTS: from, to (both included), primary.
