@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::{Cmd, cmd};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::method::Method;
 use super::room::Place;
@@ -28,7 +28,7 @@ const RECONNECT: Backoff = Backoff {
     max: Duration::from_secs(5),
     jitter: 0.5,
 };
-/// At the end the answer to a read has so long to arrive, once the server was told to give it.
+/// At the end a server has so long to hear that it is to answer a read, and the answer to arrive.
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(5);
 /// A command that says how long something must be idle says a little less than we know.
 const SLACK_MAX: Duration = Duration::from_secs(1);
@@ -163,7 +163,7 @@ impl Worker {
             self.stop.cancelled().await;
             // What is delivered meanwhile must arrive, to be given back. A server that is away may
             // keep it: it is pending for us, then.
-            _ = unblock.await;
+            _ = timeout(ARRIVAL_LIMIT, unblock).await;
             sleep(ARRIVAL_LIMIT).await;
         };
         let streams = tokio::select! {
