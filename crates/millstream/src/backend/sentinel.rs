@@ -106,6 +106,33 @@ impl SentinelBackend {
             retrying.wait().await;
         }
     }
+
+    /// Of commands that are no transaction the master may have done some before it was none any
+    /// more: only the others are sent again.
+    async fn perform_several(&self, commands: Vec<&Cmd>) -> Result<Vec<Value>, Error> {
+        let answers: Mutex<Vec<Option<Value>>> =
+            Mutex::new(commands.iter().map(|_| None).collect());
+        let (all, known) = (&commands, &answers);
+        self.perform(move |link: Arc<Link>| async move {
+            let current = link.current().await.map_err(Failure::Unsent)?;
+            let is_open = |index: &usize| known.lock()[*index].is_none();
+            let open: Vec<usize> = (0..all.len()).filter(is_open).collect();
+            let mut some = redis::pipe();
+            open.iter().for_each(|index| _ = some.add_command(all[*index].clone()));
+            let got = link.run_each_on(current, &some).await.map_err(Failure::Sent)?;
+            let mut refused = None;
+            for (index, answer) in open.into_iter().zip(got) {
+                match Error::of(&answer).filter(is_not_now) {
+                    Some(error) => _ = refused.get_or_insert(error),
+                    None => known.lock()[index] = Some(answer),
+                }
+            }
+            refused.map_or(Ok(()), |error| Err(Failure::Sent(error)))
+        })
+        .await?;
+        let answers = answers.into_inner().into_iter().flatten();
+        answers.map(|answer| Ok(answer.extract_error()?)).collect()
+    }
 }
 
 impl Shared {
@@ -192,6 +219,9 @@ impl Backend for SentinelBackend {
     }
 
     fn run_all<'a>(&'a self, commands: &'a Pipeline) -> Promise<'a, Vec<Value>> {
+        if !commands.is_transaction() {
+            return Box::pin(self.perform_several(commands.cmd_iter().collect()));
+        }
         Box::pin(self.perform(move |link: Arc<Link>| async move {
             let current = link.current().await.map_err(Failure::Unsent)?;
             link.run_all_on(current, commands).await.map_err(Failure::Sent)

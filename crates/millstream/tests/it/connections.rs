@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use millstream::{ConnectOptions, Error, Fields, Millstream};
+use millstream::{ConnectOptions, Error, Fields, Millstream, Producer};
 use millstream_conformance::{Cluster, Program, Server, Value};
+use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -262,11 +263,24 @@ fn who_may_not_use_client_commands_works_and_ends() {
 
 /// A Sentinel that knows one master, always the same, or nobody.
 async fn sentinel_of(master: u16, knows: Arc<AtomicBool>) -> u16 {
+    let master = master.to_string();
+    let address = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{master}\r\n", master.len());
+    answering(move |words| match &*words[0] {
+        "SENTINEL" if knows.load(Ordering::Relaxed) => address.clone(),
+        "SENTINEL" => "*-1\r\n".to_owned(),
+        _ => "+OK\r\n".to_owned(),
+    })
+    .await
+}
+
+/// What answers each command with what this says.
+async fn answering(says: impl Fn(&[String]) -> String + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("its address").port();
+    let says = Arc::new(says);
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(answer(BufReader::new(client), master, Arc::clone(&knows)));
+            tokio::spawn(answer(BufReader::new(client), Arc::clone(&says)));
         }
     });
     port
@@ -274,25 +288,17 @@ async fn sentinel_of(master: u16, knows: Arc<AtomicBool>) -> u16 {
 
 async fn answer(
     mut client: BufReader<TcpStream>,
-    master: u16,
-    knows: Arc<AtomicBool>,
+    says: Arc<impl Fn(&[String]) -> String>,
 ) -> Option<()> {
-    let master = master.to_string();
-    let address = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{master}\r\n", master.len());
     loop {
         let count = number(&mut client).await?;
         let mut words = Vec::new();
         for _ in 0..count {
             let mut word = vec![0; number(&mut client).await? + 2];
             client.read_exact(&mut word).await.ok()?;
-            words.push(word);
+            words.push(String::from_utf8_lossy(&word).trim_end().to_owned());
         }
-        let said = match words[0].eq_ignore_ascii_case(b"SENTINEL\r\n") {
-            true if knows.load(Ordering::Relaxed) => &*address,
-            true => "*-1\r\n",
-            false => "+OK\r\n",
-        };
-        client.write_all(said.as_bytes()).await.ok()?;
+        client.write_all(says(&words).as_bytes()).await.ok()?;
     }
 }
 
@@ -371,4 +377,33 @@ fn what_may_have_been_done_is_not_sent_again_on_a_cluster() {
         let url = format!("redis+cluster://{}", cluster.hosts());
         is_added_once(&Millstream::connect(&url).await.expect("connect"), &relays).await;
     });
+}
+
+#[test]
+fn of_many_only_what_a_demoted_master_refused_is_sent_again() {
+    let added = Arc::new(Mutex::new(Vec::new()));
+    let says = {
+        let added = Arc::clone(&added);
+        move |words: &[String]| match &*words[0] {
+            "ROLE" => "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n".to_owned(),
+            "XADD" if words[1] == "many" => {
+                let mut added = added.lock();
+                added.push(words.last().cloned().unwrap_or_default());
+                // It is demoted after the first one, and gets over it.
+                let is_refused = (2..=3).contains(&added.len());
+                if is_refused { "-READONLY no\r\n" } else { "$3\r\n1-1\r\n" }.to_owned()
+            }
+            _ => "-ERR unknown command\r\n".to_owned(),
+        }
+    };
+    runtime().block_on(async {
+        let master = answering(says).await;
+        let sentinel = sentinel_of(master, Arc::new(AtomicBool::new(true))).await;
+        let url = format!("redis+sentinel://127.0.0.1:{sentinel}/orders");
+        let millstream = Millstream::connect(&url).await.expect("connect");
+        let three = (0..3).map(|number| Fields::new().with("n", number.to_string()));
+        let ids = Producer::new(&millstream, "many").add_all(three).await.expect("adds them");
+        assert_eq!(ids.len(), 3);
+    });
+    assert_eq!(*added.lock(), ["0", "1", "2", "1", "2"]);
 }
