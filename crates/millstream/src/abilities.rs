@@ -59,8 +59,9 @@ impl Abilities {
     /// Asks.
     ///
     /// # Errors
-    /// [`Error::Connection`], and [`Error::Refused`] by a server that loads its data, is busy with a
-    /// script or has its slots divided. What may not be asked (ACL) is taken for what is not there.
+    /// [`Error::Connection`], and [`Error::Refused`] by a server that loads its data, is busy with
+    /// a script or has its slots divided. What may not be asked (ACL) is taken for what is not
+    /// there.
     pub(crate) async fn find_out(backend: &dyn Backend) -> Result<Self, Error> {
         let info = match refusable(backend.run(cmd("INFO").arg("server")).await)? {
             Ok(info) => reply::lossy_text(&info).unwrap_or_default(),
