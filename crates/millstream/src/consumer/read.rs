@@ -407,7 +407,7 @@ impl Worker {
         let key = (stream, message.id);
         for failures in 1.. {
             let asked = Instant::now();
-            let min_idle = known_idle(self.in_hand.age(key));
+            let min_idle = known_idle(self.in_hand.idle(key));
             let command = self.claim_command(stream, min_idle, [message.id].into_iter());
             let answer = self.millstream.run(&command).await;
             match answer.and_then(|it| reply::entries(it).map_err(NotUnderstood::of("XCLAIM"))) {

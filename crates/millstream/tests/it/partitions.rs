@@ -330,6 +330,33 @@ pub(crate) async fn the_dead_of_a_clock_that_was_set_back_have_no_share(place: P
     running.stop().await;
 }
 
+/// The read that brought it had waited for some time, which the message was not idle for.
+pub(crate) async fn what_fails_at_once_after_a_long_wait_is_tried_again_in_its_time(place: Place) {
+    let stream = partitioned(&place, 1).await;
+    let usual = place.builder("c1").block(Duration::from_secs(1));
+    for consumer in [
+        usual.claim_min_idle(Duration::from_mins(5)),
+        builder(&stream, "c1").block(Duration::from_secs(1)).lease_partitions(2 * LEASE),
+    ] {
+        let seen = Seen::default();
+        let running = Running::start(consumer.build().await.expect("a consumer"), {
+            let seen = seen.clone();
+            move |message: Message| {
+                seen.note(&message);
+                let fails = message.deliveries() == 1;
+                async move { if fails { Err(HandlerError::retry("no")) } else { Ok(()) } }
+            }
+        });
+        for number in 0..4 {
+            sleep(Duration::from_millis(700)).await;
+            place.add(number..number + 1).await;
+            stream.add("k", &entry(1, number)).await.expect("add");
+            seen.wait_for(2 * (number + 1)).await;
+        }
+        running.stop().await;
+    }
+}
+
 pub(crate) async fn leases_that_make_no_sense_are_refused(place: Place) {
     let stream = partitioned(&place, 1).await;
     let usual = || builder(&stream, "c1").lease_partitions(LEASE);
