@@ -94,11 +94,10 @@ impl InHand {
         let mut youngest = Duration::MAX;
         let held = self.held.lock();
         let all = held.range((stream, EntryId::ZERO)..(stream + 1, EntryId::ZERO));
-        let older = all.filter(|(_, held)| !held.is_lost).filter_map(|(key, held)| {
-            (held.since.elapsed() >= age).then(|| {
-                youngest = youngest.min(held.known.elapsed());
-                key.1
-            })
+        let is_meant = |held: &Held| !held.is_lost && held.since.elapsed() >= age;
+        let older = all.filter(|(_, held)| is_meant(held)).map(|(key, held)| {
+            youngest = youngest.min(held.known.elapsed());
+            key.1
         });
         (older.collect(), youngest)
     }
