@@ -3,7 +3,8 @@
 //! 1. Handed out only when all nodes agree that it works and all replicas have what their
 //!    primaries have.
 //! 2. Waits ask for what they wait for, again and again; each has a limit.
-//! 3. Nodes keep their data when they are killed: a primary that comes back empty would be the
+//! 3. A node with a password (`--requirepass`) is asked with it.
+//! 4. Nodes keep their data when they are killed: a primary that comes back empty would be the
 //!    primary still.
 
 mod state;
@@ -23,6 +24,8 @@ const SLOTS: u32 = 16_384;
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Server>,
+    /// The ports that they say they have.
+    announced: Vec<u16>,
     ids: Vec<String>,
 }
 
@@ -41,14 +44,34 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::start`].
     pub fn start_with(program: &Program, primaries: usize, arguments: &[&str]) -> Result<Self> {
+        Self::start_behind(program, primaries, arguments, |port| port)
+    }
+
+    /// The same with something before each node, made when its port is known: all, the nodes among
+    /// them, are told that the node has the port that this returns. It must let plain connections
+    /// through. A node that is killed does not know of it when it starts again.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub fn start_behind(
+        program: &Program,
+        primaries: usize,
+        arguments: &[&str],
+        mut front: impl FnMut(u16) -> u16,
+    ) -> Result<Self> {
         let nodes: Result<Vec<_>> =
             (0..2 * primaries).map(|_| start_node(program, arguments)).collect();
         let nodes = nodes?;
-        let mut ids = Vec::new();
+        let (mut ids, mut announced) = (Vec::new(), Vec::new());
         for node in &nodes {
+            let port = front(node.port());
+            if port != node.port() {
+                done(node, &["CONFIG", "SET", "cluster-announce-port", &port.to_string()])?;
+            }
+            announced.push(port);
             ids.push(text(&ask(node, &["CLUSTER", "MYID"])?)?);
         }
-        let cluster = Self { nodes, ids };
+        let cluster = Self { nodes, announced, ids };
         cluster.form(primaries)?;
         Ok(cluster)
     }
@@ -64,8 +87,8 @@ impl Cluster {
                 done(node, &["CLUSTER", "ADDSLOTSRANGE", &first, &last])?;
             }
         }
-        for other in &self.nodes[1..] {
-            let (port, bus) = (other.port().to_string(), bus_port(other)?);
+        for (other, port) in self.nodes.iter().zip(&self.announced).skip(1) {
+            let (port, bus) = (port.to_string(), bus_port(other)?);
             done(&self.nodes[0], &["CLUSTER", "MEET", "127.0.0.1", &port, &bus])?;
         }
         self.wait("all nodes know each other", |node| Ok(roles(node)?.len() == self.nodes.len()))?;
@@ -85,10 +108,10 @@ impl Cluster {
         &mut self.nodes[node]
     }
 
-    /// `host:port` of all nodes, with commas between.
+    /// `host:port` of all nodes as they say them, with commas between.
     pub fn hosts(&self) -> String {
-        let host = |node: &Server| format!("127.0.0.1:{}", node.port());
-        self.nodes.iter().map(host).collect::<Vec<_>>().join(",")
+        let host = |port: &u16| format!("127.0.0.1:{port}");
+        self.announced.iter().map(host).collect::<Vec<_>>().join(",")
     }
 
     /// The slot that a key is in.
@@ -218,7 +241,8 @@ impl Cluster {
             };
             let Some(key) = keys.first() else { break };
             let (key, port) = (text(key)?, target.port().to_string());
-            let migrate = ["MIGRATE", "127.0.0.1", &port, &key, "0", "10000"];
+            let mut migrate = vec!["MIGRATE", "127.0.0.1", &port, &key, "0", "10000"];
+            migrate.extend(target.password().iter().flat_map(|password| ["AUTH", password]));
             let answer = ask(source, &migrate)?;
             ensure!(!answer.is_error(), "MIGRATE answers {answer:?}");
             count += 1;
@@ -290,6 +314,9 @@ fn bus_port(node: &Server) -> Result<String> {
 
 fn ask(node: &Server, command: &[&str]) -> Result<Value> {
     let mut client: Client = node.connect()?;
+    if let Some(password) = node.password() {
+        client.call(&["AUTH", password])?;
+    }
     client.call(command)
 }
 

@@ -20,6 +20,8 @@ pub const SERVICE: &str = "orders";
 #[derive(Debug)]
 pub struct Sentinels {
     servers: [Server; 2],
+    /// The ports that they say they have.
+    announced: [u16; 2],
     sentinels: Vec<Server>,
     /// Their configuration, which they write.
     _files: TempDir,
@@ -31,23 +33,42 @@ impl Sentinels {
     /// # Errors
     /// When one cannot be started, or they do not come to terms within a minute.
     pub fn start(program: &Program, password: Option<&str>) -> Result<Self> {
+        Self::start_behind(program, password, |port| port)
+    }
+
+    /// The same with something before each server, made when its port is known: all, the Sentinels
+    /// among them, are told that the server has the port that this returns. It must let plain
+    /// connections through. A server that is killed does not know of it when it starts again.
+    ///
+    /// # Errors
+    /// As [`Sentinels::start`].
+    pub fn start_behind(
+        program: &Program,
+        password: Option<&str>,
+        mut front: impl FnMut(u16) -> u16,
+    ) -> Result<Self> {
         let mut arguments = vec!["--appendonly", "yes", "--appendfsync", "no"];
         arguments.extend(["--repl-diskless-sync-delay", "0"]);
         if let Some(password) = password {
             arguments.extend(["--requirepass", password, "--masterauth", password]);
         }
-        let master = Server::start_with(program, &arguments)?;
-        let port = master.port().to_string();
-        arguments.extend(["--replicaof", "127.0.0.1", &port]);
-        let replica = Server::start_with(program, &arguments)?;
+        let servers =
+            [Server::start_with(program, &arguments)?, Server::start_with(program, &arguments)?];
+        let announced = [front(servers[0].port()), front(servers[1].port())];
+        for (server, port) in servers.iter().zip(announced) {
+            let set = ["CONFIG", "SET", "replica-announce-port", &port.to_string()];
+            ask(server, password, &set)?;
+        }
+        let master = announced[0];
+        ask(&servers[1], password, &["REPLICAOF", "127.0.0.1", &master.to_string()])?;
         let files = TempDir::new().context("create a directory")?;
         let mut sentinels = Vec::new();
         for number in 0..SENTINELS {
             let file = files.path().join(format!("sentinel-{number}.conf"));
-            fs::write(&file, configuration(master.port(), password)).context("write it")?;
+            fs::write(&file, configuration(master, password)).context("write it")?;
             sentinels.push(Server::start_sentinel(program, &file)?);
         }
-        let all = Self { servers: [master, replica], sentinels, _files: files };
+        let all = Self { servers, announced, sentinels, _files: files };
         all.wait_until_all_are_known(password)?;
         Ok(all)
     }
@@ -88,8 +109,13 @@ impl Sentinels {
 
     /// `host:port` of all Sentinels, with commas between.
     pub fn hosts(&self) -> String {
-        let host = |sentinel: &Server| format!("127.0.0.1:{}", sentinel.port());
-        self.sentinels.iter().map(host).collect::<Vec<_>>().join(",")
+        let host = |port: u16| format!("127.0.0.1:{port}");
+        self.ports().into_iter().map(host).collect::<Vec<_>>().join(",")
+    }
+
+    /// The ports of all Sentinels.
+    pub fn ports(&self) -> Vec<u16> {
+        self.sentinels.iter().map(Server::port).collect()
     }
 
     /// Which server the first Sentinel takes for the master.
@@ -102,8 +128,8 @@ impl Sentinels {
             bail!("there is no master");
         };
         let port = address.get(1).and_then(Value::bytes).context("a port")?;
-        let is_it = |server: &Server| server.port().to_string().as_bytes() == port;
-        self.servers.iter().position(is_it).context("the master is one of ours")
+        let is_it = |announced: &u16| announced.to_string().as_bytes() == port;
+        self.announced.iter().position(is_it).context("the master is one of ours")
     }
 
     /// Waits until the Sentinels know that this one is the master and the other its replica.

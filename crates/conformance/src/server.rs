@@ -71,6 +71,12 @@ impl Server {
         self.port
     }
 
+    /// The password that it wants, if it was started with one.
+    pub fn password(&self) -> Option<&str> {
+        let at = self.arguments.iter().position(|it| it == "--requirepass")?;
+        self.arguments.get(at + 1).map(String::as_str)
+    }
+
     /// Its data directory.
     pub fn directory(&self) -> &Path {
         self.dir.path()

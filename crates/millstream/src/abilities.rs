@@ -2,7 +2,8 @@
 //!
 //! Versions say little: forks have some commands and lack others. So each ability is tried with a
 //! command that can do nothing, on a group that is not there: `NOGROUP` means that the command was
-//! understood.
+//! understood. A server that is not ready says nothing about what it can do, and is an error: what
+//! is found out counts for as long as the handle.
 
 use redis::{Cmd, Value, cmd};
 
@@ -61,11 +62,12 @@ impl Abilities {
     /// Asks.
     ///
     /// # Errors
-    /// [`Error::Connection`]. What may not be asked (ACL) is taken for what is not there.
+    /// [`Error::Connection`], and [`Error::Refused`] by a server that loads its data, is busy with
+    /// a script or has its slots divided. What may not be asked (ACL) is taken for what is not
+    /// there.
     pub(crate) async fn find_out(backend: &dyn Backend) -> Result<Self, Error> {
-        let info = match backend.run(cmd("INFO").arg("server")).await {
+        let info = match refusable(backend.run(cmd("INFO").arg("server")).await)? {
             Ok(info) => reply::lossy_text(&info).unwrap_or_default(),
-            Err(error @ Error::Connection(_)) => return Err(error),
             // Without a password nothing else would be answered either.
             Err(Error::Refused { code, text }) if matches!(&*code, "NOAUTH" | "WRONGPASS") => {
                 return Err(Error::Refused { code, text });
@@ -108,14 +110,28 @@ async fn understands(backend: &dyn Backend, command: &Cmd) -> Result<bool, Error
 /// By an empty name, which IDMP alone can refuse.
 async fn knows_idempotence(backend: &dyn Backend) -> Result<bool, Error> {
     let add = cmd("XADD").arg(&[NO_GROUP, "NOMKSTREAM", "IDMP", "", "i", "*", "f", "v"]).to_owned();
-    let answer = refusable(backend.run(&add).await)?;
-    Ok(matches!(answer, Err(Error::Refused { text, .. }) if text.contains("IDMP")))
+    match refusable(backend.run(&add).await)? {
+        // It takes no writes now, before it looks at them: whoever has the one has the other.
+        Err(Error::Refused { code, .. }) if matches!(&*code, "OOM" | "MISCONF" | "NOREPLICAS") => {
+            let set = cmd("XCFGSET").arg(&[NO_GROUP, "IDMP-DURATION", "1"]).to_owned();
+            let answer = refusable(backend.run(&set).await)?;
+            let is_unknown =
+                |it: &Error| matches!(it, Error::Refused { text, .. } if text.contains("unknown"));
+            Ok(!answer.as_ref().is_err_and(is_unknown))
+        }
+        answer => Ok(matches!(answer, Err(Error::Refused { text, .. }) if text.contains("IDMP"))),
+    }
 }
 
-/// Only a broken connection is an error here.
+/// Only what says nothing about the command is an error here.
 fn refusable(answer: Result<Value, Error>) -> Result<Result<Value, Error>, Error> {
+    let is_not_ready =
+        |code: &str| matches!(code, "LOADING" | "BUSY" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN");
     match answer {
         Err(error @ Error::Connection(_)) => Err(error),
+        Err(Error::Refused { code, text }) if is_not_ready(&code) => {
+            Err(Error::Refused { code, text })
+        }
         other => Ok(other),
     }
 }

@@ -16,7 +16,9 @@ use crate::{Error, Millstream};
 ///
 /// `rediss+cluster://` and `rediss+sentinel://` are the last two by TLS, with all servers and
 /// Sentinels; `valkey` may stand for `redis` everywhere. User and password are those of the
-/// servers. What is special in an address (`@`, `/`, `:`) is percent-encoded in a password.
+/// servers. What is special in an address (`@`, `/`, `:`) is percent-encoded in a password. With
+/// `?protocol=resp3` at the end RESP3 is spoken; `#insecure` is refused, as certificates are always
+/// checked.
 #[derive(Clone)]
 pub struct ConnectOptions {
     pub(crate) url: String,

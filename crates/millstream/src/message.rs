@@ -140,7 +140,9 @@ impl<T> Message<T> {
     /// A number that grows each time that the partition gets another owner, where it has one
     /// ([`ConsumerBuilder::lease_partitions`](crate::ConsumerBuilder::lease_partitions)). What a
     /// handler writes elsewhere is safe from an owner that does not know yet that it is none any
-    /// more if the number is stored with it, and smaller ones are refused.
+    /// more if the number is stored with it, and smaller ones are refused. It goes by the server's
+    /// clock (microseconds since 1970, about): it grows also after the server lost what it had,
+    /// unless its clock goes back as well.
     #[must_use]
     pub fn fence(&self) -> Option<u64> {
         self.origin.fence

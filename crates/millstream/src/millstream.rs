@@ -39,6 +39,9 @@ impl Millstream {
     /// entry, for as long as `within` (1 ms at least). What one replica has outlives the failure of
     /// its primary, where it is that replica which takes over: so it is with one replica, or with
     /// as many as there are.
+    ///
+    /// Each such write has a connection to the server for itself while it waits: 16 at most, which
+    /// are kept for later ones. More than that wait for their turn first, however long that takes.
     #[must_use]
     pub fn with_replicas(mut self, count: u32, within: Duration) -> Self {
         self.replicas = (count > 0).then_some(Replicas { count, within });

@@ -2,6 +2,9 @@
 //! [`ConnectOptions`](crate::ConnectOptions). Errors do not repeat the address, which may have a
 //! password.
 
+use std::time::Duration;
+
+use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 use super::tls;
@@ -20,6 +23,9 @@ pub(super) enum Kind {
 }
 
 const SENTINEL_PORT: u16 = 26_379;
+/// A connection on which nothing comes for so long is tried, and again after each interval.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A host and a port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +72,7 @@ impl Address {
 
     fn parse_sentinel(scheme: &str, rest: &str, options: &ConnectOptions) -> Result<Self, Error> {
         let (user, hosts, path) = split(rest);
+        let (path, more) = path.split_at(path.find(['?', '#']).unwrap_or(path.len()));
         let mut path = path.trim_start_matches('/').split('/');
         let service = path.next().unwrap_or_default();
         if service.is_empty() {
@@ -75,7 +82,7 @@ impl Address {
         if path.next().is_some() {
             return Err(none("there is nothing behind the database"));
         }
-        let rest = format!("{user}{hosts}/{database}");
+        let rest = format!("{user}{hosts}/{database}{more}");
         let (nodes, access, info) = several(scheme, &rest, Some(SENTINEL_PORT), options)?;
         let mut who = redis::RedisConnectionInfo::default();
         if let Some(sentinel) = &options.sentinel {
@@ -93,7 +100,7 @@ impl Address {
 /// User with `@`, hosts, and what comes behind them.
 fn split(rest: &str) -> (&str, &str, &str) {
     let hosts = rest.rfind('@').map_or(0, |at| at + 1);
-    let end = rest[hosts..].find(['/', '?']).map_or(rest.len(), |end| hosts + end);
+    let end = rest[hosts..].find(['/', '?', '#']).map_or(rest.len(), |end| hosts + end);
     (&rest[..hosts], &rest[hosts..end], &rest[end..])
 }
 
@@ -122,9 +129,12 @@ fn several(
     Ok((nodes, Access(first.clone()), first))
 }
 
-/// What one task sends does not wait until what another one sent was acknowledged.
+/// What one task sends does not wait until what another one sent was acknowledged; and who waits
+/// long for an answer notices when the other machine is gone.
 fn prompt(info: ConnectionInfo) -> ConnectionInfo {
-    let settings = info.tcp_settings().clone().set_nodelay(true);
+    let keepalive =
+        TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_INTERVAL);
+    let settings = info.tcp_settings().clone().set_nodelay(true).set_keepalive(keepalive);
     info.set_tcp_settings(settings)
 }
 
@@ -204,6 +214,25 @@ mod tests {
     }
 
     #[test]
+    fn passwords_are_decoded_and_options_go_for_all_hosts() {
+        for url in [
+            "redis://ada:p%40%2F%2C%3A%23@[::1]:7000?protocol=resp3",
+            "redis+cluster://ada:p%40%2F%2C%3A%23@[::1]:7000,b?protocol=resp3",
+            "redis+sentinel://ada:p%40%2F%2C%3A%23@[::1]:7000,b/orders?protocol=resp3",
+            "redis+sentinel://ada:p%40%2F%2C%3A%23@[::1]:7000,b/orders/?protocol=resp3",
+        ] {
+            let Address { kind, access, nodes } = parse(url).expect(url);
+            let settings = access.0.redis_settings();
+            let who = (settings.username(), settings.password(), settings.protocol());
+            assert_eq!(who, (Some("ada"), Some("p@/,:#"), redis::ProtocolVersion::RESP3), "{url}");
+            assert_eq!(nodes[0], HostPort { host: "::1".to_owned(), port: 7000 });
+            if let Kind::Sentinel { service, .. } = kind {
+                assert_eq!(service, "orders");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_address_is_refused_without_repeating_it() {
         let secret = "hunter2";
         for wrong in [
@@ -217,6 +246,9 @@ mod tests {
             "redis+sentinel://a:1/",
             "redis+sentinel://a:1/service/nonsense",
             "redis+sentinel://a:1/service/1/2",
+            "rediss://ada:hunter2@a:1#insecure",
+            "rediss+cluster://ada:hunter2@a:1,b:2#insecure",
+            "rediss+sentinel://ada:hunter2@a:1/service#insecure",
         ] {
             let refused = parse(wrong).expect_err(wrong).to_string();
             assert!(refused.starts_with("the address is none"), "{refused}");

@@ -47,12 +47,25 @@ enum Request<'a> {
     Replicated(&'a Cmd, Replicas),
 }
 
+/// Whom to ask instead of the owner of the slot.
+struct Heir {
+    node: Arc<Node>,
+    /// It is only about to get the slot, and must be told that we know.
+    is_asking: bool,
+}
+
 /// Why there is no answer.
 enum Failure {
     /// Nobody was reached: nothing was done.
     Unsent(Error),
     /// By this server's word, or by its silence.
     Sent(Error, Arc<Node>),
+}
+
+impl Heir {
+    fn owner(node: Arc<Node>) -> Self {
+        Self { node, is_asking: false }
+    }
 }
 
 impl ClusterBackend {
@@ -70,7 +83,7 @@ impl ClusterBackend {
         loop {
             match self.once(slot, heir.take(), request).await {
                 Ok(answer) => return Ok(answer),
-                Err(failure) => heir = self.after(failure, &mut retrying).await?,
+                Err(failure) => heir = self.after(slot, failure, &mut retrying).await?,
             }
         }
     }
@@ -83,9 +96,10 @@ impl ClusterBackend {
     /// more.
     async fn after(
         &self,
+        asked_for: Option<u16>,
         failure: Failure,
         retrying: &mut Retrying,
-    ) -> Result<Option<Arc<Node>>, Error> {
+    ) -> Result<Option<Heir>, Error> {
         let (error, redirection) = match failure {
             Failure::Unsent(error) if is_hopeless(&error) => return Err(error),
             Failure::Unsent(error) => (error, Redirection::Later),
@@ -104,9 +118,13 @@ impl ClusterBackend {
         let heir = match redirection {
             Redirection::Moved { slot, to } => {
                 self.topology.note(slot, &to)?;
-                None
+                // Of a command that we do not know: its key is not where we looked for it.
+                let is_other = asked_for != Some(slot);
+                is_other.then(|| self.topology.node(&to)).transpose()?.map(Heir::owner)
             }
-            Redirection::Ask { to } => Some(self.topology.node(&to)?),
+            Redirection::Ask { to } => {
+                Some(Heir { node: self.topology.node(&to)?, is_asking: true })
+            }
             Redirection::Later => {
                 self.topology.doubt();
                 None
@@ -118,37 +136,37 @@ impl ClusterBackend {
         Ok(heir)
     }
 
+    async fn whom_to_ask(&self, slot: Option<u16>, heir: Option<Heir>) -> Result<Heir, Failure> {
+        match heir {
+            Some(heir) => Ok(heir),
+            None => self.topology.owner(slot).await.map(Heir::owner).map_err(Failure::Unsent),
+        }
+    }
+
     async fn once(
         &self,
         slot: Option<u16>,
-        heir: Option<Arc<Node>>,
+        heir: Option<Heir>,
         request: Request<'_>,
     ) -> Result<Value, Failure> {
-        let is_asking = heir.is_some();
-        let node = match heir {
-            Some(node) => node,
-            None => self.topology.owner(slot).await.map_err(Failure::Unsent)?,
-        };
-        let current = match request {
-            Request::Replicated(..) => node.link.current_waiting().await,
-            Request::One(_) | Request::Atomic(_) => node.link.current().await,
-        };
-        let current = current.map_err(Failure::Unsent)?;
+        let Heir { node, is_asking } = self.whom_to_ask(slot, heir).await?;
+        let current = async || node.link.current().await.map_err(Failure::Unsent);
         let answer = match request {
             Request::One(command) if is_asking => {
                 let mut both = redis::pipe();
                 both.cmd("ASKING").ignore().add_command(command.clone());
-                let answers = node.link.run_all_on(current, &both).await;
+                let answers = node.link.run_all_on(current().await?, &both).await;
                 answers.and_then(|all| all.into_iter().next().ok_or(Error::Answer("ASKING")))
             }
-            Request::One(command) => node.link.run_on(current, command).await,
+            Request::One(command) => node.link.run_on(current().await?, command).await,
             // That a transaction is ASKING cannot be said on a connection that others use: the
             // slot's move is waited for.
             Request::Atomic(commands) => {
-                node.link.run_all_on(current, commands).await.map(Value::Array)
+                node.link.run_all_on(current().await?, commands).await.map(Value::Array)
             }
             Request::Replicated(command, replicas) => {
-                let done = node.link.run_replicated_on(current, command, replicas, is_asking).await;
+                let waiting = node.link.waiting().await.map_err(Failure::Unsent)?;
+                let done = node.link.run_replicated_on(waiting, command, replicas, is_asking).await;
                 done.map(|(answer, count)| Value::Array(vec![answer, count_value(count)]))
             }
         };

@@ -1,16 +1,19 @@
 //! Connections to one server.
 //!
-//! Commands of all tasks share one; each reader has its own, since a blocking read occupies one. A
-//! connection that broke is made anew by the next command that needs it.
+//! Commands of all tasks share one; each reader has its own, since a blocking read occupies one,
+//! and so has each write that waits for replicas while it does. A connection that broke is made
+//! anew by the next command that needs it, as is one to a server that only takes reads any more:
+//! the same address may lead to another one by then.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, Value, cmd};
-use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
+use super::login::Login;
+use super::shared::{Current, Shared, Waiting, WaitingOnes, is_read_only};
 use super::{Promise, Reader, Replicas};
 use crate::milliseconds::milliseconds;
 use crate::{Error, reply};
@@ -19,27 +22,16 @@ use crate::{Error, reply};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time allowed for an answer, on top of the time that a read may block.
 pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A read that is to return may not have arrived yet: after so long it is asked again.
+const UNBLOCK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A server, and a connection to it that is shared.
+/// A server, and connections to it.
 #[derive(Debug)]
 pub(super) struct Link {
     client: Client,
-    shared: Mutex<Shared>,
-    /// For writes that wait for replicas: others do not wait with them.
-    waiting: Mutex<Shared>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    connection: Option<MultiplexedConnection>,
-    /// Counts connections, so that one that broke is given up once.
-    number: u64,
-}
-
-/// The shared connection as it is now.
-pub(super) struct Current {
-    connection: MultiplexedConnection,
-    number: u64,
+    login: Login,
+    shared: Shared,
+    waiting: WaitingOnes,
 }
 
 async fn within<T>(
@@ -54,28 +46,18 @@ async fn within<T>(
 
 impl Link {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, shared: Mutex::default(), waiting: Mutex::default() }
+        let (client, login) = Login::take_from(client);
+        Self { client, login, shared: Shared::default(), waiting: WaitingOnes::default() }
     }
 
     /// The shared connection, made if there is none. After an error nothing was sent.
     pub(super) async fn current(&self) -> Result<Current, Error> {
-        self.current_of(&self.shared).await
+        self.shared.current(|| self.connect()).await
     }
 
-    /// The same for writes that wait for replicas.
-    pub(super) async fn current_waiting(&self) -> Result<Current, Error> {
-        self.current_of(&self.waiting).await
-    }
-
-    async fn current_of(&self, shared: &Mutex<Shared>) -> Result<Current, Error> {
-        let mut shared = shared.lock().await;
-        if let Some(connection) = &shared.connection {
-            return Ok(Current { connection: connection.clone(), number: shared.number });
-        }
-        let connection = self.connect().await?;
-        shared.number += 1;
-        shared.connection = Some(connection.clone());
-        Ok(Current { connection, number: shared.number })
+    /// One for a write that waits for replicas. After an error nothing was sent.
+    pub(super) async fn waiting(&self) -> Result<Waiting<'_>, Error> {
+        self.waiting.take(|| self.connect()).await
     }
 
     /// One more connection.
@@ -84,7 +66,12 @@ impl Link {
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             // Limits are set where it is known how long an answer may take.
             .set_response_timeout(None);
-        let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
+        let connecting = async {
+            let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
+            let mut connection = connecting.await?;
+            self.login.log_in(&mut connection).await?;
+            Ok(connection)
+        };
         // What hangs in a handshake after connecting is cut off, too.
         within(2 * CONNECT_TIMEOUT, connecting).await
     }
@@ -95,11 +82,31 @@ impl Link {
         self.run_on(current, command).await
     }
 
+    /// The same within this time, connecting included. A connection on which there is no answer by
+    /// then is given up: it may be dead, and nobody else may find that out.
+    pub(super) async fn run_within(&self, limit: Duration, command: &Cmd) -> Result<Value, Error> {
+        let until = Instant::now() + limit;
+        let current = match timeout(limit, self.current()).await {
+            Ok(current) => current?,
+            Err(elapsed) => return Err(Error::Connection(Box::new(elapsed))),
+        };
+        self.run_until(until, current, command).await
+    }
+
     pub(super) async fn run_on(&self, current: Current, command: &Cmd) -> Result<Value, Error> {
-        let Current { mut connection, number } = current;
-        let answer = within(RESPONSE_TIMEOUT, connection.req_packed_command(command)).await;
+        self.run_until(Instant::now() + RESPONSE_TIMEOUT, current, command).await
+    }
+
+    async fn run_until(
+        &self,
+        until: Instant,
+        Current { mut connection, number }: Current,
+        command: &Cmd,
+    ) -> Result<Value, Error> {
+        let left = until.saturating_duration_since(Instant::now());
+        let answer = within(left, connection.req_packed_command(command)).await;
         let answer = answer.and_then(|value| Ok(value.extract_error()?));
-        give_up(&self.shared, number, answer).await
+        self.shared.note(number, answer)
     }
 
     /// Runs a command that writes, asking first if `is_asking`, and waits for replicas on the same
@@ -107,12 +114,11 @@ impl Link {
     /// says when the server is no primary any more counts as none.
     pub(super) async fn run_replicated_on(
         &self,
-        current: Current,
+        mut waiting: Waiting<'_>,
         command: &Cmd,
         replicas: Replicas,
         is_asking: bool,
     ) -> Result<(Value, u64), Error> {
-        let Current { mut connection, number } = current;
         let mut all = redis::pipe();
         if is_asking {
             all.cmd("ASKING");
@@ -122,11 +128,13 @@ impl Link {
         let within_ms = milliseconds(replicas.within).max(1);
         all.cmd("WAIT").arg(replicas.count).arg(within_ms);
         let limit = replicas.within.saturating_add(RESPONSE_TIMEOUT);
-        let answer = within(limit, connection.req_packed_commands(&all, 0, all.len())).await;
-        let mut answers = give_up(&self.waiting, number, answer).await?;
-        let (count, answer) = (answers.pop(), answers.pop());
-        let answer = answer.ok_or(Error::Answer("WAIT"))?.extract_error()?;
-        Ok((answer, count.and_then(|it| reply::count(&it).ok()).unwrap_or(0)))
+        let answers = waiting.connection.req_packed_commands(&all, 0, all.len());
+        let answers = within(limit, answers).await.and_then(|mut answers| {
+            let (count, answer) = (answers.pop(), answers.pop());
+            let answer = answer.ok_or(Error::Answer("WAIT"))?.extract_error()?;
+            Ok((answer, count.and_then(|it| reply::count(&it).ok()).unwrap_or(0)))
+        });
+        self.waiting.give_back(waiting, answers)
     }
 
     /// Runs several; what was refused is among the answers.
@@ -138,7 +146,7 @@ impl Link {
         let Current { mut connection, number } = current;
         let answers = connection.req_packed_commands(commands, 0, commands.len());
         let answers = within(RESPONSE_TIMEOUT, answers).await;
-        give_up(&self.shared, number, answers).await
+        self.shared.note(number, answers)
     }
 
     pub(super) async fn run_all_on(
@@ -148,38 +156,28 @@ impl Link {
     ) -> Result<Vec<Value>, Error> {
         let Current { mut connection, number } = current;
         let answer = within(RESPONSE_TIMEOUT, commands.query_async(&mut connection)).await;
-        give_up(&self.shared, number, answer).await
+        self.shared.note(number, answer)
     }
-}
-
-/// Gives the connection up if it broke.
-async fn give_up<T>(
-    shared: &Mutex<Shared>,
-    number: u64,
-    done: Result<T, Error>,
-) -> Result<T, Error> {
-    if matches!(done, Err(Error::Connection(_))) {
-        let mut shared = shared.lock().await;
-        if shared.number == number {
-            shared.connection = None;
-        }
-    }
-    done
 }
 
 /// A connection of its own for reads that block.
 pub(super) struct LinkReader {
     link: Arc<Link>,
     connection: MultiplexedConnection,
-    /// The server's number for the connection.
-    id: u64,
+    /// The server's number for the connection, if it tells.
+    id: Option<u64>,
 }
 
 impl LinkReader {
     pub(super) async fn connect(link: &Arc<Link>) -> Result<Self, Error> {
         let mut connection = link.connect().await?;
         let ask = cmd("CLIENT").arg("ID").to_owned();
-        let id = within(RESPONSE_TIMEOUT, ask.query_async(&mut connection)).await?;
+        let id = match within(RESPONSE_TIMEOUT, ask.query_async(&mut connection)).await {
+            Ok(id) => Some(id),
+            // Who may not ask (ACL) can read; only the end of a read is waited for.
+            Err(Error::Refused { .. }) => None,
+            Err(error) => return Err(error),
+        };
         Ok(Self { link: Arc::clone(link), connection, id })
     }
 
@@ -202,7 +200,7 @@ impl LinkReader {
 pub(super) struct Whereabouts(Arc<parking_lot::Mutex<Option<Place>>>);
 
 /// A server, and its number for a connection.
-type Place = (Arc<Link>, u64);
+type Place = (Arc<Link>, Option<u64>);
 
 impl Whereabouts {
     /// A read begins there.
@@ -215,22 +213,28 @@ impl Whereabouts {
         *self.0.lock() = None;
     }
 
-    /// Makes it return.
+    /// Makes it return, once it goes on.
     pub(super) fn unblock(&self) -> Promise<'static, ()> {
         let at = self.clone();
         Box::pin(async move {
-            let at = at.0.lock().clone();
-            match at {
-                Some((link, id)) => unblock(link, id).await,
-                None => Ok(()),
+            loop {
+                let place = at.0.lock().clone();
+                match place {
+                    Some((link, id)) => return unblock(link, id).await,
+                    None => sleep(UNBLOCK_INTERVAL).await,
+                }
             }
         })
     }
 }
 
-/// Makes a read return that goes on on this connection.
-async fn unblock(link: Arc<Link>, id: u64) -> Result<(), Error> {
-    link.run(cmd("CLIENT").arg("UNBLOCK").arg(id)).await.map(drop)
+/// Makes a read return that goes on on this connection, or is on its way there.
+async fn unblock(link: Arc<Link>, id: Option<u64>) -> Result<(), Error> {
+    let Some(id) = id else { return Ok(()) };
+    while link.run(cmd("CLIENT").arg("UNBLOCK").arg(id)).await? == Value::Int(0) {
+        sleep(UNBLOCK_INTERVAL).await;
+    }
+    Ok(())
 }
 
 impl Reader for LinkReader {
@@ -240,7 +244,11 @@ impl Reader for LinkReader {
             let answer = within(limit, self.connection.req_packed_command(command)).await?;
             // Not by extract_error, which goes through all of it: no read has an error inside.
             match answer {
-                Value::ServerError(error) => Err(redis::RedisError::from(error).into()),
+                Value::ServerError(error) => match redis::RedisError::from(error).into() {
+                    // Whoever is at this address now may be another one.
+                    error if is_read_only(&error) => Err(Error::Connection(Box::new(error))),
+                    error => Err(error),
+                },
                 answer => Ok(answer),
             }
         })

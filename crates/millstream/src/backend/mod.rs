@@ -8,9 +8,11 @@ mod cluster;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod link;
+mod login;
 mod retrying;
 mod sentinel;
 mod server;
+mod shared;
 mod tls;
 
 use std::fmt;
@@ -84,7 +86,8 @@ pub(crate) trait Reader: Send {
     /// are pending for this consumer, and come back as its history.
     fn read<'a>(&'a mut self, command: &'a Cmd, longest: Duration) -> Promise<'a, Value>;
 
-    /// Makes a read that goes on meanwhile return at once with what it has.
+    /// Makes a read that goes on meanwhile, or is about to begin, return at once with what it has.
+    /// Asks again until it did; to be dropped once the read has returned.
     fn unblock(&self) -> Promise<'static, ()>;
 }
 

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use redis::{Cmd, Pipeline, Value, cmd};
-use tokio::time::timeout;
 
 use super::address::{Access, HostPort};
 use super::link::{Link, LinkReader, Whereabouts};
@@ -107,6 +106,33 @@ impl SentinelBackend {
             retrying.wait().await;
         }
     }
+
+    /// Of commands that are no transaction the master may have done some before it was none any
+    /// more: only the others are sent again.
+    async fn perform_several(&self, commands: Vec<&Cmd>) -> Result<Vec<Value>, Error> {
+        let answers: Mutex<Vec<Option<Value>>> =
+            Mutex::new(commands.iter().map(|_| None).collect());
+        let (all, known) = (&commands, &answers);
+        self.perform(move |link: Arc<Link>| async move {
+            let current = link.current().await.map_err(Failure::Unsent)?;
+            let is_open = |index: &usize| known.lock()[*index].is_none();
+            let open: Vec<usize> = (0..all.len()).filter(is_open).collect();
+            let mut some = redis::pipe();
+            open.iter().for_each(|index| _ = some.add_command(all[*index].clone()));
+            let got = link.run_each_on(current, &some).await.map_err(Failure::Sent)?;
+            let mut refused = None;
+            for (index, answer) in open.into_iter().zip(got) {
+                match Error::of(&answer).filter(is_not_now) {
+                    Some(error) => _ = refused.get_or_insert(error),
+                    None => known.lock()[index] = Some(answer),
+                }
+            }
+            refused.map_or(Ok(()), |error| Err(Failure::Sent(error)))
+        })
+        .await?;
+        let answers = answers.into_inner().into_iter().flatten();
+        answers.map(|answer| Ok(answer.extract_error()?)).collect()
+    }
 }
 
 impl Shared {
@@ -136,7 +162,7 @@ impl Shared {
             None => Arc::new(Link::new(self.access.client_of(&address)?)),
         };
         // A Sentinel may not have heard of it yet that another one has taken over.
-        let role = within(link.run(cmd("ROLE").arg(&[] as &[&str]))).await?;
+        let role = link.run_within(ANSWER_LIMIT, &cmd("ROLE")).await?;
         let role = reply::array(role).map_err(NotUnderstood::of("ROLE"))?;
         if role.first().and_then(|word| reply::text(word).ok()) != Some("master") {
             let text = "who was the master is a replica".to_owned();
@@ -152,10 +178,16 @@ impl Shared {
         let ask = cmd("SENTINEL").arg(&["GET-MASTER-ADDR-BY-NAME", &self.service]).to_owned();
         let mut failed = None;
         for (place, sentinel) in all.iter().enumerate() {
-            let answer = match within(sentinel.run(&ask)).await {
+            let answer = match sentinel.run_within(ANSWER_LIMIT, &ask).await {
                 Ok(Value::Nil) => {
                     let text = format!("the Sentinels know no {}", self.service);
-                    failed.get_or_insert(Error::Configuration(text));
+                    // Once they did: they are being told anew what to watch.
+                    let was_known = self.master.lock().is_some();
+                    failed.get_or_insert(if was_known {
+                        Error::Connection(text.into())
+                    } else {
+                        Error::Configuration(text)
+                    });
                     continue;
                 }
                 Ok(answer) => answer,
@@ -178,13 +210,6 @@ fn parse(answer: Value) -> Result<HostPort, NotUnderstood> {
     Ok(HostPort { host: reply::text(host)?.to_owned(), port })
 }
 
-async fn within<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    match timeout(ANSWER_LIMIT, answer).await {
-        Ok(answer) => answer,
-        Err(elapsed) => Err(Error::Connection(Box::new(elapsed))),
-    }
-}
-
 impl Backend for SentinelBackend {
     fn run<'a>(&'a self, command: &'a Cmd) -> Promise<'a, Value> {
         Box::pin(self.perform(move |link: Arc<Link>| async move {
@@ -194,6 +219,9 @@ impl Backend for SentinelBackend {
     }
 
     fn run_all<'a>(&'a self, commands: &'a Pipeline) -> Promise<'a, Vec<Value>> {
+        if !commands.is_transaction() {
+            return Box::pin(self.perform_several(commands.cmd_iter().collect()));
+        }
         Box::pin(self.perform(move |link: Arc<Link>| async move {
             let current = link.current().await.map_err(Failure::Unsent)?;
             link.run_all_on(current, commands).await.map_err(Failure::Sent)
@@ -206,8 +234,8 @@ impl Backend for SentinelBackend {
         replicas: Replicas,
     ) -> Promise<'a, (Value, u64)> {
         Box::pin(self.perform(move |link: Arc<Link>| async move {
-            let current = link.current_waiting().await.map_err(Failure::Unsent)?;
-            let done = link.run_replicated_on(current, command, replicas, false).await;
+            let waiting = link.waiting().await.map_err(Failure::Unsent)?;
+            let done = link.run_replicated_on(waiting, command, replicas, false).await;
             done.map_err(Failure::Sent)
         }))
     }

@@ -53,8 +53,8 @@ impl Backend for ServerBackend {
         replicas: Replicas,
     ) -> Promise<'a, (Value, u64)> {
         Box::pin(async move {
-            let current = self.link.current_waiting().await?;
-            let done = self.link.run_replicated_on(current, command, replicas, false).await;
+            let waiting = self.link.waiting().await?;
+            let done = self.link.run_replicated_on(waiting, command, replicas, false).await;
             or_wrong_address(done)
         })
     }

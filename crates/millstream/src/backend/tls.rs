@@ -14,6 +14,9 @@ pub(super) fn secure(
     info: ConnectionInfo,
     options: &ConnectOptions,
 ) -> Result<ConnectionInfo, Error> {
+    if matches!(info.addr(), redis::ConnectionAddr::TcpTls { insecure: true, .. }) {
+        return Err(none("certificates are always looked at: say which authorities are believed"));
+    }
     let is_tls = matches!(info.addr(), redis::ConnectionAddr::TcpTls { .. });
     let ConnectOptions { authorities, identity, .. } = options;
     if is_tls {

@@ -27,7 +27,15 @@ pub(super) struct InHand {
 struct Held {
     /// When it was delivered or its lease extended; by our clock, before the server did.
     since: Instant,
+    /// When that was known: after the server did. A read may have waited for long in between.
+    known: Instant,
     is_lost: bool,
+}
+
+impl Held {
+    fn new(since: Instant) -> Self {
+        Self { since, known: Instant::now(), is_lost: false }
+    }
 }
 
 impl InHand {
@@ -40,10 +48,10 @@ impl InHand {
         let mut held = self.held.lock();
         if let Some(known) = held.get_mut(&key) {
             // Delivered to us once more: it is ours whatever was lost.
-            *known = Held { since, is_lost: false };
+            *known = Held::new(since);
             return false;
         }
-        held.insert(key, Held { since, is_lost: false });
+        held.insert(key, Held::new(since));
         self.counters.in_hand.up();
         true
     }
@@ -51,7 +59,7 @@ impl InHand {
     /// It was delivered to us again.
     pub(super) fn renew(&self, key: MessageKey, since: Instant) {
         if let Some(known) = self.held.lock().get_mut(&key) {
-            *known = Held { since, is_lost: false };
+            *known = Held::new(since);
         }
     }
 
@@ -79,18 +87,21 @@ impl InHand {
         self.held.lock().get(&key).map_or(Duration::ZERO, |held| held.since.elapsed())
     }
 
-    /// Those of a stream whose lease began at least `age` ago, and how old the youngest of these
-    /// leases is.
+    /// How long ago its lease began, at least.
+    pub(super) fn idle(&self, key: MessageKey) -> Duration {
+        self.held.lock().get(&key).map_or(Duration::ZERO, |held| held.known.elapsed())
+    }
+
+    /// Those of a stream whose lease may have begun `age` ago, and how old the youngest of these
+    /// leases is at least.
     pub(super) fn older(&self, stream: usize, age: Duration) -> (Vec<EntryId>, Duration) {
         let mut youngest = Duration::MAX;
         let held = self.held.lock();
         let all = held.range((stream, EntryId::ZERO)..(stream + 1, EntryId::ZERO));
-        let older = all.filter(|(_, held)| !held.is_lost).filter_map(|(key, held)| {
-            let held_for = held.since.elapsed();
-            (held_for >= age).then(|| {
-                youngest = youngest.min(held_for);
-                key.1
-            })
+        let is_meant = |held: &Held| !held.is_lost && held.since.elapsed() >= age;
+        let older = all.filter(|(_, held)| is_meant(held)).map(|(key, held)| {
+            youngest = youngest.min(held.known.elapsed());
+            key.1
         });
         (older.collect(), youngest)
     }
@@ -109,7 +120,9 @@ impl InHand {
         for id in asked_for {
             let Some(held) = all.get_mut(&(stream, *id)) else { continue };
             if granted.contains(id) {
-                held.since = held.since.max(asked);
+                if held.since < asked {
+                    *held = Held { is_lost: held.is_lost, ..Held::new(asked) };
+                }
             } else if held.since < asked {
                 held.is_lost = true;
                 lost += 1;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::method::Method;
 use super::worker::Worker;
 use crate::reply::NotUnderstood;
 use crate::{EntryId, Error, reply};
@@ -57,8 +56,8 @@ impl Worker {
         ids: &[EntryId],
         youngest: Duration,
     ) -> Result<Vec<EntryId>, Error> {
-        let is_fenced = self.method == Method::Policy;
-        // Where the server does not look whose it is: what somebody else took over in between was
+        let is_fenced = self.millstream.abilities().has_fence;
+        // Where the server cannot look whose it is: what somebody else took over in between was
         // not idle for as long as we think.
         let min_idle = if is_fenced { Duration::ZERO } else { known_idle(youngest) };
         let mut command = self.claim_command(stream, min_idle, ids.iter().copied());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::{Cmd, cmd};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::leases::known_idle;
 use super::method::Method;
@@ -29,6 +29,8 @@ const RECONNECT: Backoff = Backoff {
     max: Duration::from_secs(5),
     jitter: 0.5,
 };
+/// At the end a server has so long to hear that it is to answer a read, and the answer to arrive.
+const ARRIVAL_LIMIT: Duration = Duration::from_secs(5);
 
 /// What the reading task remembers from one read to the next.
 pub(super) struct Reading {
@@ -163,14 +165,17 @@ impl Worker {
         let asked = Instant::now();
         let unblock = reader.unblock();
         let mut answer = std::pin::pin!(self.read_some(reader, room, block));
+        let end = async {
+            self.stop.cancelled().await;
+            // What is delivered meanwhile must arrive, to be given back. A server that is away may
+            // keep it: it is pending for us, then.
+            _ = timeout(ARRIVAL_LIMIT, unblock).await;
+            sleep(ARRIVAL_LIMIT).await;
+        };
         let streams = tokio::select! {
-            answer = &mut answer => answer,
-            () = self.stop.cancelled() => {
-                // What is delivered meanwhile must arrive, to be given back.
-                _ = unblock.await;
-                answer.await
-            }
-        }?;
+            answer = &mut answer => answer?,
+            () = end => return Ok(()),
+        };
         let mut all = Vec::new();
         for (key, entries) in streams {
             let of = self.origins.iter().position(|origin| origin.stream.as_bytes() == key);
@@ -433,8 +438,8 @@ impl Worker {
             let asked = Instant::now();
             // An answer that was lost may have been that it is ours, since a moment ago.
             let is_again = failures > 1 && self.is_ours(stream, message).await.unwrap_or(false);
-            let age = if is_again { Duration::ZERO } else { self.in_hand.age(key) };
-            let min_idle = known_idle(age);
+            let idle = if is_again { Duration::ZERO } else { self.in_hand.idle(key) };
+            let min_idle = known_idle(idle);
             let command = self.claim_command(stream, min_idle, [message.id].into_iter());
             let answer = self.millstream.run(&command).await;
             match answer.and_then(|it| reply::entries(it).map_err(NotUnderstood::of("XCLAIM"))) {

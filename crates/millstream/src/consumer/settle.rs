@@ -251,7 +251,8 @@ impl Worker {
         let is_sure = |message: &&Message| !is_again && age(message) < self.lease / 2;
         let (mut ours, unsure): (Vec<&Message>, Vec<&Message>) =
             all.iter().copied().partition(is_sure);
-        let Some(youngest) = unsure.iter().map(|message| age(message)).min() else {
+        let idle = |message: &&Message| self.in_hand.idle((stream, message.id));
+        let Some(youngest) = unsure.iter().map(idle).min() else {
             return Ok(ours);
         };
         let ids: Vec<_> = unsure.iter().map(|message| message.id).collect();

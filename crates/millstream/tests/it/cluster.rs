@@ -35,6 +35,59 @@ fn on_a_valkey_cluster() {
 }
 
 #[test]
+fn on_a_valkey_cluster_with_a_user_and_a_password() {
+    let Some(program) = Program::peer("valkey-9.1").expect("find the server") else { return };
+    let arguments = ["--requirepass", "p@ss/word", "--masterauth", "p@ss/word"];
+    let cluster = Cluster::start_with(&program, 3, &arguments).expect("start the Cluster");
+    for node in cluster.nodes() {
+        let mut client = node.connect().expect("connect");
+        client.call(&["AUTH", "p@ss/word"]).expect("an answer");
+        let user = ["ACL", "SETUSER", "ada", "on", ">se:cr@t", "~*", "&*", "+@all", "-@admin"];
+        let made = client.call(&user).expect("an answer");
+        assert!(!made.is_error(), "{made:?}");
+    }
+    let hosts = cluster.hosts();
+    let url = |who: &str| format!("redis+cluster://{who}{hosts}");
+    let right = url("ada:se%3Acr%40t@");
+    exercise_with(async |name| {
+        let millstream = Millstream::connect(&right).await.expect("connect");
+        Place::new(millstream, &format!("{{{name}}}"))
+    });
+    runtime().block_on(async {
+        let default = Millstream::connect(&url("default:p%40ss%2Fword@")).await.expect("connect");
+        default.add("s", &Fields::new().with("n", "1")).await.expect("add");
+        let printed = format!("{default:?}");
+        assert!(!printed.contains("p@ss") && !printed.contains("p%40ss"), "{printed}");
+        assert!(printed.len() < 20_000, "{} bytes", printed.len());
+        for (who, wanted) in [("", "NOAUTH"), ("ada:wrong@", "WRONGPASS"), (":x@", "WRONGPASS")] {
+            let refused = Millstream::connect(&url(who)).await.expect_err("it is refused");
+            let is_it = matches!(&refused, Error::Refused { code, .. } if code == wanted);
+            assert!(is_it && !refused.is_temporary(), "{refused:?}");
+        }
+        let database = format!("{right}/3");
+        let refused = Millstream::connect(&database).await.expect_err("there is one database");
+        assert!(matches!(refused, Error::Refused { .. }), "{refused:?}");
+        assert!(!refused.is_temporary(), "{refused:?}");
+    });
+}
+
+#[test]
+fn a_command_whose_key_is_not_where_others_have_it_finds_its_server() {
+    let Some(cluster) = start() else { return };
+    runtime().block_on(async {
+        let place = Place::connect(&url(&cluster), "any").await;
+        for number in 0..20 {
+            let stream = format!("s{number}");
+            place.millstream.add(&stream, &Fields::new().with("n", "1")).await.expect("add");
+            let mut memory = redis::cmd("MEMORY");
+            memory.arg("USAGE").arg(&stream);
+            let answer = place.millstream.query(&memory).await.expect("an answer");
+            assert!(matches!(answer, redis::Value::Int(1..)), "{answer:?}");
+        }
+    });
+}
+
+#[test]
 fn a_stream_without_a_tag_has_its_dead_letters_in_its_slot() {
     let Some(cluster) = start() else { return };
     runtime().block_on(async {

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod cluster_chaos;
+mod connections;
 mod consumer;
 mod dead_letters;
 mod embedded;
@@ -13,6 +14,7 @@ mod monitor;
 mod partitions;
 mod patterns;
 mod place;
+mod relay;
 mod sentinel;
 mod services;
 mod suite;

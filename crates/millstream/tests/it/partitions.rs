@@ -288,6 +288,75 @@ pub(crate) async fn a_lost_lease_ends_the_handler_and_the_fence_grows(place: Pla
     assert_eq!(seen.all()[1], ("1/1".to_owned(), 2), "it was begun before, and is counted");
 }
 
+pub(crate) async fn fences_grow_though_the_server_lost_them(place: Place) {
+    let stream = partitioned(&place, 1).await;
+    let (seen, fences) = (Seen::default(), Arc::new(parking_lot::Mutex::new(Vec::new())));
+    for number in 0..3 {
+        stream.add("k", &entry(1, number)).await.expect("add");
+        let consumer = builder(&stream, "a").lease_partitions(LEASE).build().await;
+        let running = Running::start(consumer.expect("a consumer"), {
+            let (seen, fences) = (seen.clone(), Arc::clone(&fences));
+            move |message| {
+                fences.lock().push(message.fence().expect("it has one"));
+                seen.note(&message);
+                async { Ok(()) }
+            }
+        });
+        seen.wait_for(number + 1).await;
+        wait_until_all_is_done(&stream).await;
+        running.stop().await;
+        let lease = format!("{}:lease:{GROUP}", stream.stream(0));
+        let _: i64 = place.raw(&format!("DEL {lease} {lease}:fence {lease}:owners")).await;
+        // Nobody loses all and has an owner again within a millisecond.
+        sleep(Duration::from_millis(2)).await;
+    }
+    let fences = fences.lock();
+    assert!(fences.is_sorted_by(|a, b| a < b), "{fences:?}");
+    // Some store it in what counts up to 2^53.
+    assert!(fences.iter().all(|fence| *fence < 1 << 53), "{fences:?}");
+}
+
+/// A member that is dead, and whose last word has a time that is yet to come: so it is after the
+/// server's clock was set back.
+pub(crate) async fn the_dead_of_a_clock_that_was_set_back_have_no_share(place: Place) {
+    let stream = partitioned(&place, 4).await;
+    let members = format!("{}:members:{GROUP}", stream.stream(0));
+    let future = "9000000000000-0";
+    let said = format!("XADD {members} {future} member ghost/1 state here");
+    let _: String = place.raw(&said).await;
+    let consumer = builder(&stream, "a").lease_partitions(LEASE).build().await;
+    let running = Running::noting(consumer.expect("a consumer"), &Seen::default());
+    wait_for_shares(&stream, &[("a", 4)]).await;
+    running.stop().await;
+}
+
+/// The read that brought it had waited for some time, which the message was not idle for.
+pub(crate) async fn what_fails_at_once_after_a_long_wait_is_tried_again_in_its_time(place: Place) {
+    let stream = partitioned(&place, 1).await;
+    let usual = place.builder("c1").block(Duration::from_secs(1));
+    for consumer in [
+        usual.claim_min_idle(Duration::from_mins(5)),
+        builder(&stream, "c1").block(Duration::from_secs(1)).lease_partitions(2 * LEASE),
+    ] {
+        let seen = Seen::default();
+        let running = Running::start(consumer.build().await.expect("a consumer"), {
+            let seen = seen.clone();
+            move |message: Message| {
+                seen.note(&message);
+                let fails = message.deliveries() == 1;
+                async move { if fails { Err(HandlerError::retry("no")) } else { Ok(()) } }
+            }
+        });
+        for number in 0..4 {
+            sleep(Duration::from_millis(700)).await;
+            place.add(number..number + 1).await;
+            stream.add("k", &entry(1, number)).await.expect("add");
+            seen.wait_for(2 * (number + 1)).await;
+        }
+        running.stop().await;
+    }
+}
+
 pub(crate) async fn leases_that_make_no_sense_are_refused(place: Place) {
     let stream = partitioned(&place, 1).await;
     let usual = || builder(&stream, "c1").lease_partitions(LEASE);

@@ -29,6 +29,21 @@ fn on_valkey_with_sentinels() {
     exercise(async || Millstream::connect(&url).await.expect("connect"));
 }
 
+#[test]
+fn on_valkey_with_sentinels_and_a_user_with_a_password() {
+    let Some(mut sentinels) = start("valkey-9.1", Some(PASSWORD)) else { return };
+    for server in 0..2 {
+        let mut client = sentinels.server_mut(server).connect().expect("connect");
+        client.call(&["AUTH", PASSWORD]).expect("an answer");
+        let user = ["ACL", "SETUSER", "ada", "on", ">se:cr@t", "~*", "&*", "+@all"];
+        let made = client.call(&user).expect("an answer");
+        assert!(!made.is_error(), "{made:?}");
+    }
+    let url = format!("redis+sentinel://ada:se%3Acr%40t@{}/{SERVICE}", sentinels.hosts());
+    let options = ConnectOptions::new(url).sentinel_credentials(Some("default"), PASSWORD);
+    exercise(async || options.connect().await.expect("connect"));
+}
+
 /// Kills the master twice while messages flow, and once it only hangs: all that a replica had is
 /// handled.
 fn follow_the_master(name: &str) {

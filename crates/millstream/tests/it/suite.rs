@@ -76,6 +76,9 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
             owners_share_evenly_come_go_and_die_and_keep_the_order
             what_fails_holds_up_its_partition_until_it_is_a_dead_letter
             a_lost_lease_ends_the_handler_and_the_fence_grows
+            fences_grow_though_the_server_lost_them
+            the_dead_of_a_clock_that_was_set_back_have_no_share
+            what_fails_at_once_after_a_long_wait_is_tried_again_in_its_time
             leases_that_make_no_sense_are_refused;
         patterns: batches_are_acknowledged_but_for_what_failed
             a_batch_that_panics_fails_as_a_whole

@@ -37,7 +37,7 @@ fn key_of(command: &Cmd) -> Option<&[u8]> {
         b"CLIENT" | b"CLUSTER" | b"CONFIG" | b"DBSIZE" | b"INFO" | b"PING" | b"TIME" | b"WAIT" => {
             None
         }
-        b"EVAL" | b"EVALSHA" => {
+        b"EVAL" | b"EVALSHA" | b"EVAL_RO" | b"EVALSHA_RO" | b"FCALL" | b"FCALL_RO" => {
             let mut words = words.skip(1);
             words.next().filter(|count| *count != b"0")?;
             words.next()
@@ -72,6 +72,7 @@ mod tests {
             "xread streams k 0",
             "EVAL x 2 k l",
             "XDLQ LIST k",
+            "FCALL f 1 k x",
             "SET k v NX",
         ] {
             assert_eq!(key(line).as_deref(), Some("k"), "{line}");

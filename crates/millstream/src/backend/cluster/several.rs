@@ -13,7 +13,7 @@ use redis::{Cmd, Value};
 use super::key::slot_of;
 use super::redirection::Redirection;
 use super::topology::Node;
-use super::{ClusterBackend, Failure};
+use super::{ClusterBackend, Failure, Heir};
 use crate::Error;
 use crate::backend::Promise;
 use crate::backend::retrying::Retrying;
@@ -67,21 +67,17 @@ impl ClusterBackend {
                 }
                 Err(failure) => failure,
             };
-            heir = self.after(failure, &mut retrying).await?;
+            heir = self.after(slot, failure, &mut retrying).await?;
         }
     }
 
     async fn send_several(
         &self,
         slot: Option<u16>,
-        heir: Option<Arc<Node>>,
+        heir: Option<Heir>,
         commands: &[&Cmd],
     ) -> Result<(Vec<Value>, Arc<Node>), Failure> {
-        let is_asking = heir.is_some();
-        let node = match heir {
-            Some(node) => node,
-            None => self.topology.owner(slot).await.map_err(Failure::Unsent)?,
-        };
+        let Heir { node, is_asking } = self.whom_to_ask(slot, heir).await?;
         let current = node.link.current().await.map_err(Failure::Unsent)?;
         let mut all = redis::pipe();
         for command in commands {

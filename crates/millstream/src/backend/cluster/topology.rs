@@ -5,13 +5,13 @@
 //! doubt puts it right.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use redis::{Value, cmd};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use super::super::address::{Access, HostPort};
 use super::super::link::Link;
@@ -42,12 +42,22 @@ pub(super) struct Topology {
     asking: tokio::sync::Mutex<Option<Instant>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Map {
     nodes: BTreeMap<HostPort, Arc<Node>>,
     /// By slot.
     owners: Vec<Option<Arc<Node>>>,
     is_doubtful: bool,
+}
+
+impl fmt::Debug for Map {
+    /// Without a line for each slot.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Map")
+            .field("nodes", &self.nodes.keys())
+            .field("is_doubtful", &self.is_doubtful)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One row of CLUSTER SLOTS: from, to (both included), primary.
@@ -156,8 +166,7 @@ impl Topology {
             let node = self.node(address)?;
             asking.spawn(async move {
                 let command = cmd("CLUSTER").arg("SLOTS").to_owned();
-                let answer = timeout(ANSWER_LIMIT, node.link.run(&command)).await;
-                let answer = answer.map_err(|elapsed| Error::Connection(Box::new(elapsed)))??;
+                let answer = node.link.run_within(ANSWER_LIMIT, &command).await?;
                 ranges(answer, &node.address).map_err(NotUnderstood::of("CLUSTER SLOTS"))
             });
         }

@@ -6,7 +6,7 @@ use redis::{Value, cmd};
 use tokio::time::Instant;
 
 use crate::milliseconds::milliseconds;
-use crate::{Error, Millstream, reply};
+use crate::{EntryId, Error, Millstream, reply};
 
 /// Longer or shorter, but only of who has it.
 const EXTEND: &str = "\
@@ -14,6 +14,8 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])";
 /// Ours ends so much earlier than the server's: clocks do not run alike, and what runs must stop.
 const MARGIN_PARTS: u32 = 10;
+/// No lease has so many owners in a millisecond.
+const FENCES_PER_MS: u64 = 1000;
 
 /// The lease of one stream for one group. All its keys are in the stream's slot.
 #[derive(Clone, Debug)]
@@ -39,6 +41,13 @@ pub(crate) fn lease_key(stream: &str, group: &str) -> String {
 /// The consumer that a lease's value names.
 pub(crate) fn owner_of(value: &str) -> &str {
     value.rsplit_once('/').map_or(value, |(owner, _)| owner)
+}
+
+/// The id of an entry that a new owner adds, as one number. It goes by the server's clock, so that
+/// it grows even if all that the server had is lost, also what a failover lost. Of what is stored
+/// it never goes back, whatever the clock does. Exact as a float with 53 bits, too.
+fn fence(id: EntryId) -> u64 {
+    id.ms.saturating_mul(FENCES_PER_MS).saturating_add(id.seq)
 }
 
 impl Lease {
@@ -67,10 +76,11 @@ impl Lease {
             }
         }
         // Whoever comes later counts higher, since it can only come when this is over.
-        let count = cmd("INCR").arg(format!("{}:fence", self.key)).to_owned();
-        let fence = reply::count(&self.millstream.run_surely(&count).await?);
-        let fence = fence.map_err(reply::NotUnderstood::of("INCR"))?;
-        Ok(Some(Acquired { until, fence }))
+        let mut count = cmd("XADD");
+        count.arg(format!("{}:owners", self.key)).arg(&["MAXLEN", "1", "*", "owner", &*self.token]);
+        let id = reply::id(&self.millstream.run_surely(&count).await?);
+        let id = id.map_err(reply::NotUnderstood::of("XADD"))?;
+        Ok(Some(Acquired { until, fence: fence(id) }))
     }
 
     /// Makes it last from now on; returns until when. `None`: it is not ours any more.

@@ -1,15 +1,19 @@
 //! Who shares the partitions: a small stream in which each says again and again that it is there.
+//!
+//! Who has said nothing new for a lifetime by our clock is not there, whatever the server's clock
+//! does: set back, it would have everybody be there who ever was until it is where it had been.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use redis::cmd;
+use tokio::time::Instant;
 
 use crate::milliseconds::milliseconds;
 use crate::reply::NotUnderstood;
 use crate::{EntryId, Error, Millstream, reply};
 
-/// Those of a group. Times are the server's alone, by the ids of its entries.
+/// Those of a group.
 #[derive(Debug)]
 pub(super) struct Members {
     millstream: Millstream,
@@ -17,7 +21,12 @@ pub(super) struct Members {
     token: String,
     /// Who was not heard of for so long is not there.
     lifetime: Duration,
+    /// Of our last word.
     last: EntryId,
+    /// When we heard of each last, by our clock.
+    heard: BTreeMap<String, Instant>,
+    /// Up to here the stream was read.
+    read_to: Option<EntryId>,
 }
 
 impl Members {
@@ -30,28 +39,36 @@ impl Members {
         lifetime: Duration,
     ) -> Self {
         let (key, token) = (format!("{stream}:members:{group}"), token.to_owned());
-        Self { millstream: millstream.clone(), key, token, lifetime, last: EntryId::ZERO }
+        let (last, heard, read_to) = (EntryId::ZERO, BTreeMap::new(), None);
+        Self { millstream: millstream.clone(), key, token, lifetime, last, heard, read_to }
     }
 
     /// Says that this one is there, and returns all who are.
     pub(super) async fn meet(&mut self) -> Result<BTreeSet<String>, Error> {
         let now = self.say("here").await?;
+        // Its data is lost, and its clock was set back.
+        let is_older = self.read_to.is_some_and(|read_to| read_to >= now);
+        let from = match self.read_to.filter(|_| !is_older) {
+            Some(read_to) => format!("({read_to}"),
+            None => now.ms.saturating_sub(milliseconds(self.lifetime)).to_string(),
+        };
         self.last = now;
-        let from = now.ms.saturating_sub(milliseconds(self.lifetime));
         let mut range = cmd("XRANGE");
         range.arg(&self.key).arg(from).arg("+");
         let answer = self.millstream.run(&range).await?;
         let entries = reply::entries(answer).map_err(NotUnderstood::of("XRANGE"))?;
-        let mut members = BTreeSet::new();
+        self.read_to = Some(entries.last().map_or(now, |entry| entry.id));
+        let heard = Instant::now();
         for fields in entries.iter().filter_map(|entry| entry.fields.as_ref()) {
             let Some(member) = fields.text("member") else { continue };
             if fields.text("state") == Some("gone") {
-                members.remove(member);
+                self.heard.remove(member);
             } else {
-                members.insert(member.to_owned());
+                self.heard.insert(member.to_owned(), heard);
             }
         }
-        Ok(members)
+        self.heard.retain(|_, at| at.elapsed() < self.lifetime);
+        Ok(self.heard.keys().cloned().collect())
     }
 
     /// Says that this one is not there any more.
