@@ -49,8 +49,8 @@ pub struct Options {
     /// Sizes of blocks and checkpoints.
     pub blocks: BlockOptions,
     /// A panic in the middle of a record group ends the process: recovery is the tested way back.
-    /// If false, the engine refuses all further work instead ([`Engine::lock_if_sound`]): records that
-    /// were finished still go to disk, no checkpoint is made, and parked reads are dropped.
+    /// If false, the engine refuses all further work instead ([`Engine::lock_if_sound`]): records
+    /// that were finished still go to disk, no checkpoint is made, and parked reads are dropped.
     pub abort_on_panic: bool,
     /// What is damaged of checkpoints and blocks is left out, and listed. For tools that look for
     /// what is left. Default false: nothing is opened that is not whole.

@@ -38,8 +38,9 @@ pub enum WaitResult {
     TimedOut,
 }
 
-/// Where the result of a parked read goes. Called with the engine held: store, wake, return. Dropped
-/// so, too; without a result where the read was taken back or a panic left the engine unusable.
+/// Where the result of a parked read goes. Called with the engine held: store, wake, return.
+/// Dropped so, too; without a result where the read was taken back or a panic left the engine
+/// unusable.
 pub trait ReadSink: Send {
     /// Whether nobody is there any more to take a result. Such a waiter is passed over.
     fn is_closed(&self) -> bool;

@@ -11,7 +11,8 @@
 //!
 //! Must not know connections, clients, wire formats or an async runtime. Fails as the log does: the
 //! first write or sync that fails is poison ([`LiveStore::poison`]), and nothing is written any
-//! more. So is a panic of one of the threads, so that nobody waits for what it would have done. Tests: those of its hosts (`server/tests/it`, `millstream/tests/it`).
+//! more. So is a panic of one of the threads, so that nobody waits for what it would have done.
+//! Tests: those of its hosts (`server/tests/it`, `millstream/tests/it`).
 
 pub mod admission;
 pub mod saving;

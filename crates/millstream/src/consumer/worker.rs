@@ -11,6 +11,7 @@
 //! 3. A message whose lease is lost is not settled: somebody else has it.
 
 use std::future::poll_fn;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::Poll;
@@ -236,6 +237,8 @@ impl Worker {
         keeping.shutdown().await;
         match reading.join_next().await {
             Some(Ok(ended)) => ended,
+            // A bug of ours must not look like an end in order.
+            Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
             _ => Ok(()),
         }
     }
