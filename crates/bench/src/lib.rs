@@ -17,13 +17,19 @@
 
 pub mod compare;
 
+pub mod alternate;
 pub mod measure;
 pub mod report;
 
 pub mod workload;
 pub mod workloads;
 
+pub mod goal;
+pub mod pairing;
+
 pub mod connection;
+pub mod entry_batch;
+pub mod entry_id;
 pub mod latency;
 pub mod request;
 

@@ -41,7 +41,9 @@ pub fn measure(
     let prepared = (workload.prepare)(&round).context("prepare the round")?;
     let messages = prepared.messages as f64;
     let (elapsed, usage, mut latencies) = run(server, prepared.clients)?;
-    round.connect()?.call(&["DEL", &round.key])?;
+    let mut control = round.connect()?;
+    (prepared.check)(&mut control).context("check the round")?;
+    control.call(&["DEL", &round.key])?;
 
     let percentile = |latencies: &mut Latencies, percent| {
         workload.round_trip.and_then(|_| latencies.percentile_us(percent))
@@ -76,15 +78,20 @@ fn run(
         start.wait();
         let started_at = Instant::now();
         let mut all = Latencies::default();
+        let mut finished_at = started_at;
         let mut failed = None;
         for thread in threads {
             match thread.join() {
-                Ok(Ok(latencies)) => all.merge(latencies),
-                Ok(Err(error)) => failed = Some(error),
-                Err(_) => failed = Some(anyhow!("a client panicked")),
+                Ok(Ok(finished)) => {
+                    all.merge(finished.latencies);
+                    finished_at = finished_at.max(finished.at);
+                }
+                // The first one: others may have failed for want of it.
+                Ok(Err(error)) => failed = failed.or(Some(error)),
+                Err(_) => failed = failed.or(Some(anyhow!("a client panicked"))),
             }
         }
-        let elapsed = started_at.elapsed();
+        let elapsed = finished_at - started_at;
         let usage = server.usage()?.since(before?);
         failed.map_or(Ok((elapsed, usage, all)), |error| Err(error.context("run a client")))
     })
