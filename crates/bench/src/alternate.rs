@@ -5,7 +5,7 @@ use anyhow::Context;
 use crate::measure::{Measurement, measure};
 use crate::pairing::Pairing;
 use crate::report::Comparison;
-use crate::server::{Server, ServerProgram};
+use crate::server::{Server, ServerProgram, SyncMode};
 use crate::workload::Workload;
 
 /// A warm-up has this share of a round's messages.
@@ -30,6 +30,15 @@ pub struct Length {
 }
 
 impl Programs<'_> {
+    /// Name and version of both.
+    ///
+    /// # Errors
+    /// A server does not start.
+    pub fn labels(&self) -> anyhow::Result<[String; 2]> {
+        let label = |program| anyhow::Ok(Server::start(program, SyncMode::No)?.label.clone());
+        Ok([label(&self.ours)?, label(&self.peer)?])
+    }
+
     /// Runs `workload` against both in turns; returns what came out and how both call themselves.
     ///
     /// # Errors

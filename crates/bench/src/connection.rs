@@ -47,6 +47,11 @@ impl Connection {
         self.socket.write_all(requests).context("send requests")
     }
 
+    /// The way to the server alone, for another thread than the one that reads answers.
+    pub fn sender(&self) -> anyhow::Result<impl Write + Send + use<>> {
+        self.socket.try_clone().context("share the socket")
+    }
+
     /// Sends one request and reads a reply that is not an error.
     pub fn call(&mut self, arguments: &[&str]) -> anyhow::Result<()> {
         self.send(&crate::request::encode(arguments))?;
@@ -109,22 +114,44 @@ impl Connection {
 
     /// Reads `[id, [field, value, ...]]` and appends the ID to `ids` as an argument of a request.
     pub fn entry(&mut self, ids: &mut Vec<u8>) -> anyhow::Result<()> {
+        self.entry_with(ids, &mut |_, _| {})
+    }
+
+    /// The same; `see` is shown each field and value with its place from 0.
+    fn entry_with(
+        &mut self,
+        ids: &mut Vec<u8>,
+        see: &mut impl FnMut(usize, &[u8]),
+    ) -> anyhow::Result<()> {
         ensure!(self.array()? == Some(2), "an entry is an array of two");
         crate::request::append_argument(ids, self.bulk()?);
         let length = self.array()?.context("an entry has fields")?;
-        for _ in 0..length {
-            self.bulk()?;
+        for at in 0..length {
+            see(at, self.bulk()?);
         }
         Ok(())
     }
 
     /// Reads the reply to a read from one stream; returns the number of entries, 0 for nil.
     pub fn stream_entries(&mut self, ids: &mut Vec<u8>) -> anyhow::Result<usize> {
+        self.stream_entries_with(ids, |_, _| {})
+    }
+
+    /// The same; `see` is shown each field and value with its place in its entry, from 0.
+    pub fn stream_entries_with(
+        &mut self,
+        ids: &mut Vec<u8>,
+        mut see: impl FnMut(usize, &[u8]),
+    ) -> anyhow::Result<usize> {
         let Some(streams) = self.array()? else { return Ok(0) };
         ensure!(streams == 1, "one stream was read, {streams} came back");
         ensure!(self.array()? == Some(2), "a stream is an array of name and entries");
         self.bulk()?;
-        self.entries(ids)
+        let count = self.array()?.context("a stream that is sent has entries")?;
+        for _ in 0..count {
+            self.entry_with(ids, &mut see)?;
+        }
+        Ok(count)
     }
 
     /// Reads an array of entries; returns their number.

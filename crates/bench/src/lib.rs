@@ -16,6 +16,7 @@
 //! Every wait has a limit. Tests stand beside what they test and in `tests/`.
 
 pub mod compare;
+pub mod goals;
 
 pub mod alternate;
 pub mod measure;
@@ -33,6 +34,7 @@ pub mod entry_id;
 pub mod latency;
 pub mod request;
 
+pub mod process_memory;
 pub mod process_usage;
 pub mod server;
 

@@ -14,6 +14,11 @@ pub fn describe() -> String {
     format!("{cores} cores ({model}), Linux {}", kernel_version(&kernel))
 }
 
+/// The day of today in UTC, as 2026-12-31.
+pub fn today() -> String {
+    jiff::Timestamp::now().strftime("%F").to_string()
+}
+
 /// The numbers of a kernel release; what follows them may name the machine or its owner.
 fn kernel_version(release: &str) -> &str {
     let end = release.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(release.len());
