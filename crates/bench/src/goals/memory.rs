@@ -36,7 +36,7 @@ pub(super) fn run(programs: &Programs<'_>, size: Size) -> anyhow::Result<Section
     text.push_str(&head(1, &["server", "entry", &goals[0], "pending entry", &goals[1]]));
 
     let mut missed = Vec::new();
-    let memory = ["--memory".to_owned()];
+    let memory = [programs.ours.extra, &["--memory".to_owned()]].concat();
     let mut judged = programs.ours.clone();
     if judged.kind == ServerKind::Millstream {
         judged.extra = &memory;
