@@ -44,8 +44,8 @@ impl ProcessUsage {
     }
 }
 
-/// Processor time of the threads of `pid` that are alive, ns. Exact where [`ProcessUsage`] counts in
-/// steps, but threads that ended are missing: for a server whose threads all stay.
+/// Processor time of the threads of `pid` that are alive, ns. Exact where [`ProcessUsage`] counts
+/// in steps, but threads that ended are missing: for a server whose threads all stay.
 ///
 /// # Errors
 /// There is no such process, or the kernel keeps no such account.

@@ -127,8 +127,10 @@ fn disturbed(peer: &Path, workload: &str, disturbance: &[&str]) -> Vec<String> {
     }
     let clients = prepared.clients.into_iter().map(std::thread::spawn).collect::<Vec<_>>();
     let clients = clients.into_iter().map(|client| client.join().expect("no panic").map(|_| ()));
-    let check = clients.chain([(prepared.check)(&mut control)]);
-    check.filter_map(|outcome| Some(format!("{:#}", outcome.err()?))).collect()
+    let mut outcomes: Vec<_> = clients.collect();
+    // Only now: the check is for what all clients leave behind.
+    outcomes.push((prepared.check)(&mut control));
+    outcomes.into_iter().filter_map(|outcome| Some(format!("{:#}", outcome.err()?))).collect()
 }
 
 #[test]

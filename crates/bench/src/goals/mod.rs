@@ -112,6 +112,7 @@ pub fn goals(arguments: &GoalsArguments) -> anyhow::Result<String> {
     };
     let peer = ServerProgram { path: &arguments.peer, kind: arguments.peer_kind, extra: &[] };
     let programs = Programs { ours, peer };
+    let sync_us = machine::sync_us().context("time a sync")?;
     let labels = programs.labels().context("ask both servers for their versions")?;
 
     let mut sections = Vec::new();
@@ -127,22 +128,24 @@ pub fn goals(arguments: &GoalsArguments) -> anyhow::Result<String> {
     if arguments.wants(FLAT) {
         sections.push(flat_cost::run(&programs.ours, size).context("measure costs by size")?);
     }
-    Ok(report(arguments, &labels, size, &sections))
+    Ok(report(arguments, &labels, size, sync_us, &sections))
 }
 
 fn report(
     arguments: &GoalsArguments,
     [ours, peer]: &[String; 2],
     size: Size,
+    sync_us: f64,
     sections: &[Section],
 ) -> String {
     let missed: Vec<&String> = sections.iter().flat_map(|section| &section.missed).collect();
     let mut text = format!(
         "{ours} beside {peer} on {}, {}:\n\n```sh\n{}\n```\n\n\
          Both servers run on this machine and are visited in turns by the same clients, which \
-         share the cores; each figure is the median of {} rounds, a ratio the median of ours / \
-         theirs within a round. `no` is `--sync no` for ours and no persistence at all for the \
-         peer, `always` is `--sync always` and `appendfsync always`.\n\n",
+         share the cores; each figure is the median of {} rounds (or of one), a ratio that of \
+         ours / theirs within a round. `no` is `--sync no` for ours and no persistence at all for the \
+         peer, `always` is `--sync always` and `appendfsync always`. To append 4 KiB \
+         to a file and to sync it takes {sync_us:.0} us here.\n\n",
         machine::describe(),
         machine::today(),
         arguments.command,
@@ -195,10 +198,10 @@ mod tests {
 
     #[test]
     fn missed_goals_come_first() {
-        let section =
-            Section { title: "T".to_owned(), text: "x\n".to_owned(), missed: vec!["y".to_owned()] };
+        let [title, text, goal] = ["T", "x\n", "y"].map(str::to_owned);
+        let section = Section { title, text, missed: vec![goal] };
         let labels = ["a 1".to_owned(), "b 2".to_owned()];
-        let text = report(&parsed(&[]), &labels, parsed(&[]).size(), &[section]);
+        let text = report(&parsed(&[]), &labels, parsed(&[]).size(), 90.0, &[section]);
         assert!(text.contains("**Missed: 1 goals.**\n\n- y\n\n### T\n\nx\n"), "{text}");
     }
 }

@@ -141,6 +141,7 @@ fn history(round: &Round) -> anyhow::Result<Prepared> {
             connection.send(&request)?;
             let ids = pages.next();
             let count = connection.stream_entries(ids)?;
+            ensure!(count as u64 == PAGE, "a page has {count} entries instead of {PAGE}");
             ack.clear();
             append_header(&mut ack, 3 + count);
             for word in ["XACK", &key, "g"] {
