@@ -143,9 +143,9 @@ fn report(
         "{ours} beside {peer} on {}, {}:\n\n```sh\n{}\n```\n\n\
          Both servers run on this machine and are visited in turns by the same clients, which \
          share the cores; each figure is the median of {} rounds (or of one), a ratio that of \
-         ours / theirs within a round. `no` is `--sync no` for ours and no persistence at all for the \
-         peer, `always` is `--sync always` and `appendfsync always`. To append 4 KiB \
-         to a file and to sync it takes {sync_us:.0} us here.\n\n",
+         ours / theirs within a round. `no` is `--sync no` for ours and no persistence at all for \
+         the peer, `always` is `--sync always` and `appendfsync always`. To append 4 KiB to a file \
+         and to sync it takes {sync_us:.0} us here.\n\n",
         machine::describe(),
         machine::today(),
         arguments.command,
