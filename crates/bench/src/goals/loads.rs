@@ -4,10 +4,14 @@ use anyhow::Context;
 
 use crate::alternate::{Length, Programs};
 use crate::goal::{Bound, Goal, verdict};
+use crate::pairing::Pairing;
 use crate::report::{CPU, Comparison, THROUGHPUT, number};
 use crate::workload::Workload;
 
 use super::section::{Section, Size, head, row};
+
+/// A round in which a server syncs has this part of the messages: it takes several times as long.
+const SYNCED_PART: u64 = 2;
 
 /// Runs all goals of `workloads`.
 ///
@@ -35,8 +39,10 @@ pub(super) fn run(
     );
     let mut missed = Vec::new();
     for workload in workloads {
-        let length = Length { messages: size.of(workload.messages), rounds: size.rounds };
         for goal in workload.goals {
+            let part = if goal.pairing == Pairing::UNSYNCED { 1 } else { SYNCED_PART };
+            let messages = size.of(workload.messages / part);
+            let length = Length { messages, rounds: size.rounds };
             let (comparison, _) = programs
                 .compare(workload, goal.pairing, length)
                 .with_context(|| format!("run {} with sync {}", workload.name, goal.pairing))?;
