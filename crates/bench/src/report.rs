@@ -38,14 +38,17 @@ pub(crate) const THROUGHPUT: Figure = |measured| Some(measured.messages_per_seco
 /// Processor time of the server per message, us.
 pub(crate) const CPU: Figure = |measured| Some(measured.cpu_us_per_message);
 const SWITCHES: Figure = |measured| Some(measured.switches_per_message);
+/// Entries that a worker was given at a time.
+pub(crate) const ENTRIES_PER_READ: Figure = |measured| measured.entries_per_read;
 const P50: Figure = |measured| measured.p50_us;
 const P99: Figure = |measured| measured.p99_us;
 
 /// The figures with their names in JSON.
-const FIGURES: [(&str, Figure); 5] = [
+const FIGURES: [(&str, Figure); 6] = [
     ("messages_per_second", THROUGHPUT),
     ("cpu_us_per_message", CPU),
     ("switches_per_message", SWITCHES),
+    ("entries_per_read", ENTRIES_PER_READ),
     ("p50_us", P50),
     ("p99_us", P99),
 ];
@@ -230,6 +233,7 @@ mod tests {
             messages_per_second,
             cpu_us_per_message: 2.0,
             switches_per_message: 0.5,
+            entries_per_read: None,
             p50_us,
             p99_us: None,
         }

@@ -64,6 +64,8 @@ pub type Check = Box<dyn FnOnce(&mut Connection) -> anyhow::Result<()>>;
 pub struct Finished {
     /// Its round trips.
     pub latencies: Latencies,
+    /// Replies that brought it entries; 0 for whoever does not count them.
+    pub reads: u64,
     /// When its work was done, which may be before the thread ends.
     pub at: Instant,
 }
@@ -71,7 +73,7 @@ pub struct Finished {
 impl Finished {
     /// A client that is done now.
     pub fn now(latencies: Latencies) -> Self {
-        Self { latencies, at: Instant::now() }
+        Self { latencies, reads: 0, at: Instant::now() }
     }
 }
 

@@ -26,12 +26,12 @@ use super::section::{Section, Size, head, medians, row};
 
 /// Entries a second.
 const RATE: u64 = 10_000;
-/// Entries of a round: five seconds, in which there are some five checkpoints.
+/// Entries of a round: five seconds, with some five checkpoints.
 const MESSAGES: u64 = 50_000;
 /// Entries pending from before.
 const PENDING: u64 = 300_000;
 /// Makes about one checkpoint a second at this rate.
-const CHECKPOINT_ARGUMENTS: [&str; 2] = ["--checkpoint-log-kb", "1024"];
+const CHECKPOINT_ARGUMENTS: [&str; 2] = ["--checkpoint-log-kb", "512"];
 const MODES: [SyncMode; 3] = [SyncMode::No, SyncMode::Everysec, SyncMode::Always];
 /// Percentiles with the most that ours may be of the peer's.
 const PERCENTILES: [(f64, Option<f64>); 3] = [(50.0, None), (99.0, Some(1.1)), (99.9, Some(2.0))];

@@ -5,7 +5,7 @@ use anyhow::Context;
 use crate::alternate::{Length, Programs};
 use crate::goal::{Bound, Goal, verdict};
 use crate::pairing::Pairing;
-use crate::report::{CPU, Comparison, THROUGHPUT, number};
+use crate::report::{CPU, Comparison, ENTRIES_PER_READ, THROUGHPUT, number};
 use crate::workload::Workload;
 
 use super::section::{Section, Size, head, row};
@@ -35,6 +35,8 @@ pub(super) fn run(
             "CPU us",
             "peer",
             "ratio",
+            "a read",
+            "peer",
         ],
     );
     let mut missed = Vec::new();
@@ -54,7 +56,9 @@ pub(super) fn run(
     let mut text = String::from(
         "Entries have three fields with values of 8 bytes. CPU us is the server's processor time \
          per message over all its threads. Without syncs the goal is on that time, with them on \
-         throughput. Every ID is checked to be delivered exactly once.\n\n",
+         throughput. `a read` is how many entries a worker was given at a \
+         time: workers that keep up find few. \
+         Every ID is checked to be delivered exactly once.\n\n",
     );
     text.push_str(&table);
     text.push('\n');
@@ -73,6 +77,7 @@ impl Judged {
     fn new(comparison: &Comparison, goal: &Goal) -> Self {
         let [speed, peer_speed, speed_ratio] = comparison.medians(THROUGHPUT);
         let [cpu, peer_cpu, cpu_ratio] = comparison.medians(CPU);
+        let [read, peer_read, _] = comparison.medians(ENTRIES_PER_READ);
         let name = comparison.workload.name;
         let ratio = match goal.bound {
             Bound::Cpu(_) => cpu_ratio,
@@ -92,6 +97,8 @@ impl Judged {
             number(cpu, 2),
             number(peer_cpu, 2),
             number(cpu_ratio, 2),
+            number(read, 1),
+            number(peer_read, 1),
         ];
         let missed = (is_met == Some(false))
             .then(|| format!("`{name}`, {modes}: {} wanted, {}", goal.bound, number(ratio, 2)));
@@ -110,6 +117,7 @@ mod tests {
             messages_per_second,
             cpu_us_per_message,
             switches_per_message: 0.0,
+            entries_per_read: None,
             p50_us: None,
             p99_us: None,
         };

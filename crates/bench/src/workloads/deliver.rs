@@ -131,7 +131,7 @@ impl Ledger {
     /// `work` as a client, whose failure ends the round for all.
     fn client(
         self: &Arc<Self>,
-        work: impl FnOnce(&Self) -> anyhow::Result<Instant> + Send + 'static,
+        work: impl FnOnce(&Self) -> anyhow::Result<Finished> + Send + 'static,
     ) -> Client {
         let ledger = Arc::clone(self);
         Box::new(move || {
@@ -139,7 +139,7 @@ impl Ledger {
             if outcome.is_err() {
                 ledger.failed.store(true, Ordering::Relaxed);
             }
-            Ok(Finished { latencies: Latencies::default(), at: outcome? })
+            outcome
         })
     }
 }
@@ -181,7 +181,7 @@ fn produce(
     batches: u64,
     pipeline: u64,
     ledger: &Ledger,
-) -> anyhow::Result<Instant> {
+) -> anyhow::Result<Finished> {
     let mut ids = Vec::new();
     for _ in 0..batches {
         if !ledger.wait_for_room(pipeline)? {
@@ -194,9 +194,9 @@ fn produce(
             connection.added_id(&mut ids)?;
         }
     }
-    let done_at = Instant::now();
+    let finished = Finished::now(Latencies::default());
     ledger.added_ids.lock().expect("no client panicked").push(ids);
-    Ok(done_at)
+    Ok(finished)
 }
 
 struct Worker {
@@ -220,11 +220,11 @@ impl Worker {
         Ok(Self { connection: round.connect()?, read, ack_words, count })
     }
 
-    /// Works until all is acknowledged; returns when its own last acknowledgement was answered.
-    fn run(mut self, ledger: &Ledger) -> anyhow::Result<Instant> {
+    /// Works until all is acknowledged; its end is when its own last acknowledgement was answered.
+    fn run(mut self, ledger: &Ledger) -> anyhow::Result<Finished> {
         let mut all_ids = Vec::new();
         let (mut ids, mut request) = (Vec::new(), Vec::new());
-        let mut done_at = Instant::now();
+        let mut finished = Finished::now(Latencies::default());
         while !ledger.is_over() {
             self.connection.send(&self.read)?;
             if !self.connection.has_answer_unless(|| ledger.is_over())? {
@@ -247,11 +247,12 @@ impl Worker {
                 acknowledged == i64::try_from(read_count)?,
                 "acknowledged {acknowledged} of {read_count}"
             );
-            done_at = Instant::now();
+            finished.at = Instant::now();
+            finished.reads += 1;
             ledger.acknowledged.fetch_add(read_count as u64, Ordering::Relaxed);
             all_ids.append(&mut ids);
         }
         ledger.delivered_ids.lock().expect("no client panicked").push(all_ids);
-        Ok(done_at)
+        Ok(finished)
     }
 }
