@@ -20,8 +20,8 @@ pub struct Measurement {
     pub cpu_us_per_message: f64,
     /// Context switches of the server per message.
     pub switches_per_message: f64,
-    /// Entries that a worker was given at a time, on average; none where nobody counts. Workers that
-    /// keep up with the producers are given few, and each costs more.
+    /// Entries that a worker was given at a time, on average; none where nobody counts. Workers
+    /// that keep up with the producers are given few, and each costs more.
     pub entries_per_read: Option<f64>,
     /// Median of the round trips, us; none where the workload has no meaningful ones.
     pub p50_us: Option<f64>,

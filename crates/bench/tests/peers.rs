@@ -141,6 +141,7 @@ fn what_is_missing_or_too_much_in_the_end_fails_the_round() {
     for (workload, disturbance, fault) in [
         ("produce-8x16", another, "the stream has 385 entries, not 384"),
         ("deliver-10", another, "the stream has 385 entries, not 384"),
+        ("deliver-joined-10", another, "the stream has 385 entries, not 384"),
         ("deliver-1", another, "the stream has 401 entries, not 400"),
         ("pending-read", another, "the stream has 401 entries, not 400"),
         ("scan", another, "the stream has 1001 entries, not 1000"),

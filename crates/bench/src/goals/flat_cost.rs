@@ -11,13 +11,12 @@ use crate::connection::Connection;
 use crate::entry_batch::EntryBatch;
 use crate::goal::verdict;
 use crate::process_usage::thread_nanoseconds;
-use crate::report::median;
 use crate::request::{append_argument, append_header, encode};
 use crate::server::{Server, ServerKind, ServerProgram, SyncMode};
 use crate::workload::Round;
 use crate::workloads::fill::{add_entries, expect_pending, read_request, take_entries};
 
-use super::section::{Section, Size, head, row};
+use super::section::{Section, Size, head, medians, row};
 
 /// Operations measured in a round.
 const OPERATIONS: u64 = 200_000;
@@ -80,27 +79,51 @@ pub(super) fn run(program: &ServerProgram<'_>, size: Size) -> anyhow::Result<Sec
     }
     text.push_str(&head(1, &names.iter().map(String::as_str).collect::<Vec<_>>()));
     let mut missed = Vec::new();
-    let mut first: Option<Costs> = None;
-    for shape in shapes(size) {
-        let name = shape.name();
-        let costs = costs_of(&program, shape, size).with_context(|| format!("with {name}"))?;
-        eprintln!("cost with {name}: {costs:.3?} us");
-        let first = *first.get_or_insert(costs);
-        let mut cells = vec![name.clone()];
+    let cases = measure_in_turns(&program, size)?;
+    for (shape, rounds) in &cases {
+        let mut cells = vec![shape.name()];
         for (at, operation) in NAMES.iter().enumerate() {
-            let growth = costs[at] / first[at];
+            // Within a round: from one to the next the machine may have become slower.
+            let pairs: Vec<(f64, f64)> = rounds
+                .iter()
+                .zip(&cases[0].1)
+                .map(|(costs, smallest)| (costs[at], smallest[at]))
+                .collect();
+            let [cost, _, growth] = medians(&pairs);
             let is_flat = growth <= GROWTH_MAX;
             if !is_flat {
+                let name = shape.name();
                 missed.push(format!(
                     "flat cost of {operation}, {name}: at most {GROWTH_MAX} wanted, {growth:.2}"
                 ));
             }
-            let cell = format!("{:.3}", costs[at]);
-            cells.extend([cell, format!("{growth:.2}"), verdict(is_flat).to_owned()]);
+            let verdict = verdict(is_flat).to_owned();
+            cells.extend([format!("{cost:.3}"), format!("{growth:.2}"), verdict]);
         }
         text.push_str(&row(&cells));
     }
     Ok(Section { title: "Flat cost".to_owned(), text, missed })
+}
+
+/// Costs of each shape by rounds, all shapes in turns, each on a server of its own.
+fn measure_in_turns(
+    program: &ServerProgram<'_>,
+    size: Size,
+) -> anyhow::Result<Vec<(Shape, Vec<Costs>)>> {
+    let mut cases = Vec::new();
+    for shape in shapes(size) {
+        let server = Server::start(program, SyncMode::No).context("start the server")?;
+        cases.push((Case { server, shape, large: None }, Vec::new()));
+    }
+    for round in 0..size.rounds {
+        for (case, costs) in &mut cases {
+            let name = case.shape.name();
+            let cost = case.round(round, size).with_context(|| format!("with {name}"))?;
+            eprintln!("cost with {name}, round {}/{}: {cost:.3?} us", round + 1, size.rounds);
+            costs.push(cost);
+        }
+    }
+    Ok(cases.into_iter().map(|(case, costs)| (case.shape, costs)).collect())
 }
 
 fn shapes(size: Size) -> Vec<Shape> {
@@ -119,43 +142,44 @@ fn shapes(size: Size) -> Vec<Shape> {
     shapes
 }
 
-/// Medians over the rounds.
-fn costs_of(program: &ServerProgram<'_>, shape: Shape, size: Size) -> anyhow::Result<Costs> {
-    let server = Server::start(program, SyncMode::No).context("start the server")?;
-    let operations = size.of(OPERATIONS).max(PAGE);
-    let mut rounds: Vec<Costs> = Vec::new();
-    let mut large = None;
-    for round in 0..size.rounds {
+/// A server with one shape.
+struct Case {
+    server: Server,
+    shape: Shape,
+    /// A stream that takes long to set up, for all rounds.
+    large: Option<Stage>,
+}
+
+impl Case {
+    fn round(&mut self, round: usize, size: Size) -> anyhow::Result<Costs> {
+        let operations = size.of(OPERATIONS).max(PAGE);
         let mut total = [0; NAMES.len()];
         let mut done = 0;
         while done < operations {
             // Small streams would be large ones before enough was measured: a few on each.
-            let now = (shape.entries.min(operations - done) / PAGE).max(1) * PAGE;
+            let now = (self.shape.entries.min(operations - done) / PAGE).max(1) * PAGE;
             let mut fresh;
-            let stage = if shape.entries > operations {
-                match &mut large {
-                    Some(stage) => stage,
-                    none => none.insert(Stage::new(&server, "large", shape)?),
+            let stage = if self.shape.entries > operations {
+                if self.large.is_none() {
+                    self.large = Some(Stage::new(&self.server, "large", self.shape)?);
                 }
+                self.large.as_mut().expect("it was made just now")
             } else {
-                fresh = Stage::new(&server, &format!("s{round}-{done}"), shape)?;
+                let key = format!("s{round}-{done}");
+                fresh = Stage::new(&self.server, &key, self.shape)?;
                 &mut fresh
             };
             let spent = [stage.add(now)?, stage.read_and_acknowledge(now)?, stage.claim(now)?];
             (0..NAMES.len()).for_each(|at| total[at] += spent[at]);
             done += now;
         }
-        rounds.push(total.map(|nanoseconds| nanoseconds as f64 / 1000.0 / done as f64));
+        Ok(total.map(|nanoseconds| nanoseconds as f64 / 1000.0 / done as f64))
     }
-    let middle = |at: usize| {
-        median(rounds.iter().map(|costs| costs[at]).collect()).context("there are rounds")
-    };
-    Ok([middle(0)?, middle(1)?, middle(2)?])
 }
 
 /// A stream as the shape says, and operations on it, which return the nanoseconds they took.
-struct Stage<'a> {
-    server: &'a Server,
+struct Stage {
+    process_id: u32,
     connection: Connection,
     key: String,
     shape: Shape,
@@ -164,8 +188,8 @@ struct Stage<'a> {
     cursor: Vec<u8>,
 }
 
-impl<'a> Stage<'a> {
-    fn new(server: &'a Server, key: &str, shape: Shape) -> anyhow::Result<Self> {
+impl Stage {
+    fn new(server: &Server, key: &str, shape: Shape) -> anyhow::Result<Self> {
         let round = Round { address: server.address, key: key.to_owned(), messages: 0 };
         let mut connection = round.create_group()?;
         add_entries(&mut connection, key, shape.entries)?;
@@ -180,15 +204,15 @@ impl<'a> Stage<'a> {
             let read = ["XREADGROUP", "GROUP", &group, "c0", "COUNT", "100", "STREAMS", key, ">"];
             connection.call(&read)?;
         }
-        let cursor = b"0-0".to_vec();
-        Ok(Self { server, connection, key: key.to_owned(), shape, calls: 0, cursor })
+        let (process_id, cursor) = (server.process_id(), b"0-0".to_vec());
+        Ok(Self { process_id, connection, key: key.to_owned(), shape, calls: 0, cursor })
     }
 
     /// Processor time that `work` costs the server.
     fn spent(&mut self, work: impl FnOnce(&mut Self) -> anyhow::Result<()>) -> anyhow::Result<u64> {
-        let before = thread_nanoseconds(self.server.process_id())?;
+        let before = thread_nanoseconds(self.process_id)?;
         work(self)?;
-        Ok(thread_nanoseconds(self.server.process_id())?.saturating_sub(before))
+        Ok(thread_nanoseconds(self.process_id)?.saturating_sub(before))
     }
 
     fn next_consumer(&mut self) -> String {

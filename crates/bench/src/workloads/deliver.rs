@@ -2,10 +2,11 @@
 //!
 //! A worker sends a blocking XREADGROUP, waits for entries, sends XACK for all it got, waits for
 //! the answer, and reads again: two round trips, which is how client libraries' worker loops do it
-//! and the same for both servers. Producers write a batch, wait for its replies, and go on, but
-//! never have more than [`WINDOW`] entries that nobody has acknowledged. The measured time ends
-//! when the last entry is acknowledged. Afterwards every ID that XADD gave must have been
-//! delivered exactly once, all entries be there, and none pending.
+//! and the same for both servers. `deliver-joined-*` tells what the second one costs. Producers
+//! write a batch, wait for its replies, and go on, but never have more than [`WINDOW`] entries that
+//! nobody has acknowledged. The measured time ends when the last entry is acknowledged. Afterwards
+//! every ID that XADD gave must have been delivered exactly once, all entries be there, and none
+//! pending.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -39,7 +40,10 @@ pub(super) const WORKLOADS: &[Workload] = &[
         round_trip: None,
         goals: &[Goal::cpu(0.45), Goal::synced(2.5), Goal::durable_against_volatile(0.65)],
         prepare: |round| {
-            deliver(round, Shape { producers: 1, pipeline: 64, workers: 4, count: 10 })
+            deliver(
+                round,
+                Shape { producers: 1, pipeline: 64, workers: 4, count: 10, is_joined: false },
+            )
         },
     },
     Workload {
@@ -51,7 +55,10 @@ pub(super) const WORKLOADS: &[Workload] = &[
         round_trip: None,
         goals: &[Goal::cpu(0.3), Goal::synced(2.5), Goal::durable_against_volatile(0.65)],
         prepare: |round| {
-            deliver(round, Shape { producers: 1, pipeline: 64, workers: 4, count: 100 })
+            deliver(
+                round,
+                Shape { producers: 1, pipeline: 64, workers: 4, count: 100, is_joined: false },
+            )
         },
     },
     Workload {
@@ -62,7 +69,12 @@ pub(super) const WORKLOADS: &[Workload] = &[
         messages: 60_000,
         round_trip: None,
         goals: &[Goal::cpu(0.75), Goal::synced(1.5), Goal::durable_against_volatile(0.65)],
-        prepare: |round| deliver(round, Shape { producers: 4, pipeline: 1, workers: 4, count: 1 }),
+        prepare: |round| {
+            deliver(
+                round,
+                Shape { producers: 4, pipeline: 1, workers: 4, count: 1, is_joined: false },
+            )
+        },
     },
     Workload {
         name: "deliver-bulk",
@@ -73,7 +85,55 @@ pub(super) const WORKLOADS: &[Workload] = &[
         round_trip: None,
         goals: &[Goal::durable_against_volatile(2.0)],
         prepare: |round| {
-            deliver(round, Shape { producers: 4, pipeline: 256, workers: 16, count: 100 })
+            deliver(
+                round,
+                Shape { producers: 4, pipeline: 256, workers: 16, count: 100, is_joined: false },
+            )
+        },
+    },
+    Workload {
+        name: "deliver-joined-1",
+        summary: "as deliver-1, but a worker writes XACK and its next XREADGROUP at once",
+        message: "entry",
+        synced: false,
+        messages: 60_000,
+        round_trip: None,
+        goals: &[],
+        prepare: |round| {
+            deliver(
+                round,
+                Shape { producers: 4, pipeline: 1, workers: 4, count: 1, is_joined: true },
+            )
+        },
+    },
+    Workload {
+        name: "deliver-joined-10",
+        summary: "as deliver-10, but a worker writes XACK and its next XREADGROUP at once",
+        message: "entry",
+        synced: false,
+        messages: 400_000,
+        round_trip: None,
+        goals: &[],
+        prepare: |round| {
+            deliver(
+                round,
+                Shape { producers: 1, pipeline: 64, workers: 4, count: 10, is_joined: true },
+            )
+        },
+    },
+    Workload {
+        name: "deliver-joined-100",
+        summary: "as deliver-100, but a worker writes XACK and its next XREADGROUP at once",
+        message: "entry",
+        synced: false,
+        messages: 600_000,
+        round_trip: None,
+        goals: &[],
+        prepare: |round| {
+            deliver(
+                round,
+                Shape { producers: 1, pipeline: 64, workers: 4, count: 100, is_joined: true },
+            )
         },
     },
 ];
@@ -87,6 +147,8 @@ struct Shape {
     workers: u64,
     /// COUNT of the workers' reads.
     count: u64,
+    /// Whether a worker sends XACK and its next read in one write.
+    is_joined: bool,
 }
 
 /// What all clients of a round know together.
@@ -151,7 +213,7 @@ fn deliver(round: &Round, shape: Shape) -> anyhow::Result<Prepared> {
     let ledger = Arc::new(Ledger { total: messages, ..Ledger::default() });
     let mut clients = Vec::new();
     for number in 0..shape.workers {
-        let worker = Worker::new(round, number, shape.count)?;
+        let worker = Worker::new(round, number, shape)?;
         clients.push(ledger.client(move |ledger| worker.run(ledger)));
     }
     for number in 0..shape.producers {
@@ -205,28 +267,36 @@ struct Worker {
     /// The words of an XACK but the ids.
     ack_words: Vec<u8>,
     count: usize,
+    is_joined: bool,
 }
 
 impl Worker {
-    fn new(round: &Round, number: u64, count: u64) -> anyhow::Result<Self> {
-        let (consumer, count_text) = (format!("c{number}"), count.to_string());
+    fn new(round: &Round, number: u64, shape: Shape) -> anyhow::Result<Self> {
+        let (consumer, count_text) = (format!("c{number}"), shape.count.to_string());
         let group = ["XREADGROUP", "GROUP", "g", &consumer, "COUNT", &count_text];
         let read = encode(&[&group[..], &["BLOCK", "0", "STREAMS", &round.key, ">"]].concat());
         let mut ack_words = Vec::new();
         ["XACK", &round.key, "g"]
             .iter()
             .for_each(|word| append_argument(&mut ack_words, word.as_bytes()));
-        let count = usize::try_from(count)?;
-        Ok(Self { connection: round.connect()?, read, ack_words, count })
+        let count = usize::try_from(shape.count)?;
+        let (connection, is_joined) = (round.connect()?, shape.is_joined);
+        Ok(Self { connection, read, ack_words, count, is_joined })
     }
 
     /// Works until all is acknowledged; its end is when its own last acknowledgement was answered.
     fn run(mut self, ledger: &Ledger) -> anyhow::Result<Finished> {
         let mut all_ids = Vec::new();
-        let (mut ids, mut request) = (Vec::new(), Vec::new());
+        let mut ids = Vec::new();
+        let mut request = self.read.clone();
+        // Entries whose XACK is in `request`, in front of the read.
+        let mut joined_count = 0;
         let mut finished = Finished::now(Latencies::default());
-        while !ledger.is_over() {
-            self.connection.send(&self.read)?;
+        while joined_count > 0 || !ledger.is_over() {
+            self.connection.send(&request)?;
+            if joined_count > 0 {
+                self.expect_acknowledged(joined_count, &mut finished, ledger)?;
+            }
             if !self.connection.has_answer_unless(|| ledger.is_over())? {
                 break;
             }
@@ -241,18 +311,31 @@ impl Worker {
             append_header(&mut request, 3 + read_count);
             request.extend_from_slice(&self.ack_words);
             request.extend_from_slice(&ids);
-            self.connection.send(&request)?;
-            let acknowledged = self.connection.integer()?;
-            ensure!(
-                acknowledged == i64::try_from(read_count)?,
-                "acknowledged {acknowledged} of {read_count}"
-            );
-            finished.at = Instant::now();
-            finished.reads += 1;
-            ledger.acknowledged.fetch_add(read_count as u64, Ordering::Relaxed);
+            if self.is_joined {
+                joined_count = read_count;
+            } else {
+                self.connection.send(&request)?;
+                self.expect_acknowledged(read_count, &mut finished, ledger)?;
+                request.clear();
+            }
+            request.extend_from_slice(&self.read);
             all_ids.append(&mut ids);
         }
         ledger.delivered_ids.lock().expect("no client panicked").push(all_ids);
         Ok(finished)
+    }
+
+    fn expect_acknowledged(
+        &mut self,
+        count: usize,
+        finished: &mut Finished,
+        ledger: &Ledger,
+    ) -> anyhow::Result<()> {
+        let acknowledged = self.connection.integer()?;
+        ensure!(acknowledged == i64::try_from(count)?, "acknowledged {acknowledged} of {count}");
+        finished.at = Instant::now();
+        finished.reads += 1;
+        ledger.acknowledged.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(())
     }
 }
