@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | `peers [DIR]` | fetches the real servers to compare with, into `.peers` or `$MILLSTREAM_PEERS`
 //! |
+//! | `bench [--against PEER] [--quick] [--only NAME]` | measures beside a real server what is
+//! promised, and writes `docs/benchmarks.md` |
 //! | `test` | formatting, lints, build, all tests, client programs, tidiness; says how many passed
 //! |
 //! | `tidy` | what no compiler checks: sizes, banned words, dependency arrows |
@@ -14,6 +16,7 @@
 //! | `long sim [--crashes N]` | the simulator, until there were so many crashes |
 //! | `sim [--seed N] [--seeds COUNT] [--steps M] [--trace] [--shrink]` | simulates the store |
 
+mod bench;
 mod checkout;
 mod long;
 mod peers;
@@ -42,12 +45,14 @@ fn run(arguments: &[&str]) -> Result<()> {
     match *arguments {
         ["peers"] => peers::fetch(&checkout::peers_dir()),
         ["peers", dir] => peers::fetch(dir.as_ref()),
+        ["bench", ref rest @ ..] => bench::run(rest),
         ["test"] => test::run(),
         ["tidy"] => tidy::run(),
         ["long", ref rest @ ..] => long::run(rest),
         ["sim", ref rest @ ..] => sim::run(rest),
         _ => bail!(
-            "usage: cargo xtask peers [DIR] | test | tidy | long [--seeds N] [--seconds S] | \
+            "usage: cargo xtask peers [DIR] | bench [--against PEER] [--quick] \
+             [--only NAME] | test | tidy | long [--seeds N] [--seconds S] | \
              long crashes [--rounds N] | long redis-suite | long sim [--crashes N] | \
              sim [--seed N] [--seeds COUNT] [--steps M] [--trace] [--shrink]"
         ),

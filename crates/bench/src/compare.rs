@@ -5,15 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use clap::Args;
 
+use crate::alternate::{Length, Programs};
 use crate::machine;
-use crate::measure::{Measurement, measure};
+use crate::pairing::Pairing;
 use crate::report::{self, Comparison, Report};
-use crate::server::{Server, ServerKind, ServerProgram, SyncMode};
+use crate::server::{ServerKind, ServerProgram, SyncMode};
 use crate::workload::Workload;
 use crate::workloads;
-
-/// A warm-up has this share of a round's messages.
-const WARM_UP_SHARE: u64 = 5;
 
 /// Arguments of `compare`.
 #[derive(Args, Clone, Debug)]
@@ -124,37 +122,14 @@ fn compare_one(
     report: &mut Report,
 ) -> anyhow::Result<Comparison> {
     let program = |path, kind, extra| ServerProgram { path, kind, extra };
-    let ours = program(&arguments.ours, arguments.ours_kind, &arguments.ours_arg);
-    let peer = program(&arguments.peer, arguments.peer_kind, &arguments.peer_arg);
-    // Fresh servers for each comparison: no workload pays for what an earlier one left behind.
-    let ours = Server::start(&ours, sync).context("start our server")?;
-    let peer = Server::start(&peer, sync).context("start the peer")?;
-    report.ours.clone_from(&ours.label);
-    report.peer.clone_from(&peer.label);
-
-    let messages = arguments.messages(workload);
-    let visit = |server: &Server, side: &str, messages: u64, round: usize| {
-        measure(server, workload, messages, round)
-            .with_context(|| format!("measure {} ({side})", server.label))
+    let programs = Programs {
+        ours: program(&arguments.ours, arguments.ours_kind, &arguments.ours_arg),
+        peer: program(&arguments.peer, arguments.peer_kind, &arguments.peer_arg),
     };
-    let warm_up = (messages / WARM_UP_SHARE).max(1);
-    visit(&ours, "ours", warm_up, 0)?;
-    visit(&peer, "peer", warm_up, 0)?;
-    let mut rounds: Vec<(Measurement, Measurement)> = Vec::new();
-    for round in 1..=arguments.rounds {
-        let pair = (visit(&ours, "ours", messages, round)?, visit(&peer, "peer", messages, round)?);
-        eprintln!(
-            "{} sync={sync} round {round}/{}: {:.0} against {:.0} messages/s, {:.2} against {:.2} us of CPU",
-            workload.name,
-            arguments.rounds,
-            pair.0.messages_per_second,
-            pair.1.messages_per_second,
-            pair.0.cpu_us_per_message,
-            pair.1.cpu_us_per_message,
-        );
-        rounds.push(pair);
-    }
-    Ok(Comparison { workload: *workload, sync, rounds })
+    let length = Length { messages: arguments.messages(workload), rounds: arguments.rounds };
+    let (comparison, labels) = programs.compare(workload, Pairing::alike(sync), length)?;
+    [report.ours, report.peer] = labels;
+    Ok(comparison)
 }
 
 #[cfg(test)]

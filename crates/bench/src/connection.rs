@@ -6,13 +6,17 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
 /// Longest wait for an answer, unless the caller sets another.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long a read of the socket waits before somebody looks whether there is still a reason to.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// A reply of 100 entries of the usual size fits in. It is memory only once it is used.
+const BUFFER_BYTES: usize = 32 << 10;
 const BULK_BYTES_MAX: i64 = 64 << 20;
 const DEPTH_MAX: usize = 8;
 
@@ -33,14 +37,19 @@ impl Connection {
     pub fn open(address: SocketAddr) -> anyhow::Result<Self> {
         let socket = TcpStream::connect(address).context("connect to the server")?;
         socket.set_nodelay(true).context("set TCP_NODELAY")?;
-        socket.set_read_timeout(Some(ANSWER_TIMEOUT)).context("set the read timeout")?;
+        socket.set_read_timeout(Some(LOOK_INTERVAL)).context("set the read timeout")?;
         socket.set_write_timeout(Some(ANSWER_TIMEOUT)).context("set the write timeout")?;
-        Ok(Self { socket, buffer: vec![0; 4096], start: 0, end: 0 })
+        Ok(Self { socket, buffer: vec![0; BUFFER_BYTES], start: 0, end: 0 })
     }
 
     /// Sends bytes made by [`crate::request`].
     pub fn send(&mut self, requests: &[u8]) -> anyhow::Result<()> {
         self.socket.write_all(requests).context("send requests")
+    }
+
+    /// The way to the server alone, for another thread than the one that reads answers.
+    pub fn sender(&self) -> anyhow::Result<impl Write + Send + use<>> {
+        self.socket.try_clone().context("share the socket")
     }
 
     /// Sends one request and reads a reply that is not an error.
@@ -88,6 +97,14 @@ impl Connection {
         Ok(&self.buffer[start..start + length])
     }
 
+    /// Reads the reply to XADD and appends the ID to `ids` as an argument of a request.
+    pub fn added_id(&mut self, ids: &mut Vec<u8>) -> anyhow::Result<()> {
+        let id = self.bulk()?;
+        ensure!(id.len() >= 3 && id.contains(&b'-'), "XADD answered with something but an ID");
+        crate::request::append_argument(ids, id);
+        Ok(())
+    }
+
     /// Reads the reply to XADD.
     pub fn entry_id(&mut self) -> anyhow::Result<()> {
         let id = self.bulk()?;
@@ -97,25 +114,63 @@ impl Connection {
 
     /// Reads `[id, [field, value, ...]]` and appends the ID to `ids` as an argument of a request.
     pub fn entry(&mut self, ids: &mut Vec<u8>) -> anyhow::Result<()> {
+        self.entry_with(ids, &mut |_, _| {})
+    }
+
+    /// The same; `see` is shown each field and value with its place from 0.
+    fn entry_with(
+        &mut self,
+        ids: &mut Vec<u8>,
+        see: &mut impl FnMut(usize, &[u8]),
+    ) -> anyhow::Result<()> {
         ensure!(self.array()? == Some(2), "an entry is an array of two");
         crate::request::append_argument(ids, self.bulk()?);
         let length = self.array()?.context("an entry has fields")?;
-        for _ in 0..length {
-            self.bulk()?;
+        for at in 0..length {
+            see(at, self.bulk()?);
         }
         Ok(())
     }
 
     /// Reads the reply to a read from one stream; returns the number of entries, 0 for nil.
     pub fn stream_entries(&mut self, ids: &mut Vec<u8>) -> anyhow::Result<usize> {
+        self.stream_entries_with(ids, |_, _| {})
+    }
+
+    /// The same; `see` is shown each field and value with its place in its entry, from 0.
+    pub fn stream_entries_with(
+        &mut self,
+        ids: &mut Vec<u8>,
+        mut see: impl FnMut(usize, &[u8]),
+    ) -> anyhow::Result<usize> {
         let Some(streams) = self.array()? else { return Ok(0) };
         ensure!(streams == 1, "one stream was read, {streams} came back");
         ensure!(self.array()? == Some(2), "a stream is an array of name and entries");
         self.bulk()?;
         let count = self.array()?.context("a stream that is sent has entries")?;
         for _ in 0..count {
+            self.entry_with(ids, &mut see)?;
+        }
+        Ok(count)
+    }
+
+    /// Reads an array of entries; returns their number.
+    pub fn entries(&mut self, ids: &mut Vec<u8>) -> anyhow::Result<usize> {
+        let count = self.array()?.context("there is a list of entries")?;
+        for _ in 0..count {
             self.entry(ids)?;
         }
+        Ok(count)
+    }
+
+    /// Reads the reply to XAUTOCLAIM: the next `cursor` and the claimed entries, none of which
+    /// may have been deleted; returns their number.
+    pub fn claimed(&mut self, cursor: &mut Vec<u8>, ids: &mut Vec<u8>) -> anyhow::Result<usize> {
+        ensure!(self.array()? == Some(3), "XAUTOCLAIM answers with three parts");
+        cursor.clear();
+        cursor.extend_from_slice(self.bulk()?);
+        let count = self.entries(ids)?;
+        ensure!(self.array()? == Some(0), "no entry was deleted");
         Ok(count)
     }
 
@@ -129,14 +184,32 @@ impl Connection {
         }
         self.socket.set_read_timeout(Some(timeout)).context("set the read timeout")?;
         let received = self.receive();
-        self.socket.set_read_timeout(Some(ANSWER_TIMEOUT)).context("set the read timeout")?;
+        self.socket.set_read_timeout(Some(LOOK_INTERVAL)).context("set the read timeout")?;
         match received {
             Ok(()) => Ok(true),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                Ok(false)
-            }
+            Err(error) if is_timeout(&error) => Ok(false),
             Err(error) => Err(error).context("wait for an answer"),
         }
+    }
+
+    /// Waits for the first byte of an answer; false as soon as `is_over` is seen to be true, which
+    /// is looked at now and then.
+    ///
+    /// # Errors
+    /// The server closed the connection, or it is not over and nothing comes.
+    pub fn has_answer_unless(&mut self, is_over: impl Fn() -> bool) -> anyhow::Result<bool> {
+        let started_at = Instant::now();
+        while self.start == self.end {
+            match self.receive() {
+                Ok(()) => {}
+                Err(error) if !is_timeout(&error) => {
+                    return Err(error).context("wait for an answer");
+                }
+                Err(_) if is_over() => return Ok(false),
+                Err(_) => ensure!(started_at.elapsed() < ANSWER_TIMEOUT, "nothing comes any more"),
+            }
+        }
+        Ok(true)
     }
 
     fn skip_value(&mut self, depth: usize) -> anyhow::Result<()> {
@@ -183,7 +256,13 @@ impl Connection {
     }
 
     fn fill(&mut self) -> anyhow::Result<()> {
-        self.receive().context("read an answer")
+        let started_at = Instant::now();
+        loop {
+            match self.receive() {
+                Err(error) if is_timeout(&error) && started_at.elapsed() < ANSWER_TIMEOUT => {}
+                outcome => return outcome.context("read an answer"),
+            }
+        }
     }
 
     /// Receives at least one byte. Bytes that were handed out may move.
@@ -205,6 +284,10 @@ impl Connection {
             }
         }
     }
+}
+
+fn is_timeout(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 fn parse_integer(digits: &[u8]) -> anyhow::Result<i64> {

@@ -16,17 +16,25 @@
 //! Every wait has a limit. Tests stand beside what they test and in `tests/`.
 
 pub mod compare;
+pub mod goals;
 
+pub mod alternate;
 pub mod measure;
 pub mod report;
 
 pub mod workload;
 pub mod workloads;
 
+pub mod goal;
+pub mod pairing;
+
 pub mod connection;
+pub mod entry_batch;
+pub mod entry_id;
 pub mod latency;
 pub mod request;
 
+pub mod process_memory;
 pub mod process_usage;
 pub mod server;
 

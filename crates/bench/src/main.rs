@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use millstream_bench::compare::{CompareArguments, compare};
+use millstream_bench::goals::{GoalsArguments, goals};
 use millstream_bench::workloads;
 
 #[derive(Parser)]
@@ -17,6 +18,8 @@ struct Arguments {
 enum Action {
     /// Run workloads against two servers in turns.
     Compare(Box<CompareArguments>),
+    /// Measure what is promised beside a peer, and say which promises hold.
+    Goals(Box<GoalsArguments>),
     /// List the workloads.
     List,
 }
@@ -24,6 +27,7 @@ enum Action {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().action {
         Action::Compare(arguments) => compare(&arguments).map(|text| println!("{text}")),
+        Action::Goals(arguments) => goals(&arguments).map(|text| println!("{text}")),
         Action::List => {
             for workload in workloads::all() {
                 println!("{:<24} {}", workload.name, workload.summary);

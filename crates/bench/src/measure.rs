@@ -20,6 +20,9 @@ pub struct Measurement {
     pub cpu_us_per_message: f64,
     /// Context switches of the server per message.
     pub switches_per_message: f64,
+    /// Entries that a worker was given at a time, on average; none where nobody counts. Workers
+    /// that keep up with the producers are given few, and each costs more.
+    pub entries_per_read: Option<f64>,
     /// Median of the round trips, us; none where the workload has no meaningful ones.
     pub p50_us: Option<f64>,
     /// 99th percentile of the round trips, us.
@@ -40,8 +43,10 @@ pub fn measure(
     let round = Round { address: server.address, key, messages };
     let prepared = (workload.prepare)(&round).context("prepare the round")?;
     let messages = prepared.messages as f64;
-    let (elapsed, usage, mut latencies) = run(server, prepared.clients)?;
-    round.connect()?.call(&["DEL", &round.key])?;
+    let (elapsed, usage, mut latencies, reads) = run(server, prepared.clients)?;
+    let mut control = round.connect()?;
+    (prepared.check)(&mut control).context("check the round")?;
+    control.call(&["DEL", &round.key])?;
 
     let percentile = |latencies: &mut Latencies, percent| {
         workload.round_trip.and_then(|_| latencies.percentile_us(percent))
@@ -50,6 +55,7 @@ pub fn measure(
         messages_per_second: messages / elapsed.as_secs_f64(),
         cpu_us_per_message: usage.cpu_us as f64 / messages,
         switches_per_message: usage.context_switches as f64 / messages,
+        entries_per_read: (reads > 0).then(|| messages / reads as f64),
         p50_us: percentile(&mut latencies, 50.0),
         p99_us: percentile(&mut latencies, 99.0),
     })
@@ -59,7 +65,7 @@ pub fn measure(
 fn run(
     server: &Server,
     clients: Vec<Client>,
-) -> anyhow::Result<(Duration, ProcessUsage, Latencies)> {
+) -> anyhow::Result<(Duration, ProcessUsage, Latencies, u64)> {
     let start = Barrier::new(clients.len() + 1);
     thread::scope(|scope| {
         let threads: Vec<_> = clients
@@ -76,16 +82,23 @@ fn run(
         start.wait();
         let started_at = Instant::now();
         let mut all = Latencies::default();
+        let mut finished_at = started_at;
+        let mut reads = 0;
         let mut failed = None;
         for thread in threads {
             match thread.join() {
-                Ok(Ok(latencies)) => all.merge(latencies),
-                Ok(Err(error)) => failed = Some(error),
-                Err(_) => failed = Some(anyhow!("a client panicked")),
+                Ok(Ok(finished)) => {
+                    all.merge(finished.latencies);
+                    reads += finished.reads;
+                    finished_at = finished_at.max(finished.at);
+                }
+                // The first one: others may have failed for want of it.
+                Ok(Err(error)) => failed = failed.or(Some(error)),
+                Err(_) => failed = failed.or(Some(anyhow!("a client panicked"))),
             }
         }
-        let elapsed = started_at.elapsed();
+        let elapsed = finished_at - started_at;
         let usage = server.usage()?.since(before?);
-        failed.map_or(Ok((elapsed, usage, all)), |error| Err(error.context("run a client")))
+        failed.map_or(Ok((elapsed, usage, all, reads)), |error| Err(error.context("run a client")))
     })
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::measure::Measurement;
-use crate::server::SyncMode;
+use crate::pairing::Pairing;
 use crate::workload::Workload;
 
 /// Everything that was measured in one run of `compare`.
@@ -25,32 +25,37 @@ pub struct Comparison {
     /// The workload.
     pub workload: Workload,
     /// How both servers were started.
-    pub sync: SyncMode,
+    pub pairing: Pairing,
     /// Ours and the peer's, measured one after the other; at least one pair.
     pub rounds: Vec<(Measurement, Measurement)>,
 }
 
 /// A number of a measurement; none where it was not taken.
-type Figure = fn(&Measurement) -> Option<f64>;
+pub(crate) type Figure = fn(&Measurement) -> Option<f64>;
 
-const THROUGHPUT: Figure = |measured| Some(measured.messages_per_second);
-const CPU: Figure = |measured| Some(measured.cpu_us_per_message);
+/// Messages per second.
+pub(crate) const THROUGHPUT: Figure = |measured| Some(measured.messages_per_second);
+/// Processor time of the server per message, us.
+pub(crate) const CPU: Figure = |measured| Some(measured.cpu_us_per_message);
 const SWITCHES: Figure = |measured| Some(measured.switches_per_message);
+/// Entries that a worker was given at a time.
+pub(crate) const ENTRIES_PER_READ: Figure = |measured| measured.entries_per_read;
 const P50: Figure = |measured| measured.p50_us;
 const P99: Figure = |measured| measured.p99_us;
 
 /// The figures with their names in JSON.
-const FIGURES: [(&str, Figure); 5] = [
+const FIGURES: [(&str, Figure); 6] = [
     ("messages_per_second", THROUGHPUT),
     ("cpu_us_per_message", CPU),
     ("switches_per_message", SWITCHES),
+    ("entries_per_read", ENTRIES_PER_READ),
     ("p50_us", P50),
     ("p99_us", P99),
 ];
 
 impl Comparison {
     /// Medians over the rounds: ours, the peer's, and ours divided by the peer's within a round.
-    fn medians(&self, figure: Figure) -> [Option<f64>; 3] {
+    pub(crate) fn medians(&self, figure: Figure) -> [Option<f64>; 3] {
         let ours = self.rounds.iter().filter_map(|(ours, _)| figure(ours)).collect();
         let peer = self.rounds.iter().filter_map(|(_, peer)| figure(peer)).collect();
         let ratios = self.rounds.iter().filter_map(|(ours, peer)| {
@@ -62,7 +67,7 @@ impl Comparison {
 }
 
 /// The middle of `values`, between the two middle ones if their count is even; none without any.
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {
@@ -112,15 +117,15 @@ pub fn markdown(report: &Report) -> String {
     line("\nEvery round (messages/s and CPU us per message, ours / peer):\n".to_owned());
     line("| workload | sync | rounds |".to_owned());
     line("|---|---|---|".to_owned());
-    for Comparison { workload, sync, rounds } in &report.comparisons {
+    for Comparison { workload, pairing, rounds } in &report.comparisons {
         let rounds: Vec<String> = rounds.iter().map(round_cell).collect();
-        line(format!("| {} | {sync} | {} |", workload.name, rounds.join("; ")));
+        line(format!("| {} | {pairing} | {} |", workload.name, rounds.join("; ")));
     }
     text
 }
 
 fn table_row(comparison: &Comparison) -> String {
-    let mut cells = vec![comparison.workload.name.to_owned(), comparison.sync.to_string()];
+    let mut cells = vec![comparison.workload.name.to_owned(), comparison.pairing.to_string()];
     let [ours, peer, ratio] = comparison.medians(THROUGHPUT);
     cells.extend([number(ours, 0), number(peer, 0), number(ratio, 2)]);
     let [ours, peer, ratio] = comparison.medians(CPU);
@@ -144,7 +149,8 @@ fn round_cell((ours, peer): &(Measurement, Measurement)) -> String {
     )
 }
 
-fn number(value: Option<f64>, decimals: usize) -> String {
+/// A cell of a table.
+pub(crate) fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or("–".to_owned(), |value| format!("{value:.decimals$}"))
 }
 
@@ -183,7 +189,7 @@ fn comparison_json(comparison: &Comparison) -> String {
     format!(
         "{{\"workload\": {}, \"sync\": \"{}\", \"medians\": {{{}}}, \"rounds\": [{}]}}",
         json_string(comparison.workload.name),
-        comparison.sync,
+        comparison.pairing,
         medians.join(", "),
         rounds.join(", ")
     )
@@ -227,6 +233,7 @@ mod tests {
             messages_per_second,
             cpu_us_per_message: 2.0,
             switches_per_message: 0.5,
+            entries_per_read: None,
             p50_us,
             p99_us: None,
         }
@@ -237,7 +244,8 @@ mod tests {
         // The ratios of the pairs are 1, 4 and 0.5; that of the medians would be 1.33.
         let rounds = [(10.0, 10.0), (60.0, 15.0), (20.0, 40.0)]
             .map(|(ours, peer)| (measured(ours, Some(7.0)), measured(peer, None)));
-        let comparison = Comparison { workload, sync: SyncMode::No, rounds: rounds.to_vec() };
+        let comparison =
+            Comparison { workload, pairing: Pairing::UNSYNCED, rounds: rounds.to_vec() };
         Report {
             ours: "a \"1\"".to_owned(),
             peer: "b 2".to_owned(),

@@ -17,13 +17,31 @@ pub fn append<A: AsRef<[u8]>>(bytes: &mut Vec<u8>, arguments: &[A]) {
 
 /// Starts a request of `argument_count` arguments.
 pub fn append_header(bytes: &mut Vec<u8>, argument_count: usize) {
-    bytes.extend_from_slice(format!("*{argument_count}\r\n").as_bytes());
+    append_length(bytes, b'*', argument_count);
 }
 
 /// Adds one argument to a request that was started.
 pub fn append_argument(bytes: &mut Vec<u8>, argument: &[u8]) {
-    bytes.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
+    append_length(bytes, b'$', argument.len());
     bytes.extend_from_slice(argument);
+    bytes.extend_from_slice(b"\r\n");
+}
+
+/// A line with a length. Written out by hand: clients do this for each entry they acknowledge.
+fn append_length(bytes: &mut Vec<u8>, kind: u8, length: usize) {
+    let mut digits = [0; 20];
+    let mut first = digits.len();
+    let mut rest = length;
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    bytes.push(kind);
+    bytes.extend_from_slice(&digits[first..]);
     bytes.extend_from_slice(b"\r\n");
 }
 
@@ -51,5 +69,7 @@ mod tests {
     #[test]
     fn requests_carry_their_lengths() {
         assert_eq!(encode(&["PING", ""]), b"*2\r\n$4\r\nPING\r\n$0\r\n\r\n");
+        let long = encode(&["x".repeat(1_205)]);
+        assert!(long.starts_with(b"*1\r\n$1205\r\nx"));
     }
 }

@@ -15,6 +15,7 @@ use clap::ValueEnum;
 use tempfile::TempDir;
 
 use crate::connection::Connection;
+use crate::process_memory::resident_bytes;
 use crate::process_usage::ProcessUsage;
 
 /// A server that is not ready by then is an error.
@@ -114,6 +115,16 @@ impl Server {
     /// What the process has used so far.
     pub fn usage(&self) -> anyhow::Result<ProcessUsage> {
         ProcessUsage::of(self.child.id())
+    }
+
+    /// The number that the system knows it by.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has in memory, bytes.
+    pub fn resident_bytes(&self) -> anyhow::Result<u64> {
+        resident_bytes(self.child.id())
     }
 
     fn wait_until_ready(&mut self) -> anyhow::Result<()> {

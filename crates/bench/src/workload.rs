@@ -1,8 +1,10 @@
 //! What a workload is: something prepared on a fresh key, then run against the clock by clients.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use crate::connection::Connection;
+use crate::goal::Goal;
 use crate::latency::Latencies;
 
 /// One kind of load.
@@ -21,6 +23,8 @@ pub struct Workload {
     pub messages: u64,
     /// What one latency is; none where single round trips say nothing.
     pub round_trip: Option<&'static str>,
+    /// What must hold beside the peer; nothing where the workload only informs.
+    pub goals: &'static [Goal],
     /// Sets a round up.
     pub prepare: fn(&Round) -> anyhow::Result<Prepared>,
 }
@@ -51,7 +55,27 @@ impl Round {
 }
 
 /// What one client thread does within the measured time.
-pub type Client = Box<dyn FnOnce() -> anyhow::Result<Latencies> + Send>;
+pub type Client = Box<dyn FnOnce() -> anyhow::Result<Finished> + Send>;
+
+/// Looks, after the measured time and before the key is deleted, whether all is as it must be.
+pub type Check = Box<dyn FnOnce(&mut Connection) -> anyhow::Result<()>>;
+
+/// How a client came to its end.
+pub struct Finished {
+    /// Its round trips.
+    pub latencies: Latencies,
+    /// Replies that brought it entries; 0 for whoever does not count them.
+    pub reads: u64,
+    /// When its work was done, which may be before the thread ends.
+    pub at: Instant,
+}
+
+impl Finished {
+    /// A client that is done now.
+    pub fn now(latencies: Latencies) -> Self {
+        Self { latencies, reads: 0, at: Instant::now() }
+    }
+}
 
 /// A round that is ready to be run.
 pub struct Prepared {
@@ -59,6 +83,8 @@ pub struct Prepared {
     pub messages: u64,
     /// Started at the same moment, one thread each.
     pub clients: Vec<Client>,
+    /// What must hold afterwards.
+    pub check: Check,
 }
 
 impl Prepared {
@@ -82,9 +108,19 @@ impl Prepared {
                 for _ in 0..steps {
                     step(&mut latencies)?;
                 }
-                Ok(latencies)
+                Ok(Finished::now(latencies))
             }));
         }
-        Ok(Self { messages: steps * messages_per_step * count, clients })
+        let messages = steps * messages_per_step * count;
+        Ok(Self { messages, clients, check: Box::new(|_| Ok(())) })
+    }
+
+    /// The same with `check` to be held at the end, which is told the number of messages.
+    pub fn checked(
+        self,
+        check: impl FnOnce(&mut Connection, u64) -> anyhow::Result<()> + 'static,
+    ) -> Self {
+        let messages = self.messages;
+        Self { check: Box::new(move |connection| check(connection, messages)), ..self }
     }
 }

@@ -17,6 +17,7 @@ pub(super) const WORKLOADS: &[Workload] = &[
         synced: false,
         messages: 1_000_000,
         round_trip: None,
+        goals: &[],
         prepare: |round| pipelined(round, 1),
     },
     Workload {
@@ -26,6 +27,7 @@ pub(super) const WORKLOADS: &[Workload] = &[
         synced: false,
         messages: 1_000_000,
         round_trip: None,
+        goals: &[],
         prepare: |round| pipelined(round, 4),
     },
     Workload {
@@ -35,6 +37,7 @@ pub(super) const WORKLOADS: &[Workload] = &[
         synced: false,
         messages: 60_000,
         round_trip: Some("PING"),
+        goals: &[],
         prepare: single_ping,
     },
     Workload {
@@ -44,6 +47,7 @@ pub(super) const WORKLOADS: &[Workload] = &[
         synced: false,
         messages: 60_000,
         round_trip: Some("XADD"),
+        goals: &[],
         prepare: |round| single_add(round, 1),
     },
     Workload {
@@ -53,6 +57,7 @@ pub(super) const WORKLOADS: &[Workload] = &[
         synced: true,
         messages: 40_000,
         round_trip: Some("XADD"),
+        goals: &[],
         prepare: |round| single_add(round, 50),
     },
     Workload {
@@ -62,6 +67,7 @@ pub(super) const WORKLOADS: &[Workload] = &[
         synced: true,
         messages: 400_000,
         round_trip: Some("batch of 100 XADD"),
+        goals: &[],
         prepare: |round| pipelined(round, 4),
     },
 ];

@@ -20,6 +20,7 @@ pub(super) const WORKLOADS: &[Workload] = &[Workload {
     synced: false,
     messages: 1_000_000,
     round_trip: Some("XAUTOCLAIM of 100"),
+    goals: &[],
     prepare,
 }];
 

@@ -18,6 +18,7 @@ pub(super) const WORKLOADS: &[Workload] = &[
         synced: false,
         messages: 60_000,
         round_trip: Some("cycle"),
+        goals: &[],
         prepare: |round| pipelined(round, 1),
     },
     Workload {
@@ -27,6 +28,7 @@ pub(super) const WORKLOADS: &[Workload] = &[
         synced: false,
         messages: 300_000,
         round_trip: Some("cycle"),
+        goals: &[],
         prepare: |round| pipelined(round, 10),
     },
     Workload {
@@ -36,6 +38,7 @@ pub(super) const WORKLOADS: &[Workload] = &[
         synced: false,
         messages: 600_000,
         round_trip: Some("cycle"),
+        goals: &[],
         prepare: |round| pipelined(round, 100),
     },
     Workload {
@@ -45,6 +48,7 @@ pub(super) const WORKLOADS: &[Workload] = &[
         synced: false,
         messages: 60_000,
         round_trip: Some("cycle"),
+        goals: &[],
         prepare: |round| stepwise(round, 1),
     },
     Workload {
@@ -54,6 +58,7 @@ pub(super) const WORKLOADS: &[Workload] = &[
         synced: false,
         messages: 300_000,
         round_trip: Some("cycle"),
+        goals: &[],
         prepare: |round| stepwise(round, 10),
     },
 ];

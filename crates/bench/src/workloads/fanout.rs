@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 
 use crate::connection::{ANSWER_TIMEOUT, Connection};
+use crate::entry_batch::EntryBatch;
+use crate::goal::Goal;
 use crate::latency::Latencies;
-use crate::request::{add_entry, append_argument, append_header, encode};
-use crate::workload::{Client, Prepared, Round, Workload};
+use crate::request::{append_argument, append_header, encode};
+use crate::workload::{Client, Finished, Prepared, Round, Workload};
 
 const READERS: usize = 1000;
 /// A reader's thread holds a few calls and no buffers.
@@ -30,6 +32,7 @@ pub(super) const WORKLOADS: &[Workload] = &[Workload {
     synced: false,
     messages: 4_000,
     round_trip: Some("XADD until a reader has the entry"),
+    goals: &[Goal::cpu(0.1)],
     prepare,
 }];
 
@@ -54,14 +57,14 @@ fn prepare(round: &Round) -> anyhow::Result<Prepared> {
             .context("start a reader")?;
     }
     wait_until_parked(&mut control, &round.key)?;
-    let request = add_entry(&round.key);
+    let mut entry = EntryBatch::new(&round.key, 1, 1);
     let messages = round.messages.max(1);
     let client: Client = Box::new(move || {
         let _leave = leave;
         let mut latencies = Latencies::default();
         for _ in 0..messages {
             let sent_at = Instant::now();
-            control.send(&request)?;
+            control.send(entry.fresh())?;
             control.entry_id()?;
             match deliveries.recv_timeout(ANSWER_TIMEOUT) {
                 Ok(Ok(received_at)) => latencies.record(received_at - sent_at),
@@ -69,9 +72,10 @@ fn prepare(round: &Round) -> anyhow::Result<Prepared> {
                 Err(_) => bail!("no reader was given the entry"),
             }
         }
-        Ok(latencies)
+        Ok(Finished::now(latencies))
     });
-    Ok(Prepared { messages, clients: vec![client] })
+    let check = |_: &mut Connection| Ok(());
+    Ok(Prepared { messages, clients: vec![client], check: Box::new(check) })
 }
 
 /// A blocking read creates its consumer, so all readers wait once there are as many consumers.

@@ -18,6 +18,7 @@ pub(super) const WORKLOADS: &[Workload] = &[Workload {
     synced: false,
     messages: 100_000,
     round_trip: Some("XREADGROUP"),
+    goals: &[],
     prepare,
 }];
 

@@ -1,10 +1,21 @@
 //! The workloads, in the order of the report.
 
+mod produce;
+
+mod deliver;
+mod fanout;
+
+mod mixed;
+mod pending;
+mod scan;
+
 mod add;
 mod claim;
 mod cycle;
-mod fanout;
 mod history;
+
+pub mod fill;
+mod page;
 
 use anyhow::bail;
 
@@ -12,8 +23,19 @@ use crate::workload::Workload;
 
 /// All workloads.
 pub fn all() -> Vec<Workload> {
-    [add::WORKLOADS, cycle::WORKLOADS, fanout::WORKLOADS, history::WORKLOADS, claim::WORKLOADS]
-        .concat()
+    [
+        produce::WORKLOADS,
+        deliver::WORKLOADS,
+        pending::WORKLOADS,
+        scan::WORKLOADS,
+        mixed::WORKLOADS,
+        fanout::WORKLOADS,
+        add::WORKLOADS,
+        cycle::WORKLOADS,
+        history::WORKLOADS,
+        claim::WORKLOADS,
+    ]
+    .concat()
 }
 
 /// The workloads of these names; all of them without any name. A name also stands for all that
