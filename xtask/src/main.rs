@@ -6,6 +6,7 @@
 //! |
 //! | `bench [--against PEER] [--quick] [--only NAME]` | measures beside a real server what is
 //! promised, and writes `docs/benchmarks.md` |
+//! | `instructions [--accept]` | whether a command costs more instructions than was noted |
 //! | `test` | formatting, lints, build, all tests, client programs, tidiness; says how many passed
 //! |
 //! | `tidy` | what no compiler checks: sizes, banned words, dependency arrows |
@@ -18,6 +19,7 @@
 
 mod bench;
 mod checkout;
+mod instructions;
 mod long;
 mod peers;
 mod sim;
@@ -47,12 +49,14 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["peers", dir] => peers::fetch(dir.as_ref()),
         ["bench", ref rest @ ..] => bench::run(rest),
         ["test"] => test::run(),
+        ["instructions", ref rest @ ..] => instructions::run(rest),
         ["tidy"] => tidy::run(),
         ["long", ref rest @ ..] => long::run(rest),
         ["sim", ref rest @ ..] => sim::run(rest),
         _ => bail!(
             "usage: cargo xtask peers [DIR] | bench [--against PEER] [--quick] \
-             [--only NAME] | test | tidy | long [--seeds N] [--seconds S] | \
+             [--only NAME] | instructions [--accept] | test | tidy | \
+             long [--seeds N] [--seconds S] | \
              long crashes [--rounds N] | long redis-suite | long sim [--crashes N] | \
              sim [--seed N] [--seeds COUNT] [--steps M] [--trace] [--shrink]"
         ),

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{checkout, peers, tidy};
+use crate::{checkout, instructions, peers, tidy};
 
 /// What has been counted so far.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -50,6 +50,12 @@ pub(crate) fn run() -> Result<()> {
         count.stream(&mut python, show)?;
     } else {
         println!("SKIP: no tests/clients/run.py");
+        count.skipped += 1;
+    }
+    if instructions::has_valgrind() || std::env::var_os("MILLSTREAM_REQUIRE_PEERS").is_some() {
+        count.step("instructions", instructions::run(&[]));
+    } else {
+        println!("SKIP: no valgrind to count instructions with");
         count.skipped += 1;
     }
     count.step("tidy", tidy::run());

@@ -17,6 +17,7 @@
 
 pub mod compare;
 pub mod goals;
+pub mod instructions;
 
 pub mod alternate;
 pub mod measure;

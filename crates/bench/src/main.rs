@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use millstream_bench::compare::{CompareArguments, compare};
 use millstream_bench::goals::{GoalsArguments, goals};
+use millstream_bench::instructions::{InstructionsArguments, instructions};
 use millstream_bench::workloads;
 
 #[derive(Parser)]
@@ -20,6 +21,8 @@ enum Action {
     Compare(Box<CompareArguments>),
     /// Measure what is promised beside a peer, and say which promises hold.
     Goals(Box<GoalsArguments>),
+    /// Count what commands cost in instructions, and compare with what was noted.
+    Instructions(Box<InstructionsArguments>),
     /// List the workloads.
     List,
 }
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().action {
         Action::Compare(arguments) => compare(&arguments).map(|text| println!("{text}")),
         Action::Goals(arguments) => goals(&arguments).map(|text| println!("{text}")),
+        Action::Instructions(arguments) => instructions(&arguments).map(|text| println!("{text}")),
         Action::List => {
             for workload in workloads::all() {
                 println!("{:<24} {}", workload.name, workload.summary);

@@ -217,7 +217,7 @@ fn start_millstream(
 }
 
 /// The loopback address behind `listening on ` in a line, if there is one.
-fn listening_address(line: &str) -> Option<SocketAddr> {
+pub(crate) fn listening_address(line: &str) -> Option<SocketAddr> {
     let (_, rest) = line.split_once("listening on ")?;
     let address: SocketAddr = rest.split_whitespace().next()?.parse().ok()?;
     address.is_ipv4().then_some(address)
