@@ -1,6 +1,7 @@
 //! Workers: what they take, when they take it again, and what they leave.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use millstream::{
@@ -436,7 +437,13 @@ pub(crate) async fn a_consumer_with_enough_to_do_is_well_and_tries_again_in_time
     running.stop().await;
 }
 
+/// Slots are the machine's, not the server's: tests that run beside this one, on other servers, must
+/// not take those of its stream.
 pub(crate) async fn processes_of_a_machine_take_free_slots(place: Place) {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let stream = format!("{}:{}:{number}", place.stream, std::process::id());
+    let place = Place::new(place.millstream, &stream);
     let build = async || place.builder("").free_slot().build().await.expect("a consumer");
     let (first, second) = (build().await, build().await);
     assert!(first.name().ends_with("-0") && second.name().ends_with("-1"), "{first:?} {second:?}");
