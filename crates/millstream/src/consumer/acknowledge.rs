@@ -7,6 +7,7 @@
 //! before, and what happens between is lost on us.
 
 use redis::{Cmd, Value, cmd, pipe};
+use tokio::time::Instant;
 
 use super::done::Done;
 use super::outcome::Outcome;
@@ -52,7 +53,8 @@ impl Worker {
         done: &[&Message],
         is_again: bool,
     ) -> Result<(), Error> {
-        let is_old = |message: &&&Message| self.may_be_lost(stream, message);
+        let now = Instant::now();
+        let is_old = |message: &&&Message| self.may_be_lost(stream, message, now);
         let (old, young): (Vec<&Message>, Vec<&Message>) = done.iter().partition(is_old);
         if !young.is_empty() {
             let counts = self.acknowledge_young(stream, &young).await?;
@@ -66,12 +68,12 @@ impl Worker {
     }
 
     /// Whether somebody else may have it by now, and the server would not notice.
-    fn may_be_lost(&self, stream: usize, message: &Message) -> bool {
-        !self.millstream.abilities().has_fence && self.is_old(stream, message)
+    fn may_be_lost(&self, stream: usize, message: &Message, now: Instant) -> bool {
+        !self.millstream.abilities().has_fence && self.is_old(stream, message, now)
     }
 
-    fn is_old(&self, stream: usize, message: &Message) -> bool {
-        self.in_hand.age((stream, message.id)) >= self.lease / 2
+    fn is_old(&self, stream: usize, message: &Message, now: Instant) -> bool {
+        self.in_hand.age((stream, message.id), now) >= self.lease / 2
     }
 
     /// One number for all, or one for each where somebody wants to know.
@@ -194,7 +196,7 @@ impl Worker {
         message: &Message,
         is_again: bool,
     ) -> Result<bool, Error> {
-        let is_young = !is_again && !self.is_old(stream, message);
+        let is_young = !is_again && !self.is_old(stream, message, Instant::now());
         if is_young || self.millstream.abilities().has_fence {
             return Ok(true);
         }

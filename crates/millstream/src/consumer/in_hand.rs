@@ -33,8 +33,8 @@ struct Held {
 }
 
 impl Held {
-    fn new(since: Instant) -> Self {
-        Self { since, known: Instant::now(), is_lost: false }
+    fn new(since: Instant, known: Instant) -> Self {
+        Self { since, known, is_lost: false }
     }
 }
 
@@ -43,23 +43,24 @@ impl InHand {
         Self { held: Mutex::default(), counters }
     }
 
-    /// Takes a message that was asked for at `since`; false: it is in hand already.
-    pub(super) fn take(&self, key: MessageKey, since: Instant) -> bool {
+    /// Takes a message that was asked for at `since` and came at `known`; false: it is in hand
+    /// already.
+    pub(super) fn take(&self, key: MessageKey, since: Instant, known: Instant) -> bool {
         let mut held = self.held.lock();
-        if let Some(known) = held.get_mut(&key) {
+        if let Some(before) = held.get_mut(&key) {
             // Delivered to us once more: it is ours whatever was lost.
-            *known = Held::new(since);
+            *before = Held::new(since, known);
             return false;
         }
-        held.insert(key, Held::new(since));
+        held.insert(key, Held::new(since, known));
         self.counters.in_hand.up();
         true
     }
 
     /// It was delivered to us again.
     pub(super) fn renew(&self, key: MessageKey, since: Instant) {
-        if let Some(known) = self.held.lock().get_mut(&key) {
-            *known = Held::new(since);
+        if let Some(before) = self.held.lock().get_mut(&key) {
+            *before = Held::new(since, Instant::now());
         }
     }
 
@@ -82,9 +83,10 @@ impl InHand {
         self.held.lock().get(&key).is_none_or(|held| held.is_lost)
     }
 
-    /// How long ago its lease began, at most.
-    pub(super) fn age(&self, key: MessageKey) -> Duration {
-        self.held.lock().get(&key).map_or(Duration::ZERO, |held| held.since.elapsed())
+    /// How long before `now` its lease began, at most. For many messages one look at the clock.
+    pub(super) fn age(&self, key: MessageKey, now: Instant) -> Duration {
+        let held = self.held.lock();
+        held.get(&key).map_or(Duration::ZERO, |held| now.saturating_duration_since(held.since))
     }
 
     /// How long ago its lease began, at least.
@@ -121,7 +123,7 @@ impl InHand {
             let Some(held) = all.get_mut(&(stream, *id)) else { continue };
             if granted.contains(id) {
                 if held.since < asked {
-                    *held = Held { is_lost: held.is_lost, ..Held::new(asked) };
+                    *held = Held { is_lost: held.is_lost, ..Held::new(asked, Instant::now()) };
                 }
             } else if held.since < asked {
                 held.is_lost = true;
@@ -146,10 +148,10 @@ mod tests {
         let in_hand = InHand::new(Arc::clone(&counters));
         let begun = Instant::now();
         for ms in 1..=4 {
-            assert!(in_hand.take((0, id(ms)), begun));
+            assert!(in_hand.take((0, id(ms)), begun, begun));
         }
-        assert!(in_hand.take((1, id(1)), begun), "of another stream");
-        assert!(!in_hand.take((0, id(1)), begun), "it is there");
+        assert!(in_hand.take((1, id(1)), begun, begun), "of another stream");
+        assert!(!in_hand.take((0, id(1)), begun, begun), "it is there");
         let (asked_for, youngest) = in_hand.older(0, Duration::ZERO);
         assert_eq!(asked_for, [1, 2, 3, 4].map(id));
         assert!(youngest <= begun.elapsed());

@@ -278,7 +278,9 @@ impl Worker {
         asked: Instant,
     ) -> Result<(), Error> {
         let is_there = |it: &Delivered| it.entry.fields.is_some();
-        all.retain(|it| !is_there(it) || self.in_hand.take((it.stream, it.entry.id), asked));
+        let known = Instant::now();
+        let takes = |it: &Delivered| self.in_hand.take((it.stream, it.entry.id), asked, known);
+        all.retain(|it| !is_there(it) || takes(it));
         self.counters.taken.add(all.iter().filter(|it| is_there(it)).count() as u64);
         let mut done = Ok(());
         for Delivered { stream, entry, before } in all {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::{cmd, pipe};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::done::Done;
 use super::handler_error::{HandlerError, Verdict};
@@ -247,7 +247,8 @@ impl Worker {
         all: &[&'a Message],
         is_again: bool,
     ) -> Result<Vec<&'a Message>, Error> {
-        let age = |message: &Message| self.in_hand.age((stream, message.id));
+        let now = Instant::now();
+        let age = |message: &Message| self.in_hand.age((stream, message.id), now);
         let is_sure = |message: &&Message| !is_again && age(message) < self.lease / 2;
         let (mut ours, unsure): (Vec<&Message>, Vec<&Message>) =
             all.iter().copied().partition(is_sure);
