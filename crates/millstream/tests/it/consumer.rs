@@ -437,8 +437,8 @@ pub(crate) async fn a_consumer_with_enough_to_do_is_well_and_tries_again_in_time
     running.stop().await;
 }
 
-/// Slots are the machine's, not the server's: tests that run beside this one, on other servers, must
-/// not take those of its stream.
+/// Slots are the machine's, not the server's: tests that run beside this one, on other servers,
+/// must not take those of its stream.
 pub(crate) async fn processes_of_a_machine_take_free_slots(place: Place) {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
