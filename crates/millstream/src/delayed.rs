@@ -71,6 +71,9 @@ const SCRIPT_FIELDS_MAX: usize = 3000;
 /// for that. Elsewhere consumers of the stream move them
 /// ([`ConsumerBuilder::delayed_messages`](crate::ConsumerBuilder::delayed_messages)), within a
 /// second of their time; without consumers they wait.
+///
+/// After [`Error::Connection`], or dropped while it waits, a change was made or not. Each but
+/// adding can be tried again: a message is moved, or taken back, once.
 #[derive(Clone, Debug)]
 pub struct DelayedMessages {
     millstream: Millstream,

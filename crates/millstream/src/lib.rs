@@ -52,7 +52,7 @@
 //! | order of each key with many workers | [`order_by`], or leased partitions | the same | leased partitions | leased partitions, as long as no lease is forgotten |
 //! | [`DelayedMessages`] come | to the millisecond | to the millisecond, with no worker there | by the stream's consumers, within a second | the same |
 //! | [`Producer::add_once`] knows | 10,000 keys of a producer | the same | Redis 8.6 the same; else every key of its window, as a key of the server | the same |
-//! | [`Done`] adds and acknowledges | in one record, after making sure of the lease | the same | in one script | in one script, in one slot |
+//! | [`Done`] adds and acknowledges | in one record, as long as the lease is its own (XFENCE) | the same | in one script | in one script, in one slot |
 //! | a group that was lost is made again | where it was done, a few seconds before | the same | the same | the same |
 //! | tested with | directory and memory | this version | Redis 8.2 and 8.6, Valkey 9.1 | Valkey 9.1: three Sentinels; three primaries, three replicas |
 //!

@@ -149,7 +149,7 @@ impl Producer {
     }
 
     /// Adds entries in their order, many in a round trip. Each is added by itself: after an error
-    /// those before it may be there.
+    /// those before it may be there; so they may if this is dropped while it waits.
     ///
     /// # Errors
     /// As those of [`Self::add`]; if one of the payloads is no entry, nothing was added.
@@ -182,7 +182,7 @@ impl Producer {
 
     /// Adds an entry unless this producer added one with this key within the window, whatever that
     /// one said; returns the ID of the one that is there. So it can be tried until there is an
-    /// answer. Needs [`Self::remember`].
+    /// answer, after any error and after it was dropped. Needs [`Self::remember`].
     ///
     /// # Errors
     /// [`Error::Configuration`]: nothing is remembered, the key is empty, or what was given is no

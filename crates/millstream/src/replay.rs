@@ -30,7 +30,8 @@ pub struct Replay {
 
 impl ConsumerGroupManager {
     /// Gets ready to handle these entries once more: those that are in the stream now, and not what
-    /// is added from now on, whatever the end of the range. `..` is the whole stream.
+    /// is added from now on, whatever the end of the range. `..` is the whole stream. Only looks:
+    /// the temporary group is made when the replay runs.
     ///
     /// # Errors
     /// Those of the server.

@@ -98,7 +98,8 @@ impl WorkerPool {
     }
 
     /// Waits until all have ended: after they were told to stop, or after one ended with an error,
-    /// which stops the others.
+    /// which stops the others. Dropped while it waits, all end where they are: what they had comes
+    /// back when its lease is over.
     ///
     /// # Errors
     /// The first of those with which consumers ended.
