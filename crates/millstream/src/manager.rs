@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, Value, cmd};
+use redis::{Cmd, Value, cmd, pipe};
 
 use crate::reply::{Facts, NotUnderstood};
 use crate::{ConsumerDeletion, EntryId, Error, GroupPolicy, GroupStart, Millstream, reply};
@@ -143,9 +143,9 @@ impl ConsumerGroupManager {
     ///
     /// On Millstream a managed group keeps them by itself (DELCONSUMER RELEASE), and anybody gets
     /// them: the heir has nothing to do. Elsewhere a script hands them on, some at a time, and the
-    /// last of them in one step with the removal. Without scripts they are claimed before; should
-    /// the consumer take more between the last claim and its removal, those are lost, so stop it
-    /// first.
+    /// last of them in one step with the removal. Without scripts they are claimed before. What it
+    /// takes between the last claim and its removal is left to anybody on Millstream; on others
+    /// that forbid scripts it is lost, so stop it first.
     ///
     /// # Errors
     /// [`Error::NoGroup`], and those of the server. [`Error::Configuration`]: it is its own heir.
@@ -160,7 +160,11 @@ impl ConsumerGroupManager {
             return Err(Error::Configuration(text));
         }
         let abilities = self.millstream.abilities();
-        if abilities.has_policies && self.releases(group).await? {
+        let policy = match abilities.has_policies {
+            true => Some(self.policy(group).await?),
+            false => None,
+        };
+        if policy.as_ref().is_some_and(releases) {
             return self.drop_consumer(group, consumer).await;
         }
         if abilities.has_scripts {
@@ -186,8 +190,35 @@ impl ConsumerGroupManager {
             self.millstream.run(&claim).await?;
             handed_on += rows.len() as u64;
         }
-        self.drop_consumer(group, consumer).await?;
+        match policy {
+            Some(policy) => handed_on += self.release_consumer(group, consumer, &policy).await?,
+            None => _ = self.drop_consumer(group, consumer).await?,
+        }
         Ok(handed_on)
+    }
+
+    /// Removes a consumer of a group that would take its entries with it, in one step: they stay,
+    /// without an owner. Returns how many entries those were.
+    async fn release_consumer(
+        &self,
+        group: &str,
+        consumer: &str,
+        policy: &GroupPolicy,
+    ) -> Result<u64, Error> {
+        let set = |deletion: &str| {
+            let mut command = self.group_command("CFGSET", group);
+            command.arg(&["DELCONSUMER", deletion]);
+            command
+        };
+        let mut delete = self.group_command("DELCONSUMER", group);
+        delete.arg(consumer);
+        let is_dropped = policy.consumer_deletion == Some(ConsumerDeletion::Drop);
+        let mut all = pipe();
+        all.atomic().add_command(set("RELEASE")).add_command(delete);
+        all.add_command(set(if is_dropped { "DROP" } else { "NONE" }));
+        let answers = self.millstream.backend().run_all(&all).await?;
+        let count = answers.get(1).ok_or(Error::Answer("XGROUP DELCONSUMER"))?;
+        reply::count(count).map_err(NotUnderstood::of("XGROUP DELCONSUMER"))
     }
 
     async fn hand_on(&self, group: &str, consumer: &str, heir: &str) -> Result<u64, Error> {
@@ -257,12 +288,6 @@ impl ConsumerGroupManager {
         self.millstream.need(self.millstream.abilities().has_policies, "group policies")
     }
 
-    async fn releases(&self, group: &str) -> Result<bool, Error> {
-        let policy = self.policy(group).await?;
-        let is_managed = policy != GroupPolicy::default();
-        Ok(is_managed && policy.consumer_deletion != Some(ConsumerDeletion::Drop))
-    }
-
     /// Removes a consumer **with what it has not acknowledged**, as `XGROUP DELCONSUMER` does: on
     /// Redis and Valkey nobody gets that any more. Returns how many entries those were.
     ///
@@ -320,5 +345,42 @@ impl ConsumerGroupManager {
 
     fn group_command(&self, action: &str, group: &str) -> Cmd {
         cmd("XGROUP").arg(&[action, &self.stream, group]).to_owned()
+    }
+}
+
+/// Whether a deleted consumer leaves what it has to others.
+fn releases(policy: &GroupPolicy) -> bool {
+    let is_managed = *policy != GroupPolicy::default();
+    is_managed && policy.consumer_deletion != Some(ConsumerDeletion::Drop)
+}
+
+#[cfg(all(test, feature = "embedded"))]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Symptom: what a consumer took between the last claim and its removal was gone.
+    #[tokio::test]
+    async fn what_a_deleted_consumer_took_at_the_last_moment_stays() {
+        let millstream = Millstream::in_memory().expect("a store");
+        let manager = ConsumerGroupManager::new(&millstream, "s");
+        for deletion in [None, Some(ConsumerDeletion::Drop)] {
+            manager.create("g", GroupStart::First).await.expect("makes it");
+            let policy = GroupPolicy { consumer_deletion: deletion, ..GroupPolicy::default() };
+            manager.set_policy("g", &policy).await.expect("sets it");
+            millstream.add("s", &BTreeMap::from([("n", "1")])).await.expect("adds it");
+            let mut read = cmd("XREADGROUP");
+            read.arg(&["GROUP", "g", "gone", "STREAMS", "s", ">"]);
+            millstream.query(&read).await.expect("reads it");
+            let released = manager.release_consumer("g", "gone", &policy).await;
+            assert!(released.expect("removes it") > 0);
+            let pending = cmd("XPENDING").arg(&["s", "g", "-", "+", "9"]).to_owned();
+            let rows = reply::pending_rows(millstream.query(&pending).await.expect("an answer"));
+            assert!(rows.expect("rows").iter().all(|row| row.consumer.is_empty()));
+            assert!(manager.consumers("g").await.expect("consumers").is_empty());
+            assert_eq!(manager.policy("g").await.expect("a policy"), policy);
+            assert!(manager.destroy("g").await.expect("removes it"));
+        }
     }
 }
