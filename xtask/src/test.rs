@@ -52,7 +52,7 @@ pub(crate) fn run() -> Result<()> {
         println!("SKIP: no tests/clients/run.py");
         count.skipped += 1;
     }
-    if instructions::has_valgrind() || std::env::var_os("MILLSTREAM_REQUIRE_PEERS").is_some() {
+    if instructions::has_valgrind() || checkout::peers_required() {
         count.step("instructions", instructions::run(&[]));
     } else {
         println!("SKIP: no valgrind to count instructions with");

@@ -26,9 +26,10 @@ fn peer() -> Option<PathBuf> {
     None
 }
 
-fn compare(peer: &Path, arguments: &[&str]) -> (bool, String, String) {
+/// Runs a part of the bench with a Redis as both servers.
+fn bench(part: &str, peer: &Path, arguments: &[&str]) -> (bool, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_millstream-bench"))
-        .args(["compare", "--ours-kind", "redis", "--rounds", "1", "--messages", "400"])
+        .args([part, "--ours-kind", "redis", "--rounds", "1", "--messages", "400"])
         .arg("--ours")
         .arg(peer)
         .arg("--peer")
@@ -38,6 +39,14 @@ fn compare(peer: &Path, arguments: &[&str]) -> (bool, String, String) {
         .expect("run the bench");
     let text = |bytes| String::from_utf8(bytes).expect("the bench writes UTF-8");
     (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+fn compare(peer: &Path, arguments: &[&str]) -> (bool, String, String) {
+    bench("compare", peer, arguments)
+}
+
+fn goals(peer: &Path, arguments: &[&str]) -> (bool, String, String) {
+    bench("goals", peer, arguments)
 }
 
 #[test]
@@ -52,21 +61,6 @@ fn every_workload_runs_and_has_its_row() {
     }
     let folder = peer.parent().expect("it has a folder").to_string_lossy().into_owned();
     assert!(!report.contains(&folder), "the report names a folder of this machine");
-}
-
-/// Runs `goals` with a Redis as both servers.
-fn goals(peer: &Path, arguments: &[&str]) -> (bool, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_millstream-bench"))
-        .args(["goals", "--ours-kind", "redis", "--rounds", "1", "--messages", "400"])
-        .arg("--ours")
-        .arg(peer)
-        .arg("--peer")
-        .arg(peer)
-        .args(arguments)
-        .output()
-        .expect("run the bench");
-    let text = |bytes| String::from_utf8(bytes).expect("the bench writes UTF-8");
-    (output.status.success(), text(output.stdout), text(output.stderr))
 }
 
 #[test]

@@ -1,14 +1,12 @@
 //! XACK, XNACK, XFENCE.
 
 use millstream_engine::{Fence, Nack, NackMode, Transaction};
-
 use millstream_model::EntryId;
 
 use crate::Reply;
 use crate::integer::parse_i64;
 use crate::options::{Options, id, ids};
 use crate::refusal::{Outcome, Refusal};
-use crate::table::{CommandId, CommandSpec};
 
 pub(crate) fn xack(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
     if args[3].eq_ignore_ascii_case(b"FENCE") {
@@ -61,21 +59,13 @@ pub(crate) fn xfence(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outco
     Ok(Reply::count(txn.count_fenced(db, args[1], args[2], fence, &ids)?))
 }
 
-/// Before a transaction begins: what EXEC answers, and does nothing, because of one of its
-/// commands, which is an XFENCE of what its consumer does not have (all of), as after a WATCH that
-/// failed. `None`: this one is in nobody's way.
+/// Before a transaction begins, of each XFENCE in it: what EXEC answers, and does nothing, because
+/// its consumer does not have all that it names, as after a WATCH that failed. `None`: this one is
+/// in nobody's way.
 ///
 /// The key is looked for in the database that EXEC begins in.
 #[must_use]
-pub fn broken_fence(
-    spec: &CommandSpec,
-    args: &[&[u8]],
-    db: u8,
-    txn: &mut Transaction<'_>,
-) -> Option<Reply> {
-    if spec.id != CommandId::Xfence {
-        return None;
-    }
+pub fn broken_fence(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Option<Reply> {
     let held = fence(args, 3, "xfence").and_then(|(fence, ids)| {
         Ok(txn.count_fenced(db, args[1], args[2], fence, &ids)? == ids.len())
     });

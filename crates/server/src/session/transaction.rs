@@ -228,9 +228,10 @@ impl Session {
             self.lap_exec(exec, since);
             return Some((Reply::NilArray, position));
         }
-        let mut broken = queued.iter().filter_map(|Queued { spec, args }| {
+        let fences = queued.iter().filter(|queued| queued.spec.id == CommandId::Xfence);
+        let mut broken = fences.filter_map(|Queued { args, .. }| {
             let args: Vec<&[u8]> = args.iter().map(|argument| &**argument).collect();
-            broken_fence(spec, &args, self.db, &mut txn)
+            broken_fence(&args, self.db, &mut txn)
         });
         if let Some(reply) = broken.next() {
             let position = txn.finish();

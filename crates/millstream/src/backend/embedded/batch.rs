@@ -8,7 +8,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_command::table::{self, CommandSpec};
+use millstream_command::table::{self, CommandId, CommandSpec};
 use millstream_command::{Answer, Reply, broken_fence, is_data_command, run};
 use millstream_engine::{LoadedBlocks, LogPosition, NeededBlocks, Transaction};
 use millstream_runtime::admission::{self, Admitted, DISK_FULL, RoomWait, frees_space};
@@ -190,10 +190,8 @@ impl<'a> Batch<'a> {
         txn.install(&self.loaded);
         txn.begin();
         txn.may_put_off(true);
-        let mut broken = self
-            .requests
-            .iter()
-            .filter_map(|request| broken_fence(request.spec, &request.args, DB, &mut txn));
+        let fences = self.requests.iter().filter(|it| it.spec.id == CommandId::Xfence);
+        let mut broken = fences.filter_map(|fence| broken_fence(&fence.args, DB, &mut txn));
         if let Some(reply) = broken.next() {
             txn.finish();
             return match reply {
