@@ -207,7 +207,7 @@ impl DeadLetters {
         self.millstream.need(abilities.has_scripts, "scripts, which giving letters back needs")?;
         let mut script = cmd("EVAL");
         script.arg(REQUEUE).arg(2).arg(&self.stream).arg(&letter.stream);
-        script.arg(&id).arg(letter.original_id.to_string());
+        script.arg(&id).arg(letter.original_id);
         script.arg(&letter.group).arg(REQUEUED).arg(LONG_IDLE_MS);
         letter.payload.append_to(&mut script);
         Ok(self.millstream.run(&script).await? != Value::Int(0))
@@ -223,7 +223,7 @@ impl DeadLetters {
         }
         let mut command = cmd("XDEL");
         command.arg(&self.stream);
-        ids.iter().for_each(|id| _ = command.arg(id.to_string()));
+        ids.iter().for_each(|id| _ = command.arg(id));
         let answer = self.millstream.run(&command).await?;
         reply::count(&answer).map_err(NotUnderstood::of("XDEL"))
     }

@@ -182,7 +182,7 @@ impl ConsumerGroupManager {
             let mut claim = cmd("XCLAIM");
             claim.arg(&[&*self.stream, group, heir, "0"]);
             for row in &rows {
-                claim.arg(row.id.to_string());
+                claim.arg(row.id);
             }
             // Neither a delivery nor a reason to wait longer: the idle time goes on.
             let idle_ms = rows.iter().map(|row| row.idle_ms).max().unwrap_or(0);

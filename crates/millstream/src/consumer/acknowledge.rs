@@ -6,6 +6,8 @@
 //! about others a script looks first. Where there are neither fences nor scripts the look comes
 //! before, and what happens between is lost on us.
 
+use std::time::Duration;
+
 use redis::{Cmd, Value, cmd, pipe};
 use tokio::time::Instant;
 
@@ -53,9 +55,7 @@ impl Worker {
         done: &[&Message],
         is_again: bool,
     ) -> Result<(), Error> {
-        let now = Instant::now();
-        let is_old = |message: &&&Message| self.may_be_lost(stream, message, now);
-        let (old, young): (Vec<&Message>, Vec<&Message>) = done.iter().partition(is_old);
+        let (old, young) = self.old_and_young(stream, done);
         if !young.is_empty() {
             let counts = self.acknowledge_young(stream, &young).await?;
             self.note_acknowledged(&young, &counts, is_again);
@@ -67,13 +67,22 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether somebody else may have it by now, and the server would not notice.
-    fn may_be_lost(&self, stream: usize, message: &Message, now: Instant) -> bool {
-        !self.millstream.abilities().has_fence && self.is_old(stream, message, now)
+    /// First those that somebody else may have by now without that the server would notice.
+    fn old_and_young<'a>(
+        &self,
+        stream: usize,
+        done: &[&'a Message],
+    ) -> (Vec<&'a Message>, Vec<&'a Message>) {
+        if self.millstream.abilities().has_fence {
+            return (Vec::new(), done.to_vec());
+        }
+        let (now, in_hand) = (Instant::now(), self.in_hand.view());
+        let is_old = |message: &&Message| self.is_old(in_hand.age((stream, message.id), now));
+        done.iter().copied().partition(is_old)
     }
 
-    fn is_old(&self, stream: usize, message: &Message, now: Instant) -> bool {
-        self.in_hand.age((stream, message.id), now) >= self.lease / 2
+    fn is_old(&self, age: Duration) -> bool {
+        age >= self.lease / 2
     }
 
     /// One number for all, or one for each where somebody wants to know.
@@ -99,7 +108,7 @@ impl Worker {
             let mut script = cmd("EVAL");
             script.arg(ACKNOWLEDGE_OURS).arg(1);
             script.arg(&[&*origin.stream, &*origin.group, &*origin.consumer]);
-            old.iter().for_each(|message| _ = script.arg(message.id.to_string()));
+            old.iter().for_each(|message| _ = script.arg(message.id));
             let answer = reply::array(self.millstream.run(&script).await?);
             return counts(&answer.map_err(NotUnderstood::of("EVAL"))?);
         }
@@ -143,7 +152,7 @@ impl Worker {
         if self.millstream.abilities().has_fence {
             command.arg("FENCE").arg(&origin.consumer);
         }
-        done.iter().for_each(|message| _ = command.arg(message.id.to_string()));
+        done.iter().for_each(|message| _ = command.arg(message.id));
         command
     }
 
@@ -161,7 +170,7 @@ impl Worker {
             let mut script = cmd("EVAL");
             script.arg(ACKNOWLEDGE_AND_PRODUCE).arg(1 + done.entries.len()).arg(&origin.stream);
             done.entries.iter().for_each(|(target, _)| _ = script.arg(target));
-            script.arg(&[&*origin.group, &*origin.consumer]).arg(message.id.to_string());
+            script.arg(&[&*origin.group, &*origin.consumer]).arg(message.id);
             for (_, fields) in &done.entries {
                 script.arg(2 * fields.len());
                 fields.append_to(&mut script);
@@ -196,7 +205,8 @@ impl Worker {
         message: &Message,
         is_again: bool,
     ) -> Result<bool, Error> {
-        let is_young = !is_again && !self.is_old(stream, message, Instant::now());
+        let age = self.in_hand.view().age((stream, message.id), Instant::now());
+        let is_young = !is_again && !self.is_old(age);
         if is_young || self.millstream.abilities().has_fence {
             return Ok(true);
         }

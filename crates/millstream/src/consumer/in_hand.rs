@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::health::Counters;
@@ -32,6 +32,20 @@ struct Held {
     is_lost: bool,
 }
 
+/// As long as it lives nothing comes and goes.
+pub(super) struct View<'a>(MutexGuard<'a, BTreeMap<MessageKey, Held>>);
+
+impl View<'_> {
+    pub(super) fn is_lost(&self, key: MessageKey) -> bool {
+        self.0.get(&key).is_none_or(|held| held.is_lost)
+    }
+
+    /// How long before `now` its lease began, at most.
+    pub(super) fn age(&self, key: MessageKey, now: Instant) -> Duration {
+        self.0.get(&key).map_or(Duration::ZERO, |held| now.saturating_duration_since(held.since))
+    }
+}
+
 impl Held {
     fn new(since: Instant, known: Instant) -> Self {
         Self { since, known, is_lost: false }
@@ -43,18 +57,23 @@ impl InHand {
         Self { held: Mutex::default(), counters }
     }
 
-    /// Takes a message that was asked for at `since` and came at `known`; false: it is in hand
-    /// already.
-    pub(super) fn take(&self, key: MessageKey, since: Instant, known: Instant) -> bool {
+    /// Takes messages that were asked for at `since` and came at `known`: leaves those in `all`
+    /// that were not in hand already. What has no key stays.
+    pub(super) fn take<T>(
+        &self,
+        all: &mut Vec<T>,
+        key: impl Fn(&T) -> Option<MessageKey>,
+        since: Instant,
+        known: Instant,
+    ) {
         let mut held = self.held.lock();
-        if let Some(before) = held.get_mut(&key) {
-            // Delivered to us once more: it is ours whatever was lost.
-            *before = Held::new(since, known);
-            return false;
-        }
-        held.insert(key, Held::new(since, known));
-        self.counters.in_hand.up();
-        true
+        let before = held.len();
+        all.retain(|it| {
+            let Some(key) = key(it) else { return true };
+            // Delivered to us once more, it is ours whatever was lost.
+            held.insert(key, Held::new(since, known)).is_none()
+        });
+        self.counters.in_hand.add((held.len() - before) as u64);
     }
 
     /// It was delivered to us again.
@@ -66,9 +85,14 @@ impl InHand {
 
     /// Lets go of a message.
     pub(super) fn end(&self, key: MessageKey) {
-        if self.held.lock().remove(&key).is_some() {
-            self.counters.in_hand.down();
-        }
+        self.end_all([key].into_iter());
+    }
+
+    /// Lets go of messages.
+    pub(super) fn end_all(&self, keys: impl Iterator<Item = MessageKey>) {
+        let mut held = self.held.lock();
+        let ended = keys.filter(|key| held.remove(key).is_some()).count();
+        self.counters.in_hand.take_away(ended as u64);
     }
 
     pub(super) fn has(&self, key: MessageKey) -> bool {
@@ -80,13 +104,12 @@ impl InHand {
     }
 
     pub(super) fn is_lost(&self, key: MessageKey) -> bool {
-        self.held.lock().get(&key).is_none_or(|held| held.is_lost)
+        self.view().is_lost(key)
     }
 
-    /// How long before `now` its lease began, at most. For many messages one look at the clock.
-    pub(super) fn age(&self, key: MessageKey, now: Instant) -> Duration {
-        let held = self.held.lock();
-        held.get(&key).map_or(Duration::ZERO, |held| now.saturating_duration_since(held.since))
+    /// For looking at many; not to be held over an `await`, nor while asking for something else.
+    pub(super) fn view(&self) -> View<'_> {
+        View(self.held.lock())
     }
 
     /// How long ago its lease began, at least.
@@ -116,14 +139,14 @@ impl InHand {
         granted: &[EntryId],
         asked: Instant,
     ) -> usize {
-        let mut lost = 0;
+        let (mut lost, known) = (0, Instant::now());
         let granted: HashSet<&EntryId> = granted.iter().collect();
         let mut all = self.held.lock();
         for id in asked_for {
             let Some(held) = all.get_mut(&(stream, *id)) else { continue };
             if granted.contains(id) {
                 if held.since < asked {
-                    *held = Held { is_lost: held.is_lost, ..Held::new(asked, Instant::now()) };
+                    *held = Held { is_lost: held.is_lost, ..Held::new(asked, known) };
                 }
             } else if held.since < asked {
                 held.is_lost = true;
@@ -147,11 +170,13 @@ mod tests {
         let counters = Arc::new(Counters::new(&[], "g"));
         let in_hand = InHand::new(Arc::clone(&counters));
         let begun = Instant::now();
-        for ms in 1..=4 {
-            assert!(in_hand.take((0, id(ms)), begun, begun));
-        }
-        assert!(in_hand.take((1, id(1)), begun, begun), "of another stream");
-        assert!(!in_hand.take((0, id(1)), begun, begun), "it is there");
+        let take = |mut keys: Vec<MessageKey>| {
+            in_hand.take(&mut keys, |key| Some(*key), begun, begun);
+            keys
+        };
+        let four: Vec<_> = (1..=4).map(|ms| (0, id(ms))).collect();
+        assert_eq!(take(four.clone()), four);
+        assert_eq!(take(vec![(0, id(1)), (1, id(1))]), [(1, id(1))], "the other is there");
         let (asked_for, youngest) = in_hand.older(0, Duration::ZERO);
         assert_eq!(asked_for, [1, 2, 3, 4].map(id));
         assert!(youngest <= begun.elapsed());

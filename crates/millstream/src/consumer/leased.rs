@@ -88,7 +88,7 @@ impl LeasedWorker {
             counters: settings.streams.iter().map(counters).collect(),
             done_until,
             stop: CancellationToken::new(),
-            slots: Slots::new(settings.concurrency),
+            slots: Slots::new(settings.concurrency, false),
             token: format!("{}/{:016x}", settings.name, fastrand::u64(..)),
             millstream,
             settings,

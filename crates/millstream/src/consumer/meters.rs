@@ -92,19 +92,21 @@ impl Tally {
 }
 
 impl Level {
-    pub(super) fn up(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn add(&self, more: u64) {
+        self.count.fetch_add(more, Ordering::Relaxed);
         #[cfg(feature = "metrics")]
-        self.meter.increment(1.0);
+        self.meter.increment(more as f64);
     }
 
     /// Not below zero: what ends while it is reset was taken away there.
-    pub(super) fn down(&self) {
-        let less = |count: u64| count.checked_sub(1);
-        if self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
-            #[cfg(feature = "metrics")]
-            self.meter.decrement(1.0);
-        }
+    pub(super) fn take_away(&self, less: u64) {
+        let rest = |count: u64| Some(count.saturating_sub(less));
+        let before = self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
+        let taken = before.map_or(0, |before| before.min(less));
+        #[cfg(feature = "metrics")]
+        self.meter.decrement(taken as f64);
+        #[cfg(not(feature = "metrics"))]
+        let _ = taken;
     }
 
     /// To zero.

@@ -2,6 +2,7 @@
 
 mod acknowledge;
 mod batch_error;
+mod begin;
 mod builder;
 mod done;
 mod handler;

@@ -28,7 +28,7 @@ pub(super) fn divide(millstream: &Millstream, settings: &Settings) -> Vec<(Setti
         }
         _ => {
             let prefetch = settings.prefetch.unwrap_or(settings.count).div_ceil(places.len());
-            let slots = Slots::new(settings.concurrency);
+            let slots = Slots::new(settings.concurrency, places.len() == 1);
             let part = |streams| Settings { streams, prefetch: Some(prefetch), ..settings.clone() };
             return places.into_values().map(|it| (part(it), slots.clone())).collect();
         }

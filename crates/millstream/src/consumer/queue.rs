@@ -10,14 +10,15 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::worker::Taken;
 
 pub(super) struct Queue {
-    arriving: UnboundedReceiver<Taken>,
+    /// Those of one read at a time.
+    arriving: UnboundedReceiver<Vec<Taken>>,
     /// By the place of the stream; one for all without priorities.
     waiting: Vec<VecDeque<Taken>>,
 }
 
 impl Queue {
     /// `levels`: the number of streams, if the earlier ones go first, else 1.
-    pub(super) fn new(arriving: UnboundedReceiver<Taken>, levels: usize) -> Self {
+    pub(super) fn new(arriving: UnboundedReceiver<Vec<Taken>>, levels: usize) -> Self {
         assert!(levels > 0, "there is a stream");
         Self { arriving, waiting: (0..levels).map(|_| VecDeque::new()).collect() }
     }
@@ -29,8 +30,9 @@ impl Queue {
             return true;
         }
         match self.arriving.recv().await {
-            Some(taken) => {
-                self.put(taken);
+            Some(some) => {
+                assert!(!some.is_empty(), "nothing is sent in vain");
+                some.into_iter().for_each(|taken| self.put(taken));
                 true
             }
             None => false,
@@ -39,8 +41,8 @@ impl Queue {
 
     /// What comes next, if something is there.
     pub(super) fn take(&mut self) -> Option<Taken> {
-        while let Ok(taken) = self.arriving.try_recv() {
-            self.put(taken);
+        while let Ok(some) = self.arriving.try_recv() {
+            some.into_iter().for_each(|taken| self.put(taken));
         }
         self.waiting.iter_mut().find_map(VecDeque::pop_front)
     }

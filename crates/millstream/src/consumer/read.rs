@@ -34,7 +34,7 @@ const ARRIVAL_LIMIT: Duration = Duration::from_secs(5);
 
 /// What the reading task remembers from one read to the next.
 pub(super) struct Reading {
-    queue: UnboundedSender<Taken>,
+    queue: UnboundedSender<Vec<Taken>>,
     /// Where XAUTOCLAIM goes on.
     cursors: Vec<EntryId>,
     next_look: Instant,
@@ -47,6 +47,15 @@ struct Delivered {
     stream: usize,
     entry: Entry,
     before: u64,
+}
+
+impl Reading {
+    fn queue(&self, some: Vec<Taken>) {
+        if !some.is_empty() {
+            // Nobody listens any more: they are pending, and come back.
+            _ = self.queue.send(some);
+        }
+    }
 }
 
 /// Errors that waiting does not help.
@@ -64,7 +73,7 @@ impl Worker {
     /// Reads until told to stop.
     pub(super) async fn read_all(
         self: Arc<Self>,
-        queue: UnboundedSender<Taken>,
+        queue: UnboundedSender<Vec<Taken>>,
     ) -> Result<(), Error> {
         let mut reading = Reading {
             queue,
@@ -279,10 +288,10 @@ impl Worker {
     ) -> Result<(), Error> {
         let is_there = |it: &Delivered| it.entry.fields.is_some();
         let known = Instant::now();
-        let takes = |it: &Delivered| self.in_hand.take((it.stream, it.entry.id), asked, known);
-        all.retain(|it| !is_there(it) || takes(it));
+        let key = |it: &Delivered| is_there(it).then_some((it.stream, it.entry.id));
+        self.in_hand.take(&mut all, key, asked, known);
         self.counters.taken.add(all.iter().filter(|it| is_there(it)).count() as u64);
-        let mut done = Ok(());
+        let (mut done, mut taken) = (Ok(()), Vec::with_capacity(all.len()));
         for Delivered { stream, entry, before } in all {
             let Some(payload) = entry.fields else {
                 // It was deleted: nothing can be done but to forget it.
@@ -295,35 +304,36 @@ impl Worker {
                 done = done.and(self.bury_at_last((stream, entry.id), &message).await);
                 continue;
             }
-            let place = self.place().await;
-            // Nobody listens any more: it is pending, and comes back.
-            _ = reading.queue.send(Taken { stream, message, place, is_again: false });
+            let place = match self.room.try_place() {
+                Some(place) => Some(place),
+                None => {
+                    reading.queue(std::mem::take(&mut taken));
+                    self.place().await
+                }
+            };
+            taken.push(Taken { stream, message, place, is_again: false });
         }
+        reading.queue(taken);
         done
     }
 
     /// A place for what was taken already. There may be more of that than places for a moment: then
     /// reading waits. `None`: the worker ends.
     async fn place(&self) -> Option<Place> {
-        let waits = self.room.free() == 0;
-        if waits {
-            self.counters.set_busy(true);
-        }
+        self.counters.set_busy(true);
         let place = tokio::select! {
             biased;
             place = self.room.place() => Some(place),
             () = self.stop.cancelled() => None,
         };
-        if waits {
-            self.counters.set_busy(false);
-        }
+        self.counters.set_busy(false);
         place
     }
 
     async fn forget(&self, stream: usize, id: EntryId) -> Result<(), Error> {
         let mut command = cmd("XACK");
         let origin = &self.origins[stream];
-        command.arg(&[&*origin.stream, &*origin.group]).arg(id.to_string());
+        command.arg(&[&*origin.stream, &*origin.group]).arg(id);
         self.millstream.run(&command).await.map(drop)
     }
 
@@ -368,7 +378,7 @@ impl Worker {
         }
         let mut command = cmd("XAUTOCLAIM");
         command.arg(&[&*origin.stream, &*origin.group, &*origin.consumer]).arg(min_idle_ms);
-        command.arg(reading.cursors[stream].to_string()).arg("COUNT").arg(room);
+        command.arg(reading.cursors[stream]).arg("COUNT").arg(room);
         let answer = self.millstream.run(&command).await?;
         let (cursor, entries) =
             reply::auto_claim(answer).map_err(NotUnderstood::of("XAUTOCLAIM"))?;
@@ -377,7 +387,7 @@ impl Worker {
             // The answer does not say how often these were delivered.
             let mut pending = cmd("XPENDING");
             pending.arg(&[&*origin.stream, &*origin.group]);
-            pending.arg(first.id.to_string()).arg(last.id.to_string());
+            pending.arg(first.id).arg(last.id);
             // Ours between them that are in hand count, too.
             pending.arg(entries.len() + self.in_hand.len()).arg(&*origin.consumer);
             let rows = self.pending_rows(&pending).await?;
@@ -423,7 +433,7 @@ impl Worker {
         let mut command = cmd("XCLAIM");
         command.arg(&[&*origin.stream, &*origin.group, &*origin.consumer]);
         command.arg(milliseconds(min_idle));
-        ids.for_each(|id| _ = command.arg(id.to_string()));
+        ids.for_each(|id| _ = command.arg(id));
         command
     }
 

@@ -5,54 +5,83 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 #[derive(Debug)]
-pub(super) struct Room {
-    places: Arc<Semaphore>,
-    freed: Arc<Notify>,
+pub(super) struct Room(Arc<Places>);
+
+#[derive(Debug)]
+struct Places {
+    free: Semaphore,
+    freed: Notify,
 }
 
 /// Of one message. Free again when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
-    permit: Option<OwnedSemaphorePermit>,
-    freed: Arc<Notify>,
+    /// `None`: it is given back with others.
+    room: Option<Arc<Places>>,
+}
+
+impl Places {
+    fn add(&self, places: usize) {
+        self.free.add_permits(places);
+        self.freed.notify_one();
+    }
 }
 
 impl Room {
     pub(super) fn new(places: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)), freed: Arc::default() }
+        Self(Arc::new(Places { free: Semaphore::new(places), freed: Notify::new() }))
     }
 
     pub(super) fn add(&self, places: usize) {
-        self.places.add_permits(places);
-        self.freed.notify_one();
+        self.0.add(places);
     }
 
     pub(super) fn free(&self) -> usize {
-        self.places.available_permits()
+        self.0.free.available_permits()
     }
 
     pub(super) async fn place(&self) -> Place {
-        let permit = Arc::clone(&self.places).acquire_owned().await;
-        let permit = Some(permit.expect("it is never closed"));
-        Place { permit, freed: Arc::clone(&self.freed) }
+        self.of(self.0.free.acquire().await.expect("it is never closed"))
+    }
+
+    /// One that is free, and that nobody waits for.
+    pub(super) fn try_place(&self) -> Option<Place> {
+        self.0.free.try_acquire().ok().map(|permit| self.of(permit))
+    }
+
+    /// A place holds one reference to all of this, where an owned permit would hold one more.
+    fn of(&self, permit: SemaphorePermit<'_>) -> Place {
+        permit.forget();
+        Place { room: Some(Arc::clone(&self.0)) }
     }
 
     /// Waits until so many are free; others may take some of them at once. For one that waits.
     pub(super) async fn wait_for(&self, wanted: usize) {
         while self.free() < wanted {
             // One that became free since is noted there.
-            self.freed.notified().await;
+            self.0.freed.notified().await;
+        }
+    }
+}
+
+impl Place {
+    /// Gives back several of one room at once.
+    pub(super) fn free_all(all: impl Iterator<Item = Self>) {
+        let mut rooms = all.filter_map(|mut place| place.room.take());
+        if let Some(room) = rooms.next() {
+            room.add(1 + rooms.count());
         }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        drop(self.permit.take());
-        self.freed.notify_one();
+        if let Some(room) = &self.room {
+            room.add(1);
+        }
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Settlement {
     stream: usize,
     message: Message,
     what: What,
-    _place: Option<Place>,
+    place: Option<Place>,
 }
 
 enum What {
@@ -82,7 +82,7 @@ impl Settlement {
 
     fn new(taken: Taken, what: What) -> Self {
         let Taken { stream, message, place, .. } = taken;
-        Self { stream, message, what, _place: place }
+        Self { stream, message, what, place }
     }
 
     fn key(&self) -> MessageKey {
@@ -109,9 +109,8 @@ pub(super) async fn settle_all(
         } else {
             worker.settle(&some).await;
         }
-        for settlement in some.drain(..) {
-            worker.in_hand.end(settlement.key());
-        }
+        worker.in_hand.end_all(some.iter().map(Settlement::key));
+        Place::free_all(some.drain(..).filter_map(|settlement| settlement.place));
     }
 }
 
@@ -125,8 +124,10 @@ fn may_be_acknowledged_later(error: &Error) -> bool {
 impl Worker {
     async fn settle(&self, all: &[Settlement]) {
         // What is lost somebody else has.
-        let (mut lost, ours): (Vec<_>, Vec<_>) =
-            all.iter().partition(|settlement| self.in_hand.is_lost(settlement.key()));
+        let (mut lost, ours): (Vec<_>, Vec<_>) = {
+            let in_hand = self.in_hand.view();
+            all.iter().partition(|settlement| in_hand.is_lost(settlement.key()))
+        };
         lost.retain(|it| it.what.is_done());
         self.note_late(lost.len());
         for Settlement { message, .. } in lost {
@@ -247,11 +248,12 @@ impl Worker {
         all: &[&'a Message],
         is_again: bool,
     ) -> Result<Vec<&'a Message>, Error> {
-        let now = Instant::now();
-        let age = |message: &Message| self.in_hand.age((stream, message.id), now);
-        let is_sure = |message: &&Message| !is_again && age(message) < self.lease / 2;
-        let (mut ours, unsure): (Vec<&Message>, Vec<&Message>) =
-            all.iter().copied().partition(is_sure);
+        let (mut ours, unsure): (Vec<&Message>, Vec<&Message>) = {
+            let (now, in_hand) = (Instant::now(), self.in_hand.view());
+            let age = |message: &Message| in_hand.age((stream, message.id), now);
+            let is_sure = |message: &&Message| !is_again && age(message) < self.lease / 2;
+            all.iter().copied().partition(is_sure)
+        };
         let idle = |message: &&Message| self.in_hand.idle((stream, message.id));
         let Some(youngest) = unsure.iter().map(idle).min() else {
             return Ok(ours);
@@ -337,7 +339,7 @@ impl Worker {
                 .arg("SILENT")
                 .arg("IDS")
                 .arg(unbegun.len());
-            unbegun.iter().for_each(|message| _ = command.arg(message.id.to_string()));
+            unbegun.iter().for_each(|message| _ = command.arg(message.id));
             return self.millstream.run(&command).await.map(drop);
         }
         // As if they had been idle for long enough; and what was not begun was no try.
@@ -379,7 +381,7 @@ impl Worker {
         let mut command = cmd("XNACK");
         command.arg(&[&*origin.stream, &*origin.group]);
         command.arg(if is_rejected { "FATAL" } else { "FAIL" });
-        command.arg("IDS").arg(1).arg(message.id.to_string());
+        command.arg("IDS").arg(1).arg(message.id);
         match failure.verdict {
             // Nothing is to be waited for: it becomes a dead letter.
             Verdict::Retry(_) if is_last => _ = command.arg("DELAY").arg(0),

@@ -13,14 +13,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 /// A right to run handlers.
 #[derive(Clone, Debug)]
 pub(super) enum Slots {
-    Own(Arc<Semaphore>),
+    /// First come, first served.
+    Plain {
+        slots: Arc<Semaphore>,
+        /// No other worker wants any.
+        is_alone: bool,
+    },
     Shared(Arc<SharedSlots>, usize),
 }
 
 /// Is given back when dropped.
 #[derive(Debug)]
 pub(super) enum Slot {
-    Own { _permit: OwnedSemaphorePermit },
+    Plain { _permit: OwnedSemaphorePermit },
     Shared { _guard: SharedSlot },
 }
 
@@ -49,16 +54,22 @@ struct Level {
 }
 
 impl Slots {
-    pub(super) fn new(count: usize) -> Self {
-        Self::Own(Arc::new(Semaphore::new(count)))
+    /// For one worker, or for several that have a copy each.
+    pub(super) fn new(count: usize, is_alone: bool) -> Self {
+        Self::Plain { slots: Arc::new(Semaphore::new(count)), is_alone }
+    }
+
+    /// Whether nobody waits in vain while a slot is kept that has nothing to do.
+    pub(super) fn is_alone(&self) -> bool {
+        matches!(self, Self::Plain { is_alone: true, .. })
     }
 
     /// Waits for one. Dropped while it waits, it has taken none.
     pub(super) async fn acquire(&self) -> Slot {
         match self {
-            Self::Own(semaphore) => {
-                let permit = Arc::clone(semaphore).acquire_owned().await;
-                Slot::Own { _permit: permit.expect("it is never closed") }
+            Self::Plain { slots, .. } => {
+                let permit = Arc::clone(slots).acquire_owned().await;
+                Slot::Plain { _permit: permit.expect("it is never closed") }
             }
             Self::Shared(slots, level) => Slot::Shared { _guard: slots.acquire(*level).await },
         }

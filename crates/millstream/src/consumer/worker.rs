@@ -10,23 +10,22 @@
 //! 2. Handlers are begun in the order in which messages were taken; what is tried again is next.
 //! 3. A message whose lease is lost is not settled: somebody else has it.
 
-use std::future::poll_fn;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::task::Poll;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use super::begin::{Go, Handled, Unfinished};
 use super::builder::Settings;
 use super::done::Done;
-use super::handler::{BatchSize, Begun, Failure, Handler, Handling, finish, panic_text};
+use super::handler::{BatchSize, Failure, Handler, panic_text};
 use super::handler_error::{HandlerError, Verdict};
 use super::health::Counters;
 use super::in_hand::InHand;
@@ -38,7 +37,7 @@ use super::policy::PreparedGroups;
 use super::queue::Queue;
 use super::room::{Place, Room};
 use super::settle::{Settlement, settle_all};
-use super::slots::{Slot, Slots};
+use super::slots::Slots;
 use crate::message::Origin;
 use crate::{EntryId, Error, Fields, Message, Millstream};
 
@@ -68,7 +67,7 @@ pub(super) struct Worker {
     /// For messages that are in hand and do not wait for a later try.
     pub(super) room: Room,
     /// For handlers.
-    slots: Slots,
+    pub(super) slots: Slots,
     /// While somebody else must not begin: the stream is ours alone, and one message is handled
     /// after the other, whatever becomes of each.
     pub(super) order: Option<Order>,
@@ -85,25 +84,11 @@ pub(super) struct Shared {
 
 /// What the task of a message needs beside the worker.
 #[derive(Clone)]
-struct Work {
-    handler: Handler,
+pub(super) struct Work {
+    pub(super) handler: Handler,
     settler: mpsc::UnboundedSender<Settlement>,
     /// For what is to be tried again; does not keep the queue open.
-    again: mpsc::WeakUnboundedSender<Taken>,
-}
-
-/// Allows a handler to begin.
-struct Go {
-    slot: Slot,
-    /// Kept over all tries.
-    _turn: Option<OwnedSemaphorePermit>,
-}
-
-/// Messages whose handler has something to wait for, or was not begun.
-struct Unfinished {
-    some: Vec<Taken>,
-    go: Go,
-    begun: Option<(Handling<Result<Done, Failure>>, Observed)>,
+    again: mpsc::WeakUnboundedSender<Vec<Taken>>,
 }
 
 /// A message that was taken, and its place in the room.
@@ -203,26 +188,38 @@ impl Worker {
         }
         let levels = if self.settings.is_strict() { self.origins.len() } else { 1 };
         let mut queue = Queue::new(taken, levels);
-        let mut unbegun = Vec::new();
+        let (mut unbegun, mut spare) = (Vec::new(), None);
         while queue.ready().await {
-            let go = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => None,
-                go = self.go() => go,
+            let go = match spare.take() {
+                go if self.stop.is_cancelled() => {
+                    drop(go);
+                    None
+                }
+                Some(go) => Some(go),
+                None => tokio::select! {
+                    biased;
+                    () = self.stop.cancelled() => None,
+                    go = self.go() => go,
+                },
             };
             while handling.try_join_next().is_some() {}
             match go {
                 Some(go) => {
                     let some = self.gather(&mut queue, &work.handler).await;
-                    if !some.is_empty()
-                        && let Some(unfinished) = self.begin(some, go, &work).await
-                    {
-                        handling.spawn(Arc::clone(&self).handle(unfinished, work.clone()));
+                    if some.is_empty() {
+                        continue;
+                    }
+                    match self.begin(some, go, &work).await {
+                        Handled::Not(unfinished) => {
+                            _ = handling.spawn(Arc::clone(&self).handle(unfinished, work.clone()));
+                        }
+                        Handled::AtOnce(go) => spare = self.slots.is_alone().then_some(go),
                     }
                 }
                 None => unbegun.extend(std::iter::from_fn(|| queue.take())),
             }
         }
+        drop(spare);
         // Not before reading has ended, which would take them again.
         for taken in unbegun {
             _ = work.settler.send(Settlement::hand_back(taken));
@@ -277,54 +274,6 @@ impl Worker {
                 () = self.stop.cancelled() => {}
                 () = sleep_until(until) => return some,
                 is_there = queue.ready() => if !is_there { return some },
-            }
-        }
-    }
-
-    /// What a handler needs to begin. Its turn comes first: who waits for it keeps nobody from a
-    /// place.
-    async fn go(&self) -> Option<Go> {
-        let turn = match &self.order {
-            Some(order) => Some(order.turn().await?),
-            None => None,
-        };
-        Some(Go { slot: self.slots.acquire().await, _turn: turn })
-    }
-
-    /// Begins to handle messages. `None`: that is all. A task of its own costs more than many a
-    /// handler, and where there is one at a time it gains nothing before there is something to wait
-    /// for.
-    async fn begin(&self, some: Vec<Taken>, go: Go, work: &Work) -> Option<Unfinished> {
-        let Handler::Each(handler) = &work.handler else {
-            return Some(Unfinished { some, go, begun: None });
-        };
-        // Who shares slots with others asks for the next one while it has one, to have its part.
-        let is_alone = matches!(self.slots, Slots::Own(_)) && self.settings.concurrency == 1;
-        if !is_alone || self.order.is_some() {
-            return Some(Unfinished { some, go, begun: None });
-        }
-        let message = some[0].message.clone();
-        let observed = Observed::begin(std::slice::from_ref(&message), &self.counters);
-        let mut message = Some(message);
-        let begun = poll_fn(|context| {
-            let message = message.take().expect("it is begun once");
-            Poll::Ready(observed.span().in_scope(|| Begun::new(&**handler, message, context)))
-        });
-        match begun.await {
-            Begun::Goes(handling) => {
-                let handling: Handling<_> = Box::pin(finish(|| handling));
-                Some(Unfinished { some, go, begun: Some((handling, observed)) })
-            }
-            Begun::Ended(Ok(done)) => {
-                observed.end(None, &self.counters);
-                let taken = some.into_iter().next().expect("it gathers one");
-                self.settle_done(taken, done, work);
-                None
-            }
-            // It may be tried again, after a while.
-            Begun::Ended(failed) => {
-                let handling: Handling<_> = Box::pin(std::future::ready(failed));
-                Some(Unfinished { some, go, begun: Some((handling, observed)) })
             }
         }
     }
@@ -413,7 +362,7 @@ impl Worker {
         all
     }
 
-    fn settle_done(&self, mut taken: Taken, done: Done, work: &Work) {
+    pub(super) fn settle_done(&self, mut taken: Taken, done: Done, work: &Work) {
         if done.entries.is_empty() && !self.settings.hook.is_set() {
             // Nobody asks for it any more, and freed now it is still at hand for the next one.
             taken.message.payload = Fields::nothing();
@@ -470,7 +419,7 @@ impl Worker {
             match work.again.upgrade() {
                 Some(queue) => {
                     // Refused, it is pending and comes back at the next start.
-                    _ = queue.send(taken);
+                    _ = queue.send(vec![taken]);
                 }
                 None => _ = work.settler.send(Settlement::hand_back(taken)),
             }
