@@ -23,6 +23,8 @@ pub struct Abilities {
     pub server: String,
     /// Group policies: the server hands out again, delays, limits and buries by itself.
     pub has_policies: bool,
+    /// `XCFGSET MAXLEN` and its like: what a stream keeps is its own business.
+    pub has_retention: bool,
     /// `XACK FENCE` and `XFENCE`: what counts only while a consumer still has an entry.
     pub has_fence: bool,
     /// `XREADGROUP CLAIM`: one read takes over what is idle, and new entries.
@@ -48,6 +50,7 @@ impl Abilities {
         Self {
             server: format!("Millstream {}", env!("CARGO_PKG_VERSION")),
             has_policies: true,
+            has_retention: true,
             has_fence: true,
             has_claim: true,
             has_auto_claim: true,
@@ -87,6 +90,7 @@ impl Abilities {
         Ok(Self {
             server: name(&info),
             has_policies: has("group-policy"),
+            has_retention: has("retention"),
             has_fence: has("fence"),
             has_claim: understands(backend, &read("CLAIM")).await?,
             has_auto_claim: understands(backend, &auto_claim).await?,

@@ -1,8 +1,12 @@
 //! How to reach a server, beyond its address.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::{Error, Millstream};
+
+/// Time allowed for an answer, unless other is said.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An address, and what does not fit into one.
 ///
@@ -22,6 +26,8 @@ use crate::{Error, Millstream};
 #[derive(Clone)]
 pub struct ConnectOptions {
     pub(crate) url: String,
+    pub(crate) password: Option<String>,
+    pub(crate) response_timeout: Duration,
     pub(crate) authorities: Option<Vec<u8>>,
     pub(crate) identity: Option<Identity>,
     pub(crate) sentinel: Option<Credentials>,
@@ -45,7 +51,50 @@ impl ConnectOptions {
     /// With an address alone.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), authorities: None, identity: None, sentinel: None }
+        Self {
+            url: url.into(),
+            password: None,
+            response_timeout: RESPONSE_TIMEOUT,
+            authorities: None,
+            identity: None,
+            sentinel: None,
+        }
+    }
+
+    /// The address without its password, to be shown to people and written to logs.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let (scheme, rest) = match self.url.split_once("://") {
+            Some((scheme, rest)) => (format!("{scheme}://"), rest),
+            None => (String::new(), &*self.url),
+        };
+        // What is behind the last one is no password, even where one was not encoded.
+        let (user, rest) = match rest.rsplit_once('@') {
+            Some((user, rest)) => (user.split(':').next().unwrap_or_default(), rest),
+            None => ("", rest),
+        };
+        let at = if user.is_empty() { "" } else { "@" };
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let is_open = |item: &&str| !item.is_empty() && !item.starts_with("pass=");
+        let query: Vec<&str> = query.split('&').filter(is_open).collect();
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("{scheme}{user}{at}{rest}{mark}{}", query.join("&"))
+    }
+
+    /// A password for the servers, where the address has none.
+    #[must_use]
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(password.into());
+        self
+    }
+
+    /// How long an answer may take, on top of the time that a read may block; 10 s by default.
+    /// Where it is less than 10 s, connecting may not take longer either. What has no answer by
+    /// then is [`Error::Connection`].
+    #[must_use]
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = timeout;
+        self
     }
 
     /// The server's certificate must be signed by one of these, in PEM. Default: those that the
@@ -100,5 +149,26 @@ impl fmt::Debug for ConnectOptions {
             .field("has_authorities", &self.authorities.is_some())
             .field("has_identity", &self.identity.is_some())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        for (url, shown) in [
+            ("redis://a:1/2", "redis://a:1/2"),
+            ("redis://:hunter2@a:1/2", "redis://a:1/2"),
+            ("rediss://ada:hunter2@a:1?protocol=resp3", "rediss://ada@a:1?protocol=resp3"),
+            ("redis+cluster://ada:hun/ter@2@a:1,b", "redis+cluster://ada@a:1,b"),
+            ("redis+unix:///s?db=1&user=u&pass=hunter2", "redis+unix:///s?db=1&user=u"),
+            ("redis+unix:///s?pass=hunter2", "redis+unix:///s"),
+            ("ada:hunter2@a:1", "ada@a:1"),
+            ("nonsense", "nonsense"),
+        ] {
+            assert_eq!(ConnectOptions::new(url).address(), shown);
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! it. Letters are written and taken away in one step with what else that means, so that there is
 //! exactly one of message and letter after any crash.
 
-mod json;
+pub(crate) mod json;
 
 use std::time::{Duration, SystemTime};
 

@@ -69,6 +69,17 @@ impl Error {
         }
     }
 
+    /// Whether the server refused because there is no stream under the key.
+    #[must_use]
+    pub fn is_no_stream(&self) -> bool {
+        match self {
+            Self::Refused { code, text } if code == "ERR" => {
+                text == "no such key" || text.contains("requires the key to exist")
+            }
+            _ => false,
+        }
+    }
+
     #[cfg(feature = "embedded")]
     pub(crate) fn store(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Store(source.into())

@@ -50,6 +50,13 @@ pub enum ConsumerDeletion {
 }
 
 impl GroupPolicy {
+    /// Whether what a deleted consumer has pending stays, for anybody: so it is in every managed
+    /// group that does not say otherwise.
+    #[must_use]
+    pub fn releases_entries(&self) -> bool {
+        *self != Self::default() && self.consumer_deletion != Some(ConsumerDeletion::Drop)
+    }
+
     /// Refuses what no server takes, before anything is sent.
     pub(crate) fn check(&self) -> Result<(), String> {
         let is_zero = |time: Option<Duration>| time.is_some_and(|time| milliseconds(time) == 0);

@@ -10,6 +10,8 @@
 //!   each key.
 //! - [`ConsumerGroupManager`] makes, moves and removes groups and their consumers, shows and sets
 //!   their policies, and replays a part of a stream ([`Replay`]).
+//! - [`StreamManager`] looks at a stream, reads it without a group, trims and deletes it, shows and
+//!   sets its retention; [`StreamScan`] finds streams.
 //! - [`ConsumerGroupMonitor`] says what is pending, what is stuck, and how far behind a group is.
 //! - [`DeadLetters`] lists what failed too often, gives it back, or deletes it.
 //! - [`Producer`] adds many at once, or once however often it is tried; [`DelayedMessages`] adds
@@ -88,6 +90,7 @@ mod dead_letters;
 mod delayed;
 mod entry_id;
 mod error;
+mod group_info;
 mod group_policy;
 mod group_start;
 mod hash_slot;
@@ -100,10 +103,16 @@ mod monitor;
 mod open_options;
 mod partitions;
 mod payload;
+mod policy_item;
 mod producer;
 mod replay;
 mod reply;
+mod retention;
 mod same_slot;
+mod stream_info;
+mod stream_manager;
+mod stream_reader;
+mod stream_scan;
 #[cfg(feature = "embedded")]
 pub mod testing;
 mod trace_context;
@@ -122,9 +131,10 @@ pub use dead_letters::{DeadLetter, DeadLetters};
 pub use delayed::{DelayedMessage, DelayedMessages};
 pub use entry_id::{EntryId, ParseEntryIdError};
 pub use error::Error;
+pub use group_info::{ConsumerInfo, GroupInfo, ManagedGroup};
 pub use group_policy::{ConsumerDeletion, GroupPolicy};
 pub use group_start::GroupStart;
-pub use manager::{ConsumerGroupManager, ConsumerInfo, GroupInfo};
+pub use manager::ConsumerGroupManager;
 pub use message::{Fields, Message};
 pub use millstream::Millstream;
 #[cfg(feature = "embedded")]
@@ -134,8 +144,14 @@ pub use monitor::{ConsumerGroupMonitor, GroupStatistics, PendingSummary, StuckMe
 pub use open_options::OpenOptions;
 pub use partitions::{PartitionStatistics, PartitionedStream};
 pub use payload::{FromFields, PayloadError, ToFields};
+pub use policy_item::{BackoffItem, PolicyItem};
 pub use producer::Producer;
 /// For the commands and answers of [`Millstream::query`].
 pub use redis;
 pub use replay::Replay;
+pub use retention::{Overflow, Retain, Retention, RetentionItem};
+pub use stream_info::{StreamEntry, StreamInfo};
+pub use stream_manager::{StreamManager, Trim};
+pub use stream_reader::StreamReader;
+pub use stream_scan::StreamScan;
 pub use worker_pool::WorkerPool;

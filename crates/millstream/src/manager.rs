@@ -1,11 +1,13 @@
 //! Groups of a stream: made, moved, looked at, removed.
 
-use std::time::Duration;
-
+use bytes::Bytes;
 use redis::{Cmd, Value, cmd, pipe};
 
 use crate::reply::{Facts, NotUnderstood};
-use crate::{ConsumerDeletion, EntryId, Error, GroupPolicy, GroupStart, Millstream, reply};
+use crate::{
+    ConsumerDeletion, ConsumerInfo, Error, GroupInfo, GroupPolicy, GroupStart, Millstream,
+    PolicyItem, reply,
+};
 
 /// Entries of a deleted consumer that are handed on at once.
 const HANDED_ON_AT_ONCE: usize = 500;
@@ -14,14 +16,17 @@ const HANDED_ON_AT_ONCE: usize = 500;
 /// on is neither delivered nor younger than before.
 const HAND_ON: &str = "\
 local rows = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[4], ARGV[2])
+local count = 0
 for _, row in ipairs(rows) do
-  redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, row[1], 'IDLE', math.max(row[3], 0), 'JUSTID')
+  local claimed = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, row[1],
+    'IDLE', math.max(row[3], 0), 'JUSTID')
+  count = count + #claimed
 end
 if #rows < tonumber(ARGV[4]) then
   redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
-  return {#rows, 1}
+  return {count, 1}
 end
-return {#rows, 0}";
+return {count, 0}";
 
 /// Manages the consumer groups of one stream.
 ///
@@ -31,54 +36,27 @@ return {#rows, 0}";
 #[derive(Clone, Debug)]
 pub struct ConsumerGroupManager {
     millstream: Millstream,
-    stream: String,
-}
-
-/// A group, as the server shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct GroupInfo {
-    /// Its name.
-    pub name: String,
-    /// Consumers that it knows.
-    pub consumers: u64,
-    /// Entries that were delivered and not acknowledged.
-    pub pending: u64,
-    /// The last entry that was handed out.
-    pub last_delivered: EntryId,
-    /// Entries that were not handed out yet; `None`: the server cannot tell (after deletions in
-    /// the middle of the stream).
-    pub lag: Option<u64>,
-    /// Entries among those of `lag` that were looked at and wait for their turn: on Millstream, in
-    /// groups with an order by a field. 0 elsewhere.
-    pub held: u64,
-}
-
-/// A consumer of a group, as the server shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ConsumerInfo {
-    /// Its name.
-    pub name: String,
-    /// Entries that it has and has not acknowledged.
-    pub pending: u64,
-    /// Since it was last heard of.
-    pub idle: Duration,
-    /// Since it last got something, where the server tells (Redis 7.2); `None` too if it never did.
-    pub inactive: Option<Duration>,
+    stream: Bytes,
 }
 
 impl ConsumerGroupManager {
     /// For a stream, which need not be there yet.
     #[must_use]
-    pub fn new(millstream: &Millstream, stream: impl Into<String>) -> Self {
-        Self { millstream: millstream.clone(), stream: stream.into() }
+    pub fn new(millstream: &Millstream, stream: impl AsRef<[u8]>) -> Self {
+        let stream = Bytes::copy_from_slice(stream.as_ref());
+        Self { millstream: millstream.clone(), stream }
     }
 
     /// Key of the stream.
     #[must_use]
-    pub fn stream(&self) -> &str {
+    pub fn stream(&self) -> &[u8] {
         &self.stream
+    }
+
+    /// The same for consumers, who know streams whose keys are text.
+    pub(crate) fn stream_text(&self) -> Result<&str, Error> {
+        let text = || "consumers are for streams whose keys are UTF-8".to_owned();
+        std::str::from_utf8(&self.stream).map_err(|_| Error::Configuration(text()))
     }
 
     pub(crate) fn millstream(&self) -> &Millstream {
@@ -90,7 +68,11 @@ impl ConsumerGroupManager {
     ///
     /// # Errors
     /// Those of the server: `WRONGTYPE` if the key is no stream.
-    pub async fn create(&self, group: &str, start: GroupStart) -> Result<bool, Error> {
+    pub async fn create(
+        &self,
+        group: &(impl AsRef<[u8]> + ?Sized),
+        start: GroupStart,
+    ) -> Result<bool, Error> {
         self.create_with(group, start, true).await
     }
 
@@ -100,10 +82,11 @@ impl ConsumerGroupManager {
     /// Those of the server.
     pub async fn create_with(
         &self,
-        group: &str,
+        group: &(impl AsRef<[u8]> + ?Sized),
         start: GroupStart,
         makes_stream: bool,
     ) -> Result<bool, Error> {
+        let group = group.as_ref();
         let mut command = self.group_command("CREATE", group);
         command.arg(start.to_word());
         if makes_stream {
@@ -121,7 +104,8 @@ impl ConsumerGroupManager {
     ///
     /// # Errors
     /// Those of the server.
-    pub async fn destroy(&self, group: &str) -> Result<bool, Error> {
+    pub async fn destroy(&self, group: &(impl AsRef<[u8]> + ?Sized)) -> Result<bool, Error> {
+        let group = group.as_ref();
         let answer = self.millstream.run(&self.group_command("DESTROY", group)).await?;
         Ok(reply::integer(&answer).map_err(NotUnderstood::of("XGROUP DESTROY"))? > 0)
     }
@@ -131,7 +115,12 @@ impl ConsumerGroupManager {
     ///
     /// # Errors
     /// [`Error::NoGroup`], and those of the server.
-    pub async fn set_id(&self, group: &str, start: GroupStart) -> Result<(), Error> {
+    pub async fn set_id(
+        &self,
+        group: &(impl AsRef<[u8]> + ?Sized),
+        start: GroupStart,
+    ) -> Result<(), Error> {
+        let group = group.as_ref();
         let mut command = self.group_command("SETID", group);
         command.arg(start.to_word());
         self.millstream.run(&command).await.map(drop)
@@ -139,7 +128,7 @@ impl ConsumerGroupManager {
 
     /// Removes a consumer. What it has and has not acknowledged is handed to `heir` first, who
     /// finds it in its history at its next start, or loses it to whoever claims what is idle.
-    /// Returns how many entries those were.
+    /// Returns how many entries those were; records of entries that are gone go, too.
     ///
     /// On Millstream a managed group keeps them by itself (DELCONSUMER RELEASE), and anybody gets
     /// them: the heir has nothing to do. Elsewhere a script hands them on, some at a time, and the
@@ -151,12 +140,14 @@ impl ConsumerGroupManager {
     /// [`Error::NoGroup`], and those of the server. [`Error::Configuration`]: it is its own heir.
     pub async fn delete_consumer(
         &self,
-        group: &str,
-        consumer: &str,
-        heir: &str,
+        group: &(impl AsRef<[u8]> + ?Sized),
+        consumer: &(impl AsRef<[u8]> + ?Sized),
+        heir: &(impl AsRef<[u8]> + ?Sized),
     ) -> Result<u64, Error> {
+        let (group, consumer, heir) = (group.as_ref(), consumer.as_ref(), heir.as_ref());
         if consumer == heir {
-            let text = format!("consumer {consumer} cannot inherit from itself");
+            let name = String::from_utf8_lossy(consumer);
+            let text = format!("consumer {name} cannot inherit from itself");
             return Err(Error::Configuration(text));
         }
         let abilities = self.millstream.abilities();
@@ -164,7 +155,7 @@ impl ConsumerGroupManager {
             true => Some(self.policy(group).await?),
             false => None,
         };
-        if policy.as_ref().is_some_and(releases) {
+        if policy.as_ref().is_some_and(GroupPolicy::releases_entries) {
             return self.drop_consumer(group, consumer).await;
         }
         if abilities.has_scripts {
@@ -173,22 +164,23 @@ impl ConsumerGroupManager {
         let mut handed_on = 0;
         loop {
             let mut pending = cmd("XPENDING");
-            pending.arg(&[&*self.stream, group, "-", "+"]).arg(HANDED_ON_AT_ONCE).arg(consumer);
+            pending.arg(&self.stream[..]).arg(group).arg(&["-", "+"]);
+            pending.arg(HANDED_ON_AT_ONCE).arg(consumer);
             let rows = reply::pending_rows(self.millstream.run(&pending).await?)
                 .map_err(NotUnderstood::of("XPENDING"))?;
             if rows.is_empty() {
                 break;
             }
             let mut claim = cmd("XCLAIM");
-            claim.arg(&[&*self.stream, group, heir, "0"]);
+            claim.arg(&self.stream[..]).arg(group).arg(heir).arg("0");
             for row in &rows {
                 claim.arg(row.id);
             }
             // Neither a delivery nor a reason to wait longer: the idle time goes on.
             let idle_ms = rows.iter().map(|row| row.idle_ms).max().unwrap_or(0);
             claim.arg("IDLE").arg(idle_ms).arg("JUSTID");
-            self.millstream.run(&claim).await?;
-            handed_on += rows.len() as u64;
+            let claimed = reply::ids(self.millstream.run(&claim).await?);
+            handed_on += claimed.map_err(NotUnderstood::of("XCLAIM"))?.len() as u64;
         }
         match policy {
             Some(policy) => handed_on += self.release_consumer(group, consumer, &policy).await?,
@@ -201,8 +193,8 @@ impl ConsumerGroupManager {
     /// without an owner. Returns how many entries those were.
     async fn release_consumer(
         &self,
-        group: &str,
-        consumer: &str,
+        group: &[u8],
+        consumer: &[u8],
         policy: &GroupPolicy,
     ) -> Result<u64, Error> {
         let set = |deletion: &str| {
@@ -221,10 +213,10 @@ impl ConsumerGroupManager {
         reply::count(count).map_err(NotUnderstood::of("XGROUP DELCONSUMER"))
     }
 
-    async fn hand_on(&self, group: &str, consumer: &str, heir: &str) -> Result<u64, Error> {
+    async fn hand_on(&self, group: &[u8], consumer: &[u8], heir: &[u8]) -> Result<u64, Error> {
         let mut script = cmd("EVAL");
-        script.arg(HAND_ON).arg(1).arg(&[&*self.stream, group, consumer, heir]);
-        script.arg(HANDED_ON_AT_ONCE);
+        script.arg(HAND_ON).arg(1).arg(&self.stream[..]);
+        script.arg(group).arg(consumer).arg(heir).arg(HANDED_ON_AT_ONCE);
         let mut handed_on = 0;
         loop {
             let answer = reply::array(self.millstream.run(&script).await?);
@@ -242,7 +234,8 @@ impl ConsumerGroupManager {
     /// # Errors
     /// [`Error::Unsupported`]: only Millstream has policies. [`Error::NoGroup`], and those of the
     /// server.
-    pub async fn policy(&self, group: &str) -> Result<GroupPolicy, Error> {
+    pub async fn policy(&self, group: &(impl AsRef<[u8]> + ?Sized)) -> Result<GroupPolicy, Error> {
+        let group = group.as_ref();
         self.need_policies()?;
         let answer = self.millstream.run(&self.group_command("CFGGET", group)).await?;
         GroupPolicy::parse(answer).map_err(NotUnderstood::of("XGROUP CFGGET"))
@@ -253,7 +246,12 @@ impl ConsumerGroupManager {
     /// # Errors
     /// [`Error::Configuration`]: a value makes no sense. [`Error::Unsupported`],
     /// [`Error::NoGroup`], and those of the server; nothing was changed then.
-    pub async fn set_policy(&self, group: &str, policy: &GroupPolicy) -> Result<(), Error> {
+    pub async fn set_policy(
+        &self,
+        group: &(impl AsRef<[u8]> + ?Sized),
+        policy: &GroupPolicy,
+    ) -> Result<(), Error> {
+        let group = group.as_ref();
         self.need_policies()?;
         policy.check().map_err(Error::Configuration)?;
         let mut command = self.group_command("CFGSET", group);
@@ -261,27 +259,45 @@ impl ConsumerGroupManager {
         self.millstream.run(&command).await.map(drop)
     }
 
+    /// Sets some items of the policy, in one step; the others stay as they are.
+    ///
+    /// # Errors
+    /// As those of [`Self::set_policy`].
+    pub async fn change_policy(
+        &self,
+        group: &(impl AsRef<[u8]> + ?Sized),
+        items: &[PolicyItem],
+    ) -> Result<(), Error> {
+        self.need_policies()?;
+        if items.is_empty() {
+            return Err(Error::Configuration("there is no item of a policy to set".to_owned()));
+        }
+        for item in items {
+            item.check().map_err(Error::Configuration)?;
+        }
+        let mut command = self.group_command("CFGSET", group.as_ref());
+        items.iter().for_each(|item| item.append_to(&mut command));
+        self.millstream.run(&command).await.map(drop)
+    }
+
     /// The group hands out nothing until [`Self::resume`]; what is in work goes on.
     ///
     /// # Errors
     /// As those of [`Self::set_policy`].
-    pub async fn pause(&self, group: &str) -> Result<(), Error> {
-        self.set_paused(group, true).await
+    pub async fn pause(&self, group: &(impl AsRef<[u8]> + ?Sized)) -> Result<(), Error> {
+        self.set_paused(group.as_ref(), true).await
     }
 
     /// Ends [`Self::pause`].
     ///
     /// # Errors
     /// As those of [`Self::set_policy`].
-    pub async fn resume(&self, group: &str) -> Result<(), Error> {
-        self.set_paused(group, false).await
+    pub async fn resume(&self, group: &(impl AsRef<[u8]> + ?Sized)) -> Result<(), Error> {
+        self.set_paused(group.as_ref(), false).await
     }
 
-    async fn set_paused(&self, group: &str, is_paused: bool) -> Result<(), Error> {
-        self.need_policies()?;
-        let mut command = self.group_command("CFGSET", group);
-        command.arg("PAUSED").arg(u8::from(is_paused));
-        self.millstream.run(&command).await.map(drop)
+    async fn set_paused(&self, group: &[u8], is_paused: bool) -> Result<(), Error> {
+        self.change_policy(group, &[PolicyItem::Paused(is_paused)]).await
     }
 
     fn need_policies(&self) -> Result<(), Error> {
@@ -293,7 +309,12 @@ impl ConsumerGroupManager {
     ///
     /// # Errors
     /// [`Error::NoGroup`], and those of the server.
-    pub async fn drop_consumer(&self, group: &str, consumer: &str) -> Result<u64, Error> {
+    pub async fn drop_consumer(
+        &self,
+        group: &(impl AsRef<[u8]> + ?Sized),
+        consumer: &(impl AsRef<[u8]> + ?Sized),
+    ) -> Result<u64, Error> {
+        let (group, consumer) = (group.as_ref(), consumer.as_ref());
         let mut command = self.group_command("DELCONSUMER", group);
         command.arg(consumer);
         let answer = self.millstream.run(&command).await?;
@@ -305,20 +326,10 @@ impl ConsumerGroupManager {
     /// # Errors
     /// Those of the server: `ERR no such key` if there is no stream.
     pub async fn groups(&self) -> Result<Vec<GroupInfo>, Error> {
-        let answer = self.millstream.run(cmd("XINFO").arg("GROUPS").arg(&self.stream)).await?;
-        let parse = |facts: Facts| {
-            Ok(GroupInfo {
-                name: facts.text("name")?,
-                consumers: facts.count("consumers")?,
-                pending: facts.count("pending")?,
-                last_delivered: facts.id("last-delivered-id")?,
-                lag: facts.count_if_there("lag"),
-                held: facts.count_if_there("held").unwrap_or(0),
-            })
-        };
-        let all = Facts::list(answer).and_then(|all| all.into_iter().map(parse).collect());
+        let answer = self.millstream.run(cmd("XINFO").arg("GROUPS").arg(&self.stream[..])).await?;
+        let all = Facts::list(answer).and_then(|all| all.iter().map(GroupInfo::parse).collect());
         let mut groups: Vec<GroupInfo> = all.map_err(NotUnderstood::of("XINFO GROUPS"))?;
-        groups.sort_by(|a, b| a.name.cmp(&b.name));
+        groups.sort_by(|a, b| a.name_bytes.cmp(&b.name_bytes));
         Ok(groups)
     }
 
@@ -326,32 +337,23 @@ impl ConsumerGroupManager {
     ///
     /// # Errors
     /// [`Error::NoGroup`], and those of the server.
-    pub async fn consumers(&self, group: &str) -> Result<Vec<ConsumerInfo>, Error> {
-        let command = cmd("XINFO").arg(&["CONSUMERS", &self.stream, group]).to_owned();
+    pub async fn consumers(
+        &self,
+        group: &(impl AsRef<[u8]> + ?Sized),
+    ) -> Result<Vec<ConsumerInfo>, Error> {
+        let mut command = cmd("XINFO");
+        command.arg("CONSUMERS").arg(&self.stream[..]).arg(group.as_ref());
         let answer = self.millstream.run(&command).await?;
-        let parse = |facts: Facts| {
-            Ok(ConsumerInfo {
-                name: facts.text("name")?,
-                pending: facts.count("pending")?,
-                idle: Duration::from_millis(facts.count("idle")?),
-                inactive: facts.count_if_there("inactive").map(Duration::from_millis),
-            })
-        };
-        let all = Facts::list(answer).and_then(|all| all.into_iter().map(parse).collect());
+        let all = Facts::list(answer);
+        let all = all.and_then(|all| all.iter().map(ConsumerInfo::parse).collect());
         let mut consumers: Vec<ConsumerInfo> = all.map_err(NotUnderstood::of("XINFO CONSUMERS"))?;
-        consumers.sort_by(|a, b| a.name.cmp(&b.name));
+        consumers.sort_by(|a, b| a.name_bytes.cmp(&b.name_bytes));
         Ok(consumers)
     }
 
-    fn group_command(&self, action: &str, group: &str) -> Cmd {
-        cmd("XGROUP").arg(&[action, &self.stream, group]).to_owned()
+    fn group_command(&self, action: &str, group: &[u8]) -> Cmd {
+        cmd("XGROUP").arg(action).arg(&self.stream[..]).arg(group).to_owned()
     }
-}
-
-/// Whether a deleted consumer leaves what it has to others.
-fn releases(policy: &GroupPolicy) -> bool {
-    let is_managed = *policy != GroupPolicy::default();
-    is_managed && policy.consumer_deletion != Some(ConsumerDeletion::Drop)
 }
 
 #[cfg(all(test, feature = "embedded"))]
@@ -373,7 +375,7 @@ mod tests {
             let mut read = cmd("XREADGROUP");
             read.arg(&["GROUP", "g", "gone", "STREAMS", "s", ">"]);
             millstream.query(&read).await.expect("reads it");
-            let released = manager.release_consumer("g", "gone", &policy).await;
+            let released = manager.release_consumer(b"g", b"gone", &policy).await;
             assert!(released.expect("removes it") > 0);
             let pending = cmd("XPENDING").arg(&["s", "g", "-", "+", "9"]).to_owned();
             let rows = reply::pending_rows(millstream.query(&pending).await.expect("an answer"));

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use redis::Cmd;
 
+use crate::dead_letters::json;
 use crate::{EntryId, FromFields, PayloadError};
 
 /// The fields of an entry, in their order; a name may come twice. Cheap to clone.
@@ -59,6 +60,13 @@ impl Fields {
     /// Names and values in turn, as XADD takes them.
     pub(crate) fn append_to(&self, command: &mut Cmd) {
         self.iter().for_each(|(name, value)| _ = command.arg(name).arg(value));
+    }
+
+    /// As JSON: an object where names are unique and all is UTF-8, else a list of pairs in which
+    /// bytes that are not are `{"b64": "…"}`. So they stand in dead letters, too.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        json::encode(self)
     }
 
     /// Names and values.

@@ -29,7 +29,7 @@ pub struct PendingSummary {
 }
 
 /// A group at a glance. Its [`Display`](fmt::Display) is a table for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GroupStatistics {
     /// The group.
@@ -59,7 +59,7 @@ pub struct StuckMessage {
 impl ConsumerGroupMonitor {
     /// For a stream.
     #[must_use]
-    pub fn new(millstream: &Millstream, stream: impl Into<String>) -> Self {
+    pub fn new(millstream: &Millstream, stream: impl AsRef<[u8]>) -> Self {
         let manager = ConsumerGroupManager::new(millstream, stream);
         Self { millstream: millstream.clone(), manager }
     }
@@ -69,9 +69,13 @@ impl ConsumerGroupMonitor {
     ///
     /// # Errors
     /// Those of the server: `ERR no such key` if there is no stream.
-    pub async fn statistics(&self, group: &str) -> Result<Option<GroupStatistics>, Error> {
+    pub async fn statistics(
+        &self,
+        group: &(impl AsRef<[u8]> + ?Sized),
+    ) -> Result<Option<GroupStatistics>, Error> {
+        let group = group.as_ref();
         let groups = self.manager.groups().await?;
-        let Some(info) = groups.into_iter().find(|info| info.name == group) else {
+        let Some(info) = groups.into_iter().find(|info| info.name_bytes == group) else {
             return Ok(None);
         };
         let asked = async {
@@ -93,8 +97,12 @@ impl ConsumerGroupMonitor {
     ///
     /// # Errors
     /// [`Error::NoGroup`], and those of the server.
-    pub async fn pending(&self, group: &str) -> Result<PendingSummary, Error> {
-        let command = cmd("XPENDING").arg(&[self.manager.stream(), group]).to_owned();
+    pub async fn pending(
+        &self,
+        group: &(impl AsRef<[u8]> + ?Sized),
+    ) -> Result<PendingSummary, Error> {
+        let mut command = cmd("XPENDING");
+        command.arg(self.manager.stream()).arg(group.as_ref());
         let answer = self.millstream.run(&command).await?;
         let parse = || {
             let parts = reply::array(answer)?;
@@ -113,12 +121,13 @@ impl ConsumerGroupMonitor {
     /// [`Error::NoGroup`], and those of the server.
     pub async fn stuck(
         &self,
-        group: &str,
+        group: &(impl AsRef<[u8]> + ?Sized),
         min_idle: Duration,
         count: usize,
     ) -> Result<Vec<StuckMessage>, Error> {
         let mut command = cmd("XPENDING");
-        command.arg(&[self.manager.stream(), group, "IDLE"]).arg(milliseconds(min_idle));
+        command.arg(self.manager.stream()).arg(group.as_ref());
+        command.arg("IDLE").arg(milliseconds(min_idle));
         command.arg(&["-", "+"]).arg(count.clamp(1, 1_000_000));
         let rows = reply::pending_rows(self.millstream.run(&command).await?)
             .map_err(NotUnderstood::of("XPENDING"))?;

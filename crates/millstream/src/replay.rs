@@ -34,7 +34,7 @@ impl ConsumerGroupManager {
     /// the temporary group is made when the replay runs.
     ///
     /// # Errors
-    /// Those of the server.
+    /// Those of the server. [`Error::Configuration`]: the key of the stream is not UTF-8.
     pub async fn replay(&self, range: impl RangeBounds<EntryId>) -> Result<Replay, Error> {
         let millstream = self.millstream();
         let start = match range.start_bound() {
@@ -48,7 +48,7 @@ impl ConsumerGroupManager {
             Bound::Unbounded => "+".to_owned(),
         };
         let mut newest = cmd("XREVRANGE");
-        newest.arg(&[self.stream(), &*end, "-", "COUNT", "1"]);
+        newest.arg(self.stream()).arg(&[&*end, "-", "COUNT", "1"]);
         let found = reply::entries(millstream.run(&newest).await?);
         let found = found.map_err(NotUnderstood::of("XREVRANGE"))?;
         let last = found.first().map(|entry| entry.id).filter(|last| match start {
@@ -56,7 +56,7 @@ impl ConsumerGroupManager {
             _ => true,
         });
         let group = temporary_name();
-        let builder = StreamConsumer::builder(millstream, self.stream(), group.as_str());
+        let builder = StreamConsumer::builder(millstream, self.stream_text()?, group.as_str());
         let builder = builder.start(start);
         Ok(Replay { millstream: millstream.clone(), manager: self.clone(), builder, group, last })
     }

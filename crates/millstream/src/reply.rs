@@ -123,6 +123,11 @@ fn entry(value: Value) -> Parsed<Entry> {
     Ok(Entry { id, fields, deliveries_before })
 }
 
+/// An entry of its own, or nil.
+pub(crate) fn entry_if_there(value: Value) -> Parsed<Option<Entry>> {
+    if value == Value::Nil { Ok(None) } else { entry(value).map(Some) }
+}
+
 /// Of XRANGE and XCLAIM, and of what XAUTOCLAIM and reads contain. XCLAIM of an old server has nil
 /// in place of what is gone.
 pub(crate) fn entries(value: Value) -> Parsed<Vec<Entry>> {
@@ -205,6 +210,10 @@ impl Facts {
 
     pub(crate) fn text(&self, name: &str) -> Parsed<String> {
         lossy_text(self.get(name).ok_or(NotUnderstood)?)
+    }
+
+    pub(crate) fn bytes(&self, name: &str) -> Parsed<Bytes> {
+        bytes(self.get(name).ok_or(NotUnderstood)?.clone())
     }
 
     pub(crate) fn id(&self, name: &str) -> Parsed<EntryId> {

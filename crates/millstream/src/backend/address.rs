@@ -7,6 +7,7 @@ use std::time::Duration;
 use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
+use super::link::Link;
 use super::tls;
 use crate::{ConnectOptions, Error};
 
@@ -34,9 +35,13 @@ pub(super) struct HostPort {
     pub(super) port: u16,
 }
 
-/// How to talk to each server of an address: user, password, database, TLS.
+/// How to talk to each server of an address: user, password, database, TLS; and how long an answer
+/// may take.
 #[derive(Clone, Debug)]
-pub(super) struct Access(ConnectionInfo);
+pub(super) struct Access {
+    info: ConnectionInfo,
+    response_timeout: Duration,
+}
 
 #[derive(Debug)]
 pub(super) struct Address {
@@ -67,7 +72,7 @@ impl Address {
         }
         let info = prompt(tls::secure(url.into_connection_info().map_err(none)?, options)?);
         let nodes = host_port(info.addr()).into_iter().collect();
-        Ok(Self { kind: Kind::Server, access: Access(info), nodes })
+        Ok(Self { kind: Kind::Server, access: Access::new(info, options), nodes })
     }
 
     fn parse_sentinel(scheme: &str, rest: &str, options: &ConnectOptions) -> Result<Self, Error> {
@@ -91,7 +96,9 @@ impl Address {
                 who = who.set_username(user);
             }
         }
-        let to_sentinels = Box::new(Access(info.set_redis_settings(who)));
+        let response_timeout = options.response_timeout;
+        let info = info.set_redis_settings(who);
+        let to_sentinels = Box::new(Access { info, response_timeout });
         let kind = Kind::Sentinel { service: service.to_owned(), access: to_sentinels };
         Ok(Self { kind, access, nodes })
     }
@@ -126,7 +133,7 @@ fn several(
         first.get_or_insert(info);
     }
     let first = prompt(tls::secure(first.ok_or_else(|| none("it names no host"))?, options)?);
-    Ok((nodes, Access(first.clone()), first))
+    Ok((nodes, Access::new(first.clone(), options), first))
 }
 
 /// What one task sends does not wait until what another one sent was acknowledged; and who waits
@@ -148,22 +155,40 @@ fn host_port(address: &ConnectionAddr) -> Option<HostPort> {
 }
 
 impl Access {
-    /// For the server that was named first.
-    pub(super) fn client(&self) -> Result<Client, Error> {
-        Client::open(self.0.clone()).map_err(none)
+    /// With the password of the options if the address has none.
+    fn new(info: ConnectionInfo, options: &ConnectOptions) -> Self {
+        let response_timeout = options.response_timeout;
+        let who = info.redis_settings().clone();
+        let info = match &options.password {
+            Some(password) if who.password().is_none() => {
+                info.set_redis_settings(who.set_password(password))
+            }
+            _ => info,
+        };
+        Self { info, response_timeout }
     }
 
-    /// For another one.
-    pub(super) fn client_of(&self, node: &HostPort) -> Result<Client, Error> {
+    /// To the server that was named first.
+    pub(super) fn link(&self) -> Result<Link, Error> {
+        let client = Client::open(self.info.clone()).map_err(none)?;
+        Ok(Link::new(client, self.response_timeout))
+    }
+
+    /// To another one.
+    pub(super) fn link_of(&self, node: &HostPort) -> Result<Link, Error> {
+        Ok(Link::new(self.client_of(node)?, self.response_timeout))
+    }
+
+    fn client_of(&self, node: &HostPort) -> Result<Client, Error> {
         let HostPort { host, port } = node.clone();
-        let address = match self.0.addr() {
+        let address = match self.info.addr() {
             ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
                 let (insecure, tls_params) = (*insecure, tls_params.clone());
                 ConnectionAddr::TcpTls { host, port, insecure, tls_params }
             }
             _ => ConnectionAddr::Tcp(host, port),
         };
-        Client::open(self.0.clone().set_addr(address)).map_err(none)
+        Client::open(self.info.clone().set_addr(address)).map_err(none)
     }
 }
 
@@ -204,7 +229,7 @@ mod tests {
         let Kind::Sentinel { service, access: to_sentinels } = kind else { panic!("{kind:?}") };
         assert_eq!(service, "orders");
         let settings = |access: &Access| {
-            let settings = access.0.redis_settings();
+            let settings = access.info.redis_settings();
             let (user, password) = (settings.username(), settings.password());
             (user.map(str::to_owned), password.map(str::to_owned), settings.db())
         };
@@ -222,12 +247,31 @@ mod tests {
             "redis+sentinel://ada:p%40%2F%2C%3A%23@[::1]:7000,b/orders/?protocol=resp3",
         ] {
             let Address { kind, access, nodes } = parse(url).expect(url);
-            let settings = access.0.redis_settings();
+            let settings = access.info.redis_settings();
             let who = (settings.username(), settings.password(), settings.protocol());
             assert_eq!(who, (Some("ada"), Some("p@/,:#"), redis::ProtocolVersion::RESP3), "{url}");
             assert_eq!(nodes[0], HostPort { host: "::1".to_owned(), port: 7000 });
             if let Kind::Sentinel { service, .. } = kind {
                 assert_eq!(service, "orders");
+            }
+        }
+    }
+
+    #[test]
+    fn a_password_of_its_own_counts_where_the_address_has_none() {
+        for (url, password, user) in [
+            ("redis://a", "other", None),
+            ("redis://ada@a", "other", Some("ada")),
+            ("redis+cluster://a,b", "other", None),
+            ("redis+sentinel://a/orders", "other", None),
+            ("redis://ada:secret@a", "secret", Some("ada")),
+        ] {
+            let options = ConnectOptions::new(url).password("other");
+            let Address { kind, access, .. } = Address::parse(&options).expect(url);
+            let settings = access.info.redis_settings();
+            assert_eq!((settings.password(), settings.username()), (Some(password), user), "{url}");
+            if let Kind::Sentinel { access, .. } = kind {
+                assert_eq!(access.info.redis_settings().password(), None);
             }
         }
     }

@@ -213,9 +213,9 @@ impl Backend for ClusterBackend {
         })
     }
 
-    fn reader<'a>(&'a self, stream: &'a str) -> Promise<'a, Box<dyn Reader>> {
+    fn reader<'a>(&'a self, stream: &'a [u8]) -> Promise<'a, Box<dyn Reader>> {
         Box::pin(async move {
-            let slot = hash_slot(stream.as_bytes());
+            let slot = hash_slot(stream);
             let reader = ClusterReader::connect(Arc::clone(&self.topology), slot).await?;
             Ok(Box::new(reader) as Box<dyn Reader>)
         })
@@ -223,5 +223,13 @@ impl Backend for ClusterBackend {
 
     fn place_of(&self, key: &str) -> u16 {
         hash_slot(key.as_bytes())
+    }
+
+    fn places(&self) -> Promise<'_, Vec<u16>> {
+        Box::pin(self.topology.places())
+    }
+
+    fn run_at<'a>(&'a self, place: u16, command: &'a Cmd) -> Promise<'a, Value> {
+        Box::pin(self.perform(Some(place), Request::One(command)))
     }
 }

@@ -20,8 +20,6 @@ use crate::{Error, reply};
 
 /// Time allowed for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time allowed for an answer, on top of the time that a read may block.
-pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A read that is to return may not have arrived yet: after so long it is asked again.
 const UNBLOCK_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -32,6 +30,8 @@ pub(super) struct Link {
     login: Login,
     shared: Shared,
     waiting: WaitingOnes,
+    /// Time allowed for an answer, on top of the time that a read may block.
+    response_timeout: Duration,
 }
 
 async fn within<T>(
@@ -40,14 +40,19 @@ async fn within<T>(
 ) -> Result<T, Error> {
     match timeout(limit, answer).await {
         Ok(answer) => Ok(answer?),
-        Err(elapsed) => Err(Error::Connection(Box::new(elapsed))),
+        Err(_) => Err(no_answer(limit)),
     }
 }
 
+fn no_answer(within: Duration) -> Error {
+    Error::Connection(format!("there was no answer within {within:?}").into())
+}
+
 impl Link {
-    pub(super) fn new(client: Client) -> Self {
+    pub(super) fn new(client: Client, response_timeout: Duration) -> Self {
         let (client, login) = Login::take_from(client);
-        Self { client, login, shared: Shared::default(), waiting: WaitingOnes::default() }
+        let (shared, waiting) = (Shared::default(), WaitingOnes::default());
+        Self { client, login, shared, waiting, response_timeout }
     }
 
     /// The shared connection, made if there is none. After an error nothing was sent.
@@ -73,7 +78,7 @@ impl Link {
             Ok(connection)
         };
         // What hangs in a handshake after connecting is cut off, too.
-        within(2 * CONNECT_TIMEOUT, connecting).await
+        within(self.response_timeout.min(2 * CONNECT_TIMEOUT), connecting).await
     }
 
     /// Runs a command on the shared connection.
@@ -88,13 +93,13 @@ impl Link {
         let until = Instant::now() + limit;
         let current = match timeout(limit, self.current()).await {
             Ok(current) => current?,
-            Err(elapsed) => return Err(Error::Connection(Box::new(elapsed))),
+            Err(_) => return Err(no_answer(limit)),
         };
         self.run_until(until, current, command).await
     }
 
     pub(super) async fn run_on(&self, current: Current, command: &Cmd) -> Result<Value, Error> {
-        self.run_until(Instant::now() + RESPONSE_TIMEOUT, current, command).await
+        self.run_until(Instant::now() + self.response_timeout, current, command).await
     }
 
     async fn run_until(
@@ -127,7 +132,7 @@ impl Link {
         // 0 would be for ever.
         let within_ms = milliseconds(replicas.within).max(1);
         all.cmd("WAIT").arg(replicas.count).arg(within_ms);
-        let limit = replicas.within.saturating_add(RESPONSE_TIMEOUT);
+        let limit = replicas.within.saturating_add(self.response_timeout);
         let answers = waiting.connection.req_packed_commands(&all, 0, all.len());
         let answers = within(limit, answers).await.and_then(|mut answers| {
             let (count, answer) = (answers.pop(), answers.pop());
@@ -145,7 +150,7 @@ impl Link {
     ) -> Result<Vec<Value>, Error> {
         let Current { mut connection, number } = current;
         let answers = connection.req_packed_commands(commands, 0, commands.len());
-        let answers = within(RESPONSE_TIMEOUT, answers).await;
+        let answers = within(self.response_timeout, answers).await;
         self.shared.note(number, answers)
     }
 
@@ -155,7 +160,7 @@ impl Link {
         commands: &Pipeline,
     ) -> Result<Vec<Value>, Error> {
         let Current { mut connection, number } = current;
-        let answer = within(RESPONSE_TIMEOUT, commands.query_async(&mut connection)).await;
+        let answer = within(self.response_timeout, commands.query_async(&mut connection)).await;
         self.shared.note(number, answer)
     }
 }
@@ -172,7 +177,7 @@ impl LinkReader {
     pub(super) async fn connect(link: &Arc<Link>) -> Result<Self, Error> {
         let mut connection = link.connect().await?;
         let ask = cmd("CLIENT").arg("ID").to_owned();
-        let id = match within(RESPONSE_TIMEOUT, ask.query_async(&mut connection)).await {
+        let id = match within(link.response_timeout, ask.query_async(&mut connection)).await {
             Ok(id) => Some(id),
             // Who may not ask (ACL) can read; only the end of a read is waited for.
             Err(Error::Refused { .. }) => None,
@@ -189,7 +194,7 @@ impl LinkReader {
     ) -> Result<Value, Error> {
         let mut both = redis::pipe();
         both.cmd("ASKING").ignore().add_command(command.clone());
-        let limit = longest.saturating_add(RESPONSE_TIMEOUT);
+        let limit = longest.saturating_add(self.link.response_timeout);
         let answer: Vec<Value> = within(limit, both.query_async(&mut self.connection)).await?;
         answer.into_iter().next().ok_or(Error::Answer("ASKING"))
     }
@@ -239,7 +244,7 @@ async fn unblock(link: Arc<Link>, id: Option<u64>) -> Result<(), Error> {
 
 impl Reader for LinkReader {
     fn read<'a>(&'a mut self, command: &'a Cmd, longest: Duration) -> Promise<'a, Value> {
-        let limit = longest.saturating_add(RESPONSE_TIMEOUT);
+        let limit = longest.saturating_add(self.link.response_timeout);
         Box::pin(async move {
             let answer = within(limit, self.connection.req_packed_command(command)).await?;
             // Not by extract_error, which goes through all of it: no read has an error inside.

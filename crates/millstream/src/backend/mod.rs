@@ -70,11 +70,21 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     }
 
     /// Another connection, of its own, for what blocks on this stream and others of its place.
-    fn reader<'a>(&'a self, stream: &'a str) -> Promise<'a, Box<dyn Reader>>;
+    fn reader<'a>(&'a self, stream: &'a [u8]) -> Promise<'a, Box<dyn Reader>>;
 
     /// Keys that have the same number can be in one command or transaction.
     fn place_of(&self, _key: &str) -> u16 {
         0
+    }
+
+    /// One place of each server that has keys: to go through all keys, each is gone through.
+    fn places(&self) -> Promise<'_, Vec<u16>> {
+        Box::pin(std::future::ready(Ok(vec![0])))
+    }
+
+    /// As [`Self::run`], by the server that has this place, whatever the command is about.
+    fn run_at<'a>(&'a self, _place: u16, command: &'a Cmd) -> Promise<'a, Value> {
+        self.run(command)
     }
 }
 
@@ -98,7 +108,7 @@ pub(crate) trait Reader: Send {
 pub(crate) async fn connect(options: &ConnectOptions) -> Result<Arc<dyn Backend>, Error> {
     let Address { kind, access, nodes } = Address::parse(options)?;
     Ok(match kind {
-        Kind::Server => Arc::new(ServerBackend::connect(access.client()?).await?),
+        Kind::Server => Arc::new(ServerBackend::connect(&access).await?),
         Kind::Cluster => Arc::new(ClusterBackend::connect(access, nodes).await?),
         Kind::Sentinel { service, access: to_sentinels } => {
             let backend = SentinelBackend::connect(access, service, &to_sentinels, &nodes);

@@ -70,7 +70,7 @@ impl SentinelBackend {
     ) -> Result<Self, Error> {
         let links: Result<Vec<_>, Error> = sentinels
             .iter()
-            .map(|sentinel| Ok(Arc::new(Link::new(to_sentinels.client_of(sentinel)?))))
+            .map(|sentinel| Ok(Arc::new(to_sentinels.link_of(sentinel)?)))
             .collect();
         let (sentinels, master) = (Mutex::new(links?), Mutex::new(None));
         let asking = tokio::sync::Mutex::default();
@@ -159,7 +159,7 @@ impl Shared {
         let same = self.master.lock().as_ref().filter(|it| it.address == address).cloned();
         let link = match same {
             Some(master) => master.link,
-            None => Arc::new(Link::new(self.access.client_of(&address)?)),
+            None => Arc::new(self.access.link_of(&address)?),
         };
         // A Sentinel may not have heard of it yet that another one has taken over.
         let role = link.run_within(ANSWER_LIMIT, &cmd("ROLE")).await?;
@@ -240,7 +240,7 @@ impl Backend for SentinelBackend {
         }))
     }
 
-    fn reader<'a>(&'a self, _stream: &'a str) -> Promise<'a, Box<dyn Reader>> {
+    fn reader<'a>(&'a self, _stream: &'a [u8]) -> Promise<'a, Box<dyn Reader>> {
         Box::pin(async move {
             let at = Whereabouts::default();
             let mut reader = SentinelReader { shared: Arc::clone(&self.shared), reader: None, at };

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use redis::{Client, Cmd, Pipeline, Value};
+use redis::{Cmd, Pipeline, Value};
 
+use super::address::Access;
 use super::link::{Link, LinkReader};
 use super::{Backend, Promise, Reader, Replicas};
 use crate::Error;
@@ -18,8 +19,8 @@ impl ServerBackend {
     ///
     /// # Errors
     /// [`Error::Connection`], [`Error::Refused`].
-    pub(crate) async fn connect(client: Client) -> Result<Self, Error> {
-        let link = Arc::new(Link::new(client));
+    pub(super) async fn connect(access: &Access) -> Result<Self, Error> {
+        let link = Arc::new(access.link()?);
         link.current().await?;
         Ok(Self { link })
     }
@@ -59,7 +60,7 @@ impl Backend for ServerBackend {
         })
     }
 
-    fn reader<'a>(&'a self, _stream: &'a str) -> Promise<'a, Box<dyn Reader>> {
+    fn reader<'a>(&'a self, _stream: &'a [u8]) -> Promise<'a, Box<dyn Reader>> {
         Box::pin(
             async move { Ok(Box::new(LinkReader::connect(&self.link).await?) as Box<dyn Reader>) },
         )

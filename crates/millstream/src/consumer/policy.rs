@@ -109,7 +109,7 @@ pub(super) async fn manage(
     manager: &ConsumerGroupManager,
     settings: &Settings,
 ) -> Result<GroupPolicy, Error> {
-    let stream = manager.stream();
+    let stream = manager.stream_text()?;
     let found = manager.policy(&settings.group).await?;
     if found == GroupPolicy::default() {
         let policy = policy_of(settings, settings.dead_letters_of(millstream, stream));

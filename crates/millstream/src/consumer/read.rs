@@ -121,7 +121,8 @@ impl Worker {
     ) -> Result<(), Error> {
         let reader = match reader {
             Some(reader) => reader,
-            None => reader.insert(self.millstream.backend().reader(&self.origins[0].stream).await?),
+            None => reader
+                .insert(self.millstream.backend().reader(self.origins[0].stream.as_bytes()).await?),
         };
         if reading.must_recover {
             for stream in 0..self.origins.len() {

@@ -11,7 +11,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::message::Fields;
 
-pub(super) fn encode(fields: &Fields) -> String {
+pub(crate) fn encode(fields: &Fields) -> String {
     serde_json::to_string(&Encoded(fields)).expect("texts and lists always become JSON")
 }
 

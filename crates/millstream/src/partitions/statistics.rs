@@ -7,7 +7,7 @@ use crate::consumer::{lease_key, owner_of};
 use crate::{ConsumerGroupMonitor, Error, GroupStatistics, reply};
 
 /// A group in one partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PartitionStatistics {
     /// Which partition.

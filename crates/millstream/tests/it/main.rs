@@ -17,6 +17,7 @@ mod place;
 mod relay;
 mod sentinel;
 mod services;
+mod streams;
 mod suite;
 mod telemetry;
 mod testing;

@@ -9,7 +9,9 @@ use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::timeout;
 
 use crate::place::Place;
-use crate::{consumer, dead_letters, manager, mishaps, monitor, partitions, patterns, services};
+use crate::{
+    consumer, dead_letters, manager, mishaps, monitor, partitions, patterns, services, streams,
+};
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()>>>;
 
@@ -71,6 +73,11 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
             what_came_beyond_the_room_is_kept_and_no_sign_of_trouble
             where_everything_fails_a_worker_does_not_take_the_whole_stream;
         monitor: statistics_and_what_is_stuck;
+        streams: a_stream_is_looked_at_read_trimmed_and_deleted
+            retention_is_set_or_unsupported
+            a_reader_gets_what_is_added
+            streams_are_found_by_their_keys
+            names_are_any_bytes;
         partitions: a_key_has_one_partition_and_their_number_stays
             all_consumers_handle_all_partitions_without_leases
             owners_share_evenly_come_go_and_die_and_keep_the_order

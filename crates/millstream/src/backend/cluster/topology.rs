@@ -97,7 +97,7 @@ impl Topology {
         if let Some(node) = map.nodes.get(address) {
             return Ok(Arc::clone(node));
         }
-        let link = Arc::new(Link::new(self.access.client_of(address)?));
+        let link = Arc::new(self.access.link_of(address)?);
         let node = Arc::new(Node { address: address.clone(), link });
         map.nodes.insert(address.clone(), Arc::clone(&node));
         Ok(node)
@@ -134,6 +134,24 @@ impl Topology {
         asked?;
         let text = format!("nobody has slot {}", slot.unwrap_or_default());
         Err(Error::Refused { code: "CLUSTERDOWN".to_owned(), text })
+    }
+
+    /// A slot of each server that has some.
+    ///
+    /// # Errors
+    /// As [`Self::owner`].
+    pub(super) async fn places(&self) -> Result<Vec<u16>, Error> {
+        // Asks anew if there is doubt.
+        self.owner(None).await?;
+        let map = self.map.lock();
+        let mut places: Vec<(&Arc<Node>, u16)> = Vec::new();
+        for (slot, owner) in (0..).zip(&map.owners) {
+            let Some(owner) = owner else { continue };
+            if !places.iter().any(|(known, _)| Arc::ptr_eq(known, owner)) {
+                places.push((owner, slot));
+            }
+        }
+        Ok(places.into_iter().map(|(_, slot)| slot).collect())
     }
 
     async fn refresh(&self) -> Result<(), Error> {

@@ -156,7 +156,7 @@ impl<'a> Batch<'a> {
             for _ in 0..AT_ONCE {
                 let Some(request) = self.requests.get(self.replies.len()) else { return Ok(()) };
                 if !is_data_command(request.spec.id) {
-                    self.replies.push((own::run(request), LogPosition::ZERO));
+                    self.replies.push((own::run(request, host.clock.now()), LogPosition::ZERO));
                     continue;
                 }
                 let txn = match &mut txn {

@@ -164,7 +164,7 @@ impl Backend for EmbeddedBackend {
         })
     }
 
-    fn reader<'a>(&'a self, _stream: &'a str) -> Promise<'a, Box<dyn Reader>> {
+    fn reader<'a>(&'a self, _stream: &'a [u8]) -> Promise<'a, Box<dyn Reader>> {
         Box::pin(async {
             let number = self.host().await?.readers.add();
             Ok(Box::new(EmbeddedReader { backend: self.clone(), number }) as Box<dyn Reader>)

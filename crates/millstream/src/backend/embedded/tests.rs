@@ -53,7 +53,7 @@ async fn pending(backend: &EmbeddedBackend) -> Value {
 #[tokio::test]
 async fn a_read_waits_for_an_entry_and_for_the_end_of_its_time() {
     let (backend, clock) = with_group().await;
-    let mut reader = backend.reader("s").await.expect("a reader");
+    let mut reader = backend.reader(b"s").await.expect("a reader");
     let read = command(READ);
     let mut reading = reader.read(&read, Duration::ZERO);
     assert!(poll(&mut reading).is_pending());
@@ -72,7 +72,7 @@ async fn a_read_waits_for_an_entry_and_for_the_end_of_its_time() {
 #[tokio::test]
 async fn a_read_that_is_dropped_gets_nothing_any_more() {
     let (backend, _) = with_group().await;
-    let mut reader = backend.reader("s").await.expect("a reader");
+    let mut reader = backend.reader(b"s").await.expect("a reader");
     let read = command(READ);
     let mut reading = reader.read(&read, Duration::ZERO);
     assert!(poll(&mut reading).is_pending());
@@ -87,7 +87,7 @@ async fn a_read_that_is_dropped_gets_nothing_any_more() {
 #[tokio::test]
 async fn a_wait_is_ended_by_its_number_even_before_it_begins() {
     let (backend, _) = with_group().await;
-    let mut reader = backend.reader("s").await.expect("a reader");
+    let mut reader = backend.reader(b"s").await.expect("a reader");
     let read = command(READ);
     for is_before in [false, true, false] {
         let unblock = reader.unblock();
@@ -107,7 +107,7 @@ async fn a_wait_is_ended_by_its_number_even_before_it_begins() {
 #[tokio::test]
 async fn closing_ends_waits_and_everything_else() {
     let (backend, _) = with_group().await;
-    let mut reader = backend.reader("s").await.expect("a reader");
+    let mut reader = backend.reader(b"s").await.expect("a reader");
     let read = command(READ);
     let mut reading = reader.read(&read, Duration::ZERO);
     assert!(poll(&mut reading).is_pending());
@@ -221,7 +221,7 @@ async fn after_a_sync_that_failed_every_call_says_so_and_what_was_confirmed_is_t
     (0..64).for_each(|_| disk.fail(Operation::Sync, 0, io::ErrorKind::Other));
     let unknown = ask(&backend, "XADD s 2-1 f v").await.expect_err("the disk failed");
     assert!(unknown.to_string().contains("unknown"), "{unknown}");
-    let mut reader = backend.reader("s");
+    let mut reader = backend.reader(b"s");
     assert!(matches!(pin!(&mut reader).await, Err(Error::Store(_))));
     for line in ["XADD s 3-1 f v", "XLEN s", "PING"] {
         let refused = ask(&backend, line).await.expect_err("it is over");

@@ -61,7 +61,7 @@ async fn after_a_panic_in_the_engine_all_calls_fail_and_nothing_of_it_is_kept() 
     ask(&backend, "XGROUP CREATE s g $ MKSTREAM").await.expect("a group");
     ask(&backend, "XADD s 1-1 f v").await.expect("an id");
     ask(&backend, "XREADGROUP GROUP g c STREAMS s >").await.expect("the entry");
-    let mut reader = backend.reader("s").await.expect("a reader");
+    let mut reader = backend.reader(b"s").await.expect("a reader");
     let read = command("XREADGROUP GROUP g c BLOCK 86400000 STREAMS s >");
     let mut reading = reader.read(&read, Duration::ZERO);
     assert!(poll(&mut reading).is_pending());
@@ -133,7 +133,7 @@ async fn who_waits_for_an_entry_is_told_when_the_log_fails() {
     let disk = MemoryStorage::new();
     let backend = open_on(&disk);
     ask(&backend, "XGROUP CREATE s g $ MKSTREAM").await.expect("a group");
-    let mut reader = backend.reader("s").await.expect("a reader");
+    let mut reader = backend.reader(b"s").await.expect("a reader");
     let read = command("XREADGROUP GROUP g c BLOCK 86400000 STREAMS s >");
     let mut reading = reader.read(&read, Duration::ZERO);
     assert!(poll(&mut reading).is_pending());
