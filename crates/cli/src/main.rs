@@ -5,9 +5,17 @@
 
 mod backup;
 mod byte_bar;
+mod byte_size;
+mod client_command;
 mod config_file;
+mod consumer;
 mod demo;
+mod duration;
+mod entry_id;
+mod group;
 mod logging;
+mod name;
+mod output;
 mod policy_rule;
 mod run_backup;
 mod run_check;
@@ -15,6 +23,10 @@ mod run_demo;
 mod run_restore;
 mod serve;
 mod serve_options;
+mod server;
+mod server_error;
+mod setting;
+mod stream;
 mod usage_error;
 
 use std::process::ExitCode;
@@ -45,6 +57,12 @@ enum Command {
     Restore(run_restore::RestoreOptions),
     /// Plays order processing with a consumer group on a server of its own, and checks the outcome.
     Demo(run_demo::RunDemoOptions),
+    /// Lists streams, shows, follows, trims and deletes one, and what it keeps by itself.
+    Stream(stream::StreamOptions),
+    /// Lists, makes, moves and removes the groups of a stream, and what they do by themselves.
+    Group(group::GroupOptions),
+    /// Lists and removes the consumers of a group.
+    Consumer(consumer::ConsumerOptions),
 }
 
 fn main() -> ExitCode {
@@ -55,14 +73,23 @@ fn main() -> ExitCode {
         Command::Backup(options) => run_backup::run_backup(&options),
         Command::Restore(options) => run_restore::run_restore(&options),
         Command::Demo(options) => run_demo::run_demo(&options),
+        Command::Stream(options) => stream::run_stream(options),
+        Command::Group(options) => group::run_group(options),
+        Command::Consumer(options) => consumer::run_consumer(options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::ends_quietly(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("millstream: {error:#}");
-            let is_usage =
-                error.is::<serve_options::ConfigError>() || error.is::<usage_error::UsageError>();
-            ExitCode::from(if is_usage { 2 } else { 1 })
+            output::print_failure(&error);
+            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
+}
+
+fn is_usage(error: &anyhow::Error) -> bool {
+    let of_server = error.downcast_ref::<server_error::ServerError>();
+    error.is::<serve_options::ConfigError>()
+        || error.is::<usage_error::UsageError>()
+        || of_server.is_some_and(server_error::ServerError::is_usage)
 }

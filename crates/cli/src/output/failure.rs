@@ -1,0 +1,16 @@
+//! What is said about a command that failed.
+
+use std::io;
+
+use super::visible::visible_message;
+
+/// Whether a command ended because nobody reads on, as with `| head`: no failure at all.
+pub(crate) fn ends_quietly(error: &anyhow::Error) -> bool {
+    let is_closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    error.downcast_ref::<io::Error>().is_some_and(is_closed)
+}
+
+/// On standard error, with nothing in it that a terminal would act on.
+pub(crate) fn print_failure(error: &anyhow::Error) {
+    eprintln!("millstream: {}", visible_message(&format!("{error:#}")));
+}

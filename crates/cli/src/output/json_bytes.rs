@@ -1,0 +1,30 @@
+//! JSON documents, and bytes in them.
+
+use std::io::{self, Write as _};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::{Serialize, Serializer};
+
+/// A text where it is UTF-8, else `{"b64": "..."}`: as in dead letters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct JsonBytes(pub(crate) Bytes);
+
+impl Serialize for JsonBytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => serializer.collect_map([("b64", STANDARD.encode(&self.0))]),
+        }
+    }
+}
+
+/// Prints one document as one line.
+pub(crate) fn print_json(document: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_vec(document)?;
+    text.push(b'\n');
+    let mut out = io::stdout().lock();
+    out.write_all(&text)?;
+    out.flush()
+}

@@ -1,0 +1,125 @@
+//! The server that a command talks to, and how the command line names it.
+
+use std::time::Duration;
+
+use millstream::{
+    ConnectOptions, ConsumerGroupManager, ConsumerGroupMonitor, Error, Millstream, StreamManager,
+};
+
+use crate::duration::parse_duration;
+use crate::name::Name;
+use crate::server_error::ServerError;
+use crate::usage_error::usage;
+
+/// Has the password where the URL has none; redis-cli's name for it.
+const PASSWORD_VARIABLE: &str = "REDISCLI_AUTH";
+
+/// Options of all commands that talk to a server.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Server and output")]
+pub(crate) struct ServerOptions {
+    /// The server: redis://[user:password@]host[:port][/database], rediss:// by TLS,
+    /// redis+unix:///path, redis+cluster://host,host or redis+sentinel://host,host/service. A
+    /// password that is not in it is taken from the variable REDISCLI_AUTH
+    #[arg(
+        long,
+        global = true,
+        env = "REDIS_URL",
+        hide_env_values = true,
+        default_value = "redis://127.0.0.1:6379",
+        value_name = "URL"
+    )]
+    url: String,
+    /// How long an answer of the server may take, such as 500ms or 1m
+    #[arg(
+        long,
+        global = true,
+        default_value = "10s",
+        value_name = "TIME",
+        value_parser = parse_duration
+    )]
+    timeout: Duration,
+    /// Print JSON: one document, or for what goes on and on one in each line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Read \n, \xff, \u{202e} and \\ in names of streams, groups and consumers as they are shown
+    /// in tables. Without it names are taken as they stand
+    #[arg(long, global = true)]
+    escapes: bool,
+}
+
+/// A server that was reached.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) millstream: Millstream,
+    /// Without the password.
+    pub(crate) address: String,
+}
+
+impl ServerOptions {
+    /// A name of the command line.
+    ///
+    /// # Errors
+    /// There are escapes in it that are none.
+    pub(crate) fn name(&self, argument: &std::ffi::OsStr) -> anyhow::Result<Name> {
+        Name::parse(argument, self.escapes)
+    }
+
+    /// # Errors
+    /// It cannot be reached, or lets nobody in.
+    pub(crate) async fn connect(&self) -> anyhow::Result<Server> {
+        let mut options = ConnectOptions::new(&*self.url).response_timeout(self.timeout);
+        match std::env::var(PASSWORD_VARIABLE) {
+            Ok(password) => options = options.password(password),
+            Err(std::env::VarError::NotPresent) => {}
+            Err(error) => return Err(usage(format!("{PASSWORD_VARIABLE}: {error}"))),
+        }
+        let address = options.address();
+        match options.connect().await {
+            Ok(millstream) => Ok(Server { millstream, address }),
+            Err(error) => Err(ServerError::unreached(address, error).into()),
+        }
+    }
+}
+
+impl Server {
+    /// What the server calls itself.
+    pub(crate) fn is_called(&self) -> &str {
+        &self.millstream.abilities().server
+    }
+
+    pub(crate) fn stream(&self, key: &Name) -> StreamManager {
+        StreamManager::new(&self.millstream, key)
+    }
+
+    pub(crate) fn groups(&self, key: &Name) -> ConsumerGroupManager {
+        ConsumerGroupManager::new(&self.millstream, key)
+    }
+
+    pub(crate) fn monitor(&self, key: &Name) -> ConsumerGroupMonitor {
+        ConsumerGroupMonitor::new(&self.millstream, key)
+    }
+
+    /// Says of an error what it kept from being done, and where.
+    pub(crate) fn cannot(&self, what: impl Into<String>) -> impl Fn(Error) -> anyhow::Error + '_ {
+        let what = what.into();
+        move |error| ServerError::new(&what, &self.address, error).into()
+    }
+
+    /// There is none, and what to do about it.
+    pub(crate) fn no_stream(&self, key: &Name) -> anyhow::Error {
+        anyhow::anyhow!(
+            "there is no stream {key} at {}\n  next: `millstream stream ls` shows those that there are",
+            self.address
+        )
+    }
+
+    /// The same of a group.
+    pub(crate) fn no_group(&self, key: &Name, group: &Name) -> anyhow::Error {
+        anyhow::anyhow!(
+            "the stream {key} at {} has no group {group}\n  next: `millstream group ls` shows those \
+             that there are, `millstream group create` makes one",
+            self.address
+        )
+    }
+}

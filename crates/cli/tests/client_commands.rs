@@ -1,0 +1,52 @@
+//! `stream`, `group` and `consumer` as people and programs meet them: the built binary against
+//! Millstream, Redis and Valkey, all of what it prints, and its exit codes.
+//!
+//! Each case runs on each server. Keys and ids are the case's own, so all is compared as it stands
+//! but for times and sizes, which are named instead ([`shown`]).
+
+#[path = "client_commands/consumers.rs"]
+mod consumers;
+#[path = "client_commands/documented.rs"]
+mod documented;
+#[path = "client_commands/failures.rs"]
+mod failures;
+#[path = "client_commands/groups.rs"]
+mod groups;
+#[path = "client_commands/many.rs"]
+mod many;
+#[path = "client_commands/place.rs"]
+mod place;
+#[path = "client_commands/shown.rs"]
+mod shown;
+#[path = "client_commands/streams.rs"]
+mod streams;
+
+/// A test of each case on each server.
+macro_rules! on_all_servers {
+    ($($case:ident),+ $(,)?) => {
+        mod on_millstream {
+            crate::on_server!("millstream", $($case),+);
+        }
+        mod on_redis_8_2 {
+            crate::on_server!("redis-8.2", $($case),+);
+        }
+        mod on_valkey_9_1 {
+            crate::on_server!("valkey-9.1", $($case),+);
+        }
+    };
+}
+pub(crate) use on_all_servers;
+
+macro_rules! on_server {
+    ($server:literal, $($case:ident),+) => {
+        $(
+            #[test]
+            fn $case() {
+                if let Some(place) = crate::place::Place::start($server) {
+                    super::$case(&place);
+                }
+            }
+        )+
+    };
+}
+pub(crate) use on_server;
