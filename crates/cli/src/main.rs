@@ -16,6 +16,7 @@ mod group;
 mod logging;
 mod name;
 mod output;
+mod pending;
 mod policy_rule;
 mod run_backup;
 mod run_check;
@@ -63,6 +64,8 @@ enum Command {
     Group(group::GroupOptions),
     /// Lists and removes the consumers of a group.
     Consumer(consumer::ConsumerOptions),
+    /// Lists what a group has not acknowledged, hands it on, acknowledges it or gives it back.
+    Pending(pending::PendingOptions),
 }
 
 fn main() -> ExitCode {
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Command::Stream(options) => stream::run_stream(options),
         Command::Group(options) => group::run_group(options),
         Command::Consumer(options) => consumer::run_consumer(options),
+        Command::Pending(options) => pending::run_pending(options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

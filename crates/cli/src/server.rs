@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use millstream::{
-    ConnectOptions, ConsumerGroupManager, ConsumerGroupMonitor, Error, Millstream, StreamManager,
+    ConnectOptions, ConsumerGroupManager, ConsumerGroupMonitor, Error, Millstream, PendingEntries,
+    StreamManager,
 };
 
 use crate::duration::parse_duration;
@@ -98,6 +99,10 @@ impl Server {
 
     pub(crate) fn monitor(&self, key: &Name) -> ConsumerGroupMonitor {
         ConsumerGroupMonitor::new(&self.millstream, key)
+    }
+
+    pub(crate) fn pending(&self, key: &Name, group: &Name) -> PendingEntries {
+        PendingEntries::new(&self.millstream, key, group)
     }
 
     /// Says of an error what it kept from being done, and where.

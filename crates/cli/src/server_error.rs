@@ -38,7 +38,7 @@ impl ServerError {
                 Some("what was under way may have been done or not: look, and try again")
             }
             Error::Connection(_) => Some(connect),
-            Error::Refused { code, .. } => match &**code {
+            Error::Refused { code, text } => match &**code {
                 "NOAUTH" | "WRONGPASS" => Some(
                     "put the password into the variable REDISCLI_AUTH, or user and password into \
                      the URL: redis://user:password@host",
@@ -49,6 +49,9 @@ impl ServerError {
                 ),
                 "READONLY" => Some("this server is a replica: name its primary with --url"),
                 "OOM" | "MISCONF" => Some("the server takes no writes now; its log says why"),
+                "ERR" if text.contains("need a managed group") => {
+                    Some("`millstream group policy` gives the group a policy")
+                }
                 _ if self.error.is_temporary() => Some("try again in a moment"),
                 _ if self.error.is_no_stream() => {
                     Some("`millstream stream ls` shows the streams that there are")
@@ -56,6 +59,9 @@ impl ServerError {
                 _ => None,
             },
             Error::NoGroup(_) => Some("`millstream group ls` shows the groups that there are"),
+            Error::Unsupported { .. } => {
+                Some("leave out what asks for it, or use a server that has it, like Millstream")
+            }
             Error::Configuration(_) => Some("`--help` shows the forms that the command takes"),
             _ => None,
         }

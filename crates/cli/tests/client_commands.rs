@@ -1,5 +1,5 @@
-//! `stream`, `group` and `consumer` as people and programs meet them: the built binary against
-//! Millstream, Redis and Valkey, all of what it prints, and its exit codes.
+//! `stream`, `group`, `consumer` and `pending` as people and programs meet them: the built binary
+//! against Millstream, Redis and Valkey, all of what it prints, and its exit codes.
 //!
 //! Each case runs on each server. Keys and ids are the case's own, so all is compared as it stands
 //! but for times and sizes, which are named instead ([`shown`]).
@@ -14,6 +14,8 @@ mod failures;
 mod groups;
 #[path = "client_commands/many.rs"]
 mod many;
+#[path = "client_commands/pending.rs"]
+mod pending;
 #[path = "client_commands/place.rs"]
 mod place;
 #[path = "client_commands/shown.rs"]

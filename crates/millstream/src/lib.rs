@@ -13,6 +13,7 @@
 //! - [`StreamManager`] looks at a stream, reads it without a group, trims and deletes it, shows and
 //!   sets its retention; [`StreamScan`] finds streams.
 //! - [`ConsumerGroupMonitor`] says what is pending, what is stuck, and how far behind a group is.
+//! - [`PendingEntries`] lists what a group has pending, claims, acknowledges and gives it back.
 //! - [`DeadLetters`] lists what failed too often, gives it back, or deletes it.
 //! - [`Producer`] adds many at once, or once however often it is tried; [`DelayedMessages`] adds
 //!   later; a handler that returns [`Done`] adds in one step with its acknowledgement.
@@ -103,6 +104,7 @@ mod monitor;
 mod open_options;
 mod partitions;
 mod payload;
+mod pending_entries;
 mod policy_item;
 mod producer;
 mod replay;
@@ -144,6 +146,7 @@ pub use monitor::{ConsumerGroupMonitor, GroupStatistics, PendingSummary, StuckMe
 pub use open_options::OpenOptions;
 pub use partitions::{PartitionStatistics, PartitionedStream};
 pub use payload::{FromFields, PayloadError, ToFields};
+pub use pending_entries::{Nack, NackMode, PendingEntries, PendingEntry, PendingFilter};
 pub use policy_item::{BackoffItem, PolicyItem};
 pub use producer::Producer;
 /// For the commands and answers of [`Millstream::query`].

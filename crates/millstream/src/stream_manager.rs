@@ -252,7 +252,7 @@ impl StreamManager {
 }
 
 /// As XRANGE takes them.
-fn bounds(range: &impl RangeBounds<EntryId>) -> (String, String) {
+pub(crate) fn bounds(range: &impl RangeBounds<EntryId>) -> (String, String) {
     let word = |bound: Bound<&EntryId>, open: &str| match bound {
         Bound::Included(id) => id.to_string(),
         Bound::Excluded(id) => format!("({id}"),

@@ -43,7 +43,7 @@ struct Document {
 ///
 /// # Errors
 /// There is none, or no stream.
-pub(super) async fn find_group(
+pub(crate) async fn find_group(
     server: &Server,
     key: &Name,
     group: &Name,

@@ -16,6 +16,7 @@ use crate::client_command::{self, OnInterrupt};
 use crate::server::ServerOptions;
 
 pub(crate) use group_row::{COLUMNS, GroupRow, cells};
+pub(crate) use info::find_group;
 
 /// What to do with groups, and where they are.
 #[derive(Debug, clap::Args)]

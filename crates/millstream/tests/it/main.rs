@@ -13,6 +13,7 @@ mod mishaps;
 mod monitor;
 mod partitions;
 mod patterns;
+mod pending;
 mod place;
 mod relay;
 mod sentinel;

@@ -10,7 +10,8 @@ use tokio::time::timeout;
 
 use crate::place::Place;
 use crate::{
-    consumer, dead_letters, manager, mishaps, monitor, partitions, patterns, services, streams,
+    consumer, dead_letters, manager, mishaps, monitor, partitions, patterns, pending, services,
+    streams,
 };
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -52,6 +53,8 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
             a_consumer_with_enough_to_do_is_well_and_tries_again_in_time
             settings_that_make_no_sense_are_refused
             processes_of_a_machine_take_free_slots;
+        pending: pending_entries_are_found_by_range_filter_and_id
+            pending_entries_are_changed_only_as_they_were_seen;
         dead_letters: what_fails_too_often_becomes_a_letter_and_can_be_given_back
             what_is_rejected_becomes_a_letter_at_once
             letters_are_listed_in_pieces_and_deleted;

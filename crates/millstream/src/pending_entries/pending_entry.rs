@@ -1,0 +1,71 @@
+//! A pending entry, as the server shows it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use redis::Value;
+
+use crate::EntryId;
+use crate::reply::{self, NotUnderstood};
+
+/// An entry that was delivered and not acknowledged, as it was when it was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PendingEntry {
+    /// Which entry. It may be gone from the stream.
+    pub id: EntryId,
+    /// Who has it. `None`: nobody (Millstream, Redis 8.8), since it was given back.
+    pub consumer: Option<Bytes>,
+    /// Since its last delivery. `None`: nobody has it.
+    pub idle: Option<Duration>,
+    /// How often it was delivered.
+    pub deliveries: u64,
+}
+
+impl PendingEntry {
+    /// Of XPENDING with a range.
+    pub(super) fn parse_all(answer: Value) -> Result<Vec<Self>, NotUnderstood> {
+        reply::array(answer)?.into_iter().map(Self::parse).collect()
+    }
+
+    fn parse(row: Value) -> Result<Self, NotUnderstood> {
+        let mut parts = reply::array(row)?.into_iter();
+        let mut next = || parts.next().ok_or(NotUnderstood);
+        let (id, consumer) = (reply::id(&next()?)?, reply::bytes(next()?)?);
+        let idle_ms = reply::integer(&next()?)?;
+        let deliveries = reply::count(&next()?)?;
+        // A consumer may have the empty name, and a time that was set back is no mark either.
+        let is_owned = !(consumer.is_empty() && idle_ms == -1);
+        let idle = Duration::from_millis(idle_ms.max(0).unsigned_abs());
+        Ok(Self {
+            id,
+            consumer: is_owned.then_some(consumer),
+            idle: is_owned.then_some(idle),
+            deliveries,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(consumer: &[u8], idle_ms: i64) -> Value {
+        let (id, consumer) = (b"1-2".to_vec(), consumer.to_vec());
+        let (id, consumer) = (Value::BulkString(id), Value::BulkString(consumer));
+        Value::Array(vec![id, consumer, Value::Int(idle_ms), Value::Int(3)])
+    }
+
+    #[test]
+    fn names_are_any_bytes_and_nobody_is_told_from_an_empty_name() {
+        let rows = vec![row(b"\xff", 7), row(b"", 7), row(b"", -1), row(b"a", -1)];
+        let parsed = PendingEntry::parse_all(Value::Array(rows)).expect("rows");
+        let owners: Vec<_> = parsed.iter().map(|row| row.consumer.as_deref()).collect();
+        assert_eq!(owners, [Some(&b"\xff"[..]), Some(b""), None, Some(b"a")]);
+        let idle: Vec<_> = parsed.iter().map(|row| row.idle).collect();
+        let ms = |ms| Some(Duration::from_millis(ms));
+        assert_eq!(idle, [ms(7), ms(7), None, ms(0)]);
+        let cut = Value::Array(vec![Value::Array(vec![Value::BulkString(b"1-2".to_vec())])]);
+        assert_eq!(PendingEntry::parse_all(cut), Err(NotUnderstood));
+    }
+}
