@@ -129,9 +129,14 @@ pub(crate) async fn bury(
     add.arg(letters).arg("*");
     fields.iter().for_each(|(name, value)| _ = add.arg(*name).arg(value));
     let acknowledge = cmd("XACK").arg(&[message.stream(), message.group(), &id]).to_owned();
-    let mut both = pipe();
-    both.atomic().add_command(add).add_command(acknowledge);
-    millstream.backend().run_all(&both).await.map(|_| true)
+    let mut all = pipe();
+    all.atomic();
+    if millstream.abilities().has_fence {
+        all.cmd("XFENCE").arg(&[message.stream(), message.group(), message.consumer(), &id]);
+    }
+    all.add_command(add).add_command(acknowledge);
+    // A fence that does not hold leaves EXEC without answers.
+    millstream.backend().run_all(&all).await.map(|answers| !answers.is_empty())
 }
 
 impl DeadLetters {
@@ -259,4 +264,41 @@ fn parse(entry: Entry) -> Option<DeadLetter> {
         error: text("error"),
         failed_at: seconds.and_then(since_1970).unwrap_or(SystemTime::UNIX_EPOCH),
     })
+}
+
+#[cfg(all(test, feature = "embedded"))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::message::Origin;
+
+    #[tokio::test]
+    async fn without_scripts_too_nobody_buries_what_somebody_else_has_by_now() {
+        let (millstream, _clock) = crate::testing::in_memory();
+        let run = async |line: &str| {
+            let mut words = line.split(' ');
+            let mut command = cmd(words.next().expect("a command"));
+            words.for_each(|word| _ = command.arg(word));
+            millstream.run(&command).await.expect("an answer")
+        };
+        for line in [
+            "XADD s 1-1 f v",
+            "XGROUP CREATE s g 0",
+            "XREADGROUP GROUP g late STREAMS s >",
+            "XCLAIM s g other 0 1-1",
+        ] {
+            run(line).await;
+        }
+        let message_of = |consumer: &str| {
+            let (stream, group, consumer) = ("s".to_owned(), "g".to_owned(), consumer.to_owned());
+            let origin = Arc::new(Origin { stream, group, consumer, fence: None });
+            let id = EntryId { ms: 1, seq: 1 };
+            Message { origin, id, payload: Fields::new().with("f", "v"), deliveries: 1 }
+        };
+        let buried = bury(&millstream, "s:dlq", &message_of("late"), Reason::Fatal, "").await;
+        assert_eq!((buried.expect("done"), run("XLEN s:dlq").await), (false, Value::Int(0)));
+        let buried = bury(&millstream, "s:dlq", &message_of("other"), Reason::Fatal, "").await;
+        assert_eq!((buried.expect("done"), run("XLEN s:dlq").await), (true, Value::Int(1)));
+    }
 }

@@ -46,7 +46,8 @@ impl PartitionedStream {
     ///
     /// # Errors
     /// [`Error::Configuration`]: the stream has another number of partitions, or the name is empty
-    /// or has braces. Those of the server.
+    /// or has braces. Those of the server: `NOREPLICAS` where the handle waits for replicas
+    /// ([`Millstream::with_replicas`]) and too few of them have the number.
     pub async fn new(millstream: &Millstream, name: &str, partitions: u16) -> Result<Self, Error> {
         if name.is_empty() || name.contains(['{', '}']) {
             let text = "the name of a partitioned stream is not empty and has no braces";
@@ -58,7 +59,7 @@ impl PartitionedStream {
         }
         let stream = Self { millstream: millstream.clone(), name: name.into(), partitions };
         let key = format!("{}:partitions", stream.stream(0));
-        millstream.run(cmd("SET").arg(&key).arg(partitions).arg("NX")).await?;
+        millstream.run_surely(cmd("SET").arg(&key).arg(partitions).arg("NX")).await?;
         let settled = millstream.run(cmd("GET").arg(&key)).await?;
         let settled = reply::count(&settled).map_err(reply::NotUnderstood::of("GET"))?;
         if settled != u64::from(partitions) {

@@ -71,6 +71,8 @@ impl Producer {
     /// Servers with `XADD IDMP` (Millstream, Redis 8.6) are told so here, and remember 10,000 keys
     /// of a producer at most; the stream is made if it is not there. They take the window from the
     /// moment of the entry's ID, and the largest that any producer asked for counts for the stream.
+    /// To make it larger makes them forget all keys, and of two that ask for different ones at the
+    /// same moment either may be the one that counts: have all ask for the same.
     /// Elsewhere each key is a key of the server, beside the stream, for the time of the window.
     ///
     /// # Errors

@@ -11,7 +11,8 @@ const KEYS_AT_ONCE: usize = 500;
 
 /// Goes through the keys of streams by SCAN, on each server of a Cluster in turn. What was there
 /// from the first to the last step comes at least once, in no order; what came or went meanwhile
-/// may be missing, and with Redis and Valkey a key may come twice.
+/// may be missing, and with Redis and Valkey a key may come twice. On a Cluster those of slots that
+/// move from one server to another meanwhile may be missing, too.
 #[derive(Debug)]
 pub struct StreamScan {
     millstream: Millstream,

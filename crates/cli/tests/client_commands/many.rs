@@ -48,6 +48,8 @@ fn the_streams_of_all_servers_of_a_cluster_are_listed() {
     assert_eq!(owners.len(), 3, "all servers have some");
     let listed = run("stream ls --json").json();
     assert_eq!(names(&listed), wanted);
+    let sizes = listed["streams"].as_array().expect("a list");
+    assert!(sizes.iter().all(|it| it["memory_bytes"].as_u64() > Some(0)), "{listed}");
     let text = "stream s00 was deleted, with 0 entries, 1 group, 0 pending\n";
     assert_eq!(run("stream delete s00 --yes").success(), text);
     assert_eq!(names(&run("stream ls --json").json()), wanted[1..]);

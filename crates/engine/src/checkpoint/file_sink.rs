@@ -15,8 +15,11 @@ const PLACES_PER_HOLD: usize = 128;
 /// Blocks are synced, and their streams told where they lie, each time so much was written while
 /// the reserve of the disk is untouched.
 const SETTLE_BYTES: u64 = 4 << 20;
-/// How often the pace is told of what was written.
-const PACE_BYTES: u64 = 1 << 20;
+/// How often the pace is told of what was written. What lies in between is done in one go, and who
+/// serves clients may wait for its processor meanwhile: records of 32 KiB take some 30 us, blocks
+/// twice that. (With 1 MiB, and blocks alone, a list of 300,000 pending entries was encoded in
+/// 3.6 ms without a pause.)
+const PACE_BYTES: u64 = 32 << 10;
 
 /// Blocks that were written and may not be on disk yet.
 #[derive(Default)]
@@ -42,8 +45,9 @@ impl Sink for FileSink<'_> {
     type Error = BlockWriteError;
 
     fn record(&mut self, record: &[u8]) -> Result<(), BlockWriteError> {
-        self.unpaced += record.len() as u64;
-        self.records.put(record)
+        self.records.put(record)?;
+        self.wrote(record.len() as u64);
+        Ok(())
     }
 
     fn block(&mut self, object: u64, block: &LoadedBlock) -> Result<BlockPlace, BlockWriteError> {
@@ -52,16 +56,22 @@ impl Sink for FileSink<'_> {
         let at = place(self.blocks.append(object, 0, &bytes)?);
         self.unsettled.blocks.push((ObjectId(object), block.first_id(), block.clone(), at));
         self.unsettled.bytes += u64::from(at.bytes);
-        self.unpaced += u64::from(at.bytes);
         // What goes into the disk's reserve is settled last of all: should this checkpoint fail,
         // all of it can be given back.
         if self.unsettled.bytes >= SETTLE_BYTES && self.shared.has_whole_reserve() {
             self.shared.settle(self.blocks, self.unsettled)?;
         }
+        self.wrote(u64::from(at.bytes));
+        Ok(at)
+    }
+}
+
+impl FileSink<'_> {
+    fn wrote(&mut self, bytes: u64) {
+        self.unpaced += bytes;
         if self.unpaced >= PACE_BYTES {
             (self.pace)(std::mem::take(&mut self.unpaced));
         }
-        Ok(at)
     }
 }
 
