@@ -7,6 +7,8 @@ mod backup;
 mod byte_bar;
 mod byte_size;
 mod client_command;
+mod completions;
+mod config;
 mod config_file;
 mod consumer;
 mod demo;
@@ -14,6 +16,7 @@ mod duration;
 mod entry_id;
 mod group;
 mod logging;
+mod man;
 mod name;
 mod output;
 mod pending;
@@ -49,7 +52,9 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the server until it is told to stop (SIGTERM, SIGINT, or SHUTDOWN by a client).
-    Serve(Box<serve_options::ServeOptions>),
+    Serve(Box<serve::ServeCommand>),
+    /// Prints the settings that `serve` would run with.
+    Config(Box<config::ConfigCommand>),
     /// Reads everything in a data directory that no server has open, and says what is damaged.
     Check(run_check::CheckOptions),
     /// Copies a running server's store, or a data directory that no server has open.
@@ -66,12 +71,19 @@ enum Command {
     Consumer(consumer::ConsumerOptions),
     /// Lists what a group has not acknowledged, hands it on, acknowledges it or gives it back.
     Pending(pending::PendingOptions),
+    /// Prints what a shell needs to complete the commands and options of this program.
+    #[command(after_help = completions::EXAMPLES)]
+    Completions(completions::CompletionsOptions),
+    /// Prints the manual of this program, as man reads it.
+    #[command(after_help = man::EXAMPLES)]
+    Man(man::ManOptions),
 }
 
 fn main() -> ExitCode {
     let arguments = serve_options::join_bind_addresses(std::env::args_os());
     let outcome = match CommandLine::parse_from(arguments).command {
-        Command::Serve(options) => serve::serve(*options),
+        Command::Serve(options) => serve::run_serve(*options),
+        Command::Config(options) => config::run_config(*options),
         Command::Check(options) => run_check::run_check(&options),
         Command::Backup(options) => run_backup::run_backup(&options),
         Command::Restore(options) => run_restore::run_restore(&options),
@@ -80,6 +92,8 @@ fn main() -> ExitCode {
         Command::Group(options) => group::run_group(options),
         Command::Consumer(options) => consumer::run_consumer(options),
         Command::Pending(options) => pending::run_pending(options),
+        Command::Completions(options) => completions::print_completions(&options),
+        Command::Man(options) => man::run_man(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use millstream_server::GroupPolicyRule;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-/// A policy of new groups. In the file a table: `stream`, `group` (every one, if it is missing) and
-/// the items in lower case, of which one with several values is a text or a list.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "PolicyTable")]
-pub(crate) struct PolicyRule(pub(crate) GroupPolicyRule);
+/// A policy of new groups. In the file a text as of the flag, or a table: `stream`, `group` (every
+/// one, if it is missing) and the items in lower case, of which one with several values is a text
+/// or a list.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(try_from = "toml::Value", into = "toml::Value")]
+pub(crate) struct PolicyRule {
+    pub(crate) rule: GroupPolicyRule,
+    /// As it was written, to be shown.
+    written: toml::Value,
+}
 
 #[derive(Deserialize)]
 struct PolicyTable {
@@ -45,14 +50,30 @@ impl FromStr for PolicyRule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
+        Ok(Self { rule: text.parse()?, written: text.into() })
     }
 }
 
-impl TryFrom<PolicyTable> for PolicyRule {
+impl From<PolicyRule> for toml::Value {
+    fn from(rule: PolicyRule) -> Self {
+        rule.written
+    }
+}
+
+impl TryFrom<toml::Value> for PolicyRule {
     type Error = String;
 
-    fn try_from(table: PolicyTable) -> Result<Self, Self::Error> {
+    fn try_from(written: toml::Value) -> Result<Self, Self::Error> {
+        if let Some(text) = written.as_str() {
+            return text.parse();
+        }
+        let table = PolicyTable::deserialize(written.clone()).map_err(|it| it.to_string())?;
+        Ok(Self { rule: table.into(), written })
+    }
+}
+
+impl From<PolicyTable> for GroupPolicyRule {
+    fn from(table: PolicyTable) -> Self {
         let mut items = Vec::new();
         for (name, value) in table.items {
             let has_several = name.eq_ignore_ascii_case("backoff");
@@ -73,6 +94,6 @@ impl TryFrom<PolicyTable> for PolicyRule {
                 }
             }
         }
-        Ok(Self(GroupPolicyRule { stream: table.stream, group: table.group, items }))
+        Self { stream: table.stream, group: table.group, items }
     }
 }

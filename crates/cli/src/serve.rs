@@ -10,13 +10,36 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::config_file::TomlFile;
+use crate::output::print_line;
 use crate::serve_options::{ConfigError, ServeOptions};
 
 /// A signal waits at most so long for a server that is starting.
 const START_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How to run a server, or to see whether it would run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeCommand {
+    #[command(flatten)]
+    options: ServeOptions,
+    /// Look whether the settings are right, and say so; nothing is started and no data is touched
+    #[arg(long)]
+    check_config: bool,
+}
+
+pub(crate) fn run_serve(command: ServeCommand) -> anyhow::Result<()> {
+    let ServeCommand { options, check_config } = command;
+    if check_config { check(options) } else { serve(options) }
+}
+
+fn check(options: ServeOptions) -> anyhow::Result<()> {
+    let config = options.with_file()?.into_config();
+    Server::check(&config).map_err(said)?;
+    print_line("the settings are right")?;
+    Ok(())
+}
+
 /// Runs the server to its end.
-pub(crate) fn serve(options: ServeOptions) -> anyhow::Result<()> {
+fn serve(options: ServeOptions) -> anyhow::Result<()> {
     crate::logging::start("info");
     turn_off_huge_pages();
     let path = options.config.as_deref().map(std::path::absolute).transpose()?;
@@ -24,15 +47,19 @@ pub(crate) fn serve(options: ServeOptions) -> anyhow::Result<()> {
     config.config_file = path.map(|path| Arc::new(TomlFile::new(path)) as _);
     // Before the start: from the first reply on, a signal must not simply kill the process.
     let tell_signals = stop_on_signals()?;
-    let server = Server::start(config).map_err(|error| match error {
+    let server = Server::start(config).map_err(said)?;
+    // The receiver is there until the first signal was handled.
+    let _ = tell_signals.send(server.shutdown_handle());
+    server.wait().context("the server ended badly")
+}
+
+fn said(error: StartError) -> anyhow::Error {
+    match error {
         StartError::Unprotected { .. } | StartError::Setting { .. } | StartError::NoAddress => {
             ConfigError(error.to_string()).into()
         }
         _ => anyhow::Error::new(error).context("start the server"),
-    })?;
-    // The receiver is there until the first signal was handled.
-    let _ = tell_signals.send(server.shutdown_handle());
-    server.wait().context("the server ended badly")
+    }
 }
 
 /// SIGTERM or SIGINT stops the server, whose handle is to be sent, in order. Another SIGTERM

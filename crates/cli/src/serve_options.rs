@@ -11,12 +11,12 @@ use std::str::FromStr;
 
 use clap::Args;
 use millstream_server::{BindAddress, Config, DebugAccess, SyncMode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::policy_rule::PolicyRule;
 
 /// What the user may choose.
-#[derive(Debug, Default, Args, Deserialize)]
+#[derive(Debug, Default, Args, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ServeOptions {
     /// Addresses to listen on; one with a leading - may be missing [default: 127.0.0.1 -::1]
@@ -33,7 +33,7 @@ pub(crate) struct ServeOptions {
     dir: Option<PathBuf>,
     /// When replies leave: always (once on disk), everysec, no [default: always]
     #[arg(long, env = "MILLSTREAM_SYNC", value_name = "MODE")]
-    #[serde(deserialize_with = "parse_text")]
+    #[serde(deserialize_with = "parse_text", serialize_with = "as_text")]
     sync: Option<SyncMode>,
     /// Keep all data in memory only; it is gone at the end
     #[arg(
@@ -50,7 +50,7 @@ pub(crate) struct ServeOptions {
     cache_mb: Option<u64>,
     /// Password that clients have to give
     #[arg(long, env = "MILLSTREAM_REQUIREPASS", hide_env_values = true, value_name = "PASSWORD")]
-    requirepass: Option<String>,
+    pub(crate) requirepass: Option<String>,
     /// Most connections at a time [default: 10000]
     #[arg(long, env = "MILLSTREAM_MAXCLIENTS", value_name = "COUNT")]
     maxclients: Option<usize>,
@@ -72,7 +72,7 @@ pub(crate) struct ServeOptions {
         default_missing_value = "yes",
         value_name = "ACCESS"
     )]
-    #[serde(deserialize_with = "parse_text")]
+    #[serde(deserialize_with = "parse_text", serialize_with = "as_text")]
     enable_debug: Option<DebugAccess>,
     /// Most bytes of one request [default: 1gb]
     #[arg(long, env = "MILLSTREAM_CLIENT_QUERY_BUFFER_LIMIT", value_name = "BYTES")]
@@ -138,8 +138,8 @@ pub(crate) struct ServeOptions {
 }
 
 /// Addresses with blanks or commas between them, or a list of texts; none: TCP is off.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "TextOrList")]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(try_from = "TextOrList", into = "String")]
 struct BindList(Vec<BindAddress>);
 
 #[derive(Deserialize)]
@@ -159,6 +159,12 @@ impl FromStr for BindList {
     }
 }
 
+impl From<BindList> for String {
+    fn from(list: BindList) -> Self {
+        list.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
+}
+
 impl TryFrom<TextOrList> for BindList {
     type Error = String;
 
@@ -171,11 +177,11 @@ impl TryFrom<TextOrList> for BindList {
 }
 
 /// The value of a setting as it was written: the server judges it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(from = "NumberOrText")]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(from = "NumberOrText", into = "NumberOrText")]
 struct Setting(String);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(untagged)]
 enum NumberOrText {
     Number(i64),
@@ -191,6 +197,12 @@ impl From<NumberOrText> for Setting {
     }
 }
 
+impl From<Setting> for NumberOrText {
+    fn from(setting: Setting) -> Self {
+        setting.0.parse().map_or(Self::Text(setting.0), Self::Number)
+    }
+}
+
 impl FromStr for Setting {
     type Err = Infallible;
 
@@ -200,9 +212,15 @@ impl FromStr for Setting {
 }
 
 /// Permissions of a file. The digits are octal in the file, too, where they may be a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Setting")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "Setting", into = "String")]
 struct Permissions(u32);
+
+impl From<Permissions> for String {
+    fn from(permissions: Permissions) -> Self {
+        format!("{:o}", permissions.0)
+    }
+}
 
 impl FromStr for Permissions {
     type Err = String;
@@ -228,6 +246,17 @@ where
 {
     let text = String::deserialize(deserializer)?;
     text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+fn as_text<T, S>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error>
+where
+    T: fmt::Display,
+    S: Serializer,
+{
+    match value {
+        Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// The command line or the file asks for something impossible.
@@ -362,7 +391,7 @@ impl ServeOptions {
             unix_socket: self.unixsocket.filter(|path| !path.as_os_str().is_empty()),
             unix_socket_permissions: self.unixsocketperm.map(|permissions| permissions.0),
             settings,
-            group_policies: self.group_policy.into_iter().map(|rule| rule.0).collect(),
+            group_policies: self.group_policy.into_iter().map(|rule| rule.rule).collect(),
             config_file: None,
             debug: self.enable_debug.unwrap_or(usual.debug),
             storage: usual.storage,
@@ -393,13 +422,16 @@ mod tests {
              [[group-policy]]\nstream = '*'\ngroup = 'a b'\nbackoff = '1 2 3'\ndeadletter = 'x y'\n",
         )
         .expect("two tables");
-        let rules: Vec<_> = options.group_policy.iter().map(|rule| rule.0.clone()).collect();
+        let rules: Vec<_> = options.group_policy.iter().map(|it| it.rule.clone()).collect();
         assert_eq!((&rules[0].stream[..], &rules[0].group[..]), ("orders:*", "*"));
         let words = "backoff 100 1.5 2000 maxdeliveries 5 paused 1 visibility 30000";
         assert_eq!(rules[0].items.join(" "), words);
         assert_eq!(rules[1].items, ["backoff", "1", "2", "3", "deadletter", "x y"]);
         let rule: PolicyRule = "orders:* * VISIBILITY 500".parse().expect("a rule");
-        assert_eq!(rule.0.items, ["VISIBILITY", "500"]);
+        assert_eq!(rule.rule.items, ["VISIBILITY", "500"]);
+        let options: ServeOptions =
+            toml::from_str("group-policy = ['orders:* * VISIBILITY 500']").expect("a text");
+        assert_eq!(options.group_policy[0].rule, rule.rule);
         assert!("orders:*".parse::<PolicyRule>().is_err());
         assert!(toml::from_str::<ServeOptions>("[[group-policy]]\nvisibility = 1").is_err());
     }

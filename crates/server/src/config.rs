@@ -35,6 +35,12 @@ impl DebugAccess {
     }
 }
 
+impl fmt::Display for DebugAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
 impl FromStr for DebugAccess {
     type Err = String;
 

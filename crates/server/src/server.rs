@@ -55,12 +55,26 @@ impl ShutdownHandle {
 }
 
 impl Server {
+    /// Looks for what [`Self::start`] would refuse whatever the machine and the directory are like:
+    /// an unprotected address, no address, a setting or a policy that is wrong. Touches nothing.
+    ///
+    /// # Errors
+    /// The first that is wrong.
+    pub fn check(config: &Config) -> Result<(), StartError> {
+        listener::check_protection(config)?;
+        if config.bind.is_empty() && config.unix_socket.is_none() {
+            return Err(StartError::NoAddress);
+        }
+        config_command::check_at_start(&config.settings)?;
+        default_policy(config).map(|_| ())
+    }
+
     /// Opens the store, starts all threads and listens.
     ///
     /// # Errors
     /// [`StartError`]: nothing runs then.
     pub fn start(mut config: Config) -> Result<RunningServer, StartError> {
-        listener::check_protection(&config)?;
+        Self::check(&config)?;
         let connections = open_files::make_room_for(config.maxclients);
         if connections < config.maxclients {
             tracing::warn!(

@@ -16,7 +16,7 @@ mod visible;
 pub(crate) use age::{age_of, short, short_or_dash};
 pub(crate) use failure::{ends_quietly, print_failure};
 pub(crate) use json_bytes::{JsonBytes, print_json};
-pub(crate) use line::print_line;
+pub(crate) use line::{print_line, print_text};
 pub(crate) use list::List;
 pub(crate) use notice::notice;
 pub(crate) use plural::{entries, plural};

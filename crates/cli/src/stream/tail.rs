@@ -8,10 +8,11 @@ use std::time::Duration;
 use millstream::{EntryId, Error, Fields, StreamEntry, StreamManager};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio::time::sleep;
 
 use crate::entry_id::parse_id;
 use crate::name::Name;
-use crate::output::visible;
+use crate::output::{notice, visible};
 use crate::server::{Server, ServerOptions};
 
 pub(super) const EXAMPLES: &str = "\
@@ -24,6 +25,8 @@ Examples:
 const READ_AT_ONCE: usize = 100;
 /// A server that is gone without a word is noticed within this and the time for an answer.
 const WAIT: Duration = Duration::from_secs(10);
+/// Between two tries to reach a server that went away.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TailOptions {
@@ -76,16 +79,18 @@ async fn print_present(
         None if options.follow => EntryId::ZERO,
         None => return Ok(None),
     };
-    let (start, left) = match options.from {
-        Some(from) => (Some(from), options.count.unwrap_or(u64::MAX)),
-        None => {
-            let count = options.count.unwrap_or(10);
-            let start = start_of_newest(&stream, count).await.map_err(&cannot)?;
-            (start, count)
+    let count = options.count.unwrap_or(if options.from.is_some() { u64::MAX } else { 10 });
+    let start = match options.from {
+        Some(from) => Some(from),
+        None if count > 0 && count <= READ_AT_ONCE as u64 => {
+            let newest = stream.newest(.., at_once(count)).await.map_err(&cannot)?;
+            print(&newest, is_json)?;
+            return Ok(Some(newest.last().map_or(last, |entry| entry.id)));
         }
+        None => start_of_newest(&stream, count).await.map_err(&cannot)?,
     };
     let Some(start) = start else { return Ok(Some(last)) };
-    let printed = print_from(&stream, start, left, is_json, &cannot).await?;
+    let printed = print_from(&stream, start, count, is_json, &cannot).await?;
     let behind = match (printed, options.from) {
         (Some(printed), _) => printed,
         (None, Some(from)) => from.before(),
@@ -139,13 +144,35 @@ fn at_once(left: u64) -> usize {
     usize::try_from(left).map_or(READ_AT_ONCE, |left| left.min(READ_AT_ONCE))
 }
 
-/// What is added; Ctrl-C ends it.
-async fn follow(server: &Server, key: &Name, after: EntryId, is_json: bool) -> anyhow::Result<()> {
+/// What is added; Ctrl-C ends it. A server that goes away is waited for.
+async fn follow(
+    server: &Server,
+    key: &Name,
+    mut after: EntryId,
+    is_json: bool,
+) -> anyhow::Result<()> {
     let cannot = server.cannot(format!("follow stream {key}"));
-    let mut reader = server.stream(key).reader(after).await.map_err(&cannot)?;
+    let stream = server.stream(key);
+    let mut reader = stream.reader(after).await.map_err(&cannot)?;
     loop {
-        let entries = reader.next(READ_AT_ONCE, WAIT).await.map_err(&cannot)?;
-        print(&entries, is_json)?;
+        match reader.next(READ_AT_ONCE, WAIT).await {
+            Ok(entries) => {
+                print(&entries, is_json)?;
+                after = entries.last().map_or(after, |entry| entry.id);
+            }
+            Err(error) if error.is_temporary() => {
+                notice(&format!("lost {}: {error}; trying again", server.address));
+                reader = loop {
+                    match stream.reader(after).await {
+                        Ok(reader) => break reader,
+                        Err(error) if error.is_temporary() => sleep(RETRY_PAUSE).await,
+                        Err(error) => return Err(cannot(error)),
+                    }
+                };
+                notice(&format!("going on behind {after}"));
+            }
+            Err(error) => return Err(cannot(error)),
+        }
     }
 }
 

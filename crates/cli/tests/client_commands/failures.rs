@@ -149,10 +149,8 @@ fn a_server_that_hangs_is_given_up_in_time() {
 #[test]
 fn a_server_that_goes_away_in_the_middle_is_told() {
     let mut place = Place::start("millstream").expect("it is there");
-    place.redis("XADD s 1-1 n 1");
-    let mut child = place.begin("stream tail s --follow");
-    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    assert_eq!(lines.next().expect("a line").expect("it can be read"), "1-1  n=1");
+    place.server.set_stalled(true).expect("it stops");
+    let mut child = place.begin("stream ls");
     place.server.kill().expect("it ends");
     let mut stderr = String::new();
     child.stderr.take().expect("a pipe").read_to_string(&mut stderr).expect("it can be read");
@@ -160,6 +158,28 @@ fn a_server_that_goes_away_in_the_middle_is_told() {
     assert!(stderr.starts_with("millstream: cannot "), "{stderr}");
     assert!(stderr.contains("the server cannot be reached: "), "{stderr}");
     assert!(stderr.contains("\n  next: "), "{stderr}");
+}
+
+#[test]
+fn what_is_followed_goes_on_once_the_server_is_back() {
+    let mut place = Place::start("millstream").expect("it is there");
+    place.redis("XADD s 1-1 n 1");
+    let mut child = place.begin("stream tail s --follow");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut next = || lines.next().expect("a line").expect("it can be read");
+    assert_eq!(next(), "1-1  n=1");
+    let mut said = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let mut told = || said.next().expect("a line").expect("it can be read");
+    place.redis("CLIENT KILL TYPE normal SKIPME yes");
+    let lost = told();
+    assert!(lost.starts_with(&format!("millstream: lost {}: ", place.url())), "{lost}");
+    assert_eq!(told(), "millstream: going on behind 1-1");
+    place.redis("XADD s 2-1 n 2");
+    assert_eq!(next(), "2-1  n=2");
+    place.server.kill().expect("it ends");
+    assert!(told().ends_with("; trying again"));
+    signal(&child, "-INT");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
 
 /// Whether the process has a handler for SIGINT by now.

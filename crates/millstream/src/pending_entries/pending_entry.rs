@@ -18,7 +18,9 @@ pub struct PendingEntry {
     pub consumer: Option<Bytes>,
     /// Since its last delivery. `None`: nobody has it.
     pub idle: Option<Duration>,
-    /// How often it was delivered.
+    /// How often it was delivered. Servers count in 64 bits with a sign: a delivery after
+    /// [`NackMode::Fatal`](super::NackMode::Fatal) makes some show a negative count, which is the
+    /// number after the highest one here.
     pub deliveries: u64,
 }
 
@@ -33,7 +35,7 @@ impl PendingEntry {
         let mut next = || parts.next().ok_or(NotUnderstood);
         let (id, consumer) = (reply::id(&next()?)?, reply::bytes(next()?)?);
         let idle_ms = reply::integer(&next()?)?;
-        let deliveries = reply::count(&next()?)?;
+        let deliveries = reply::integer(&next()?)?.cast_unsigned();
         // A consumer may have the empty name, and a time that was set back is no mark either.
         let is_owned = !(consumer.is_empty() && idle_ms == -1);
         let idle = Duration::from_millis(idle_ms.max(0).unsigned_abs());
@@ -44,6 +46,11 @@ impl PendingEntry {
             deliveries,
         })
     }
+
+    /// The count as the server shows it.
+    pub(super) fn shown_deliveries(&self) -> i64 {
+        self.deliveries.cast_signed()
+    }
 }
 
 #[cfg(test)]
@@ -51,9 +58,13 @@ mod tests {
     use super::*;
 
     fn row(consumer: &[u8], idle_ms: i64) -> Value {
+        row_of_count(consumer, idle_ms, 3)
+    }
+
+    fn row_of_count(consumer: &[u8], idle_ms: i64, deliveries: i64) -> Value {
         let (id, consumer) = (b"1-2".to_vec(), consumer.to_vec());
         let (id, consumer) = (Value::BulkString(id), Value::BulkString(consumer));
-        Value::Array(vec![id, consumer, Value::Int(idle_ms), Value::Int(3)])
+        Value::Array(vec![id, consumer, Value::Int(idle_ms), Value::Int(deliveries)])
     }
 
     #[test]
@@ -67,5 +78,13 @@ mod tests {
         assert_eq!(idle, [ms(7), ms(7), None, ms(0)]);
         let cut = Value::Array(vec![Value::Array(vec![Value::BulkString(b"1-2".to_vec())])]);
         assert_eq!(PendingEntry::parse_all(cut), Err(NotUnderstood));
+    }
+
+    #[test]
+    fn a_count_that_ran_over_was_no_answer_at_all() {
+        let rows = Value::Array(vec![row_of_count(b"a", 7, i64::MIN)]);
+        let parsed = PendingEntry::parse_all(rows).expect("a row");
+        assert_eq!(parsed[0].deliveries, 1 << 63);
+        assert_eq!(parsed[0].shown_deliveries(), i64::MIN, "as it is compared on the server");
     }
 }

@@ -240,10 +240,10 @@ impl PendingEntries {
         for entry in seen {
             let retry_count = match action {
                 Action::MakeIdle(mode) => retry_count(entry, *mode),
-                _ => entry.deliveries,
+                _ => entry.shown_deliveries(),
             };
             script.arg(entry.id).arg(entry.consumer.as_deref().unwrap_or_default());
-            script.arg(entry.deliveries).arg(retry_count);
+            script.arg(entry.shown_deliveries()).arg(retry_count);
         }
         script
     }
@@ -259,10 +259,12 @@ impl Action<'_> {
     }
 }
 
-fn retry_count(entry: &PendingEntry, mode: NackMode) -> u64 {
+/// No server takes a negative one.
+fn retry_count(entry: &PendingEntry, mode: NackMode) -> i64 {
+    let deliveries = i64::try_from(entry.deliveries).unwrap_or(i64::MAX);
     match mode {
-        NackMode::Silent => entry.deliveries.saturating_sub(1),
-        NackMode::Fail => entry.deliveries,
+        NackMode::Silent => deliveries.saturating_sub(1).max(0),
+        NackMode::Fail => deliveries,
         NackMode::Fatal => unreachable!("XNACK alone can say that"),
     }
 }
