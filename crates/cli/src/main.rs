@@ -28,6 +28,7 @@ mod server;
 mod server_error;
 mod setting;
 mod stream;
+mod transfer;
 mod usage_error;
 
 use std::process::ExitCode;
@@ -66,6 +67,12 @@ enum Command {
     Consumer(consumer::ConsumerOptions),
     /// Lists what a group has not acknowledged, hands it on, acknowledges it or gives it back.
     Pending(pending::PendingOptions),
+    /// Copies streams with their groups and pending lists from another server to this one.
+    #[command(after_help = transfer::IMPORT_EXAMPLES)]
+    Import(transfer::ImportOptions),
+    /// Copies streams with their groups and pending lists from this server to another one.
+    #[command(after_help = transfer::EXPORT_EXAMPLES)]
+    Export(transfer::ExportOptions),
 }
 
 fn main() -> ExitCode {
@@ -80,6 +87,8 @@ fn main() -> ExitCode {
         Command::Group(options) => group::run_group(options),
         Command::Consumer(options) => consumer::run_consumer(options),
         Command::Pending(options) => pending::run_pending(options),
+        Command::Import(options) => transfer::run_import(&options),
+        Command::Export(options) => transfer::run_export(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
