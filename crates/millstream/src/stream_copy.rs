@@ -362,7 +362,7 @@ impl StreamCopy {
             let key = staging.key();
             if found.entries != again.entries {
                 let sides = [(&self.source, &self.from[..]), (&self.target, key)];
-                first_entry_that_differs(sides, cut.info.last_generated, differences).await?;
+                first_entry_that_differs(sides, cut, differences).await?;
             }
             let groups = found.groups.iter().zip(&again.groups).enumerate();
             for (index, _) in groups.filter(|(_, (found, again))| found != again) {

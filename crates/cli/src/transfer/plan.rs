@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::bail;
 use bytes::Bytes;
+use millstream::redis::{self, cmd};
 use millstream::{Error, StreamManager, StreamScan, is_staging_key};
 use tokio::task::JoinSet;
 
@@ -41,10 +42,11 @@ pub(super) async fn plan(
     if to_key.is_some() && options.streams.len() != 1 {
         return Err(usage("--as is for one stream, named by its key"));
     }
-    if to_key.is_none() && source.address == target.address {
+    let keys = selected(server, options, source).await?;
+    let is_renamed = to_key.as_ref().is_some_and(|to| keys.iter().all(|key| key != to.as_ref()));
+    if !is_renamed && is_same(source, target).await? {
         return Err(usage("both are the same server: name another one, or another key with --as"));
     }
-    let keys = selected(server, options, source).await?;
     let renamed = |key: &Bytes| match &to_key {
         Some(name) => Bytes::copy_from_slice(name.as_ref()),
         None => key.clone(),
@@ -56,6 +58,30 @@ pub(super) async fn plan(
         Planned { from: Name::from(key), to: Name::from(to), is_there }
     });
     Ok(planned.collect())
+}
+
+/// Whether both are one database of one server, by whatever addresses. Of a Cluster any node may
+/// answer, and only the addresses are compared.
+async fn is_same(source: &Server, target: &Server) -> anyhow::Result<bool> {
+    if source.address == target.address {
+        return Ok(true);
+    }
+    let own = identity(source).await?;
+    Ok(own.is_some() && own == identity(target).await?)
+}
+
+/// The run of the server, and the database; `None`: it does not say.
+async fn identity(server: &Server) -> anyhow::Result<Option<[String; 2]>> {
+    let ask =
+        async |words: [&str; 2]| match server.millstream.query(cmd(words[0]).arg(words[1])).await {
+            Ok(answer) => Ok(redis::from_redis_value::<String>(answer).unwrap_or_default()),
+            Err(Error::Refused { .. }) => Ok(String::new()),
+            Err(error) => Err(server.cannot("ask who it is")(error)),
+        };
+    let (info, client) = (ask(["INFO", "server"]).await?, ask(["CLIENT", "INFO"]).await?);
+    let run = info.lines().find_map(|line| line.strip_prefix("run_id:"));
+    let database = client.split_whitespace().find_map(|word| word.strip_prefix("db="));
+    Ok(run.zip(database).map(|(run, database)| [run.to_owned(), database.to_owned()]))
 }
 
 /// Those that the command line means; all of them are streams of the source.

@@ -1,7 +1,9 @@
 //! `import` and `export`: what a copy has, on the way to Millstream and back.
 
+use millstream_conformance::{Server, Value};
+
 use crate::full::{assert_equal, full};
-use crate::place::{Outcome, Place, millstream};
+use crate::place::{Outcome, Place, millstream, own_program};
 use crate::shown::{shown, shown_json};
 
 /// More than a page and a piece have. `cargo xtask long import` has a million.
@@ -100,7 +102,7 @@ fn round_trip(peer: &str) {
     assert!(gone > 0, "{here}");
     for place in [&middle, &last] {
         assert_eq!(place.redis("PEXPIRETIME s"), first.redis("PEXPIRETIME s"));
-        assert_eq!(place.redis("DBSIZE"), millstream_conformance::Value::Int(1));
+        assert_eq!(place.redis("DBSIZE"), Value::Int(1));
     }
 }
 
@@ -186,7 +188,7 @@ fn tricky(from: &str) {
             assert_equal(&a.as_far_as(&b), &b.as_far_as(&a));
         }
         // Nothing else is there, nor left.
-        let count = millstream_conformance::Value::Int(keys.len() as i64);
+        let count = Value::Int(keys.len() as i64);
         assert_eq!((target.redis("DBSIZE"), source.redis("DBSIZE")), (count.clone(), count));
     }
 }
@@ -220,7 +222,7 @@ fn seed_managed(place: &Place) {
     place.redis("XNACK s g FAIL IDS 2 1-1 2-1 RETRYCOUNT 3");
     place.redis("XNACK s plain SILENT IDS 1 3-1");
     place.redis("XCFGSET s MAXLEN 100 RETAIN UNACKED IDMP-DURATION 77");
-    place.redis("XSCHEDULE ADD s 9999999999999 * n 10");
+    place.redis("XSCHEDULE ADD s AT 9999999999999 n 10");
 }
 
 #[test]
@@ -232,7 +234,7 @@ fn policies_retention_and_what_nobody_has_go_from_millstream_to_millstream() {
         shown(&said),
         "STREAM  ENTRIES  GROUPS  PENDING  SIZE  TIME  OUTCOME\n\
          s  9  3  10  SIZE  TIME  verified\n\
-         s: 1 delayed entries stay behind: else they would be sent twice\n\
+         s: 1 delayed entry stays behind: else it would be sent twice\n\
          s: 2 pending entries of group g had a delay, and are available at once\n\
          9 entries  SIZE  TIME  RATE\n"
     );
@@ -250,9 +252,25 @@ fn policies_retention_and_what_nobody_has_go_from_millstream_to_millstream() {
         assert_eq!(pending(&target, group), pending(&source, group), "{group}");
     }
     // A group without a policy has none.
-    assert!(!format!("{:?}", target.redis("XINFO GROUPS s")).contains("nothing"));
     let plain = target.run("group info s plain --json").json();
     assert_eq!(plain["managed"], serde_json::Value::Null);
+}
+
+#[test]
+fn the_policy_of_new_groups_does_nothing_to_a_copy() {
+    let source = Place::start("millstream").expect("it is there");
+    source.redis("XADD s 1-1 n 1");
+    source.redis("XGROUP CREATE s g 0");
+    source.redis("XREADGROUP GROUP g c STREAMS s >");
+    let policy = "* * VISIBILITY 1 MAXDELIVERIES 1 DEADLETTER bin";
+    let server = Server::start_with(&own_program(), &["--memory", "--group-policy", policy]);
+    let target = Place { server: server.expect("it starts") };
+    target.redis("XGROUP CREATE other g 0 MKSTREAM");
+    assert!(target.run("group info other g --json").json()["managed"]["policy"].is_object());
+    import(&source, &target, &[b"s"]).success();
+    let group = target.run("group info s g --json").json();
+    assert_eq!((&group["managed"], &group["pending"]), (&serde_json::Value::Null, &1.into()));
+    assert_eq!(target.redis("EXISTS bin"), Value::Int(0));
 }
 
 fn what_only_millstream_has_is_noted(peer: &str) {
@@ -265,19 +283,21 @@ fn what_only_millstream_has_is_noted(peer: &str) {
         "STREAM  ENTRIES  GROUPS  PENDING  SIZE  TIME  OUTCOME\n\
          s as t  9  3  10  SIZE  TIME  verified\n\
          s: the retention stays behind: there is none there\n\
-         s: 1 delayed entries stay behind: else they would be sent twice\n\
+         s: 1 delayed entry stays behind: else it would be sent twice\n\
          s: the policy of group g stays behind: no policies there\n\
          s: 2 pending entries of group g had a delay, and are available at once\n\
          s: 2 pending entries of group g had no owner; there they are millstream-nobody's, idle \
          since 1970\n\
          s: the policy of group ordered stays behind: no policies there\n\
-         s: 1 pending entries of group plain had no owner; there they are millstream-nobody's, \
-         idle since 1970\n\
+         s: 1 pending entry of group plain had no owner; there it is millstream-nobody's, idle since \
+         1970\n\
          9 entries  SIZE  TIME  RATE\n"
     );
-    let count = target.redis("XAUTOCLAIM t g bob 999999999999 0 JUSTID");
-    let claimed = format!("{count:?}");
-    assert!(!claimed.contains("[]") || claimed.contains("Bulk"), "{claimed}");
+    // Whoever claims what is idle gets it.
+    let claimed = target.redis("XAUTOCLAIM t g bob 99999999 0 JUSTID");
+    let Value::Array(claimed) = claimed else { panic!("{claimed:?}") };
+    let ids = ["1-1", "2-1"].map(|id| Value::Bulk(id.into())).to_vec();
+    assert_eq!(claimed[1], Value::Array(ids));
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn work(place: &Place, is_over: &AtomicBool) -> BTreeSet<String> {
             client.call(&["XACK", "s", "g", id]).expect("it answers");
             acknowledged.insert(id.clone());
         }
-        if round % 50 == 0 {
+        if round.is_multiple_of(50) {
             client.call(&["XTRIM", "s", "MAXLEN", "20000"]).expect("it answers");
         }
     }

@@ -64,6 +64,13 @@ fn what_makes_no_sense_is_refused() {
     }
     let same = import(&source, &source, &[b"a"]).failure(2);
     assert!(same.starts_with("millstream: both are the same server: "), "{same}");
+    // By whatever name; another database of it is another place.
+    let by_name = format!("redis://localhost:{}", source.server.port());
+    let renamed = [&b"import"[..], b"--from", by_name.as_bytes(), b"a", b"--replace", b"-y"];
+    let same = source.run_words(&renamed).failure(2);
+    assert!(same.starts_with("millstream: both are the same server: "), "{same}");
+    let database = format!("{by_name}/1");
+    source.run_words(&[b"export", b"--to", database.as_bytes(), b"a"]).success();
     let missing = import(&source, &target, &[b"a", b"nothing"]).failure(1);
     assert!(missing.starts_with("millstream: there is no stream nothing at SOURCE\n"), "{missing}");
     let other = import(&source, &target, &[b"a", b"text"]).failure(1);

@@ -7,7 +7,7 @@ use super::digests::Digests;
 use super::entry_pages::EntryPages;
 use super::pending_pages::{PendingPages, Row};
 use super::pieces::Shape;
-use crate::{EntryId, Millstream};
+use crate::Millstream;
 
 /// So many are told.
 const TOLD_MAX: usize = 100;
@@ -76,14 +76,14 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// The first entry up to `last` that is not the same on both sides, source and target.
+/// The first entry up to the cut that is not the same on both sides, source and target.
 pub(super) async fn first_entry_that_differs(
     [(source, from), (target, to)]: [(&Millstream, &[u8]); 2],
-    last: EntryId,
+    cut: &Cut,
     differences: &mut Vec<CopyDifference>,
 ) -> Result<(), StreamCopyError> {
-    let mut source = EntryPages::new(source, from, last);
-    let mut target = EntryPages::new(target, to, last);
+    let pages = |place, key| EntryPages::new(place, key, cut.info.last_generated, cut.entry_bytes);
+    let (mut source, mut target) = (pages(source, from), pages(target, to));
     loop {
         let a = source.next().await.map_err(StreamCopyError::Source)?;
         let b = target.next().await.map_err(StreamCopyError::Target)?;

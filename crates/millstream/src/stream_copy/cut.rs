@@ -24,6 +24,8 @@ pub(super) struct Cut {
     pub(super) settings: Vec<Setting>,
     /// Productions that it remembers.
     pub(super) productions: u64,
+    /// Bytes of memory for each entry, where the server says so.
+    pub(super) entry_bytes: Option<u64>,
 }
 
 /// A name, and its value in one word or several.
@@ -63,9 +65,9 @@ impl Cut {
     /// Those of the server: `WRONGTYPE`.
     pub(super) async fn take(millstream: &Millstream, key: &[u8]) -> Result<Option<Self>, Error> {
         // A transaction would hide which of its commands was refused, and why.
-        if StreamManager::new(millstream, key).info().await?.is_none() {
-            return Ok(None);
-        }
+        let stream = StreamManager::new(millstream, key);
+        let Some(info) = stream.info().await? else { return Ok(None) };
+        let memory_bytes = stream.memory_bytes().await?;
         let expires_at_ms = expiry(millstream, key).await?;
         let (now_ms, now) = (read_now_ms(millstream).await?, Instant::now());
         let mut all = pipe();
@@ -82,7 +84,7 @@ impl Cut {
         };
         let mut answers = answers.into_iter();
         let mut next = || answers.next().ok_or(Error::Answer("EXEC"));
-        let (info, full) = (next()?, next()?);
+        let (now_info, full) = (next()?, next()?);
         let settings = if has_retention { Some(next()?) } else { None };
         let parse = || {
             let full = Facts::parse(full)?;
@@ -97,10 +99,11 @@ impl Cut {
             Ok(Self {
                 now_ms,
                 now,
-                info: StreamInfo::parse(info)?,
+                info: StreamInfo::parse(now_info)?,
                 expires_at_ms,
                 groups,
                 settings,
+                entry_bytes: memory_bytes.map(|bytes| bytes / info.length.max(1)),
                 productions: full.count_if_there("iids-tracked").unwrap_or(0),
             })
         };

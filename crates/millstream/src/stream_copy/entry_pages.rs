@@ -9,7 +9,7 @@ use crate::{EntryId, Error, Millstream, StreamEntry, StreamManager};
 const PAGE_BYTES: u64 = 1 << 20;
 /// And at most so many entries.
 const PAGE_ENTRIES_MAX: usize = 2000;
-/// Of the first page nothing is known.
+/// The first page has no more than this.
 const PAGE_ENTRIES_FIRST: usize = 100;
 /// From page to page it grows by so much at most: large entries may stand behind small ones.
 const GROWTH_MAX: usize = 4;
@@ -25,13 +25,18 @@ pub(super) struct EntryPages {
 }
 
 impl EntryPages {
-    /// Of all entries up to that one.
-    pub(super) fn new(millstream: &Millstream, key: &[u8], last: EntryId) -> Self {
+    /// Of all entries up to that one, which have about so many bytes each.
+    pub(super) fn new(
+        millstream: &Millstream,
+        key: &[u8],
+        last: EntryId,
+        entry_bytes: Option<u64>,
+    ) -> Self {
         Self {
             stream: StreamManager::new(millstream, key),
             from: Bound::Unbounded,
             last,
-            count: PAGE_ENTRIES_FIRST,
+            count: fitting(entry_bytes.unwrap_or(0)).min(PAGE_ENTRIES_FIRST),
             page: VecDeque::new(),
             is_done: false,
         }
@@ -48,9 +53,7 @@ impl EntryPages {
         if let Some(last) = page.last() {
             self.from = Bound::Excluded(last.id);
             let bytes = page.iter().map(bytes_of).sum::<u64>() / page.len() as u64;
-            let fitting = usize::try_from(PAGE_BYTES / bytes.max(1)).unwrap_or(usize::MAX);
-            let most = (self.count * GROWTH_MAX).min(PAGE_ENTRIES_MAX);
-            self.count = fitting.clamp(1, most);
+            self.count = fitting(bytes).min(self.count * GROWTH_MAX);
         }
         self.page = page.into();
         Ok(())
@@ -72,6 +75,12 @@ impl EntryPages {
         self.fill().await?;
         Ok(self.page.pop_front())
     }
+}
+
+/// Entries of that size on one page.
+fn fitting(entry_bytes: u64) -> usize {
+    let count = usize::try_from(PAGE_BYTES / entry_bytes.max(1)).unwrap_or(usize::MAX);
+    count.clamp(1, PAGE_ENTRIES_MAX)
 }
 
 /// In names and values.

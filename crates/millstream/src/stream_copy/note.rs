@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::cut::Cut;
+use super::difference::or_dash;
 use super::digests::Digests;
 use super::pieces::NOBODY;
 use crate::{EntryId, Millstream};
@@ -66,6 +67,11 @@ pub enum CopyNote {
 impl fmt::Display for CopyNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |bytes| String::from_utf8_lossy(bytes);
+        // `1 pending entry`, and the word that goes with it.
+        let entries = |count: u64, kind: &str, [one, many]: [&'static str; 2]| match count {
+            1 => (format!("1 {kind} entry"), one),
+            count => (format!("{count} {kind} entries"), many),
+        };
         match self {
             Self::PolicyLeft { group } => {
                 write!(f, "the policy of group {} stays behind: no policies there", name(group))
@@ -74,33 +80,36 @@ impl fmt::Display for CopyNote {
             Self::IdempotenceLeft => {
                 f.write_str("IDMP-DURATION and IDMP-MAXSIZE stay behind: not known there")
             }
-            Self::ProductionsLeft { count } => write!(
-                f,
-                "{count} productions (IDMP) are not remembered there: one that is repeated is \
-                 added again"
-            ),
-            Self::ScheduledLeft { count } => {
-                write!(f, "{count} delayed entries stay behind: else they would be sent twice")
+            Self::ProductionsLeft { count } => {
+                let them = if *count == 1 { "production" } else { "productions" };
+                write!(f, "{count} {them} (IDMP) not remembered there: repeated, it adds again")
             }
-            Self::DelaysLeft { group, count } => write!(
-                f,
-                "{count} pending entries of group {} had a delay, and are available at once",
-                name(group)
-            ),
-            Self::OwnerlessGiven { group, count } => write!(
-                f,
-                "{count} pending entries of group {} had no owner; there they are {}'s, idle \
-                 since 1970",
-                name(group),
-                name(NOBODY)
-            ),
-            Self::PendingLost { group, count, first } => write!(
-                f,
-                "{count} pending entries of group {} were not taken, the first {first}",
-                name(group)
-            ),
+            Self::ScheduledLeft { count } => {
+                let (entries, verb) = entries(*count, "delayed", ["stays", "stay"]);
+                let it = if *count == 1 { "it" } else { "they" };
+                write!(f, "{entries} {verb} behind: else {it} would be sent twice")
+            }
+            Self::DelaysLeft { group, count } => {
+                let (entries, verb) = entries(*count, "pending", ["is", "are"]);
+                let group = name(group);
+                write!(f, "{entries} of group {group} had a delay, and {verb} available at once")
+            }
+            Self::OwnerlessGiven { group, count } => {
+                let (entries, verb) = entries(*count, "pending", ["it is", "they are"]);
+                let (group, nobody) = (name(group), name(NOBODY));
+                write!(
+                    f,
+                    "{entries} of group {group} had no owner; there {verb} {nobody}'s, idle since \
+                     1970"
+                )
+            }
+            Self::PendingLost { group, count, first } => {
+                let (entries, verb) = entries(*count, "pending", ["was", "were"]);
+                write!(f, "{entries} of group {} {verb} not taken: {first}", name(group))?;
+                if *count == 1 { Ok(()) } else { f.write_str(" ...") }
+            }
             Self::HighestDeleted { id } => {
-                let id = super::difference::or_dash(*id);
+                let id = or_dash(*id);
                 write!(f, "entries went while they were copied: max-deleted-entry-id is {id}")
             }
         }

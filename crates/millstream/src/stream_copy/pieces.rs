@@ -45,8 +45,9 @@ impl Pieces {
     /// Of a stream as it was at a cut, read `now`.
     pub(super) fn new(millstream: &Millstream, key: &[u8], cut: &Cut, now: &Cut) -> Self {
         let groups = 0..cut.groups.len();
+        let last = cut.info.last_generated;
         Self {
-            entries: EntryPages::new(millstream, key, cut.info.last_generated),
+            entries: EntryPages::new(millstream, key, last, cut.entry_bytes),
             groups: groups.map(|index| pending_of(millstream, key, cut, now, index)).collect(),
             is_done: false,
         }
