@@ -220,7 +220,7 @@ impl StreamCopy {
     /// Does it, and tells how far it is after each piece.
     ///
     /// Dropped while it waits, the target's key is as it was, or has the whole copy; what was
-    /// written under another key until then is removed by the next copy.
+    /// written under another key until then is removed by [`Self::discard`], or by the next copy.
     ///
     /// # Errors
     /// [`StreamCopyError`].
@@ -240,6 +240,14 @@ impl StreamCopy {
             let _ = staging.discard().await;
         }
         done
+    }
+
+    /// Removes what a copy that was dropped has written, and leaves what is in place.
+    ///
+    /// # Errors
+    /// Those of the target.
+    pub async fn discard(&self) -> Result<(), Error> {
+        Staging::new(&self.target, &self.to).discard().await
     }
 
     async fn is_taken(&self) -> Result<bool, StreamCopyError> {

@@ -22,9 +22,9 @@ pub(crate) struct ExportOptions {
 
 pub(crate) fn run_export(options: &ExportOptions) -> anyhow::Result<()> {
     let ExportOptions { to, transfer: what, server } = options;
-    client_command::run(OnInterrupt::Fail, async {
+    let connect = async {
         let source = server.connect().await?;
-        let target = server.connect_to(to, PASSWORD_VARIABLE).await?;
-        transfer(server, what, &source, &target).await
-    })
+        Ok((source, server.connect_to(to, PASSWORD_VARIABLE).await?))
+    };
+    client_command::run(OnInterrupt::ClearUp, transfer(server, what, connect))
 }

@@ -22,9 +22,9 @@ pub(crate) struct ImportOptions {
 
 pub(crate) fn run_import(options: &ImportOptions) -> anyhow::Result<()> {
     let ImportOptions { from, transfer: what, server } = options;
-    client_command::run(OnInterrupt::Fail, async {
+    let connect = async {
         let source = server.connect_to(from, PASSWORD_VARIABLE).await?;
-        let target = server.connect().await?;
-        transfer(server, what, &source, &target).await
-    })
+        Ok((source, server.connect().await?))
+    };
+    client_command::run(OnInterrupt::ClearUp, transfer(server, what, connect))
 }

@@ -1,8 +1,9 @@
 //! Copying the streams one after the other, and saying what became of each.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow, bail};
 use millstream::{StreamCopy, StreamCopyError};
 
 use super::TransferOptions;
@@ -27,11 +28,39 @@ struct Total {
     remarks: Vec<String>,
 }
 
+/// The copy that is under way; what it has written goes if it is interrupted.
+type UnderWay = RefCell<Option<StreamCopy>>;
+
+/// Copies until it is done, or until Ctrl-C.
 pub(super) async fn transfer(
     server: &ServerOptions,
     options: &TransferOptions,
-    source: &Server,
-    target: &Server,
+    connect: impl Future<Output = anyhow::Result<(Server, Server)>>,
+) -> anyhow::Result<()> {
+    let under_way = UnderWay::default();
+    let work = async {
+        let (source, target) = connect.await?;
+        copy_all(server, options, [&source, &target], &under_way).await
+    };
+    tokio::select! {
+        biased;
+        done = work => done,
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted.context("watch for Ctrl-C")?;
+            if let Some(copy) = under_way.take() {
+                let cleared = copy.discard().await;
+                cleared.context("interrupted, and what was half written could not be removed")?;
+            }
+            bail!("interrupted: streams are there whole or not at all, what was half written is not")
+        }
+    }
+}
+
+async fn copy_all(
+    server: &ServerOptions,
+    options: &TransferOptions,
+    [source, target]: [&Server; 2],
+    under_way: &UnderWay,
 ) -> anyhow::Result<()> {
     let planned = plan(server, options, source, target).await?;
     let mut list = List::new(server.json, "streams", COLUMNS);
@@ -49,7 +78,7 @@ pub(super) async fn transfer(
     if !options.dry_run {
         for (index, one) in planned.iter().enumerate() {
             let mut progress = Progress::new(&one.from.to_string(), index + 1, planned.len());
-            let done = copy(one, options, source, target, &mut progress).await;
+            let done = copy(one, options, [source, target], under_way, &mut progress).await;
             drop(progress);
             let row = match done {
                 Ok(row) => row,
@@ -120,8 +149,8 @@ async fn would(
 async fn copy(
     planned: &Planned,
     options: &TransferOptions,
-    source: &Server,
-    target: &Server,
+    [source, target]: [&Server; 2],
+    under_way: &UnderWay,
     progress: &mut Progress,
 ) -> anyhow::Result<OutcomeRow> {
     if planned.is_there && options.skip_existing {
@@ -134,7 +163,10 @@ async fn copy(
         .verify(!options.no_verify)
         .accept_differences(options.accept_differences);
     let what = format!("copy stream {from}");
-    match copy.run(|how_far| progress.show(how_far)).await {
+    under_way.replace(Some(copy.clone()));
+    let done = copy.run(|how_far| progress.show(how_far)).await;
+    under_way.take();
+    match done {
         Ok(copied) => Ok(OutcomeRow::copied(planned, &copied, begun.elapsed())),
         Err(StreamCopyError::Source(error)) => Err(source.cannot(what)(error)),
         Err(StreamCopyError::Target(error)) => {

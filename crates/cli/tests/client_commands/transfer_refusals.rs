@@ -124,12 +124,22 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 #[test]
-fn an_interrupted_import_leaves_nothing_under_the_key_and_the_next_one_clears_up() {
+fn an_interrupted_import_clears_up_and_after_a_killed_one_the_next_one_does() {
     let [source, target] = two();
     source.feed((1..=50_000).map(|n| format!("XADD s {n}-1 n {n}")));
     let url = source.url();
-    let mut child = target.begin(&format!("import --from {url} s"));
     let staging = "EXISTS {s}:millstream-copy:s";
+    let child = target.begin(&format!("import --from {url} s"));
+    until("something is written", || target.redis(staging) == Value::Int(1));
+    signal(&child, "-INT");
+    let outcome = Outcome::of(child.wait_with_output().expect("it ends"));
+    assert_eq!(
+        outcome.failure(1),
+        "millstream: interrupted: streams are there whole or not at all, what was half written \
+         is not\n"
+    );
+    assert_eq!(target.redis("DBSIZE"), Value::Int(0));
+    let mut child = target.begin(&format!("import --from {url} s"));
     until("something is written", || target.redis(staging) == Value::Int(1));
     signal(&child, "-KILL");
     assert_eq!(child.wait().expect("it ends").code(), None);
