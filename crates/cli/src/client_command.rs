@@ -13,8 +13,8 @@ pub(crate) enum OnInterrupt {
     ClearUp,
 }
 
-/// Runs it to its end, or until Ctrl-C, which it may watch for itself: what is printed by then is whole lines, and what was sent
-/// to the server is done there or not.
+/// Runs it to its end, or until Ctrl-C, which it may watch for itself: what is printed by then is
+/// whole lines, and what was sent to the server is done there or not.
 pub(crate) fn run(
     on_interrupt: OnInterrupt,
     command: impl Future<Output = anyhow::Result<()>>,

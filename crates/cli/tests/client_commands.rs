@@ -1,5 +1,6 @@
-//! `stream`, `group`, `consumer`, `pending`, `import` and `export` as people and programs meet them: the built binary
-//! against Millstream, Redis and Valkey, all of what it prints, and its exit codes.
+//! `stream`, `group`, `consumer`, `pending`, `import` and `export` as people and programs meet
+//! them: the built binary against Millstream, Redis and Valkey, all of what it prints, and its exit
+//! codes.
 //!
 //! Each case runs on each server. Keys and ids are the case's own, so all is compared as it stands
 //! but for times and sizes, which are named instead ([`shown`]).

@@ -28,6 +28,8 @@ mod pending_pages;
 mod pieces;
 mod staging;
 mod staging_key;
+#[cfg(all(test, feature = "embedded"))]
+mod tests;
 
 use std::fmt;
 

@@ -2,8 +2,8 @@
 
 use serde_json::Value as Json;
 
-/// `TIME` for times, `SIZE` for sizes, `RATE` for rates; two blanks for whatever is between columns, as their widths
-/// follow from those.
+/// `TIME` for times, `SIZE` for sizes, `RATE` for rates; two blanks for whatever is between
+/// columns, as their widths follow from those.
 pub(crate) fn shown(text: &str) -> String {
     text.lines().map(|line| shown_line(line) + "\n").collect()
 }

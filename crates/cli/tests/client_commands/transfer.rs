@@ -289,8 +289,8 @@ fn what_only_millstream_has_is_noted(peer: &str) {
          s: 2 pending entries of group g had no owner; there they are millstream-nobody's, idle \
          since 1970\n\
          s: the policy of group ordered stays behind: no policies there\n\
-         s: 1 pending entry of group plain had no owner; there it is millstream-nobody's, idle since \
-         1970\n\
+         s: 1 pending entry of group plain had no owner; there it is millstream-nobody's, idle \
+         since 1970\n\
          9 entries  SIZE  TIME  RATE\n"
     );
     // Whoever claims what is idle gets it.

@@ -19,7 +19,8 @@ use crate::{EntryId, Error, Millstream, PendingEntry, milliseconds::milliseconds
 /// What the server's clock says and what it should say by ours differ by no more than this, unless
 /// the entry was delivered again, or a clock was set.
 const CLOCK_SKEW_MAX_MS: u64 = 500;
-/// So often another entry is looked for whose time is known; then TIME must do, which is a millisecond or two off.
+/// So often another entry is looked for whose time is known; then TIME must do, which is a
+/// millisecond or two off.
 const REFERENCES_MAX: usize = 5;
 
 /// One of a pending list.
