@@ -16,7 +16,7 @@
 //!    what is being written: no policy acts on it.
 //! 2. An entry that a group has read by the cut is pending in the copy unless it was acknowledged
 //!    by the time its page of the pending list was read: none is lost by what goes on meanwhile.
-//! 3. What is kept here is two pieces and the names of consumers, however long the stream is.
+//! 3. What is kept here is two pieces of each side and the names of consumers, however long the stream is.
 
 mod comparison;
 mod cut;
@@ -84,7 +84,7 @@ pub struct CopyProgress {
 pub enum CopyPhase {
     /// It reads and writes.
     Copying,
-    /// It reads again what it wrote, and then the source.
+    /// It reads again what it wrote, and the source.
     Verifying,
 }
 
@@ -330,7 +330,7 @@ impl StreamCopy {
         Ok(copied)
     }
 
-    /// Reads what was written, and the source again, which is returned as it is now.
+    /// Reads what was written, and the source again, side by side. Returns that as it is now.
     #[expect(clippy::too_many_arguments, reason = "all of it is the state of one copy")]
     async fn verify_by(
         &self,
@@ -345,19 +345,21 @@ impl StreamCopy {
         let total = 2 * read.entries.count;
         let differences = &mut copied.differences;
         compare_facts(cut, written, read, differences);
-        let mut found = Digests::new(written);
-        let mut pieces = Pieces::new(&self.target, staging.key(), written, written);
-        while let Some(piece) = pieces.next().await.map_err(StreamCopyError::Target)? {
-            found.note(&piece);
-            tell(CopyPhase::Verifying, found.entries.count, total);
-        }
-        let mut again = Digests::new(cut);
         let now = Cut::take(&self.source, &self.from).await.map_err(StreamCopyError::Source)?;
         let now = now.filter(|now| now.may_follow(cut)).ok_or(StreamCopyError::Vanished)?;
-        let mut pieces = Pieces::new(&self.source, &self.from, cut, &now);
-        while let Some(mut piece) = pieces.next().await.map_err(StreamCopyError::Source)? {
-            shape.apply(&mut piece);
-            again.note(&piece);
+        let (mut found, mut again) = (Digests::new(written), Digests::new(cut));
+        let mut there = Pieces::new(&self.target, staging.key(), written, written);
+        let mut here = Pieces::new(&self.source, &self.from, cut, &now);
+        loop {
+            let (target, source) = tokio::join!(there.next(), here.next());
+            let target = target.map_err(StreamCopyError::Target)?;
+            let mut source = source.map_err(StreamCopyError::Source)?;
+            if target.is_none() && source.is_none() {
+                break;
+            }
+            source.iter_mut().for_each(|piece| shape.apply(piece));
+            target.iter().for_each(|piece| found.note(piece));
+            source.iter().for_each(|piece| again.note(piece));
             tell(CopyPhase::Verifying, found.entries.count + again.entries.count, total);
         }
         let now = Cut::take(&self.source, &self.from).await.map_err(StreamCopyError::Source)?;
