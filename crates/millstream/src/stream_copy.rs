@@ -16,7 +16,8 @@
 //!    what is being written: no policy acts on it.
 //! 2. An entry that a group has read by the cut is pending in the copy unless it was acknowledged
 //!    by the time its page of the pending list was read: none is lost by what goes on meanwhile.
-//! 3. What is kept here is two pieces of each side and the names of consumers, however long the stream is.
+//! 3. What is kept here is two pieces of each side and the names of consumers, however long the
+//!    stream is.
 
 mod comparison;
 mod cut;
