@@ -2,8 +2,8 @@
 //! more seeds than a test run has time for (a failure names its seed; `MILLSTREAM_DIFF_SEED`
 //! repeats it); `long crashes`: kill -9 under load, over and over; `long memory`: a stream of some
 //! GB; `long redis-suite`: Redis' own tests of streams, which are fetched; `long cluster`: the
-//! toolkit on a Cluster in trouble; and `long sim`: the simulator, until the store has crashed so
-//! often.
+//! toolkit on a Cluster in trouble; `long import`: a million entries to Millstream and back; and
+//! `long sim`: the simulator, until the store has crashed so often.
 
 use std::process::Command;
 
@@ -21,6 +21,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         ["redis-suite"] => return redis_suite(),
         ["cluster"] => return cluster("50000"),
         ["cluster", "--messages", messages] => return cluster(messages),
+        ["import"] => return import("1000000"),
+        ["import", "--entries", entries] => return import(entries),
         ["sim"] => return sim::run(&["--crashes", "100000"]),
         ["sim", ref rest @ ..] => return sim::run(rest),
         _ => {}
@@ -33,6 +35,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
             _ => bail!(
                 "usage: cargo xtask long [--seeds N] [--seconds S] | long crashes [--rounds N] | \
                  long memory [--mb N] | long redis-suite | long cluster [--messages N] | \
+                 long import [--entries N] | \
                  long sim [--crashes N]"
             ),
         }
@@ -67,6 +70,19 @@ fn cluster(messages: &str) -> Result<()> {
         .args(["--test-threads", "1", "cluster_chaos"])
         .env("MILLSTREAM_PEERS", peers)
         .env("MILLSTREAM_CHAOS_MESSAGES", messages.to_string());
+    checkout::run(&mut test)
+}
+
+/// Copies a stream of so many entries from Redis to Millstream and back, a tenth of them pending.
+fn import(entries: &str) -> Result<()> {
+    let entries: u64 = entries.parse().context("--entries N")?;
+    let peers = checkout::peers_dir();
+    peers::fetch(&peers)?;
+    let mut test = checkout::cargo();
+    test.args(["test", "--release", "--package", "millstream-cli", "--test", "client_commands"])
+        .args(["--", "--nocapture", "--test-threads", "1", "millstream_and_back"])
+        .env("MILLSTREAM_PEERS", peers)
+        .env("MILLSTREAM_IMPORT_ENTRIES", entries.to_string());
     checkout::run(&mut test)
 }
 

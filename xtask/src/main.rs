@@ -13,6 +13,7 @@
 //! | `long [--seeds N] [--seconds S]` | the random comparison with Redis, for longer |
 //! | `long crashes [--rounds N]` | kill -9 under load, over and over, and what is there afterwards
 //! |
+//! | `long import [--entries N]` | a stream of a million entries to Millstream and back |
 //! | `long redis-suite` | Redis' own tests of streams, fetched, against ours |
 //! | `long sim [--crashes N]` | the simulator, until there were so many crashes |
 //! | `sim [--seed N] [--seeds COUNT] [--steps M] [--trace] [--shrink]` | simulates the store |
@@ -57,7 +58,8 @@ fn run(arguments: &[&str]) -> Result<()> {
             "usage: cargo xtask peers [DIR] | bench [--against PEER] [--quick] \
              [--only NAME] | instructions [--accept] | test | tidy | \
              long [--seeds N] [--seconds S] | \
-             long crashes [--rounds N] | long redis-suite | long sim [--crashes N] | \
+             long crashes [--rounds N] | long redis-suite | long import [--entries N] | \
+             long sim [--crashes N] | \
              sim [--seed N] [--seeds COUNT] [--steps M] [--trace] [--shrink]"
         ),
     }

@@ -9,10 +9,12 @@ pub(crate) enum OnInterrupt {
     Fail,
     /// It goes on until then.
     End,
+    /// It clears up, and fails.
+    ClearUp,
 }
 
-/// Runs it to its end, or until Ctrl-C: what is printed by then is whole lines, and what was sent
-/// to the server is done there or not.
+/// Runs it to its end, or until Ctrl-C, which it may watch for itself: what is printed by then is
+/// whole lines, and what was sent to the server is done there or not.
 pub(crate) fn run(
     on_interrupt: OnInterrupt,
     command: impl Future<Output = anyhow::Result<()>>,
@@ -22,6 +24,9 @@ pub(crate) fn run(
         .build()
         .context("start the runtime")?;
     let done = runtime.block_on(async {
+        if on_interrupt == OnInterrupt::ClearUp {
+            return command.await;
+        }
         tokio::select! {
             biased;
             done = command => done,
@@ -29,7 +34,7 @@ pub(crate) fn run(
                 interrupted.context("watch for Ctrl-C")?;
                 match on_interrupt {
                     OnInterrupt::End => Ok(()),
-                    OnInterrupt::Fail => {
+                    OnInterrupt::Fail | OnInterrupt::ClearUp => {
                         bail!("interrupted: what was under way may have been done or not")
                     }
                 }

@@ -31,6 +31,7 @@ mod server;
 mod server_error;
 mod setting;
 mod stream;
+mod transfer;
 mod usage_error;
 
 use std::process::ExitCode;
@@ -77,6 +78,12 @@ enum Command {
     /// Prints the manual of this program, as man reads it.
     #[command(after_help = man::EXAMPLES)]
     Man(man::ManOptions),
+    /// Copies streams with their groups and pending lists from another server to this one.
+    #[command(after_help = transfer::IMPORT_EXAMPLES)]
+    Import(transfer::ImportOptions),
+    /// Copies streams with their groups and pending lists from this server to another one.
+    #[command(after_help = transfer::EXPORT_EXAMPLES)]
+    Export(transfer::ExportOptions),
 }
 
 fn main() -> ExitCode {
@@ -94,6 +101,8 @@ fn main() -> ExitCode {
         Command::Pending(options) => pending::run_pending(options),
         Command::Completions(options) => completions::print_completions(&options),
         Command::Man(options) => man::run_man(&options),
+        Command::Import(options) => transfer::run_import(&options),
+        Command::Export(options) => transfer::run_export(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

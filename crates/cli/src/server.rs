@@ -69,11 +69,23 @@ impl ServerOptions {
     /// # Errors
     /// It cannot be reached, or lets nobody in.
     pub(crate) async fn connect(&self) -> anyhow::Result<Server> {
-        let mut options = ConnectOptions::new(&*self.url).response_timeout(self.timeout);
-        match std::env::var(PASSWORD_VARIABLE) {
+        self.connect_to(&self.url, PASSWORD_VARIABLE).await
+    }
+
+    /// Another server, whose password is in a variable of its own where its URL has none.
+    ///
+    /// # Errors
+    /// It cannot be reached, or lets nobody in.
+    pub(crate) async fn connect_to(
+        &self,
+        url: &str,
+        password_variable: &str,
+    ) -> anyhow::Result<Server> {
+        let mut options = ConnectOptions::new(url).response_timeout(self.timeout);
+        match std::env::var(password_variable) {
             Ok(password) => options = options.password(password),
             Err(std::env::VarError::NotPresent) => {}
-            Err(error) => return Err(usage(format!("{PASSWORD_VARIABLE}: {error}"))),
+            Err(error) => return Err(usage(format!("{password_variable}: {error}"))),
         }
         let address = options.address();
         match options.connect().await {

@@ -40,7 +40,8 @@ impl ServerError {
             Error::Connection(_) => Some(connect),
             Error::Refused { code, text } => match &**code {
                 "NOAUTH" | "WRONGPASS" => Some(
-                    "put the password into the variable REDISCLI_AUTH, or user and password into \
+                    "put the password into the variable REDISCLI_AUTH (of --from: \
+                     MILLSTREAM_FROM_AUTH, of --to: MILLSTREAM_TO_AUTH), or user and password into \
                      the URL: redis://user:password@host",
                 ),
                 "NOPERM" => Some("the user needs the right to run this command (ACL SETUSER)"),

@@ -1,5 +1,6 @@
-//! `stream`, `group`, `consumer` and `pending` as people and programs meet them: the built binary
-//! against Millstream, Redis and Valkey, all of what it prints, and its exit codes.
+//! `stream`, `group`, `consumer`, `pending`, `import` and `export` as people and programs meet
+//! them: the built binary against Millstream, Redis and Valkey, all of what it prints, and its exit
+//! codes.
 //!
 //! Each case runs on each server. Keys and ids are the case's own, so all is compared as it stands
 //! but for times and sizes, which are named instead ([`shown`]).
@@ -10,6 +11,8 @@ mod consumers;
 mod documented;
 #[path = "client_commands/failures.rs"]
 mod failures;
+#[path = "client_commands/full.rs"]
+mod full;
 #[path = "client_commands/groups.rs"]
 mod groups;
 #[path = "client_commands/many.rs"]
@@ -22,6 +25,12 @@ mod place;
 mod shown;
 #[path = "client_commands/streams.rs"]
 mod streams;
+#[path = "client_commands/transfer.rs"]
+mod transfer;
+#[path = "client_commands/transfer_meanwhile.rs"]
+mod transfer_meanwhile;
+#[path = "client_commands/transfer_refusals.rs"]
+mod transfer_refusals;
 
 /// A test of each case on each server.
 macro_rules! on_all_servers {

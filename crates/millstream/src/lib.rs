@@ -12,6 +12,7 @@
 //!   their policies, and replays a part of a stream ([`Replay`]).
 //! - [`StreamManager`] looks at a stream, reads it without a group, trims and deletes it, shows and
 //!   sets its retention; [`StreamScan`] finds streams.
+//! - [`StreamCopy`] copies a stream with its groups and pending lists to another server.
 //! - [`ConsumerGroupMonitor`] says what is pending, what is stuck, and how far behind a group is.
 //! - [`PendingEntries`] lists what a group has pending, claims, acknowledges and gives it back.
 //! - [`DeadLetters`] lists what failed too often, gives it back, or deletes it.
@@ -111,6 +112,7 @@ mod replay;
 mod reply;
 mod retention;
 mod same_slot;
+mod stream_copy;
 mod stream_info;
 mod stream_manager;
 mod stream_reader;
@@ -153,6 +155,10 @@ pub use producer::Producer;
 pub use redis;
 pub use replay::Replay;
 pub use retention::{Overflow, Retain, Retention, RetentionItem};
+pub use stream_copy::{
+    CopyDifference, CopyNote, CopyPhase, CopyProgress, CopyVerdict, StreamCopied, StreamCopy,
+    StreamCopyError, is_staging_key,
+};
 pub use stream_info::{StreamEntry, StreamInfo};
 pub use stream_manager::{StreamManager, Trim};
 pub use stream_reader::StreamReader;

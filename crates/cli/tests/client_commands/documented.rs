@@ -71,7 +71,7 @@ fn the_examples_print_what_stands_there() {
     let examples = examples(&page());
     assert!(examples.len() > 30, "only {} examples were found", examples.len());
     for Example { line, command, printed } in examples {
-        let all = words(&command);
+        let all = words(&command.replace(ADDRESS, &place.url()));
         let all: Vec<&[u8]> = all.iter().map(|word| word.as_bytes()).collect();
         let (program, arguments) = all.split_first().expect("a program");
         if *program == b"redis-cli" {
@@ -105,4 +105,8 @@ fn every_command_has_its_section() {
         }
     }
     assert_eq!(commands, 20, "all of them were found");
+    for verb in ["import", "export"] {
+        assert!(page.contains(&format!("\n## {verb}\n")), "{verb}");
+        assert!(page.contains(&format!("$ millstream {verb} ")), "{verb}");
+    }
 }

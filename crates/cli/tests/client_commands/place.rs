@@ -56,6 +56,9 @@ impl Outcome {
 pub(crate) fn millstream() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
     command.env_remove("REDIS_URL").env_remove("REDISCLI_AUTH").stdin(Stdio::null());
+    for other in ["MILLSTREAM_FROM", "MILLSTREAM_TO"] {
+        command.env_remove(other).env_remove(format!("{other}_AUTH"));
+    }
     command
 }
 

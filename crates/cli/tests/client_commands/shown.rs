@@ -2,8 +2,8 @@
 
 use serde_json::Value as Json;
 
-/// `TIME` for times, `SIZE` for sizes; two blanks for whatever is between columns, as their widths
-/// follow from those.
+/// `TIME` for times, `SIZE` for sizes, `RATE` for rates; two blanks for whatever is between
+/// columns, as their widths follow from those.
 pub(crate) fn shown(text: &str) -> String {
     text.lines().map(|line| shown_line(line) + "\n").collect()
 }
@@ -24,6 +24,9 @@ fn shown_cell(cell: &str) -> String {
         && matches!(unit, "B" | "KiB" | "MiB")
     {
         return "SIZE".to_owned();
+    }
+    if cell.ends_with(" entries/s") {
+        return "RATE".to_owned();
     }
     match cell.strip_suffix(" ago").and_then(|rest| rest.rsplit_once(", ")) {
         Some((before, time)) if is_time(time) => format!("{before}, TIME ago"),

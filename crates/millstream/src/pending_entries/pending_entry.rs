@@ -26,7 +26,7 @@ pub struct PendingEntry {
 
 impl PendingEntry {
     /// Of XPENDING with a range.
-    pub(super) fn parse_all(answer: Value) -> Result<Vec<Self>, NotUnderstood> {
+    pub(crate) fn parse_all(answer: Value) -> Result<Vec<Self>, NotUnderstood> {
         reply::array(answer)?.into_iter().map(Self::parse).collect()
     }
 

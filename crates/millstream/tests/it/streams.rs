@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use millstream::{
-    ConsumerGroupManager, EntryId, Error, Fields, GroupStart, Retain, RetentionItem, StreamManager,
-    StreamScan, Trim,
+    ConsumerGroupManager, CopyPhase, CopyVerdict, EntryId, Error, Fields, GroupStart,
+    PendingEntries, PendingFilter, Retain, RetentionItem, StreamCopy, StreamCopyError,
+    StreamManager, StreamScan, Trim,
 };
 use redis::cmd;
 
@@ -129,6 +130,45 @@ pub(crate) async fn streams_are_found_by_their_keys(place: Place) {
     }
     assert_eq!(found, keys);
     assert_eq!(scan.next().await.expect("an answer"), None, "it stays at its end");
+}
+
+pub(crate) async fn a_stream_is_copied_with_its_groups_or_not_at_all(place: Place) {
+    add(&place, 1..=300).await;
+    let _: String = place.raw("XGROUP CREATE {s} {g} 0").await;
+    place.raw::<redis::Value>("XREADGROUP GROUP {g} ada COUNT 9 STREAMS {s} >").await;
+    let _: i64 = place.raw("XDEL {s} 3-1 4-1").await;
+    let _: i64 = place.raw("XTRIM {s} MINID = 2-1").await;
+    let to = format!("{}:to", place.stream);
+    let copy = StreamCopy::new(&place.millstream, &place.stream, &place.millstream, &to);
+    let mut told = Vec::new();
+    let copied = copy.run(|progress| told.push(progress)).await.expect("copies it");
+    assert_eq!((copied.verdict, copied.is_in_place), (CopyVerdict::Equal, true), "{copied:?}");
+    assert_eq!((copied.entries, copied.pending, copied.pending_without_entry), (297, 9, 3));
+    assert_eq!((copied.differences, copied.notes), (Vec::new(), Vec::new()));
+    let phases: Vec<_> = told.iter().map(|progress| progress.phase).collect();
+    assert!(phases.is_sorted_by_key(|phase| *phase == CopyPhase::Verifying), "{phases:?}");
+    assert!(told.iter().all(|progress| progress.entries <= progress.entries_total), "{told:?}");
+    let of = |key: &str| StreamManager::new(&place.millstream, key);
+    let pending = |key: &str| PendingEntries::new(&place.millstream, key, GROUP);
+    let (a, b) = (of(&place.stream), of(&to));
+    assert_eq!(a.info().await.expect("an answer"), b.info().await.expect("an answer"));
+    assert_eq!(a.entries(.., 999).await.expect("all"), b.entries(.., 999).await.expect("all"));
+    let (a, b) = (pending(&place.stream), pending(&to));
+    let filter = PendingFilter::new();
+    let ids = |rows: Vec<millstream::PendingEntry>| -> Vec<_> {
+        rows.into_iter().map(|row| (row.id, row.consumer, row.deliveries)).collect()
+    };
+    let (a, b) = (a.list(.., &filter, 99).await, b.list(.., &filter, 99).await);
+    assert_eq!(ids(a.expect("rows")), ids(b.expect("rows")));
+
+    let refused = copy.run(drop).await;
+    assert!(matches!(refused, Err(StreamCopyError::Exists)), "{refused:?}");
+    copy.clone().replace(true).verify(false).run(drop).await.expect("copies it");
+    assert!(of(&to).delete().await.expect("deletes it"));
+    let nothing = StreamCopy::new(&place.millstream, "none:of:it", &place.millstream, &to);
+    let refused = nothing.run(drop).await;
+    assert!(matches!(refused, Err(StreamCopyError::NoStream)), "{refused:?}");
+    assert_eq!(of(&to).info().await.expect("an answer"), None);
 }
 
 pub(crate) async fn names_are_any_bytes(place: Place) {

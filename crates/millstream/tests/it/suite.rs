@@ -80,6 +80,7 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
             retention_is_set_or_unsupported
             a_reader_gets_what_is_added
             streams_are_found_by_their_keys
+            a_stream_is_copied_with_its_groups_or_not_at_all
             names_are_any_bytes;
         partitions: a_key_has_one_partition_and_their_number_stays
             all_consumers_handle_all_partitions_without_leases

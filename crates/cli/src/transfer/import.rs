@@ -1,0 +1,30 @@
+//! `millstream import`: streams of another server are copied to this one.
+
+use super::TransferOptions;
+use super::run::transfer;
+use crate::client_command::{self, OnInterrupt};
+use crate::server::ServerOptions;
+
+const PASSWORD_VARIABLE: &str = "MILLSTREAM_FROM_AUTH";
+
+/// From where, what, and to where.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ImportOptions {
+    /// The server to copy from, in any form that --url takes. It is only read. A password that is
+    /// not in it is taken from the variable MILLSTREAM_FROM_AUTH
+    #[arg(long, env = "MILLSTREAM_FROM", hide_env_values = true, value_name = "URL")]
+    from: String,
+    #[command(flatten)]
+    transfer: TransferOptions,
+    #[command(flatten)]
+    server: ServerOptions,
+}
+
+pub(crate) fn run_import(options: &ImportOptions) -> anyhow::Result<()> {
+    let ImportOptions { from, transfer: what, server } = options;
+    let connect = async {
+        let source = server.connect_to(from, PASSWORD_VARIABLE).await?;
+        Ok((source, server.connect().await?))
+    };
+    client_command::run(OnInterrupt::ClearUp, transfer(server, what, connect))
+}
