@@ -13,6 +13,7 @@
 //! - [`StreamManager`] looks at a stream, reads it without a group, trims and deletes it, shows and
 //!   sets its retention; [`StreamScan`] finds streams.
 //! - [`ConsumerGroupMonitor`] says what is pending, what is stuck, and how far behind a group is.
+//! - [`ServerMonitor`] says what a server tells of itself, its settings and its time.
 //! - [`PendingEntries`] lists what a group has pending, claims, acknowledges and gives it back.
 //! - [`DeadLetters`] lists what failed too often, gives it back, or deletes it.
 //! - [`Producer`] adds many at once, or once however often it is tried; [`DelayedMessages`] adds
@@ -111,6 +112,7 @@ mod replay;
 mod reply;
 mod retention;
 mod same_slot;
+mod server_monitor;
 mod stream_info;
 mod stream_manager;
 mod stream_reader;
@@ -153,6 +155,7 @@ pub use producer::Producer;
 pub use redis;
 pub use replay::Replay;
 pub use retention::{Overflow, Retain, Retention, RetentionItem};
+pub use server_monitor::{ServerInfo, ServerMonitor};
 pub use stream_info::{StreamEntry, StreamInfo};
 pub use stream_manager::{StreamManager, Trim};
 pub use stream_reader::StreamReader;
