@@ -10,6 +10,7 @@ mod client_command;
 mod config_file;
 mod consumer;
 mod demo;
+mod doctor;
 mod duration;
 mod entry_id;
 mod group;
@@ -28,6 +29,7 @@ mod server;
 mod server_error;
 mod setting;
 mod stream;
+mod top;
 mod usage_error;
 
 use std::process::ExitCode;
@@ -66,6 +68,13 @@ enum Command {
     Consumer(consumer::ConsumerOptions),
     /// Lists what a group has not acknowledged, hands it on, acknowledges it or gives it back.
     Pending(pending::PendingOptions),
+    /// Shows groups as they work: rates, lag, what is pending, dead letters, down to one entry.
+    #[command(after_help = top::EXAMPLES)]
+    Top(top::TopOptions),
+    /// Finds what will hurt, on the server and in streams, groups and consumers, and says what to
+    /// do. Changes nothing.
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(doctor::DoctorOptions),
 }
 
 fn main() -> ExitCode {
@@ -80,6 +89,8 @@ fn main() -> ExitCode {
         Command::Group(options) => group::run_group(options),
         Command::Consumer(options) => consumer::run_consumer(options),
         Command::Pending(options) => pending::run_pending(options),
+        Command::Top(options) => top::run_top(options),
+        Command::Doctor(options) => doctor::run_doctor(options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
