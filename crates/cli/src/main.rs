@@ -12,6 +12,7 @@ mod config;
 mod config_file;
 mod consumer;
 mod demo;
+mod doctor;
 mod duration;
 mod entry_id;
 mod group;
@@ -32,6 +33,7 @@ mod server_error;
 mod setting;
 mod stream;
 mod transfer;
+mod top;
 mod usage_error;
 
 use std::process::ExitCode;
@@ -84,6 +86,13 @@ enum Command {
     /// Copies streams with their groups and pending lists from this server to another one.
     #[command(after_help = transfer::EXPORT_EXAMPLES)]
     Export(transfer::ExportOptions),
+    /// Shows groups as they work: rates, lag, what is pending, dead letters, down to one entry.
+    #[command(after_help = top::EXAMPLES)]
+    Top(top::TopOptions),
+    /// Finds what will hurt, on the server and in streams, groups and consumers, and says what to
+    /// do. Changes nothing.
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(doctor::DoctorOptions),
 }
 
 fn main() -> ExitCode {
@@ -103,6 +112,8 @@ fn main() -> ExitCode {
         Command::Man(options) => man::run_man(&options),
         Command::Import(options) => transfer::run_import(&options),
         Command::Export(options) => transfer::run_export(&options),
+        Command::Top(options) => top::run_top(options),
+        Command::Doctor(options) => doctor::run_doctor(options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -58,6 +58,12 @@ pub(crate) struct Server {
 }
 
 impl ServerOptions {
+    /// The same with another server.
+    pub(crate) fn at(mut self, url: String) -> Self {
+        self.url = url;
+        self
+    }
+
     /// A name of the command line.
     ///
     /// # Errors

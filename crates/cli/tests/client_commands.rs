@@ -1,12 +1,16 @@
 //! `stream`, `group`, `consumer`, `pending`, `import` and `export` as people and programs meet
 //! them: the built binary against Millstream, Redis and Valkey, all of what it prints, and its exit
 //! codes.
+//! `stream`, `group`, `consumer`, `pending`, `top` and `doctor` as people and programs meet them:
+//! the built binary against Millstream, Redis and Valkey, all of what it prints, its exit codes.
 //!
 //! Each case runs on each server. Keys and ids are the case's own, so all is compared as it stands
 //! but for times and sizes, which are named instead ([`shown`]).
 
 #[path = "client_commands/consumers.rs"]
 mod consumers;
+#[path = "client_commands/doctor.rs"]
+mod doctor;
 #[path = "client_commands/documented.rs"]
 mod documented;
 #[path = "client_commands/failures.rs"]
@@ -21,6 +25,8 @@ mod many;
 mod pending;
 #[path = "client_commands/place.rs"]
 mod place;
+#[path = "client_commands/screen.rs"]
+mod screen;
 #[path = "client_commands/shown.rs"]
 mod shown;
 #[path = "client_commands/streams.rs"]
@@ -31,6 +37,8 @@ mod transfer;
 mod transfer_meanwhile;
 #[path = "client_commands/transfer_refusals.rs"]
 mod transfer_refusals;
+#[path = "client_commands/top.rs"]
+mod top;
 
 /// A test of each case on each server.
 macro_rules! on_all_servers {

@@ -13,7 +13,7 @@ use redis::{Cmd, Value, cmd, pipe};
 
 use crate::message::Fields;
 use crate::reply::{Entry, NotUnderstood};
-use crate::{EntryId, Error, Message, Millstream, reply};
+use crate::{EntryId, Error, GroupInfo, Message, Millstream, reply};
 
 /// Buries what this consumer still has: the letter first, since a script that fails does not take
 /// back what it did before.
@@ -157,6 +157,22 @@ impl DeadLetters {
             return Self::new(millstream, usual);
         }
         Self::new(millstream, format!("{{{stream}}}:dlq"))
+    }
+
+    /// The letters of what a group gave up: in the stream that its policy names, else in that of
+    /// [`Self::of`]. `None`: the key of the stream is no text, so there is no such place.
+    #[must_use]
+    pub fn of_group(
+        millstream: &Millstream,
+        stream: impl AsRef<[u8]>,
+        group: &GroupInfo,
+    ) -> Option<Self> {
+        let policy = group.managed.as_ref().map(|managed| &managed.policy);
+        if let Some(letters) = policy.and_then(|policy| policy.dead_letters.as_ref()) {
+            return Some(Self::new(millstream, letters));
+        }
+        let stream = std::str::from_utf8(stream.as_ref()).ok()?;
+        Some(Self::of(millstream, stream))
     }
 
     /// Key of the stream that the letters are in.

@@ -14,6 +14,7 @@
 //!   sets its retention; [`StreamScan`] finds streams.
 //! - [`StreamCopy`] copies a stream with its groups and pending lists to another server.
 //! - [`ConsumerGroupMonitor`] says what is pending, what is stuck, and how far behind a group is.
+//! - [`ServerMonitor`] says what a server tells of itself, its settings and its time.
 //! - [`PendingEntries`] lists what a group has pending, claims, acknowledges and gives it back.
 //! - [`DeadLetters`] lists what failed too often, gives it back, or deletes it.
 //! - [`Producer`] adds many at once, or once however often it is tried; [`DelayedMessages`] adds
@@ -113,6 +114,7 @@ mod reply;
 mod retention;
 mod same_slot;
 mod stream_copy;
+mod server_monitor;
 mod stream_info;
 mod stream_manager;
 mod stream_reader;
@@ -159,6 +161,7 @@ pub use stream_copy::{
     CopyDifference, CopyNote, CopyPhase, CopyProgress, CopyVerdict, StreamCopied, StreamCopy,
     StreamCopyError, is_staging_key,
 };
+pub use server_monitor::{ServerInfo, ServerMonitor};
 pub use stream_info::{StreamEntry, StreamInfo};
 pub use stream_manager::{StreamManager, Trim};
 pub use stream_reader::StreamReader;

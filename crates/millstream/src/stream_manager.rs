@@ -66,6 +66,15 @@ impl StreamManager {
         }
     }
 
+    /// How many entries it has; 0 if it is not there.
+    ///
+    /// # Errors
+    /// Those of the server: `WRONGTYPE` if the key is no stream.
+    pub async fn length(&self) -> Result<u64, Error> {
+        let answer = self.run(cmd("XLEN").arg(&self.stream[..])).await?;
+        reply::count(&answer).map_err(NotUnderstood::of("XLEN"))
+    }
+
     /// The memory that it takes, as the server estimates it; `None` if it is not there, or the
     /// server does not say.
     ///
@@ -164,11 +173,7 @@ impl StreamManager {
     /// Those of the server.
     pub async fn would_trim(&self, trim: Trim) -> Result<u64, Error> {
         match self.resolve(trim).await? {
-            Trim::ToLength(length) => {
-                let there = self.run(cmd("XLEN").arg(&self.stream[..])).await?;
-                let there = reply::count(&there).map_err(NotUnderstood::of("XLEN"))?;
-                Ok(there.saturating_sub(length))
-            }
+            Trim::ToLength(length) => Ok(self.length().await?.saturating_sub(length)),
             Trim::Before(id) => self.count(..id).await,
             Trim::OlderThan(_) => unreachable!("it was resolved"),
         }

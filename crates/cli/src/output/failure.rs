@@ -1,6 +1,6 @@
 //! What is said about a command that failed.
 
-use std::io;
+use std::io::{self, Write as _};
 
 use super::visible::visible_message;
 
@@ -10,7 +10,9 @@ pub(crate) fn ends_quietly(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(is_closed)
 }
 
-/// On standard error, with nothing in it that a terminal would act on.
+/// On standard error, with nothing in it that a terminal would act on. A terminal that is gone is
+/// told nothing.
 pub(crate) fn print_failure(error: &anyhow::Error) {
-    eprintln!("millstream: {}", visible_message(&format!("{error:#}")));
+    let text = visible_message(&format!("{error:#}"));
+    let _ = writeln!(io::stderr(), "millstream: {text}");
 }

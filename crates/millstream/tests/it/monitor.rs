@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millstream::GroupStart;
+use millstream::{Error, GroupStart, ServerMonitor};
 
 use crate::place::{GROUP, Place, until};
 
@@ -39,4 +39,29 @@ pub(crate) async fn statistics_and_what_is_stuck(place: Place) {
     assert_eq!(some.iter().map(|stuck| stuck.id).collect::<Vec<_>>(), ids[..4]);
     assert_eq!((&*some[3].consumer, some[3].deliveries), ("b", 1));
     assert!(some[3].idle >= min_idle);
+}
+
+pub(crate) async fn servers_tell_of_themselves_their_settings_and_their_time(place: Place) {
+    let servers = ServerMonitor::all(&place.millstream).await.expect("servers");
+    assert!(!servers.is_empty());
+    for server in servers {
+        let info = server.info().await.expect("facts");
+        if info.get("redis_version").is_none() {
+            // A store within this process is no server, and has little to tell.
+            assert!(info.get("millstream_version").is_some());
+            assert!(matches!(server.settings("save").await, Err(Error::Refused { .. })));
+            server.time().await.expect("a time");
+            continue;
+        }
+        assert!(info.count("used_memory") > Some(0));
+        assert_eq!((info.get("no such fact"), info.count("redis_mode")), (None, None));
+        let settings = server.settings("maxmemory-polic?").await.expect("settings");
+        let settings: Vec<_> = settings.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(settings, [("maxmemory-policy", "noeviction")]);
+        assert_eq!(server.settings("no-such-setting").await.expect("none").len(), 0);
+        let time = server.time().await.expect("a time");
+        let now = std::time::SystemTime::now();
+        let off = time.duration_since(now).unwrap_or_else(|behind| behind.duration());
+        assert!(off < Duration::from_mins(1), "the clock of this machine: {off:?}");
+    }
 }

@@ -33,9 +33,11 @@ pub(crate) async fn a_stream_is_looked_at_read_trimmed_and_deleted(place: Place)
     assert_eq!(stream.memory_bytes().await.expect("an answer"), None);
     assert_eq!(stream.entries(.., 10).await.expect("an answer"), []);
     assert!(!stream.delete().await.expect("an answer"));
+    assert_eq!(stream.length().await.expect("an answer"), 0);
 
     add(&place, 1..=9).await;
     let _: i64 = place.raw("XDEL {s} 5-1").await;
+    assert_eq!(stream.length().await.expect("an answer"), 8);
     let info = stream.info().await.expect("an answer").expect("it is there");
     assert_eq!((info.length, info.groups, info.entries_added), (8, 0, Some(9)));
     assert_eq!((info.first, info.last), (Some(id(1)), Some(id(9))));

@@ -75,7 +75,8 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
             a_batch_error_about_no_message_of_the_batch_acknowledges_none
             what_came_beyond_the_room_is_kept_and_no_sign_of_trouble
             where_everything_fails_a_worker_does_not_take_the_whole_stream;
-        monitor: statistics_and_what_is_stuck;
+        monitor: statistics_and_what_is_stuck
+            servers_tell_of_themselves_their_settings_and_their_time;
         streams: a_stream_is_looked_at_read_trimmed_and_deleted
             retention_is_set_or_unsupported
             a_reader_gets_what_is_added

@@ -1,0 +1,54 @@
+//! Names in commands that are to be typed.
+
+use crate::name::Name;
+
+/// A command with names in it, as a shell takes it: `millstream group info orders 'my group'`.
+/// Where a name can only be written with escapes, `--escapes` is in it.
+pub(super) fn command_line(command: &str, names: &[&Name], rest: &str) -> String {
+    let has_escapes = names.iter().any(|name| name.to_string().as_bytes() != name.as_ref());
+    let mut line = format!("millstream {command}");
+    for name in names {
+        line.push(' ');
+        line.push_str(&word(name, has_escapes));
+    }
+    if !rest.is_empty() {
+        line.push(' ');
+        line.push_str(rest);
+    }
+    if has_escapes {
+        line.push_str(" --escapes");
+    }
+    line
+}
+
+/// One word of a shell.
+pub(super) fn word(name: &Name, has_escapes: bool) -> String {
+    let text = match has_escapes {
+        true => name.to_string(),
+        false => String::from_utf8_lossy(name.as_ref()).into_owned(),
+    };
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./:@%+=,".contains(c);
+    match text.chars().all(is_plain) && !text.starts_with('-') && !text.is_empty() {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_where_a_shell_would_act_on_them() {
+        for (stream, group, line) in [
+            (&b"orders:7"[..], &b"billing"[..], "millstream group info orders:7 billing"),
+            (b"{a}b", b"it's", r"millstream group info '{a}b' 'it'\''s'"),
+            (b"a", b"$(x)", "millstream group info a '$(x)'"),
+            (b"a\n", b"b", r"millstream group info 'a\n' b --escapes"),
+            (b"\xff", b"b c", r"millstream group info '\xff' 'b c' --escapes"),
+        ] {
+            let [stream, group] = [stream, group].map(|it| Name::from(bytes::Bytes::from(it)));
+            assert_eq!(command_line("group info", &[&stream, &group], ""), line);
+        }
+    }
+}
