@@ -15,7 +15,8 @@
 //! - [`ConsumerGroupMonitor`] says what is pending, what is stuck, and how far behind a group is.
 //! - [`PendingEntries`] lists what a group has pending, claims, acknowledges and gives it back.
 //! - [`DeadLetters`] lists what failed too often, gives it back, or deletes it.
-//! - [`Producer`] adds many at once, or once however often it is tried; [`DelayedMessages`] adds
+//! - [`Producer`] adds many at once, or once however often it is tried; [`SourceProducer`] adds
+//!   each entry of a file once, however often reading it begins anew; [`DelayedMessages`] adds
 //!   later; a handler that returns [`Done`] adds in one step with its acknowledgement.
 //! - [`WorkerPool`] runs several consumers together: workers of one group, or one for each of
 //!   several groups (fan-out). [`Priorities`] say which streams of a consumer go first.
@@ -111,6 +112,7 @@ mod replay;
 mod reply;
 mod retention;
 mod same_slot;
+mod source;
 mod stream_info;
 mod stream_manager;
 mod stream_reader;
@@ -153,6 +155,7 @@ pub use producer::Producer;
 pub use redis;
 pub use replay::Replay;
 pub use retention::{Overflow, Retain, Retention, RetentionItem};
+pub use source::{SourcePosition, SourceProducer};
 pub use stream_info::{StreamEntry, StreamInfo};
 pub use stream_manager::{StreamManager, Trim};
 pub use stream_reader::StreamReader;
