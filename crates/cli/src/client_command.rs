@@ -9,6 +9,8 @@ pub(crate) enum OnInterrupt {
     Fail,
     /// It goes on until then.
     End,
+    /// It watches for signals itself.
+    Itself,
 }
 
 /// Runs it to its end, or until Ctrl-C: what is printed by then is whole lines, and what was sent
@@ -25,11 +27,11 @@ pub(crate) fn run(
         tokio::select! {
             biased;
             done = command => done,
-            interrupted = tokio::signal::ctrl_c() => {
+            interrupted = tokio::signal::ctrl_c(), if on_interrupt != OnInterrupt::Itself => {
                 interrupted.context("watch for Ctrl-C")?;
                 match on_interrupt {
                     OnInterrupt::End => Ok(()),
-                    OnInterrupt::Fail => {
+                    OnInterrupt::Fail | OnInterrupt::Itself => {
                         bail!("interrupted: what was under way may have been done or not")
                     }
                 }

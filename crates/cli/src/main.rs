@@ -13,11 +13,13 @@ mod demo;
 mod duration;
 mod entry_id;
 mod group;
+mod interrupts;
 mod logging;
 mod name;
 mod output;
 mod pending;
 mod policy_rule;
+mod produce;
 mod run_backup;
 mod run_check;
 mod run_demo;
@@ -29,6 +31,7 @@ mod server_error;
 mod setting;
 mod stream;
 mod usage_error;
+mod work;
 
 use std::process::ExitCode;
 
@@ -66,6 +69,14 @@ enum Command {
     Consumer(consumer::ConsumerOptions),
     /// Lists what a group has not acknowledged, hands it on, acknowledges it or gives it back.
     Pending(pending::PendingOptions),
+    /// Adds entries: one from the command line, or those of a file or of standard input.
+    #[command(after_help = produce::EXAMPLES)]
+    Produce(Box<produce::ProduceOptions>),
+    /// Runs a command for each entry of a group: a worker for any language.
+    #[command(after_help = work::EXAMPLES)]
+    Work(Box<work::WorkOptions>),
+    #[command(name = work::guard::COMMAND, hide = true)]
+    WorkGuard(work::guard::GuardOptions),
 }
 
 fn main() -> ExitCode {
@@ -80,6 +91,9 @@ fn main() -> ExitCode {
         Command::Group(options) => group::run_group(options),
         Command::Consumer(options) => consumer::run_consumer(options),
         Command::Pending(options) => pending::run_pending(options),
+        Command::Produce(options) => produce::run_produce(*options),
+        Command::Work(options) => work::run_work(*options),
+        Command::WorkGuard(options) => work::guard::run_guard(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

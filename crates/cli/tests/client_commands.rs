@@ -1,5 +1,6 @@
-//! `stream`, `group`, `consumer` and `pending` as people and programs meet them: the built binary
-//! against Millstream, Redis and Valkey, all of what it prints, and its exit codes.
+//! `stream`, `group`, `consumer`, `pending`, `produce` and `work` as people and programs meet them:
+//! the built binary against Millstream, Redis and Valkey, all of what it prints, and its exit
+//! codes.
 //!
 //! Each case runs on each server. Keys and ids are the case's own, so all is compared as it stands
 //! but for times and sizes, which are named instead ([`shown`]).
@@ -18,10 +19,14 @@ mod many;
 mod pending;
 #[path = "client_commands/place.rs"]
 mod place;
+#[path = "client_commands/produce.rs"]
+mod produce;
 #[path = "client_commands/shown.rs"]
 mod shown;
 #[path = "client_commands/streams.rs"]
 mod streams;
+#[path = "client_commands/work.rs"]
+mod work;
 
 /// A test of each case on each server.
 macro_rules! on_all_servers {
