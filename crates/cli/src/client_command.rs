@@ -9,8 +9,8 @@ pub(crate) enum OnInterrupt {
     Fail,
     /// It goes on until then.
     End,
-    /// It clears up, and fails.
-    ClearUp,
+    /// It watches for signals itself.
+    Itself,
 }
 
 /// Runs it to its end, or until Ctrl-C, which it may watch for itself: what is printed by then is
@@ -24,7 +24,7 @@ pub(crate) fn run(
         .build()
         .context("start the runtime")?;
     let done = runtime.block_on(async {
-        if on_interrupt == OnInterrupt::ClearUp {
+        if on_interrupt == OnInterrupt::Itself {
             return command.await;
         }
         tokio::select! {
@@ -32,12 +32,10 @@ pub(crate) fn run(
             done = command => done,
             interrupted = tokio::signal::ctrl_c() => {
                 interrupted.context("watch for Ctrl-C")?;
-                match on_interrupt {
-                    OnInterrupt::End => Ok(()),
-                    OnInterrupt::Fail | OnInterrupt::ClearUp => {
-                        bail!("interrupted: what was under way may have been done or not")
-                    }
+                if on_interrupt == OnInterrupt::End {
+                    return Ok(());
                 }
+                bail!("interrupted: what was under way may have been done or not")
             }
         }
     });

@@ -16,12 +16,14 @@ mod doctor;
 mod duration;
 mod entry_id;
 mod group;
+mod interrupts;
 mod logging;
 mod man;
 mod name;
 mod output;
 mod pending;
 mod policy_rule;
+mod produce;
 mod run_backup;
 mod run_check;
 mod run_demo;
@@ -35,6 +37,7 @@ mod stream;
 mod transfer;
 mod top;
 mod usage_error;
+mod work;
 
 use std::process::ExitCode;
 
@@ -93,6 +96,14 @@ enum Command {
     /// do. Changes nothing.
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(doctor::DoctorOptions),
+    /// Adds entries: one from the command line, or those of a file or of standard input.
+    #[command(after_help = produce::EXAMPLES)]
+    Produce(Box<produce::ProduceOptions>),
+    /// Runs a command for each entry of a group: a worker for any language.
+    #[command(after_help = work::EXAMPLES)]
+    Work(Box<work::WorkOptions>),
+    #[command(name = work::guard::COMMAND, hide = true)]
+    WorkGuard(work::guard::GuardOptions),
 }
 
 fn main() -> ExitCode {
@@ -114,6 +125,9 @@ fn main() -> ExitCode {
         Command::Export(options) => transfer::run_export(&options),
         Command::Top(options) => top::run_top(options),
         Command::Doctor(options) => doctor::run_doctor(options),
+        Command::Produce(options) => produce::run_produce(*options),
+        Command::Work(options) => work::run_work(*options),
+        Command::WorkGuard(options) => work::guard::run_guard(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use millstream::BackoffItem;
+
 use crate::byte_size::parse_bytes;
 use crate::duration::parse_duration;
 
@@ -54,6 +56,24 @@ pub(crate) fn parse_count_or_none(text: &str) -> Result<Setting<u64>, String> {
 /// What is wrong with it.
 pub(crate) fn parse_bytes_or_none(text: &str) -> Result<Setting<u64>, String> {
     parse_or_none(text, parse_bytes)
+}
+
+/// `1s 2 60s`: the first wait, a factor for each one more, the longest; or `none`.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn parse_backoff_or_none(text: &str) -> Result<Setting<BackoffItem>, String> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(Setting(None));
+    }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let [base, factor, max] = words[..] else {
+        return Err("a backoff is a time, a factor and a time, such as '1s 2 60s'; or none".into());
+    };
+    let (base, max) = (parse_duration(base)?, parse_duration(max)?);
+    let number = factor.parse().ok().filter(|number| (1.0..=1000.0).contains(number));
+    let factor = number.ok_or_else(|| format!("{factor:?} is no factor from 1 to 1000"))?;
+    Ok(Setting(Some(BackoffItem { base, factor, max })))
 }
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 //! codes.
 //! `stream`, `group`, `consumer`, `pending`, `top` and `doctor` as people and programs meet them:
 //! the built binary against Millstream, Redis and Valkey, all of what it prints, its exit codes.
+//! `stream`, `group`, `consumer`, `pending`, `produce` and `work` as people and programs meet them:
+//! the built binary against Millstream, Redis and Valkey, all of what it prints, and its exit
+//! codes.
 //!
 //! Each case runs on each server. Keys and ids are the case's own, so all is compared as it stands
 //! but for times and sizes, which are named instead ([`shown`]).
@@ -27,6 +30,8 @@ mod pending;
 mod place;
 #[path = "client_commands/screen.rs"]
 mod screen;
+#[path = "client_commands/produce.rs"]
+mod produce;
 #[path = "client_commands/shown.rs"]
 mod shown;
 #[path = "client_commands/streams.rs"]
@@ -39,6 +44,8 @@ mod transfer_meanwhile;
 mod transfer_refusals;
 #[path = "client_commands/top.rs"]
 mod top;
+#[path = "client_commands/work.rs"]
+mod work;
 
 /// A test of each case on each server.
 macro_rules! on_all_servers {

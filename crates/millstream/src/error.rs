@@ -40,6 +40,12 @@ pub enum Error {
         /// So many have it.
         replicas: u64,
     },
+    /// A source is not where the caller takes it to be: another run of the same name goes on with
+    /// it, or went on.
+    SourceMoved {
+        /// So many of its entries were added by now.
+        count: u64,
+    },
     /// The answer is none that this command has.
     Answer(&'static str),
 }
@@ -117,6 +123,9 @@ impl fmt::Display for Error {
             Self::Refused { code, text } => write!(f, "the server says: {code} {text}"),
             Self::Unreplicated { id, replicas } => {
                 write!(f, "{id} was added, but only {replicas} replicas have it")
+            }
+            Self::SourceMoved { count } => {
+                write!(f, "another run goes on with the source: {count} of its entries were added")
             }
             Self::Answer(command) => {
                 write!(f, "the server's answer to {command} is not understood")

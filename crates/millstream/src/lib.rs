@@ -17,7 +17,8 @@
 //! - [`ServerMonitor`] says what a server tells of itself, its settings and its time.
 //! - [`PendingEntries`] lists what a group has pending, claims, acknowledges and gives it back.
 //! - [`DeadLetters`] lists what failed too often, gives it back, or deletes it.
-//! - [`Producer`] adds many at once, or once however often it is tried; [`DelayedMessages`] adds
+//! - [`Producer`] adds many at once, or once however often it is tried; [`SourceProducer`] adds
+//!   each entry of a file once, however often reading it begins anew; [`DelayedMessages`] adds
 //!   later; a handler that returns [`Done`] adds in one step with its acknowledgement.
 //! - [`WorkerPool`] runs several consumers together: workers of one group, or one for each of
 //!   several groups (fan-out). [`Priorities`] say which streams of a consumer go first.
@@ -115,6 +116,7 @@ mod retention;
 mod same_slot;
 mod stream_copy;
 mod server_monitor;
+mod source;
 mod stream_info;
 mod stream_manager;
 mod stream_reader;
@@ -162,6 +164,7 @@ pub use stream_copy::{
     StreamCopyError, is_staging_key,
 };
 pub use server_monitor::{ServerInfo, ServerMonitor};
+pub use source::{SourcePosition, SourceProducer};
 pub use stream_info::{StreamEntry, StreamInfo};
 pub use stream_manager::{StreamManager, Trim};
 pub use stream_reader::StreamReader;

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use redis::{Cmd, cmd, pipe};
 use tracing::{Instrument as _, Span};
 
 use crate::milliseconds::milliseconds;
 use crate::reply::{Facts, NotUnderstood};
-use crate::same_slot::beside;
-use crate::{EntryId, Error, Fields, Millstream, ToFields, reply, trace_context};
+use crate::same_slot::bytes_beside;
+use crate::{EntryId, Error, Fields, Millstream, SourceProducer, ToFields, reply, trace_context};
 
 /// Entries that are sent in one round trip.
 const AT_ONCE: usize = 1000;
@@ -29,7 +30,7 @@ return id";
 #[derive(Clone, Debug)]
 pub struct Producer {
     millstream: Millstream,
-    stream: String,
+    stream: Bytes,
     max_len: Option<u64>,
     remembering: Option<Remembering>,
 }
@@ -44,14 +45,14 @@ struct Remembering {
 impl Producer {
     /// For a stream, which is made by the first entry.
     #[must_use]
-    pub fn new(millstream: &Millstream, stream: impl Into<String>) -> Self {
-        let stream = stream.into();
+    pub fn new(millstream: &Millstream, stream: impl AsRef<[u8]>) -> Self {
+        let stream = Bytes::copy_from_slice(stream.as_ref());
         Self { millstream: millstream.clone(), stream, max_len: None, remembering: None }
     }
 
     /// Key of the stream.
     #[must_use]
-    pub fn stream(&self) -> &str {
+    pub fn stream(&self) -> &[u8] {
         &self.stream
     }
 
@@ -104,7 +105,7 @@ impl Producer {
     /// A change of these settings makes the server forget all keys, so it is made only where more
     /// is wanted.
     async fn set_window(&self, window: Duration) -> Result<(), Error> {
-        let info = cmd("XINFO").arg(&["STREAM", &self.stream]).to_owned();
+        let info = cmd("XINFO").arg("STREAM").arg(&self.stream[..]).to_owned();
         let found = match self.millstream.run(&info).await {
             Ok(found) => found,
             Err(Error::Refused { code, .. }) if code == "ERR" => {
@@ -121,7 +122,7 @@ impl Producer {
             return Ok(());
         }
         let mut set = cmd("XCFGSET");
-        set.arg(&self.stream).arg("IDMP-DURATION").arg(seconds.max(known));
+        set.arg(&self.stream[..]).arg("IDMP-DURATION").arg(seconds.max(known));
         set.arg("IDMP-MAXSIZE").arg(REMEMBERED_MAX);
         self.millstream.run(&set).await.map(drop)
     }
@@ -129,8 +130,9 @@ impl Producer {
     /// An empty stream: only a group can make one.
     async fn make_stream(&self) -> Result<(), Error> {
         let group = format!("millstream:making:{:016x}", fastrand::u64(..));
-        let make = cmd("XGROUP").arg(&["CREATE", &self.stream, &group, "0", "MKSTREAM"]).to_owned();
-        let remove = cmd("XGROUP").arg(&["DESTROY", &self.stream, &group]).to_owned();
+        let mut make = cmd("XGROUP");
+        make.arg("CREATE").arg(&self.stream[..]).arg(&[&*group, "0", "MKSTREAM"]);
+        let remove = cmd("XGROUP").arg("DESTROY").arg(&self.stream[..]).arg(&group).to_owned();
         let mut both = pipe();
         both.atomic().add_command(make).add_command(remove);
         self.millstream.backend().run_all(&both).await.map(drop)
@@ -144,7 +146,7 @@ impl Producer {
     /// [`Error::Connection`] it may have been added or not; [`Self::add_once`] is for those who
     /// try again. Dropped while it waits, the same.
     pub async fn add(&self, payload: &impl ToFields) -> Result<EntryId, Error> {
-        let span = trace_context::sending(&self.stream);
+        let span = self.span();
         let fields = trace_context::with_span(entry_fields(payload)?, &span);
         let command = self.command(&[], &fields);
         self.send(command, span).await
@@ -159,11 +161,7 @@ impl Producer {
         &self,
         payloads: impl IntoIterator<Item = P>,
     ) -> Result<Vec<EntryId>, Error> {
-        let span = trace_context::sending(&self.stream);
-        let entry = |payload: P| Ok(trace_context::with_span(entry_fields(&payload)?, &span));
-        let all: Result<Vec<Fields>, Error> = payloads.into_iter().map(entry).collect();
-        let all = all?;
-        span.record("messaging.batch.message_count", all.len());
+        let (span, all) = self.entries(payloads)?;
         let mut ids = Vec::with_capacity(all.len());
         if self.millstream.is_replicated() {
             for fields in &all {
@@ -182,6 +180,60 @@ impl Producer {
         Ok(ids)
     }
 
+    /// Adds entries in their order and in one step: all are there, or none is, whatever happens to
+    /// the connection or the server meanwhile. They are one command to the server (`MULTI`), which
+    /// does nothing else until they are added: some thousand at most are a good number.
+    ///
+    /// # Errors
+    /// As those of [`Self::add_all`]; after [`Error::Connection`] all of them were added or none,
+    /// and dropped while it waits, the same. Handles that wait for replicas
+    /// ([`Millstream::with_replicas`]) do not wait for these.
+    pub async fn add_together<P: ToFields>(
+        &self,
+        payloads: impl IntoIterator<Item = P>,
+    ) -> Result<Vec<EntryId>, Error> {
+        let (span, all) = self.entries(payloads)?;
+        if all.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut commands = pipe();
+        commands.atomic();
+        all.iter().for_each(|fields| _ = commands.add_command(self.command(&[], fields)));
+        let answers = self.millstream.backend().run_all(&commands).instrument(span).await?;
+        let ids: Result<Vec<EntryId>, NotUnderstood> = answers.iter().map(reply::id).collect();
+        ids.map_err(NotUnderstood::of("EXEC"))
+    }
+
+    /// The span and the fields of several entries.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`]: one is no entry.
+    pub(crate) fn entries<P: ToFields>(
+        &self,
+        payloads: impl IntoIterator<Item = P>,
+    ) -> Result<(Span, Vec<Fields>), Error> {
+        let span = self.span();
+        let entry = |payload: P| Ok(trace_context::with_span(entry_fields(&payload)?, &span));
+        let all: Result<Vec<Fields>, Error> = payloads.into_iter().map(entry).collect();
+        let all = all?;
+        span.record("messaging.batch.message_count", all.len());
+        Ok((span, all))
+    }
+
+    /// For a source that can be read again, such as a file: each of its entries is added once,
+    /// however often reading it begins anew. See [`SourceProducer`].
+    ///
+    /// # Errors
+    /// [`Error::Configuration`]: the name is empty. [`Error::Unsupported`]: the server has neither
+    /// scripts nor IDMP. Those of the server.
+    pub async fn source(self, name: impl Into<String>) -> Result<SourceProducer, Error> {
+        SourceProducer::new(self, name.into()).await
+    }
+
+    pub(crate) fn millstream(&self) -> &Millstream {
+        &self.millstream
+    }
+
     /// Adds an entry unless this producer added one with this key within the window, whatever that
     /// one said; returns the ID of the one that is there. So it can be tried until there is an
     /// answer, after any error and after it was dropped. Needs [`Self::remember`].
@@ -197,7 +249,7 @@ impl Producer {
         if key.is_empty() {
             return Err(Error::Configuration("a key is not empty".to_owned()));
         }
-        let span = trace_context::sending(&self.stream);
+        let span = self.span();
         let fields = trace_context::with_span(entry_fields(payload)?, &span);
         let command = if self.millstream.abilities().has_idempotent_add {
             self.command(&["IDMP", producer, key], &fields)
@@ -205,7 +257,8 @@ impl Producer {
             // Lengths keep keys of two producers apart.
             let suffix = format!("once:{}:{producer}:{key}", producer.len());
             let mut script = cmd("EVAL");
-            script.arg(ADD_ONCE).arg(2).arg(&self.stream).arg(beside(&self.stream, &suffix));
+            script.arg(ADD_ONCE).arg(2).arg(&self.stream[..]);
+            script.arg(bytes_beside(&self.stream, &suffix));
             script.arg(milliseconds(*window));
             self.arguments(&mut script, &[], &fields);
             script
@@ -219,21 +272,31 @@ impl Producer {
         Ok(id)
     }
 
-    fn command(&self, options: &[&str], fields: &Fields) -> Cmd {
+    pub(crate) fn command(&self, options: &[&str], fields: &Fields) -> Cmd {
         let mut command = cmd("XADD");
-        command.arg(&self.stream);
+        command.arg(&self.stream[..]);
         self.arguments(&mut command, options, fields);
         command
     }
 
+    fn span(&self) -> Span {
+        trace_context::sending(&String::from_utf8_lossy(&self.stream))
+    }
+
     /// Of XADD, what comes behind the key.
-    fn arguments(&self, command: &mut Cmd, options: &[&str], fields: &Fields) {
+    pub(crate) fn arguments(&self, command: &mut Cmd, options: &[&str], fields: &Fields) {
         command.arg(options);
         if let Some(about) = self.max_len {
             command.arg("MAXLEN").arg("~").arg(about);
         }
         command.arg("*");
         fields.append_to(command);
+    }
+
+    /// How many those are without options.
+    pub(crate) fn arguments_count(&self, fields: &Fields) -> usize {
+        let limit = if self.max_len.is_some() { 3 } else { 0 };
+        limit + 1 + 2 * fields.len()
     }
 }
 

@@ -6,12 +6,16 @@ use crate::hash_slot::hash_tag;
 /// key of the stream. A key that has braces without being tagged by them may have no such
 /// companion; on one server that does not matter.
 pub(crate) fn beside(stream: &str, suffix: &str) -> String {
-    let is_tagged = hash_tag(stream.as_bytes()) != stream.as_bytes();
-    if is_tagged || stream.contains('}') {
-        format!("{stream}:{suffix}")
-    } else {
-        format!("{{{stream}}}:{suffix}")
-    }
+    let key = bytes_beside(stream.as_bytes(), suffix);
+    String::from_utf8(key).expect("texts and braces are text")
+}
+
+/// The same for a key of any bytes.
+pub(crate) fn bytes_beside(stream: &[u8], suffix: &str) -> Vec<u8> {
+    let is_tagged = hash_tag(stream) != stream;
+    let (open, close): (&[u8], &[u8]) =
+        if is_tagged || stream.contains(&b'}') { (b"", b"") } else { (b"{", b"}") };
+    [open, stream, close, b":", suffix.as_bytes()].concat()
 }
 
 #[cfg(test)]

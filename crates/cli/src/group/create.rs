@@ -43,7 +43,7 @@ struct Document {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn parse_start(text: &str) -> Result<GroupStart, String> {
+pub(crate) fn parse_start(text: &str) -> Result<GroupStart, String> {
     match text {
         "0" | "0-0" => Ok(GroupStart::First),
         "$" => Ok(GroupStart::New),

@@ -15,6 +15,7 @@ use clap::Subcommand;
 use crate::client_command::{self, OnInterrupt};
 use crate::server::ServerOptions;
 
+pub(crate) use create::parse_start;
 pub(crate) use group_row::{COLUMNS, GroupRow, cells};
 pub(crate) use info::find_group;
 

@@ -11,7 +11,7 @@ use super::info::find_group;
 use super::policy_row::{PolicyRow, facts};
 use crate::output::{JsonBytes, print_facts, print_json};
 use crate::server::{Server, ServerOptions};
-use crate::setting::{Setting, parse_count_or_none, parse_duration_or_none};
+use crate::setting::{Setting, parse_backoff_or_none, parse_count_or_none, parse_duration_or_none};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -47,7 +47,7 @@ struct Items {
     dead_letters: Option<OsString>,
     /// Let what failed wait: the first time, a factor from 1 to 1000 for each time more, and the
     /// longest time, such as '1s 2 60s'; none: no wait
-    #[arg(long, value_name = "BASE FACTOR MAX", value_parser = parse_backoff)]
+    #[arg(long, value_name = "BASE FACTOR MAX", value_parser = parse_backoff_or_none)]
     backoff: Option<Setting<BackoffItem>>,
     /// Shorten the backoff by up to so many percent, by another amount for each entry
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
@@ -79,22 +79,6 @@ struct Document {
     stream: JsonBytes,
     group: JsonBytes,
     policy: PolicyRow,
-}
-
-/// `1s 2 60s`.
-fn parse_backoff(text: &str) -> Result<Setting<BackoffItem>, String> {
-    if text.eq_ignore_ascii_case("none") {
-        return Ok(Setting(None));
-    }
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let [base, factor, max] = words[..] else {
-        return Err("a backoff is a time, a factor and a time, such as '1s 2 60s'; or none".into());
-    };
-    let (base, max) =
-        (crate::duration::parse_duration(base)?, crate::duration::parse_duration(max)?);
-    let number = factor.parse().ok().filter(|number| (1.0..=1000.0).contains(number));
-    let factor = number.ok_or_else(|| format!("{factor:?} is no factor from 1 to 1000"))?;
-    Ok(Setting(Some(BackoffItem { base, factor, max })))
 }
 
 impl Items {

@@ -26,5 +26,5 @@ pub(crate) fn run_export(options: &ExportOptions) -> anyhow::Result<()> {
         let source = server.connect().await?;
         Ok((source, server.connect_to(to, PASSWORD_VARIABLE).await?))
     };
-    client_command::run(OnInterrupt::ClearUp, transfer(server, what, connect))
+    client_command::run(OnInterrupt::Itself, transfer(server, what, connect))
 }

@@ -26,5 +26,5 @@ pub(crate) fn run_import(options: &ImportOptions) -> anyhow::Result<()> {
         let source = server.connect_to(from, PASSWORD_VARIABLE).await?;
         Ok((source, server.connect().await?))
     };
-    client_command::run(OnInterrupt::ClearUp, transfer(server, what, connect))
+    client_command::run(OnInterrupt::Itself, transfer(server, what, connect))
 }

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use millstream_conformance::{Family, Program, Server, Value};
 use serde_json::Value as Json;
@@ -145,6 +146,16 @@ impl Place {
         text.push_str("QUIT\r\n");
         stream.write_all(text.as_bytes()).expect("it reads");
         drain.join().expect("it does not panic").expect("it answers all");
+    }
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "still not: {what}");
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

@@ -18,6 +18,10 @@ pub(super) enum Verdict {
     Retry(Option<Duration>),
     /// To the dead letters, at once.
     Reject,
+    /// It was no try: to others, at once.
+    GiveBack,
+    /// It was no try, and the next one is after so long.
+    PutOff(Duration),
 }
 
 impl HandlerError {
@@ -33,6 +37,24 @@ impl HandlerError {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self { verdict: Verdict::Retry(Some(delay.min(WAIT_MAX))), source: source.into() }
+    }
+
+    /// It was not done, and that says nothing about the message: it goes to whoever reads next, and
+    /// this delivery is not counted. For handlers that cannot go on, as when the program is to end;
+    /// a consumer that goes on may get it again at once. Where messages are kept in order it stays
+    /// pending for the consumer.
+    pub fn give_back(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { verdict: Verdict::GiveBack, source: source.into() }
+    }
+
+    /// It could not be done now, and that says nothing about the message: tried again after `delay`
+    /// (365 days at most), and this delivery is not counted, so that it is never a dead letter for
+    /// that. For what depends on others who are away for a time.
+    pub fn put_off(
+        delay: Duration,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { verdict: Verdict::PutOff(delay.min(WAIT_MAX)), source: source.into() }
     }
 
     /// No other try would help: it becomes a dead letter at once.

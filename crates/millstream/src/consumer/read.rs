@@ -312,7 +312,7 @@ impl Worker {
                     self.place().await
                 }
             };
-            taken.push(Taken { stream, message, place, is_again: false });
+            taken.push(Taken { stream, message, place, is_again: false, is_counted: true });
         }
         reading.queue(taken);
         done
@@ -445,7 +445,8 @@ impl Worker {
 
     /// Has a message that failed delivered once more, if it is still ours. Tries on while the
     /// server is away.
-    pub(super) async fn take_again(&self, stream: usize, message: &Message) -> Option<Message> {
+    pub(super) async fn take_again(&self, taken: &Taken) -> Option<Message> {
+        let Taken { stream, ref message, is_counted, .. } = *taken;
         let key = (stream, message.id);
         for failures in 1.. {
             let asked = Instant::now();
@@ -453,14 +454,17 @@ impl Worker {
             let is_again = failures > 1 && self.is_ours(stream, message).await.unwrap_or(false);
             let idle = if is_again { Duration::ZERO } else { self.in_hand.idle(key) };
             let min_idle = known_idle(idle);
-            let command = self.claim_command(stream, min_idle, [message.id].into_iter());
+            let mut command = self.claim_command(stream, min_idle, [message.id].into_iter());
+            let deliveries = message.deliveries + u64::from(is_counted);
+            if !is_counted {
+                command.arg("RETRYCOUNT").arg(deliveries);
+            }
             let answer = self.millstream.run(&command).await;
             match answer.and_then(|it| reply::entries(it).map_err(NotUnderstood::of("XCLAIM"))) {
                 Ok(entries) => {
                     let payload = entries.into_iter().next().and_then(|entry| entry.fields)?;
                     self.in_hand.renew(key, asked);
                     let (origin, id) = (Arc::clone(&message.origin), message.id);
-                    let deliveries = message.deliveries + 1;
                     return Some(Message { origin, id, payload, deliveries });
                 }
                 Err(Error::NoGroup(_)) => return None,

@@ -46,11 +46,19 @@ enum What {
     Produce(Done),
     HandBack,
     /// It failed, and others may have it after so long.
-    PutOff(Duration),
+    PutOff(Wait),
     Failed {
         failure: HandlerError,
         is_last: bool,
     },
+}
+
+/// Until the next try.
+#[derive(Clone, Copy)]
+struct Wait {
+    time: Duration,
+    /// Whether the delivery before it counts.
+    is_counted: bool,
 }
 
 impl What {
@@ -71,7 +79,8 @@ impl Settlement {
     }
 
     /// It failed, and this worker ends before its next try.
-    pub(super) fn put_off(taken: Taken, wait: Duration) -> Self {
+    pub(super) fn put_off(taken: Taken, time: Duration) -> Self {
+        let wait = Wait { time, is_counted: taken.is_counted };
         Self::new(taken, What::PutOff(wait))
     }
 
@@ -192,8 +201,8 @@ impl Worker {
             let work = |again| self.settle_failed(stream, message, &failure, is_last, again);
             return self.insist(work).await;
         }
-        let wait = self.settings.backoff.after_at_random(message.deliveries);
-        let failed = [(message, wait)];
+        let time = self.settings.backoff.after_at_random(message.deliveries);
+        let failed = [(message, Wait { time, is_counted: true })];
         self.insist(|is_again| self.put_off(stream, &failed, is_again)).await
     }
 
@@ -217,7 +226,7 @@ impl Worker {
     async fn put_off(
         &self,
         stream: usize,
-        failed: &[(&Message, Duration)],
+        failed: &[(&Message, Wait)],
         is_again: bool,
     ) -> Result<(), Error> {
         if failed.is_empty() || self.order.is_some() {
@@ -229,9 +238,13 @@ impl Worker {
         let is_ours = |message: &Message| ours.iter().any(|it| it.id == message.id);
         let mut commands = pipe();
         for (message, wait) in failed.iter().filter(|(message, _)| is_ours(message)) {
-            let idle = self.settings.claim_min_idle.saturating_sub(*wait);
+            let idle = self.settings.claim_min_idle.saturating_sub(wait.time);
             let mut command = self.claim_command(stream, Duration::ZERO, [message.id].into_iter());
-            command.arg("IDLE").arg(milliseconds(idle)).arg("JUSTID");
+            command.arg("IDLE").arg(milliseconds(idle));
+            if !wait.is_counted {
+                command.arg("RETRYCOUNT").arg(message.deliveries.saturating_sub(1));
+            }
+            command.arg("JUSTID");
             commands.add_command(command);
         }
         if commands.is_empty() {
@@ -371,6 +384,7 @@ impl Worker {
         }
         let origin = &self.origins[stream];
         let is_rejected = failure.verdict == Verdict::Reject;
+        let is_last = is_last && !matches!(failure.verdict, Verdict::PutOff(_));
         // XNACK takes it from anybody.
         if self.still_ours(stream, &[message], is_again).await?.is_empty() {
             if is_again && (is_rejected || is_last) {
@@ -380,13 +394,20 @@ impl Worker {
         }
         let mut command = cmd("XNACK");
         command.arg(&[&*origin.stream, &*origin.group]);
-        command.arg(if is_rejected { "FATAL" } else { "FAIL" });
+        command.arg(match failure.verdict {
+            Verdict::Reject => "FATAL",
+            Verdict::PutOff(_) => "SILENT",
+            _ => "FAIL",
+        });
         command.arg("IDS").arg(1).arg(message.id);
         match failure.verdict {
             // Nothing is to be waited for: it becomes a dead letter.
             Verdict::Retry(_) if is_last => _ = command.arg("DELAY").arg(0),
-            Verdict::Retry(Some(delay)) => _ = command.arg("DELAY").arg(milliseconds(delay)),
+            Verdict::Retry(Some(delay)) | Verdict::PutOff(delay) => {
+                _ = command.arg("DELAY").arg(milliseconds(delay))
+            }
             Verdict::Retry(None) | Verdict::Reject => {}
+            Verdict::GiveBack => unreachable!("it is handed back, and did not fail"),
         }
         if !error.is_empty() {
             command.arg("ERROR").arg(error);

@@ -99,6 +99,8 @@ pub(super) struct Taken {
     pub(super) place: Option<Place>,
     /// It was begun before, and failed.
     pub(super) is_again: bool,
+    /// Whether its last delivery counts.
+    pub(super) is_counted: bool,
 }
 
 impl Worker {
@@ -345,8 +347,10 @@ impl Worker {
                 () = self.stop.cancelled() => break,
                 slot = waited => slot,
             };
-            match self.take_again(taken.stream, &taken.message).await {
-                Some(message) => (taken.message, slot) = (message, Some(its_slot)),
+            match self.take_again(&taken).await {
+                Some(message) => {
+                    (taken.message, taken.is_counted, slot) = (message, true, Some(its_slot));
+                }
                 None => break,
             }
         }
@@ -371,13 +375,21 @@ impl Worker {
     }
 
     /// Settles a message that failed, unless this worker tries it again itself after a while.
-    fn failed(&self, taken: Taken, failure: Failure, work: &Work) -> Option<(Taken, Duration)> {
+    fn failed(&self, mut taken: Taken, failure: Failure, work: &Work) -> Option<(Taken, Duration)> {
         let message = &taken.message;
+        if let Ok(HandlerError { verdict: Verdict::GiveBack, .. }) = failure {
+            _ = work.settler.send(Settlement::hand_back(taken));
+            return None;
+        }
         let failure = self.note_failure(message, failure);
         self.settings.hook.tell(message, Outcome::Failed);
         let is_last = message.deliveries >= self.tries(taken.stream);
         let wait = match failure.verdict {
             _ if self.settings.is_no_ack => None,
+            Verdict::PutOff(after) if self.method != Method::Policy => {
+                taken.is_counted = false;
+                Some(after)
+            }
             Verdict::Retry(after) if self.method != Method::Policy && !is_last => {
                 let backoff = self.settings.backoff;
                 Some(after.unwrap_or_else(|| backoff.after_at_random(message.deliveries)))
@@ -412,10 +424,10 @@ impl Worker {
             place = waited => Some(place),
         };
         if let Some(place) = place
-            && let Some(message) = self.take_again(failed.stream, &failed.message).await
+            && let Some(message) = self.take_again(&failed).await
         {
             let (stream, place, is_again) = (failed.stream, Some(place), true);
-            let taken = Taken { stream, message, place, is_again };
+            let taken = Taken { stream, message, place, is_again, is_counted: true };
             match work.again.upgrade() {
                 Some(queue) => {
                     // Refused, it is pending and comes back at the next start.

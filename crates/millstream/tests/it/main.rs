@@ -18,6 +18,7 @@ mod place;
 mod relay;
 mod sentinel;
 mod services;
+mod sources;
 mod streams;
 mod suite;
 mod telemetry;

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::place::Place;
 use crate::{
     consumer, dead_letters, manager, mishaps, monitor, partitions, patterns, pending, services,
-    streams,
+    sources, streams,
 };
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -109,6 +109,10 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
             a_cursor_is_kept_over_the_loss_of_a_group
             policies_are_set_or_unsupported;
         services: layers_go_around_handlers;
+        sources: a_source_is_added_once_however_often_it_is_read
+            entries_are_added_together_or_not_at_all
+            what_is_put_off_has_all_its_tries
+            what_a_handler_gives_back_was_no_try;
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
