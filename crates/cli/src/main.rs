@@ -4,6 +4,7 @@
 //! configuration is wrong.
 
 mod backup;
+mod bench;
 mod byte_bar;
 mod byte_size;
 mod client_command;
@@ -66,6 +67,8 @@ enum Command {
     Consumer(consumer::ConsumerOptions),
     /// Lists what a group has not acknowledged, hands it on, acknowledges it or gives it back.
     Pending(pending::PendingOptions),
+    /// Measures a server under loads of a stream with a group, and checks that nothing is lost.
+    Bench(bench::BenchOptions),
 }
 
 fn main() -> ExitCode {
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Command::Group(options) => group::run_group(options),
         Command::Consumer(options) => consumer::run_consumer(options),
         Command::Pending(options) => pending::run_pending(options),
+        Command::Bench(options) => bench::run_bench(options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -39,7 +39,7 @@ pub(crate) struct ServerOptions {
         value_name = "TIME",
         value_parser = parse_duration
     )]
-    timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Print JSON: one document, or for what goes on and on one in each line
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -69,21 +69,42 @@ impl ServerOptions {
     /// # Errors
     /// It cannot be reached, or lets nobody in.
     pub(crate) async fn connect(&self) -> anyhow::Result<Server> {
-        let mut options = ConnectOptions::new(&*self.url).response_timeout(self.timeout);
-        match std::env::var(PASSWORD_VARIABLE) {
-            Ok(password) => options = options.password(password),
-            Err(std::env::VarError::NotPresent) => {}
-            Err(error) => return Err(usage(format!("{PASSWORD_VARIABLE}: {error}"))),
-        }
-        let address = options.address();
-        match options.connect().await {
-            Ok(millstream) => Ok(Server { millstream, address }),
-            Err(error) => Err(ServerError::unreached(address, error).into()),
+        Server::connect(&self.way()?).await
+    }
+
+    /// How to get to the server.
+    ///
+    /// # Errors
+    /// The password in the environment is no text.
+    pub(crate) fn way(&self) -> anyhow::Result<ConnectOptions> {
+        self.way_to(&self.url, PASSWORD_VARIABLE)
+    }
+
+    /// How to get to another one, whose password may be in this variable.
+    ///
+    /// # Errors
+    /// The password in the environment is no text.
+    pub(crate) fn way_to(&self, url: &str, variable: &str) -> anyhow::Result<ConnectOptions> {
+        let options = ConnectOptions::new(url).response_timeout(self.timeout);
+        match std::env::var(variable) {
+            Ok(password) => Ok(options.password(password)),
+            Err(std::env::VarError::NotPresent) => Ok(options),
+            Err(error) => Err(usage(format!("{variable}: {error}"))),
         }
     }
 }
 
 impl Server {
+    /// # Errors
+    /// It cannot be reached, or lets nobody in.
+    pub(crate) async fn connect(way: &ConnectOptions) -> anyhow::Result<Self> {
+        let address = way.address();
+        match way.connect().await {
+            Ok(millstream) => Ok(Self { millstream, address }),
+            Err(error) => Err(ServerError::unreached(address, error).into()),
+        }
+    }
+
     /// What the server calls itself.
     pub(crate) fn is_called(&self) -> &str {
         &self.millstream.abilities().server

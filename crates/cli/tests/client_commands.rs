@@ -4,6 +4,8 @@
 //! Each case runs on each server. Keys and ids are the case's own, so all is compared as it stands
 //! but for times and sizes, which are named instead ([`shown`]).
 
+#[path = "client_commands/bench.rs"]
+mod bench;
 #[path = "client_commands/consumers.rs"]
 mod consumers;
 #[path = "client_commands/documented.rs"]

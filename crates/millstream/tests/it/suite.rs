@@ -77,6 +77,7 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
             where_everything_fails_a_worker_does_not_take_the_whole_stream;
         monitor: statistics_and_what_is_stuck;
         streams: a_stream_is_looked_at_read_trimmed_and_deleted
+            several_commands_go_in_one_round_trip
             retention_is_set_or_unsupported
             a_reader_gets_what_is_added
             streams_are_found_by_their_keys

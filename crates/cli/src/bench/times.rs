@@ -1,0 +1,109 @@
+//! Times of many things, exact to three digits, in memory that does not grow with their number.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// Longer ones count as this.
+const LONGEST: Duration = Duration::from_hours(1);
+/// Percentiles that are told, with their names for people and in JSON.
+pub(super) const PERCENTILES: [(f64, &str, &str); 5] = [
+    (50.0, "p50", "p50_us"),
+    (90.0, "p90", "p90_us"),
+    (99.0, "p99", "p99_us"),
+    (99.9, "p99.9", "p99_9_us"),
+    (100.0, "max", "max_us"),
+];
+
+/// Times, in nanoseconds.
+#[derive(Clone, Debug)]
+pub(super) struct Times(Histogram<u64>);
+
+impl Default for Times {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Times {
+    pub(super) fn new() -> Self {
+        let longest = nanoseconds(LONGEST);
+        Self(Histogram::new_with_bounds(1, longest, 3).expect("these bounds are some"))
+    }
+
+    pub(super) fn record(&mut self, time: Duration) {
+        self.0.saturating_record(nanoseconds(time).max(1));
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("all have the same bounds");
+    }
+
+    /// The time that so many percent did not exceed, in microseconds; none without any.
+    pub(super) fn percentile_us(&self, percent: f64) -> Option<f64> {
+        let is_empty = self.0.is_empty();
+        (!is_empty).then(|| self.0.value_at_quantile(percent / 100.0) as f64 / 1000.0)
+    }
+
+    /// Steps of 1, 2 and 5 from the shortest to the longest time: the upper end of each in
+    /// microseconds, and how many times lie within.
+    pub(super) fn steps(&self) -> Vec<(f64, u64)> {
+        let mut steps: Vec<(f64, u64)> = Vec::new();
+        if self.0.is_empty() {
+            return steps;
+        }
+        let mut low = 0;
+        for end in step_ends() {
+            let count = self.0.count_between(low, end - 1);
+            low = end;
+            if count > 0 || !steps.is_empty() {
+                steps.push((end as f64 / 1000.0, count));
+            }
+            if end > self.0.max() {
+                break;
+            }
+        }
+        steps
+    }
+}
+
+/// 1, 2, 5, 10, 20, 50... microseconds, in nanoseconds.
+fn step_ends() -> impl Iterator<Item = u64> {
+    let decades = (3..=12).map(|power| 10u64.pow(power));
+    decades.flat_map(|decade| [1, 2, 5].map(|step| step * decade))
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(micros: impl Iterator<Item = u64>) -> Times {
+        let mut times = Times::new();
+        micros.for_each(|time| times.record(Duration::from_micros(time)));
+        times
+    }
+
+    #[test]
+    fn percentiles_are_right_to_three_digits() {
+        assert_eq!(Times::new().percentile_us(50.0), None);
+        let times = of(1..=1000);
+        for (percent, us) in [(50.0, 500.0), (99.0, 990.0), (100.0, 1000.0)] {
+            let found: f64 = times.percentile_us(percent).expect("there are some");
+            assert!((found - us).abs() <= us / 500.0, "{percent}: {found}");
+        }
+    }
+
+    #[test]
+    fn each_time_is_in_one_step() {
+        assert_eq!(of([].into_iter()).steps(), []);
+        let times = of([3, 4, 4, 7, 30, 7_200_000_000].into_iter());
+        let steps = times.steps();
+        assert_eq!(steps[..4], [(5.0, 3), (10.0, 1), (20.0, 0), (50.0, 1)]);
+        assert_eq!(steps.iter().map(|(_, count)| count).sum::<u64>(), 6);
+        assert_eq!(steps.last().map(|(_, count)| *count), Some(1));
+    }
+}
