@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::durability::Durability;
 use super::figures::FigureRow;
-use super::plan::{Load, Plan};
+use super::plan::Load;
 use super::round::median;
 use super::series::Series;
 use super::site::Site;
@@ -32,39 +32,41 @@ fn server(site: &Site) -> Value {
 }
 
 fn load(sites: &[Site], series: &Series) -> Value {
-    let Plan { load, messages, payload, threads, .. } = series.plan;
+    let plan = &series.plan;
+    let adds: &[Load] = &[Load::Produce, Load::Cycle];
+    let adds_late: &[Load] = &[Load::Produce, Load::Cycle, Load::Latency];
+    let reads: &[Load] = &[Load::Drain, Load::Cycle, Load::Claim, Load::Latency];
+    // An option, of loads that have it.
+    let of = |loads: &[Load], value: usize| loads.contains(&plan.load).then_some(value);
     let rows = series.figures().0;
     let figures = |of: &dyn Fn(&FigureRow) -> Option<f64>| -> Value {
         rows.iter().map(|row| (row.json.clone(), number(of(row)))).collect::<Map<_, _>>().into()
     };
-    let results: Vec<Value> = sites.iter().enumerate().map(|(at, site)| {
+    let result = |(at, site): (usize, &Site)| {
         let rounds = 0..series.rounds.len();
         let rounds: Vec<Value> =
             rounds.map(|round| figures(&|row| row.values[at][round])).collect();
-        json!({ "server": site.label, "medians": figures(&|row| row.median(at)), "rounds": rounds })
-    }).collect();
+        let medians = figures(&|row| row.median(at));
+        json!({ "server": site.label, "medians": medians, "rounds": rounds })
+    };
+    let results: Vec<Value> = sites.iter().enumerate().map(result).collect();
     let ratios =
         (sites.len() > 1).then(|| figures(&|row| row.ratios().and_then(|ratios| median(&ratios))));
     json!({
-        "load": load.name(),
-        "messages": messages,
-        "payload_bytes": payload.bytes,
-        "fields": payload.fields,
-        "threads": threads,
-        "connections": used(load, series.plan.connections, &[Load::Produce, Load::Cycle, Load::Latency]),
-        "pipeline": used(load, series.plan.pipeline, &[Load::Produce, Load::Cycle]),
-        "workers": used(load, series.plan.workers, &[Load::Drain, Load::Cycle, Load::Claim, Load::Latency]),
-        "count": used(load, series.plan.count, &[Load::Drain, Load::Cycle, Load::Claim, Load::Latency]),
-        "backlog": used(load, series.plan.backlog, &[Load::Cycle]),
-        "rate": used(load, series.plan.rate as usize, &[Load::Latency]),
+        "load": plan.load.name(),
+        "messages": plan.messages,
+        "payload_bytes": plan.payload.bytes,
+        "fields": plan.payload.fields,
+        "threads": plan.threads,
+        "connections": of(adds_late, plan.connections),
+        "pipeline": of(adds, plan.pipeline),
+        "workers": of(reads, plan.workers),
+        "count": of(reads, plan.count),
+        "backlog": of(&[Load::Cycle], plan.backlog),
+        "rate": of(&[Load::Latency], plan.rate as usize),
         "results": results,
         "ratios": ratios,
     })
-}
-
-/// An option, of loads that have it.
-fn used(load: Load, value: usize, by: &[Load]) -> Option<usize> {
-    by.contains(&load).then_some(value)
 }
 
 /// To four digits behind the point: more is not measured.

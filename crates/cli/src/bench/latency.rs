@@ -20,7 +20,7 @@ use super::answer::is_id;
 use super::crew::{Client, Crew};
 use super::measured::measured;
 use super::plan::Plan;
-use super::producer::{Adds, ToAdd};
+use super::producer::{Adds, ToAdd, stream_is_gone};
 use super::round::{Round, TimesName};
 use super::site::Site;
 use super::times::Times;
@@ -186,7 +186,7 @@ async fn send(client: Client, plan: Plan, to_add: Arc<ToAdd>) -> anyhow::Result<
                         answered.record(schedule.due(number).elapsed());
                     }
                     if !answers.iter().all(is_id) {
-                        anyhow::bail!("the stream is gone: the server, or somebody else, removed it");
+                        return Err(stream_is_gone());
                     }
                     to_add.answered(answers.len());
                     Ok(())

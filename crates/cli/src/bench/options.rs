@@ -57,10 +57,23 @@ pub(super) struct MessageOptions {
 #[derive(Debug, clap::Args)]
 pub(super) struct ProducerOptions {
     /// Connections that add
-    #[arg(long, short = 'c', value_name = "COUNT", default_value_t = 8, value_parser = within(1..=10_000))]
+    #[arg(
+        long,
+        short = 'c',
+        value_name = "COUNT",
+        default_value_t = 8,
+        value_parser = within(1..=10_000)
+    )]
     connections: u64,
-    /// XADDs that each of them has in flight: so many are sent at once, and answered before the next
-    #[arg(long, short = 'P', value_name = "COUNT", default_value_t = 32, value_parser = within(1..=100_000))]
+    /// XADDs that each of them has in flight: so many are sent at once, and all answered before
+    /// the next
+    #[arg(
+        long,
+        short = 'P',
+        value_name = "COUNT",
+        default_value_t = 32,
+        value_parser = within(1..=100_000)
+    )]
     pipeline: u64,
 }
 
@@ -68,7 +81,13 @@ pub(super) struct ProducerOptions {
 #[derive(Debug, clap::Args)]
 pub(super) struct WorkerOptions {
     /// Workers, each a consumer of the group with a connection of its own
-    #[arg(long, short = 'w', value_name = "COUNT", default_value_t = 4, value_parser = within(1..=10_000))]
+    #[arg(
+        long,
+        short = 'w',
+        value_name = "COUNT",
+        default_value_t = 4,
+        value_parser = within(1..=10_000)
+    )]
     workers: u64,
     /// Entries that a worker asks for at once (COUNT)
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = within(1..=100_000))]
@@ -79,7 +98,12 @@ pub(super) struct WorkerOptions {
 #[derive(Debug, clap::Args)]
 pub(super) struct BacklogOptions {
     /// Entries at most that were added and not acknowledged yet
-    #[arg(long, value_name = "COUNT", default_value_t = 10_000, value_parser = within(1..=100_000_000))]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 10_000,
+        value_parser = within(1..=100_000_000)
+    )]
     backlog: u64,
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use redis::{Cmd, Pipeline};
 use tokio::sync::Semaphore;
@@ -93,6 +93,11 @@ impl Adds {
     }
 }
 
+/// What it means that an XADD added nothing.
+pub(super) fn stream_is_gone() -> anyhow::Error {
+    anyhow::anyhow!("the stream is gone: the server, or somebody else, removed it")
+}
+
 /// Adds until there is nothing left to add.
 pub(super) async fn produce(
     client: Client,
@@ -125,7 +130,7 @@ pub(super) async fn produce(
         let answers = client.query_all(&pipeline).await?;
         times.record(begun.elapsed());
         if !answers.iter().all(is_id) {
-            anyhow::bail!("the stream is gone: the server, or somebody else, removed it");
+            return Err(stream_is_gone());
         }
         to_add.answered(answers.len());
     }
@@ -137,7 +142,7 @@ pub(super) async fn add_all(site: &Site, plan: &Plan) -> anyhow::Result<Measured
     let plan = *plan;
     let job = move |client| produce(client, plan, Arc::clone(&to_add));
     let crew = Crew::connect(site, &plan, plan.connections, job).await?;
-    measured(site, &plan, crew, std::time::Duration::ZERO).await
+    measured(site, &plan, crew, Duration::ZERO).await
 }
 
 /// A stream with all entries of a round.

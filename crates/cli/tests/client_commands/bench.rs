@@ -383,9 +383,9 @@ fn the_other_server_has_a_password_of_its_own() {
     let other = Server::start_with(&program, &["--requirepass", "hunter2"]).expect("it starts");
     let url = format!("redis://127.0.0.1:{}", other.port());
     let run = |password: &str| {
-        let line = format!("bench produce -n 100 --rounds 1 --json --compare {url}");
-        let mut command = place.command(&line.split(' ').map(str::as_bytes).collect::<Vec<_>>());
-        command.env("COMPARE_AUTH", password);
+        let mut command = millstream();
+        command.args("bench produce -n 100 --rounds 1 --json --compare".split(' ')).arg(&url);
+        command.env("REDIS_URL", place.url()).env("COMPARE_AUTH", password);
         Outcome::of(command.output().expect("it starts"))
     };
     run("hunter2").json();
