@@ -4,6 +4,9 @@ use millstream::{Error, Millstream};
 use redis::{Value, cmd};
 use serde::Serialize;
 
+/// Of Millstream, where nothing is on disk.
+const MEMORY: &str = "memory";
+
 /// What a server tells of it; what it keeps to itself is `None`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Durability {
@@ -28,9 +31,10 @@ impl Durability {
             info.lines().find(|line| line.starts_with(name)).and_then(of)
         };
         let is_appending = fact("aof_enabled:").map(|flag| flag == "1");
-        if let Some(sync) = fact("millstream_sync:") {
-            let sync = if is_appending == Some(false) { "memory".to_owned() } else { sync };
-            return Ok(Self { sync: Some(sync), ..Self::default() });
+        if millstream.abilities().server.starts_with("Millstream ") {
+            let memory = (is_appending == Some(false)).then(|| MEMORY.to_owned());
+            let sync = fact("millstream_sync:").or(memory);
+            return Ok(Self { sync, ..Self::default() });
         }
         let yes_or_no = |is: bool| if is { "yes".to_owned() } else { "no".to_owned() };
         Ok(Self {
@@ -48,7 +52,7 @@ impl Durability {
     pub(super) fn text(&self) -> String {
         if let Some(sync) = &self.sync {
             return match &**sync {
-                "memory" => "none: --memory".to_owned(),
+                MEMORY => "none: --memory".to_owned(),
                 sync => format!("--sync {sync}"),
             };
         }

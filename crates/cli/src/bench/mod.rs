@@ -130,8 +130,8 @@ fn of_one_server(way: ConnectOptions) -> anyhow::Result<ConnectOptions> {
         address.split_once("://").is_some_and(|(scheme, _)| scheme.contains("cluster"));
     if is_cluster {
         return Err(usage(format!(
-            "bench measures one server, and {address} names a Cluster\n  next: start one outside of \
-             it, and name it with redis://"
+            "bench measures one server, and {address} names a Cluster\n  next: start one outside \
+             of it, and name it with redis://"
         )));
     }
     Ok(way)

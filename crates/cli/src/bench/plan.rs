@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::payload::Payload;
+use crate::output::{entries, plural};
 
 /// What the server has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,26 +63,18 @@ impl Plan {
 
     /// What its table is headed by.
     pub(super) fn text(&self) -> String {
-        let Self { messages, connections, pipeline, workers, count, backlog, rate, .. } = self;
-        let work = format!("{workers} workers that read {count} at once");
+        let Self { messages, pipeline, count, backlog, rate, .. } = self;
+        let connections = plural(self.connections as u64, "connection");
+        let workers = plural(self.workers as u64, "worker");
+        let round = format!("{} a round", entries(u64::from(*messages)));
+        let add = format!("by {connections} with {pipeline} XADD in flight each");
+        let work = format!("{workers} with COUNT {count}");
         match self.load {
-            Load::Produce => format!(
-                "{messages} entries a round, by {connections} connections with {pipeline} XADD in \
-                 flight each"
-            ),
-            Load::Drain => format!("{messages} entries a round, taken by {work}"),
-            Load::Cycle => format!(
-                "{messages} entries a round, by {connections} connections with {pipeline} XADD in \
-                 flight each, at most {backlog} ahead of {work}"
-            ),
-            Load::Claim => format!(
-                "{messages} entries a round that a dead worker had, taken over by {workers} \
-                 workers that claim {count} at once"
-            ),
-            Load::Latency => format!(
-                "{messages} entries a round, {rate} a second, by {connections} connections, taken \
-                 by {work}"
-            ),
+            Load::Produce => format!("{round}, {add}"),
+            Load::Drain => format!("{round}, read by {work}"),
+            Load::Cycle => format!("{round}, {add}, at most {backlog} ahead of {work}"),
+            Load::Claim => format!("{round} that a dead worker had, claimed by {work}"),
+            Load::Latency => format!("{round}, {rate} a second by {connections}, read by {work}"),
         }
     }
 }

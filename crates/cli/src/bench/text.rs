@@ -107,7 +107,7 @@ fn histogram(times: &Times) -> Vec<String> {
         // What is there at all is seen.
         let bar = "#".repeat(width.max(usize::from(*count > 0)));
         let share = *count as f64 * 100.0 / total as f64;
-        let end = indicatif::HumanCount(end.round() as u64);
+        let end = shown(Some(*end), 0);
         format!("< {end:>12}  {bar:40}  {share:7.3} %")
     };
     steps.iter().map(line).collect()

@@ -89,16 +89,15 @@ fn tables(head: &str, numbers: &str, histograms: &str) -> String {
     [
         "\nproduce: 300 entries a round, by 2 connections with 8 XADD in flight each\n",
         &format!("{head}{}", rows(&["XADD"], numbers)),
-        "\ndrain: 300 entries a round, taken by 2 workers that read 10 at once\n",
+        "\ndrain: 300 entries a round, read by 2 workers with COUNT 10\n",
         &format!("{head}{}", rows(&["XACK+XREADGROUP"], numbers)),
         "\ncycle: 300 entries a round, by 2 connections with 8 XADD in flight each, at most 10000 \
-         ahead of 2 workers that read 10 at once\n",
+         ahead of 2 workers with COUNT 10\n",
         &format!("{head}{}", rows(&["XADD", "XACK+XREADGROUP"], numbers)),
-        "\nclaim: 300 entries a round that a dead worker had, taken over by 2 workers that claim \
-         10 at once\n",
+        "\nclaim: 300 entries a round that a dead worker had, claimed by 2 workers with COUNT 10\n",
         &format!("{head}{}", rows(&["XACK+XAUTOCLAIM"], numbers)),
-        "\nlatency: 200 entries a round, 2000 a second, by 1 connection, taken by 2 workers that \
-         read 10 at once\n",
+        "\nlatency: 200 entries a round, 2000 a second by 1 connection, read by 2 workers with \
+         COUNT 10\n",
         &format!("{head}{}", rows(&due, numbers)),
         histograms,
     ]
@@ -422,8 +421,8 @@ fn what_makes_no_sense_is_refused() {
         assert!(!said.contains("hunter2") && !said.is_empty(), "{wrong}: {said}");
     }
     let said = place.run("bench produce --fields 10 --size 16").failure(2);
-    let text = "millstream: --size 16 is too small: entries of 10 fields have 17 bytes at least, so \
-                that each has its number\n";
+    let text = "millstream: --size 16 is too small: entries of 10 fields have 17 bytes at least, \
+                so that each has its number\n";
     assert_eq!(said, text);
     assert_no_keys(&place);
 }
