@@ -71,7 +71,7 @@ impl Worker {
             }
             let begun = Instant::now();
             let mut answers = self.client.query_all(&pipeline).await?.into_iter();
-            times.record(begun.elapsed());
+            let took = begun.elapsed();
             if asked > 0 {
                 self.note_acknowledged(answers.next(), asked)?;
                 watch.acknowledged(asked);
@@ -81,6 +81,10 @@ impl Worker {
                 continue;
             }
             let is_empty = self.take_entries(answers.next(), &mut watch)? == 0;
+            // How long one waits where there is nothing is no time of the server's.
+            if !(is_blocking && is_empty) {
+                times.record(took);
+            }
             if !is_empty || (asked > 0 && !is_blocking) {
                 last_at = Instant::now();
             }
