@@ -101,7 +101,7 @@ async fn take_over(
     account: Arc<Account>,
     all_gone: &AtomicU64,
 ) -> anyhow::Result<Worked> {
-    let (mut times, mut last_at) = (Times::new(), Instant::now());
+    let (mut times, mut last_at) = (Times::default(), Instant::now());
     let mut cursor = b"0-0".to_vec();
     let mut pipeline = Pipeline::with_capacity(2);
     let min_idle_ms = (DEAD_FOR / 2).as_millis() as u64;

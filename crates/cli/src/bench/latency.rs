@@ -76,8 +76,8 @@ struct Seen {
 
 impl Seen {
     fn nothing() -> Self {
-        let (sent, answered, delivered) = (Times::new(), Times::new(), Times::new());
-        Self { sent, answered, delivered, last_at: Instant::now() }
+        let none = Times::default;
+        Self { sent: none(), answered: none(), delivered: none(), last_at: Instant::now() }
     }
 }
 
@@ -92,7 +92,7 @@ pub(super) async fn round(site: &Site, plan: &Plan) -> anyhow::Result<Round> {
             if client.number < plan.connections {
                 return send(client, plan, to_add).await;
             }
-            let delivered = Rc::new(RefCell::new(Times::new()));
+            let delivered = Rc::new(RefCell::new(Times::default()));
             let schedule = Schedule::of(&client, &plan);
             let arrivals = Arrivals { to_add, schedule, delivered: Rc::clone(&delivered) };
             let worked = Worker::new(client, plan, account).work(true, arrivals).await?;
@@ -148,7 +148,7 @@ async fn send(client: Client, plan: Plan, to_add: Arc<ToAdd>) -> anyhow::Result<
     thread::Builder::new().name("pacer".to_owned()).spawn(pace).context("start a thread")?;
     let mut adds = Adds::new(client.key.as_ref(), plan.payload);
     let mut seen = Seen::nothing();
-    let answered = Rc::new(RefCell::new(Times::new()));
+    let answered = Rc::new(RefCell::new(Times::default()));
     let mut under_way: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let mut numbers = Vec::new();
     let unanswered = Rc::new(Cell::new(0));

@@ -45,7 +45,7 @@ use clap::Subcommand;
 use millstream::ConnectOptions;
 use tokio::time::timeout;
 
-use self::document::document;
+use self::document::Document;
 use self::interrupt::Interrupt;
 use self::options::{
     AllOptions, CycleOptions, LatencyOptions, ProduceOptions, Request, TakeOptions,
@@ -183,7 +183,7 @@ async fn measure(sites: &[Site], request: &Request, is_json: bool) -> anyhow::Re
         all.push(series);
     }
     if is_json {
-        print_json(&document(sites, &all))?;
+        print_json(&Document::of(sites, &all))?;
     }
     Ok(())
 }

@@ -62,7 +62,7 @@ pub(super) struct ProducerOptions {
         short = 'c',
         value_name = "COUNT",
         default_value_t = 8,
-        value_parser = within(1..=10_000)
+        value_parser = within(1..=1000)
     )]
     connections: u64,
     /// XADDs that each of them has in flight: so many are sent at once, and all answered before
@@ -86,7 +86,7 @@ pub(super) struct WorkerOptions {
         short = 'w',
         value_name = "COUNT",
         default_value_t = 4,
-        value_parser = within(1..=10_000)
+        value_parser = within(1..=1000)
     )]
     workers: u64,
     /// Entries that a worker asks for at once (COUNT)

@@ -105,7 +105,7 @@ pub(super) async fn produce(
     to_add: Arc<ToAdd>,
 ) -> anyhow::Result<Worked> {
     let mut adds = Adds::new(client.key.as_ref(), plan.payload);
-    let mut times = Times::new();
+    let mut times = Times::default();
     let mut pipeline = Pipeline::with_capacity(plan.pipeline);
     let pipelined = u32::try_from(plan.pipeline).unwrap_or(u32::MAX);
     loop {

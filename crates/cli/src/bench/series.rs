@@ -3,8 +3,9 @@
 use super::figures::Figures;
 use super::plan::{Load, Plan};
 use super::progress::Progress;
-use super::round::Round;
+use super::round::{Round, TimesName};
 use super::site::Site;
+use super::times::Times;
 use super::{claim, cycle, drain, latency, produce};
 
 /// What a load came to.
@@ -49,6 +50,18 @@ impl Series {
         }
         progress.end();
         Ok(Self { plan, rounds: all })
+    }
+
+    /// Times of all rounds of one server together, by what they are of.
+    pub(super) fn times(&self, server: usize) -> Vec<(TimesName, Times)> {
+        let mut all: Vec<(TimesName, Times)> = Vec::new();
+        for (name, times) in self.rounds.iter().flat_map(|round| &round[server].times) {
+            match all.iter_mut().find(|(of, _)| of == name) {
+                Some((_, sum)) => sum.merge(times),
+                None => all.push((*name, times.clone())),
+            }
+        }
+        all
     }
 
     pub(super) fn figures(&self) -> Figures {

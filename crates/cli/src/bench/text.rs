@@ -83,15 +83,14 @@ fn shown(value: Option<f64>, decimals: usize) -> String {
 
 /// All rounds of each server together.
 fn print_histograms(sites: &[Site], series: &Series) -> io::Result<()> {
-    for name in [ANSWERED, DELIVERED] {
-        for (server, site) in sites.iter().enumerate() {
-            let mut all = Times::new();
-            let of_server = series.rounds.iter().filter_map(|round| round.get(server));
-            let times = of_server.flat_map(|round| &round.times);
-            times.filter(|(of, _)| *of == name).for_each(|(_, times)| all.merge(times));
+    for (server, site) in sites.iter().enumerate() {
+        for (name, times) in series.times(server) {
+            if name != ANSWERED && name != DELIVERED {
+                continue;
+            }
             let of = if sites.len() > 1 { format!("{}: ", site.label) } else { String::new() };
             print_line(&format!("\n{of}{}, in us", name.text))?;
-            histogram(&all).iter().try_for_each(|line| print_line(line))?;
+            histogram(&times).iter().try_for_each(|line| print_line(line))?;
         }
     }
     Ok(())
@@ -121,7 +120,7 @@ mod tests {
 
     #[test]
     fn rare_times_are_seen_beside_frequent_ones() {
-        let mut times = Times::new();
+        let mut times = Times::default();
         (0..9999).for_each(|_| times.record(Duration::from_micros(150)));
         times.record(Duration::from_millis(700));
         let lines = histogram(&times);

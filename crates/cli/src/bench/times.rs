@@ -15,56 +15,58 @@ pub(super) const PERCENTILES: [(f64, &str, &str); 5] = [
     (100.0, "max", "max_us"),
 ];
 
-/// Times, in nanoseconds.
-#[derive(Clone, Debug)]
-pub(super) struct Times(Histogram<u64>);
-
-impl Default for Times {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+/// Times, in nanoseconds; no memory is taken before the first one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Times(Option<Box<Histogram<u32>>>);
 
 impl Times {
-    pub(super) fn new() -> Self {
-        let longest = nanoseconds(LONGEST);
-        Self(Histogram::new_with_bounds(1, longest, 3).expect("these bounds are some"))
-    }
-
     pub(super) fn record(&mut self, time: Duration) {
-        self.0.saturating_record(nanoseconds(time).max(1));
+        let time = nanoseconds(time.min(LONGEST)).max(1);
+        self.all().record(time).expect("it grows with what it is given");
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("all have the same bounds");
+        if let Some(others) = &other.0 {
+            self.all().add(&**others).expect("it grows with what it is given");
+        }
+    }
+
+    fn all(&mut self) -> &mut Histogram<u32> {
+        self.0.get_or_insert_with(|| Box::new(Histogram::new(3).expect("three digits are some")))
     }
 
     /// The time that so many percent did not exceed, in microseconds; none without any.
     pub(super) fn percentile_us(&self, percent: f64) -> Option<f64> {
-        let is_empty = self.0.is_empty();
-        (!is_empty).then(|| self.0.value_at_quantile(percent / 100.0) as f64 / 1000.0)
+        let all = self.0.as_ref()?;
+        Some(all.value_at_quantile(percent / 100.0) as f64 / 1000.0)
     }
 
     /// Steps of 1, 2 and 5 from the shortest to the longest time: the upper end of each in
     /// microseconds, and how many times lie within.
     pub(super) fn steps(&self) -> Vec<(f64, u64)> {
         let mut steps: Vec<(f64, u64)> = Vec::new();
-        if self.0.is_empty() {
-            return steps;
-        }
-        let mut low = 0;
-        for end in step_ends() {
-            let count = self.0.count_between(low, end - 1);
-            low = end;
-            if count > 0 || !steps.is_empty() {
-                steps.push((end as f64 / 1000.0, count));
+        let Some(all) = &self.0 else { return steps };
+        let mut step_ends = step_ends().peekable();
+        for recorded in all.iter_recorded() {
+            let is_beyond = |end: &u64| recorded.value_iterated_to() >= *end;
+            while let Some(end) = step_ends.next_if(is_beyond) {
+                if !steps.is_empty() {
+                    steps.push((micros(end), 0));
+                }
             }
-            if end > self.0.max() {
-                break;
+            let Some(&end) = step_ends.peek() else { break };
+            let count = recorded.count_since_last_iteration();
+            match steps.last_mut() {
+                Some((last, counted)) if *last == micros(end) => *counted += count,
+                _ => steps.push((micros(end), count)),
             }
         }
         steps
     }
+}
+
+fn micros(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1000.0
 }
 
 /// 1, 2, 5, 10, 20, 50... microseconds, in nanoseconds.
@@ -82,14 +84,14 @@ mod tests {
     use super::*;
 
     fn of(micros: impl Iterator<Item = u64>) -> Times {
-        let mut times = Times::new();
+        let mut times = Times::default();
         micros.for_each(|time| times.record(Duration::from_micros(time)));
         times
     }
 
     #[test]
     fn percentiles_are_right_to_three_digits() {
-        assert_eq!(Times::new().percentile_us(50.0), None);
+        assert_eq!(Times::default().percentile_us(50.0), None);
         let times = of(1..=1000);
         for (percent, us) in [(50.0, 500.0), (99.0, 990.0), (100.0, 1000.0)] {
             let found: f64 = times.percentile_us(percent).expect("there are some");

@@ -50,7 +50,7 @@ impl Worker {
         is_blocking: bool,
         mut watch: impl Watch,
     ) -> anyhow::Result<Worked> {
-        let mut times = Times::new();
+        let mut times = Times::default();
         let mut last_at = Instant::now();
         let mut pipeline = Pipeline::with_capacity(2);
         let read = self.read(is_blocking);
