@@ -50,7 +50,8 @@ impl Times {
         for recorded in all.iter_recorded() {
             let is_beyond = |end: &u64| recorded.value_iterated_to() >= *end;
             while let Some(end) = step_ends.next_if(is_beyond) {
-                if !steps.is_empty() {
+                // Steps without any, between those with some.
+                if steps.last().is_some_and(|(last, _)| *last < micros(end)) {
                     steps.push((micros(end), 0));
                 }
             }
