@@ -42,6 +42,9 @@ pub(super) const DELIVERED: TimesName =
     TimesName { text: "due until delivered", json: "delivered" };
 /// The first one is due so long after all were told.
 const LEAD: Duration = Duration::from_millis(20);
+/// Who waits for an entry sleeps no shorter than this: at high rates several that are due go
+/// together, as each waking costs more than an entry does.
+const LEAST_SLEEP: Duration = Duration::from_micros(50);
 /// Payload at most that was sent and not answered: a server that is so far behind has lost.
 const UNANSWERED_BYTES_MAX: usize = 256 << 20;
 /// Who waits for an entry looks so often whether it is still wanted.
@@ -222,7 +225,7 @@ fn pace(
             if left.is_zero() {
                 break;
             }
-            thread::sleep(left.min(LOOK_INTERVAL));
+            thread::sleep(left.clamp(LEAST_SLEEP, LOOK_INTERVAL));
             if tell.is_closed() {
                 return;
             }
