@@ -4,6 +4,7 @@
 //! configuration is wrong.
 
 mod backup;
+mod bench;
 mod byte_bar;
 mod byte_size;
 mod client_command;
@@ -104,6 +105,8 @@ enum Command {
     Work(Box<work::WorkOptions>),
     #[command(name = work::guard::COMMAND, hide = true)]
     WorkGuard(work::guard::GuardOptions),
+    /// Measures a server under loads of a stream with a group, and checks that nothing is lost.
+    Bench(bench::BenchOptions),
 }
 
 fn main() -> ExitCode {
@@ -128,6 +131,7 @@ fn main() -> ExitCode {
         Command::Produce(options) => produce::run_produce(*options),
         Command::Work(options) => work::run_work(*options),
         Command::WorkGuard(options) => work::guard::run_guard(&options),
+        Command::Bench(options) => bench::run_bench(options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,6 @@
 //! The server that a command talks to, and how the command line names it.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use millstream::{
@@ -31,6 +32,16 @@ pub(crate) struct ServerOptions {
         value_name = "URL"
     )]
     url: String,
+    /// The server's certificate must be signed by one of those in this file (PEM). Default: those
+    /// that the system trusts
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+    /// Certificate to show to the server, with those between it and its authority (PEM)
+    #[arg(long, global = true, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its key (PEM)
+    #[arg(long, global = true, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// How long an answer of the server may take, such as 500ms or 1m
     #[arg(
         long,
@@ -39,7 +50,7 @@ pub(crate) struct ServerOptions {
         value_name = "TIME",
         value_parser = parse_duration
     )]
-    timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Print JSON: one document, or for what goes on and on one in each line
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -75,33 +86,69 @@ impl ServerOptions {
     /// # Errors
     /// It cannot be reached, or lets nobody in.
     pub(crate) async fn connect(&self) -> anyhow::Result<Server> {
-        self.connect_to(&self.url, PASSWORD_VARIABLE).await
+        if self.has_tls_files() && !is_tls(&self.url) {
+            return Err(usage(
+                "--tls-ca, --tls-cert and --tls-key are for addresses with rediss://",
+            ));
+        }
+        Server::connect(&self.way()?).await
     }
 
-    /// Another server, whose password is in a variable of its own where its URL has none.
+    /// How to get to the server.
     ///
     /// # Errors
-    /// It cannot be reached, or lets nobody in.
-    pub(crate) async fn connect_to(
-        &self,
-        url: &str,
-        password_variable: &str,
-    ) -> anyhow::Result<Server> {
+    /// The password in the environment is no text.
+    pub(crate) fn way(&self) -> anyhow::Result<ConnectOptions> {
+        self.way_to(&self.url, PASSWORD_VARIABLE)
+    }
+
+    /// How to get to another one, whose password may be in this variable.
+    ///
+    /// # Errors
+    /// The password in the environment is no text.
+    pub(crate) fn way_to(&self, url: &str, variable: &str) -> anyhow::Result<ConnectOptions> {
         let mut options = ConnectOptions::new(url).response_timeout(self.timeout);
-        match std::env::var(password_variable) {
-            Ok(password) => options = options.password(password),
-            Err(std::env::VarError::NotPresent) => {}
-            Err(error) => return Err(usage(format!("{password_variable}: {error}"))),
+        if is_tls(url) {
+            if let Some(path) = &self.tls_ca {
+                options = options.tls_authorities(read(path)?);
+            }
+            if let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) {
+                options = options.tls_identity(read(certificate)?, read(key)?);
+            }
         }
-        let address = options.address();
-        match options.connect().await {
-            Ok(millstream) => Ok(Server { millstream, address }),
-            Err(error) => Err(ServerError::unreached(address, error).into()),
+        match std::env::var(variable) {
+            Ok(password) => Ok(options.password(password)),
+            Err(std::env::VarError::NotPresent) => Ok(options),
+            Err(error) => Err(usage(format!("{variable}: {error}"))),
         }
+    }
+
+    fn has_tls_files(&self) -> bool {
+        let Self { tls_ca, tls_cert, tls_key, .. } = self;
+        [tls_ca, tls_cert, tls_key].iter().any(|file| file.is_some())
     }
 }
 
+fn is_tls(url: &str) -> bool {
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+    scheme.starts_with("rediss") || scheme.starts_with("valkeys")
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| usage(format!("cannot read {}: {error}", path.display())))
+}
+
 impl Server {
+    /// # Errors
+    /// It cannot be reached, or lets nobody in.
+    pub(crate) async fn connect(way: &ConnectOptions) -> anyhow::Result<Self> {
+        let address = way.address();
+        match way.connect().await {
+            Ok(millstream) => Ok(Self { millstream, address }),
+            Err(error) => Err(ServerError::unreached(address, error).into()),
+        }
+    }
+
     /// What the server calls itself.
     pub(crate) fn is_called(&self) -> &str {
         &self.millstream.abilities().server

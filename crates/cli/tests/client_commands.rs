@@ -1,15 +1,13 @@
-//! `stream`, `group`, `consumer`, `pending`, `import` and `export` as people and programs meet
-//! them: the built binary against Millstream, Redis and Valkey, all of what it prints, and its exit
-//! codes.
-//! `stream`, `group`, `consumer`, `pending`, `top` and `doctor` as people and programs meet them:
-//! the built binary against Millstream, Redis and Valkey, all of what it prints, its exit codes.
-//! `stream`, `group`, `consumer`, `pending`, `produce` and `work` as people and programs meet them:
-//! the built binary against Millstream, Redis and Valkey, all of what it prints, and its exit
-//! codes.
+//! The commands that talk to a server, as people and programs meet them: the built binary against
+//! Millstream, Redis and Valkey, all of what it prints, and its exit codes.
 //!
 //! Each case runs on each server. Keys and ids are the case's own, so all is compared as it stands
 //! but for times and sizes, which are named instead ([`shown`]).
 
+#[path = "client_commands/bench.rs"]
+mod bench;
+#[path = "support/console_examples.rs"]
+mod console_examples;
 #[path = "client_commands/consumers.rs"]
 mod consumers;
 #[path = "client_commands/doctor.rs"]
@@ -42,6 +40,8 @@ mod transfer;
 mod transfer_meanwhile;
 #[path = "client_commands/transfer_refusals.rs"]
 mod transfer_refusals;
+#[path = "client_commands/tls.rs"]
+mod tls;
 #[path = "client_commands/top.rs"]
 mod top;
 #[path = "client_commands/work.rs"]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, cmd};
+use redis::{Cmd, Pipeline, cmd};
 
 use crate::backend::{self, Backend, Replicas};
 use crate::{Abilities, ConnectOptions, EntryId, Error, Producer, ToFields, reply};
@@ -101,6 +101,19 @@ impl Millstream {
     /// it waits, the same.
     pub async fn query(&self, command: &Cmd) -> Result<redis::Value, Error> {
         self.run(command).await
+    }
+
+    /// Runs several commands in one round trip, in their order, and returns an answer for each. Not
+    /// as one transaction, unless the pipeline is [`atomic`](redis::Pipeline::atomic); on a Cluster
+    /// each goes to the server of its key. As [`Self::query`], not for reads that block, but on a
+    /// handle that nobody else uses.
+    ///
+    /// # Errors
+    /// Those of the server: the first command that was refused says why, the others were done
+    /// nevertheless. After [`Error::Connection`] each may have been done or not. Dropped while it
+    /// waits, the same.
+    pub async fn query_all(&self, commands: &Pipeline) -> Result<Vec<redis::Value>, Error> {
+        self.backend.run_all(commands).await
     }
 
     pub(crate) fn backend(&self) -> &dyn Backend {

@@ -3,7 +3,7 @@
 use super::TransferOptions;
 use super::run::transfer;
 use crate::client_command::{self, OnInterrupt};
-use crate::server::ServerOptions;
+use crate::server::{Server, ServerOptions};
 
 const PASSWORD_VARIABLE: &str = "MILLSTREAM_TO_AUTH";
 
@@ -23,8 +23,8 @@ pub(crate) struct ExportOptions {
 pub(crate) fn run_export(options: &ExportOptions) -> anyhow::Result<()> {
     let ExportOptions { to, transfer: what, server } = options;
     let connect = async {
-        let source = server.connect().await?;
-        Ok((source, server.connect_to(to, PASSWORD_VARIABLE).await?))
+        let source = Server::connect(&server.way()?).await?;
+        Ok((source, Server::connect(&server.way_to(to, PASSWORD_VARIABLE)?).await?))
     };
     client_command::run(OnInterrupt::Itself, transfer(server, what, connect))
 }

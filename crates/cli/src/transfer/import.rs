@@ -3,7 +3,7 @@
 use super::TransferOptions;
 use super::run::transfer;
 use crate::client_command::{self, OnInterrupt};
-use crate::server::ServerOptions;
+use crate::server::{Server, ServerOptions};
 
 const PASSWORD_VARIABLE: &str = "MILLSTREAM_FROM_AUTH";
 
@@ -23,8 +23,8 @@ pub(crate) struct ImportOptions {
 pub(crate) fn run_import(options: &ImportOptions) -> anyhow::Result<()> {
     let ImportOptions { from, transfer: what, server } = options;
     let connect = async {
-        let source = server.connect_to(from, PASSWORD_VARIABLE).await?;
-        Ok((source, server.connect().await?))
+        let source = Server::connect(&server.way_to(from, PASSWORD_VARIABLE)?).await?;
+        Ok((source, Server::connect(&server.way()?).await?))
     };
     client_command::run(OnInterrupt::Itself, transfer(server, what, connect))
 }

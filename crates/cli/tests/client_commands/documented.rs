@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
+use crate::console_examples::{Example, console_examples};
 use crate::place::{Outcome, Place, millstream};
 use crate::shown::{shown, shown_json};
 
@@ -14,31 +15,6 @@ const ADDRESS: &str = "redis://127.0.0.1:6379";
 fn page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/command-line.md");
     std::fs::read_to_string(path).expect("the page is there")
-}
-
-/// A command and what stands below it.
-struct Example {
-    line: usize,
-    command: String,
-    printed: String,
-}
-
-fn examples(page: &str) -> Vec<Example> {
-    let mut examples: Vec<Example> = Vec::new();
-    let mut is_inside = false;
-    for (number, line) in (1..).zip(page.lines()) {
-        if line.starts_with("```") {
-            is_inside = line == "```console";
-        } else if let Some(command) = line.strip_prefix("$ ").filter(|_| is_inside) {
-            let (command, printed) = (command.to_owned(), String::new());
-            examples.push(Example { line: number, command, printed });
-        } else if is_inside {
-            let last = examples.last_mut().expect("a command comes first");
-            last.printed.push_str(line);
-            last.printed.push('\n');
-        }
-    }
-    examples
 }
 
 /// Words as a shell splits them, with single quotes at most.
@@ -85,7 +61,7 @@ fn comparable(printed: &str) -> String {
 #[test]
 fn the_examples_print_what_stands_there() {
     let place = Place::start("millstream").expect("it is there");
-    let examples = examples(&page());
+    let examples = console_examples(&page());
     assert!(examples.len() > 30, "only {} examples were found", examples.len());
     for Example { line, command, printed } in examples {
         let (said_only, is_quiet) = match command.strip_suffix(" 2>/dev/null") {

@@ -27,6 +27,25 @@ async fn add(place: &Place, numbers: std::ops::RangeInclusive<u64>) {
     }
 }
 
+pub(crate) async fn several_commands_go_in_one_round_trip(place: Place) {
+    let mut three = redis::pipe();
+    for number in 1..=2 {
+        three.cmd("XADD").arg(&place.stream).arg(format!("{number}-1")).arg(&["n", "1"]);
+    }
+    three.cmd("XLEN").arg(&place.stream);
+    let answers = place.millstream.query_all(&three).await.expect("answers");
+    assert_eq!(answers.len(), 3);
+    assert_eq!(answers[2], redis::Value::Int(2));
+    // What one is refused keeps no other one from being done.
+    let again = place.millstream.query_all(&three).await.expect_err("these ids are there");
+    assert!(matches!(again, Error::Refused { .. }), "{again:?}");
+    let mut refused_first = redis::pipe();
+    refused_first.cmd("XADD").arg(&place.stream).arg(&["1-1", "n", "1"]);
+    refused_first.cmd("XADD").arg(&place.stream).arg(&["3-1", "n", "1"]);
+    place.millstream.query_all(&refused_first).await.expect_err("the first one is refused");
+    assert_eq!(place.millstream.len(&place.stream).await.expect("a length"), 3);
+}
+
 pub(crate) async fn a_stream_is_looked_at_read_trimmed_and_deleted(place: Place) {
     let stream = manager(&place);
     assert_eq!(stream.info().await.expect("an answer"), None);

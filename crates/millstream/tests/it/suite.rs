@@ -78,6 +78,7 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
         monitor: statistics_and_what_is_stuck
             servers_tell_of_themselves_their_settings_and_their_time;
         streams: a_stream_is_looked_at_read_trimmed_and_deleted
+            several_commands_go_in_one_round_trip
             retention_is_set_or_unsupported
             a_reader_gets_what_is_added
             streams_are_found_by_their_keys

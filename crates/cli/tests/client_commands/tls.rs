@@ -1,0 +1,129 @@
+//! Servers that are reached by TLS, which a proxy in front of them ends.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+use crate::place::Place;
+
+/// Signs certificates of servers and of clients.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        Self(CertifiedIssuer::self_signed(params, key).expect("it signs itself"))
+    }
+
+    /// A certificate and its key, in PEM.
+    fn sign(&self, name: &str) -> (String, String) {
+        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.0).expect("it signs").pem();
+        (certificate, key.serialize_pem())
+    }
+
+    /// Wants to see a certificate of the same authority.
+    fn acceptor(&self) -> TlsAcceptor {
+        let (certificate, key) = self.sign("127.0.0.1");
+        let provider = Arc::new(default_provider());
+        let mut roots = RootCertStore::empty();
+        let der = CertificateDer::from_pem_slice(self.0.pem().as_bytes()).expect("PEM");
+        roots.add(der).expect("a certificate");
+        let roots = Arc::new(roots);
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
+        let config = ServerConfig::builder_with_provider(provider);
+        let config = config.with_safe_default_protocol_versions().expect("versions");
+        let config = config.with_client_cert_verifier(verifier.build().expect("it can verify"));
+        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("PEM");
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("PEM");
+        let config = config.with_single_cert(vec![certificate], key).expect("they fit");
+        TlsAcceptor::from(Arc::new(config))
+    }
+}
+
+/// Ends TLS in front of the server for as long as the test runs; returns the port.
+fn proxy(server: u16, acceptor: TlsAcceptor) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("its address").port();
+    listener.set_nonblocking(true).expect("it can be");
+    let serve = async move {
+        let listener = TcpListener::from_std(listener).expect("a listener");
+        while let Ok((client, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // Whoever is refused notices.
+                let Ok(mut client) = acceptor.accept(client).await else { return };
+                let mut server =
+                    TcpStream::connect(("127.0.0.1", server)).await.expect("it is there");
+                _ = copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    thread::spawn(move || runtime.block_on(serve));
+    port
+}
+
+#[test]
+fn certificates_are_checked_and_shown() {
+    let place = Place::start("millstream").expect("it is there");
+    place.redis("XADD s 1-1 n 1");
+    let authority = Authority::new();
+    let port = proxy(place.server.port(), authority.acceptor());
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).expect("write");
+        path
+    };
+    let (certificate, key) = authority.sign("somebody");
+    let ca = file("ca.pem", &authority.0.pem());
+    let other_ca = file("other.pem", &Authority::new().0.pem());
+    let (certificate, key) = (file("cert.pem", &certificate), file("key.pem", &key));
+    let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    let run = |url: &str, options: &[&str]| {
+        let line = ["stream", "info", "s", "--json", "--url", url];
+        let words: Vec<&[u8]> = line.iter().chain(options).map(|it| it.as_bytes()).collect();
+        place.run_words(&words)
+    };
+    let by_tls = format!("rediss://127.0.0.1:{port}");
+    let identity = ["--tls-cert", &text(&certificate), "--tls-key", &text(&key)];
+    let with_ca = |path| [&["--tls-ca", path][..], &identity].concat();
+    let length = run(&by_tls, &with_ca(&text(&ca))).json()["length"].clone();
+    assert_eq!(length, 1);
+    // Neither an unknown authority is believed, nor one that the system does not know.
+    for options in [&with_ca(&text(&other_ca))[..], &identity] {
+        let said = run(&by_tls, options).failure(1);
+        assert!(said.contains("invalid peer certificate"), "{said}");
+    }
+    let said = run(&by_tls, &["--tls-ca", &text(&ca)]).failure(1);
+    assert!(said.contains("the server cannot be reached"), "{said}");
+    // What makes no sense is told before anything is sent.
+    let said = run(&by_tls, &["--tls-ca", "/nowhere.pem"]).failure(2);
+    assert!(said.contains("cannot read /nowhere.pem"), "{said}");
+    let said = run(&place.url(), &["--tls-ca", &text(&ca)]).failure(2);
+    assert!(said.contains("rediss://"), "{said}");
+    let said = run(&by_tls, &["--tls-cert", &text(&certificate)]).failure(2);
+    assert!(said.contains("--tls-key"), "{said}");
+    // With two servers they are for the one that has TLS.
+    let options = with_ca(&text(&ca));
+    let line = ["export", "s", "--as", "copy", "--json", "--to", &by_tls];
+    let words: Vec<&[u8]> = line.iter().chain(&options).map(|it| it.as_bytes()).collect();
+    assert_eq!(place.run_words(&words).json()["entries"], 1);
+    assert_eq!(run(&by_tls, &options).json()["length"], 1);
+}
