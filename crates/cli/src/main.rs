@@ -10,24 +10,29 @@ mod client_command;
 mod config_file;
 mod consumer;
 mod demo;
+mod dlq;
 mod duration;
 mod entry_id;
 mod group;
 mod logging;
+mod moment;
 mod name;
 mod output;
+mod pace;
 mod pending;
 mod policy_rule;
 mod run_backup;
 mod run_check;
 mod run_demo;
 mod run_restore;
+mod schedule;
 mod serve;
 mod serve_options;
 mod server;
 mod server_error;
 mod setting;
 mod stream;
+mod tally;
 mod usage_error;
 
 use std::process::ExitCode;
@@ -66,6 +71,10 @@ enum Command {
     Consumer(consumer::ConsumerOptions),
     /// Lists what a group has not acknowledged, hands it on, acknowledges it or gives it back.
     Pending(pending::PendingOptions),
+    /// Lists and shows dead letters, what failed too often, gives them back or deletes them.
+    Dlq(dlq::DlqOptions),
+    /// Has entries in a stream later; lists those, takes them back, or has them come at once.
+    Schedule(schedule::ScheduleOptions),
 }
 
 fn main() -> ExitCode {
@@ -80,6 +89,8 @@ fn main() -> ExitCode {
         Command::Group(options) => group::run_group(options),
         Command::Consumer(options) => consumer::run_consumer(options),
         Command::Pending(options) => pending::run_pending(options),
+        Command::Dlq(options) => dlq::run_dlq(options),
+        Command::Schedule(options) => schedule::run_schedule(options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! `stream`, `group`, `consumer` and `pending` as people and programs meet them: the built binary
+//! Commands on streams and what belongs to them as people and programs meet them: the built binary
 //! against Millstream, Redis and Valkey, all of what it prints, and its exit codes.
 //!
 //! Each case runs on each server. Keys and ids are the case's own, so all is compared as it stands
@@ -6,6 +6,8 @@
 
 #[path = "client_commands/consumers.rs"]
 mod consumers;
+#[path = "client_commands/dead_letters.rs"]
+mod dead_letters;
 #[path = "client_commands/documented.rs"]
 mod documented;
 #[path = "client_commands/failures.rs"]
@@ -18,6 +20,8 @@ mod many;
 mod pending;
 #[path = "client_commands/place.rs"]
 mod place;
+#[path = "client_commands/schedule.rs"]
+mod schedule;
 #[path = "client_commands/shown.rs"]
 mod shown;
 #[path = "client_commands/streams.rs"]

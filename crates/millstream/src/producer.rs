@@ -205,7 +205,8 @@ impl Producer {
             // Lengths keep keys of two producers apart.
             let suffix = format!("once:{}:{producer}:{key}", producer.len());
             let mut script = cmd("EVAL");
-            script.arg(ADD_ONCE).arg(2).arg(&self.stream).arg(beside(&self.stream, &suffix));
+            let beside = beside(self.stream.as_bytes(), &suffix);
+            script.arg(ADD_ONCE).arg(2).arg(&self.stream).arg(beside);
             script.arg(milliseconds(*window));
             self.arguments(&mut script, &[], &fields);
             script
