@@ -52,7 +52,16 @@ impl Pace {
             let mut done = running.join_all().await;
             done.sort_by_key(|(index, _)| *index);
             self.bar.inc(done.len() as u64);
-            done.into_iter().fold(Ok(()), |so_far, (_, outcome)| so_far.and(note(outcome)))?;
+            // All of them were done, so all are noted.
+            let mut first_error = None;
+            for (_, outcome) in done {
+                if let Err(error) = note(outcome) {
+                    _ = first_error.get_or_insert(error);
+                }
+            }
+            if let Some(error) = first_error {
+                return Err(error);
+            }
         }
         Ok(())
     }
