@@ -13,7 +13,7 @@ mod requeue;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use redis::{Cmd, cmd, pipe};
+use redis::{cmd, pipe};
 
 use crate::message::Fields;
 use crate::milliseconds::milliseconds;
@@ -24,7 +24,7 @@ pub(crate) use bury::{Reason, bury};
 pub use letter_filter::LetterFilter;
 pub use requeue::Requeued;
 
-/// Entries that are read in one round trip, and letters that are changed in one.
+/// Entries that are read in one round trip.
 const LISTED_AT_ONCE: usize = 1000;
 
 /// A message that failed too often, as its letter tells.
@@ -109,8 +109,7 @@ impl DeadLetters {
         self.list_like(&LetterFilter::new(), after, count).await
     }
 
-    /// The same of letters that pass a filter. Where few do, all are read for it, some at a time;
-    /// Millstream by itself passes over those of other groups, reasons and consumers.
+    /// The same of letters that pass a filter. Where few do, all are read for it, some at a time.
     ///
     /// # Errors
     /// As those of [`Self::list`].
@@ -129,11 +128,7 @@ impl DeadLetters {
                 // Letters are of any size: those that do not pass are not to fill the memory.
                 false => count.clamp(100, LISTED_AT_ONCE),
             };
-            let (found, next) = if self.millstream.abilities().has_policies {
-                self.some_by_command(filter, after, wanted).await?
-            } else {
-                self.some_by_range(after, &last, wanted).await?
-            };
+            let (found, next) = self.some(after, &last, wanted).await?;
             let room = count - letters.len();
             letters.extend(found.into_iter().filter(|letter| filter.fits(letter)).take(room));
             match next {
@@ -144,30 +139,10 @@ impl DeadLetters {
         Ok(letters)
     }
 
-    /// Letters behind one, and behind which to go on; `None`: there are no others.
-    async fn some_by_command(
-        &self,
-        filter: &LetterFilter,
-        after: Option<EntryId>,
-        wanted: usize,
-    ) -> Result<(Vec<DeadLetter>, Option<EntryId>), Error> {
-        let mut command = self.command("LIST");
-        command.arg("CURSOR").arg(after.map_or(EntryId::ZERO, EntryId::next));
-        command.arg("COUNT").arg(wanted);
-        filter.append_to(&mut command);
-        let answer = self.millstream.run(&command).await?;
-        let parse = || {
-            let [listed, _, cursor] =
-                <[_; 3]>::try_from(reply::array(answer)?).map_err(|_| NotUnderstood)?;
-            Ok((reply::entries(listed)?, reply::id(&cursor)?))
-        };
-        let (entries, cursor) = parse().map_err(NotUnderstood::of("XDLQ"))?;
-        let next = (cursor != EntryId::ZERO).then(|| cursor.before());
-        Ok((entries.into_iter().filter_map(parse_letter).collect(), next))
-    }
-
-    /// The same of all that are there, up to a last one.
-    async fn some_by_range(
+    /// Letters behind one, up to a last one, and behind which to go on; `None`: there are no others.
+    ///
+    /// Not by XDLQ LIST, which passes over letters that do not say where they come from.
+    async fn some(
         &self,
         after: Option<EntryId>,
         last: &str,
@@ -184,7 +159,7 @@ impl DeadLetters {
 
     /// Where the letters end that are as old as they must be, as XRANGE takes it.
     async fn last_old_enough(&self, filter: &LetterFilter) -> Result<String, Error> {
-        if filter.min_age.is_zero() || self.millstream.abilities().has_policies {
+        if filter.min_age.is_zero() {
             return Ok("+".to_owned());
         }
         let now = self.millstream.time().await?;
@@ -211,53 +186,19 @@ impl DeadLetters {
         Ok(letters)
     }
 
-    /// Deletes letters. Returns how many there were. On Millstream they go from the pending lists
-    /// of groups that read letters, too, and entries that are no letters stay.
+    /// Deletes letters. Returns how many there were.
     ///
     /// # Errors
-    /// Those of the server. Many are deleted some at a time: an error may come after some were.
+    /// Those of the server.
     pub async fn purge(&self, ids: &[EntryId]) -> Result<u64, Error> {
-        let mut count = 0;
-        for some in ids.chunks(LISTED_AT_ONCE) {
-            count += match self.millstream.abilities().has_policies {
-                true => self.purge_by_command(some).await?,
-                false => {
-                    let mut command = cmd("XDEL");
-                    command.arg(&self.stream[..]);
-                    some.iter().for_each(|id| _ = command.arg(id));
-                    let answer = self.millstream.run(&command).await?;
-                    reply::count(&answer).map_err(NotUnderstood::of("XDEL"))?
-                }
-            };
+        if ids.is_empty() {
+            return Ok(0);
         }
-        Ok(count)
-    }
-
-    async fn purge_by_command(&self, ids: &[EntryId]) -> Result<u64, Error> {
-        let (mut count, mut cursor) = (0, EntryId::ZERO);
-        loop {
-            let mut command = self.command("PURGE");
-            command.arg("CURSOR").arg(cursor).arg("COUNT").arg(LISTED_AT_ONCE);
-            command.arg("IDS").arg(ids.len());
-            ids.iter().for_each(|id| _ = command.arg(id));
-            let answer = self.millstream.run(&command).await?;
-            let parse = || {
-                let parts = reply::array(answer)?;
-                let [done, _, cursor] = &parts[..] else { return Err(NotUnderstood) };
-                Ok((reply::count(done)?, reply::id(cursor)?))
-            };
-            let (done, next) = parse().map_err(NotUnderstood::of("XDLQ"))?;
-            count += done;
-            if next == EntryId::ZERO {
-                return Ok(count);
-            }
-            cursor = next;
-        }
-    }
-
-    /// XDLQ, up to the key.
-    fn command(&self, action: &str) -> Cmd {
-        cmd("XDLQ").arg(action).arg(&self.stream[..]).to_owned()
+        let mut command = cmd("XDEL");
+        command.arg(&self.stream[..]);
+        ids.iter().for_each(|id| _ = command.arg(id));
+        let answer = self.millstream.run(&command).await?;
+        reply::count(&answer).map_err(NotUnderstood::of("XDEL"))
     }
 }
 
@@ -270,7 +211,6 @@ fn parse_letter(entry: Entry) -> Option<DeadLetter> {
     let seconds = text("failed_at").parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
     // Anybody can write a letter, and no clock has all times.
     let since_1970 = |seconds| SystemTime::UNIX_EPOCH.checked_add(seconds);
-    fields.get("stream")?;
     let [stream_bytes, group_bytes, consumer_bytes] = ["stream", "group", "consumer"].map(bytes);
     Some(DeadLetter {
         id: entry.id,

@@ -30,15 +30,6 @@ impl EntryId {
             (ms, seq) => Self { ms, seq: seq - 1 },
         }
     }
-
-    /// The one just behind; the last one stays.
-    pub(crate) fn next(self) -> Self {
-        match (self.ms, self.seq) {
-            (u64::MAX, u64::MAX) => self,
-            (ms, u64::MAX) => Self { ms: ms + 1, seq: 0 },
-            (ms, seq) => Self { ms, seq: seq + 1 },
-        }
-    }
 }
 
 /// As a command's argument, `ms-seq`. Workers write one for each message: `write!` into a string of
@@ -101,9 +92,6 @@ mod tests {
         assert!(id.before() < id);
         assert_eq!(EntryId { ms: 5, seq: 0 }.before(), EntryId { ms: 4, seq: u64::MAX });
         assert_eq!(EntryId::ZERO.before(), EntryId::ZERO);
-        for id in [id, EntryId { ms: 4, seq: u64::MAX }] {
-            assert_eq!(id.next().before(), id);
-        }
         for wrong in ["", "1", "a-1", "1-", "-1", "1-1-1"] {
             assert_eq!(wrong.parse::<EntryId>(), Err(ParseEntryIdError), "{wrong}");
         }

@@ -171,7 +171,7 @@ fn what_cannot_be_given_back_is_listed_and_stays(place: &Place) {
     three_letters(place);
     place.redis("DEL orders");
     place.redis("SET orders precious");
-    place.redis("XADD orders:dlq 13-1 original_id 2-1 original_data {} stream orders");
+    place.redis("XADD orders:dlq 13-1 original_id 2-1 original_data {}");
     let all = ["10-1", "11-1", "12-1", "13-1"];
     let requeue = |options: &str| place.run(&format!("dlq requeue orders {options}"));
     let dry = requeue("--all --json");

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::Cmd;
 
 use super::DeadLetter;
-use crate::milliseconds::milliseconds;
 
 /// What a dead letter must be like; without anything said, all are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,21 +69,6 @@ impl LetterFilter {
 
     pub(super) fn is_any(&self) -> bool {
         *self == Self::default()
-    }
-
-    /// What XDLQ understands of it.
-    pub(super) fn append_to(&self, command: &mut Cmd) {
-        for (name, value) in [("GROUP", &self.group), ("CONSUMER", &self.consumer)] {
-            if let Some(value) = value {
-                command.arg(name).arg(&value[..]);
-            }
-        }
-        if let Some(reason) = &self.reason {
-            command.arg("REASON").arg(reason);
-        }
-        if !self.min_age.is_zero() {
-            command.arg("MINAGE").arg(milliseconds(self.min_age));
-        }
     }
 
     /// Whatever its age.

@@ -106,9 +106,10 @@ impl DeadLetters {
         letter: &DeadLetter,
         is_dry: bool,
     ) -> Result<Requeued, Error> {
-        let mut command = self.command("REQUEUE");
+        let mut command = cmd("XDLQ");
+        command.arg("REQUEUE").arg(&self.stream[..]).arg("IDS").arg(1).arg(letter.id);
         // Should its stream be gone, too.
-        command.arg("IDS").arg(1).arg(letter.id).arg("MKSTREAM");
+        command.arg("MKSTREAM");
         if is_dry {
             command.arg("DRYRUN");
         }

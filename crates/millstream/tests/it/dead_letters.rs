@@ -97,7 +97,7 @@ pub(crate) async fn letters_are_listed_in_pieces_and_deleted(place: Place) {
     until("there are letters", async || length(&place, "{s}:dlq").await == 9).await;
     running.stop().await;
     let _: String = place.raw("XADD {s}:dlq * no letter").await;
-    let strange = "original_id 1-1 original_data {} stream s failed_at 1e19 delivery_count -1";
+    let strange = "original_id 1-1 original_data {} failed_at 1e19 delivery_count -1";
     let _: String = place.raw(&format!("XADD {{s}}:dlq * {strange}")).await;
     let letters = DeadLetters::new(&place.millstream, format!("{}:dlq", place.stream));
     let first = letters.list(None, 4).await.expect("letters");
