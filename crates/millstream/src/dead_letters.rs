@@ -139,7 +139,8 @@ impl DeadLetters {
         Ok(letters)
     }
 
-    /// Letters behind one, up to a last one, and behind which to go on; `None`: there are no others.
+    /// Letters behind one, up to a last one, and behind which to go on; `None`: there are no
+    /// others.
     ///
     /// Not by XDLQ LIST, which passes over letters that do not say where they come from.
     async fn some(
