@@ -14,14 +14,17 @@ mod config_file;
 mod consumer;
 mod demo;
 mod doctor;
+mod dlq;
 mod duration;
 mod entry_id;
 mod group;
 mod interrupts;
 mod logging;
 mod man;
+mod moment;
 mod name;
 mod output;
+mod pace;
 mod pending;
 mod policy_rule;
 mod produce;
@@ -29,6 +32,7 @@ mod run_backup;
 mod run_check;
 mod run_demo;
 mod run_restore;
+mod schedule;
 mod serve;
 mod serve_options;
 mod server;
@@ -37,6 +41,7 @@ mod setting;
 mod stream;
 mod transfer;
 mod top;
+mod tally;
 mod usage_error;
 mod work;
 
@@ -107,6 +112,10 @@ enum Command {
     WorkGuard(work::guard::GuardOptions),
     /// Measures a server under loads of a stream with a group, and checks that nothing is lost.
     Bench(bench::BenchOptions),
+    /// Lists and shows dead letters, what failed too often, gives them back or deletes them.
+    Dlq(dlq::DlqOptions),
+    /// Has entries in a stream later; lists those, takes them back, or has them come at once.
+    Schedule(schedule::ScheduleOptions),
 }
 
 fn main() -> ExitCode {
@@ -132,6 +141,8 @@ fn main() -> ExitCode {
         Command::Work(options) => work::run_work(*options),
         Command::WorkGuard(options) => work::guard::run_guard(&options),
         Command::Bench(options) => bench::run_bench(options),
+        Command::Dlq(options) => dlq::run_dlq(options),
+        Command::Schedule(options) => schedule::run_schedule(options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

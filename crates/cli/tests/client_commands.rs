@@ -12,6 +12,8 @@ mod console_examples;
 mod consumers;
 #[path = "client_commands/doctor.rs"]
 mod doctor;
+#[path = "client_commands/dead_letters.rs"]
+mod dead_letters;
 #[path = "client_commands/documented.rs"]
 mod documented;
 #[path = "client_commands/failures.rs"]
@@ -30,6 +32,8 @@ mod place;
 mod screen;
 #[path = "client_commands/produce.rs"]
 mod produce;
+#[path = "client_commands/schedule.rs"]
+mod schedule;
 #[path = "client_commands/shown.rs"]
 mod shown;
 #[path = "client_commands/streams.rs"]

@@ -5,61 +5,27 @@
 //! it. Letters are written and taken away in one step with what else that means, so that there is
 //! exactly one of message and letter after any crash.
 
+mod bury;
 pub(crate) mod json;
+mod letter_filter;
+mod requeue;
 
 use std::time::{Duration, SystemTime};
 
-use redis::{Cmd, Value, cmd, pipe};
+use bytes::Bytes;
+use redis::{cmd, pipe};
 
 use crate::message::Fields;
+use crate::milliseconds::milliseconds;
 use crate::reply::{Entry, NotUnderstood};
-use crate::{EntryId, Error, GroupInfo, Message, Millstream, reply};
+use crate::{EntryId, Error, GroupInfo, Millstream, reply};
 
-/// Buries what this consumer still has: the letter first, since a script that fails does not take
-/// back what it did before.
-const BURY: &str = "\
-if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1, ARGV[3]) == 0 then return 0 end
-local letter = redis.call('XADD', KEYS[2], '*', unpack(ARGV, 4))
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-return letter";
-
-/// Gives an entry back to its group: pending, with nothing counted, and idle for longer than
-/// anybody waits; where it is gone, as a new entry.
-const REQUEUE: &str = "\
-if #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]) == 0 then return 0 end
-local letter = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
-local is_there = #redis.call('XRANGE', KEYS[2], ARGV[2], ARGV[2]) == 1
-if is_there then
-  redis.call('XCLAIM', KEYS[2], ARGV[3], ARGV[4], 0, ARGV[2], 'IDLE', ARGV[5], 'RETRYCOUNT', 0, \
-'FORCE', 'JUSTID')
-else
-  redis.call('XADD', KEYS[2], '*', unpack(ARGV, 6))
-end
-redis.call('XDEL', KEYS[1], ARGV[1])
-return is_there and 1 or 2";
+pub(crate) use bury::{Reason, bury};
+pub use letter_filter::LetterFilter;
+pub use requeue::Requeued;
 
 /// Entries that are read in one round trip.
 const LISTED_AT_ONCE: usize = 1000;
-/// Who has what was given back until somebody claims it.
-const REQUEUED: &str = "requeued";
-/// Longer than any worker waits, and no overflow of the server's clock.
-const LONG_IDLE_MS: u64 = 365 * 24 * 3_600_000;
-
-/// Why a message became a letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
-    MaxDeliveries,
-    Fatal,
-}
-
-impl Reason {
-    fn word(self) -> &'static str {
-        match self {
-            Self::MaxDeliveries => "max-deliveries",
-            Self::Fatal => "fatal",
-        }
-    }
-}
 
 /// A message that failed too often, as its letter tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,12 +37,18 @@ pub struct DeadLetter {
     pub original_id: EntryId,
     /// Its fields.
     pub payload: Fields,
-    /// The stream and the group that it comes from.
+    /// The stream that it comes from; with marks in place of what is not UTF-8, as all texts here.
     pub stream: String,
-    /// See `stream`.
+    /// Its key as it is.
+    pub stream_bytes: Bytes,
+    /// The group that gave it up.
     pub group: String,
+    /// Its name as it is.
+    pub group_bytes: Bytes,
     /// Who had it last.
     pub consumer: String,
+    /// Its name as it is.
+    pub consumer_bytes: Bytes,
     /// How often it was delivered.
     pub deliveries: u64,
     /// `max-deliveries`, or `fatal`: no other try would have helped.
@@ -93,91 +65,45 @@ pub struct DeadLetter {
 #[derive(Clone, Debug)]
 pub struct DeadLetters {
     millstream: Millstream,
-    stream: String,
-}
-
-/// Writes a letter and acknowledges the message; false: the message is not this consumer's any
-/// more, and nothing was done.
-pub(crate) async fn bury(
-    millstream: &Millstream,
-    letters: &str,
-    message: &Message,
-    reason: Reason,
-    error: &str,
-) -> Result<bool, Error> {
-    let id = message.id.to_string();
-    let failed_at = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    let fields: [(&str, Vec<u8>); 9] = [
-        ("original_id", id.clone().into()),
-        ("original_data", json::encode(&message.payload).into()),
-        ("failed_at", format!("{:.3}", failed_at.as_secs_f64()).into()),
-        ("consumer", message.consumer().into()),
-        ("stream", message.stream().into()),
-        ("group", message.group().into()),
-        ("delivery_count", message.deliveries.to_string().into()),
-        ("reason", reason.word().into()),
-        ("error", error.into()),
-    ];
-    if millstream.abilities().has_scripts {
-        let mut script = cmd("EVAL");
-        script.arg(BURY).arg(2).arg(message.stream()).arg(letters);
-        script.arg(message.group()).arg(&id).arg(message.consumer());
-        fields.iter().for_each(|(name, value)| _ = script.arg(*name).arg(value));
-        return Ok(millstream.run(&script).await? != Value::Int(0));
-    }
-    let mut add = cmd("XADD");
-    add.arg(letters).arg("*");
-    fields.iter().for_each(|(name, value)| _ = add.arg(*name).arg(value));
-    let acknowledge = cmd("XACK").arg(&[message.stream(), message.group(), &id]).to_owned();
-    let mut all = pipe();
-    all.atomic();
-    if millstream.abilities().has_fence {
-        all.cmd("XFENCE").arg(&[message.stream(), message.group(), message.consumer(), &id]);
-    }
-    all.add_command(add).add_command(acknowledge);
-    // A fence that does not hold leaves EXEC without answers.
-    millstream.backend().run_all(&all).await.map(|answers| !answers.is_empty())
+    stream: Bytes,
 }
 
 impl DeadLetters {
     /// The letters in this stream.
     #[must_use]
-    pub fn new(millstream: &Millstream, stream: impl Into<String>) -> Self {
-        Self { millstream: millstream.clone(), stream: stream.into() }
+    pub fn new(millstream: &Millstream, stream: impl AsRef<[u8]>) -> Self {
+        let stream = Bytes::copy_from_slice(stream.as_ref());
+        Self { millstream: millstream.clone(), stream }
     }
 
     /// The letters of a stream's messages, if nothing else was said: in `<stream>:dlq`. On a
     /// Cluster it must be in the stream's slot: that of `orders` is `{orders}:dlq`, that of
     /// `{orders:3}` or `{eu}orders` has the name that it has everywhere.
     #[must_use]
-    pub fn of(millstream: &Millstream, stream: &str) -> Self {
-        let place_of = |key: &str| millstream.backend().place_of(key);
-        let usual = format!("{stream}:dlq");
+    pub fn of(millstream: &Millstream, stream: impl AsRef<[u8]>) -> Self {
+        let stream = stream.as_ref();
+        let place_of = |key: &[u8]| millstream.backend().place_of(key);
+        let usual = [stream, b":dlq"].concat();
         if place_of(&usual) == place_of(stream) {
             return Self::new(millstream, usual);
         }
-        Self::new(millstream, format!("{{{stream}}}:dlq"))
+        Self::new(millstream, [b"{", stream, b"}:dlq"].concat())
     }
 
     /// The letters of what a group gave up: in the stream that its policy names, else in that of
-    /// [`Self::of`]. `None`: the key of the stream is no text, so there is no such place.
+    /// [`Self::of`].
     #[must_use]
-    pub fn of_group(
-        millstream: &Millstream,
-        stream: impl AsRef<[u8]>,
-        group: &GroupInfo,
-    ) -> Option<Self> {
+    pub fn of_group(millstream: &Millstream, stream: impl AsRef<[u8]>, group: &GroupInfo) -> Self {
         let policy = group.managed.as_ref().map(|managed| &managed.policy);
-        if let Some(letters) = policy.and_then(|policy| policy.dead_letters.as_ref()) {
-            return Some(Self::new(millstream, letters));
+        match policy.and_then(|policy| policy.dead_letters.as_ref()) {
+            Some(letters) => Self::new(millstream, letters),
+            None => Self::of(millstream, stream),
         }
-        let stream = std::str::from_utf8(stream.as_ref()).ok()?;
-        Some(Self::of(millstream, stream))
     }
 
     /// Key of the stream that the letters are in.
     #[must_use]
-    pub fn stream(&self) -> &str {
+    pub fn stream(&self) -> &[u8] {
         &self.stream
     }
 
@@ -191,47 +117,85 @@ impl DeadLetters {
         after: Option<EntryId>,
         count: usize,
     ) -> Result<Vec<DeadLetter>, Error> {
+        self.list_like(&LetterFilter::new(), after, count).await
+    }
+
+    /// The same of letters that pass a filter. Where few do, all are read for it, some at a time.
+    ///
+    /// # Errors
+    /// As those of [`Self::list`].
+    pub async fn list_like(
+        &self,
+        filter: &LetterFilter,
+        after: Option<EntryId>,
+        count: usize,
+    ) -> Result<Vec<DeadLetter>, Error> {
         let mut letters = Vec::new();
-        let mut from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+        let mut after = after;
+        let last = self.last_old_enough(filter).await?;
         while letters.len() < count {
-            let wanted = (count - letters.len()).min(LISTED_AT_ONCE);
-            let mut command = cmd("XRANGE");
-            command.arg(&[&*self.stream, &*from, "+"]).arg("COUNT").arg(wanted);
-            let answer = self.millstream.run(&command).await?;
-            let entries = reply::entries(answer).map_err(NotUnderstood::of("XRANGE"))?;
-            let Some(last) = entries.last() else { break };
-            from = format!("({}", last.id);
-            let is_all = entries.len() < wanted;
-            letters.extend(entries.into_iter().filter_map(parse));
-            if is_all {
-                break;
+            let wanted = match filter.is_any() {
+                true => (count - letters.len()).min(LISTED_AT_ONCE),
+                // Letters are of any size: those that do not pass are not to fill the memory.
+                false => count.clamp(100, LISTED_AT_ONCE),
+            };
+            let (found, next) = self.some(after, &last, wanted).await?;
+            let room = count - letters.len();
+            letters.extend(found.into_iter().filter(|letter| filter.fits(letter)).take(room));
+            match next {
+                Some(next) => after = Some(next),
+                None => break,
             }
         }
         Ok(letters)
     }
 
-    /// Gives a message back to the group that gave it up, with nothing counted, and takes the
-    /// letter away, in one step. Where its entry is gone from the stream it is added anew, for all
-    /// groups. Returns false if there is no such letter any more.
+    /// Letters behind one, up to a last one, and behind which to go on; `None`: there are no
+    /// others.
+    ///
+    /// Not by XDLQ LIST, which passes over letters that do not say where they come from.
+    async fn some(
+        &self,
+        after: Option<EntryId>,
+        last: &str,
+        wanted: usize,
+    ) -> Result<(Vec<DeadLetter>, Option<EntryId>), Error> {
+        let from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+        let mut command = cmd("XRANGE");
+        command.arg(&self.stream[..]).arg(&[&*from, last]).arg("COUNT").arg(wanted);
+        let answer = self.millstream.run(&command).await?;
+        let entries = reply::entries(answer).map_err(NotUnderstood::of("XRANGE"))?;
+        let next = entries.last().filter(|_| entries.len() >= wanted).map(|entry| entry.id);
+        Ok((entries.into_iter().filter_map(parse_letter).collect(), next))
+    }
+
+    /// Where the letters end that are as old as they must be, as XRANGE takes it.
+    async fn last_old_enough(&self, filter: &LetterFilter) -> Result<String, Error> {
+        if filter.min_age.is_zero() {
+            return Ok("+".to_owned());
+        }
+        let now = self.millstream.time().await?;
+        let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Ok(milliseconds(since_1970.saturating_sub(filter.min_age)).to_string())
+    }
+
+    /// Those letters of these that are there, in the order in which they are named.
     ///
     /// # Errors
-    /// [`Error::NoGroup`], [`Error::Unsupported`], and those of the server; nothing was done then.
-    pub async fn requeue(&self, letter: &DeadLetter) -> Result<bool, Error> {
-        let abilities = self.millstream.abilities();
-        let id = letter.id.to_string();
-        if abilities.has_policies {
-            let mut command = self.letter_command("REQUEUE", &id);
-            // Should its stream be gone, too.
-            command.arg("MKSTREAM");
-            return self.first_count(&command).await.map(|count| count > 0);
+    /// Those of the server: `WRONGTYPE` if the key is no stream.
+    pub async fn find(&self, ids: &[EntryId]) -> Result<Vec<DeadLetter>, Error> {
+        let mut letters = Vec::new();
+        for some in ids.chunks(LISTED_AT_ONCE) {
+            let mut all = pipe();
+            for id in some {
+                all.cmd("XRANGE").arg(&self.stream[..]).arg(id).arg(id);
+            }
+            for answer in self.millstream.backend().run_all(&all).await? {
+                let entries = reply::entries(answer).map_err(NotUnderstood::of("XRANGE"))?;
+                letters.extend(entries.into_iter().filter_map(parse_letter));
+            }
         }
-        self.millstream.need(abilities.has_scripts, "scripts, which giving letters back needs")?;
-        let mut script = cmd("EVAL");
-        script.arg(REQUEUE).arg(2).arg(&self.stream).arg(&letter.stream);
-        script.arg(&id).arg(letter.original_id);
-        script.arg(&letter.group).arg(REQUEUED).arg(LONG_IDLE_MS);
-        letter.payload.append_to(&mut script);
-        Ok(self.millstream.run(&script).await? != Value::Int(0))
+        Ok(letters)
     }
 
     /// Deletes letters. Returns how many there were.
@@ -243,78 +207,36 @@ impl DeadLetters {
             return Ok(0);
         }
         let mut command = cmd("XDEL");
-        command.arg(&self.stream);
+        command.arg(&self.stream[..]);
         ids.iter().for_each(|id| _ = command.arg(id));
         let answer = self.millstream.run(&command).await?;
         reply::count(&answer).map_err(NotUnderstood::of("XDEL"))
     }
-
-    fn letter_command(&self, action: &str, id: &str) -> Cmd {
-        cmd("XDLQ").arg(&[action, &self.stream, "IDS", "1", id]).to_owned()
-    }
-
-    async fn first_count(&self, command: &Cmd) -> Result<u64, Error> {
-        let answer = self.millstream.run(command).await?;
-        let counts = reply::array(answer).map_err(NotUnderstood::of("XDLQ"))?;
-        let first = counts.first().ok_or(Error::Answer("XDLQ"))?;
-        reply::count(first).map_err(NotUnderstood::of("XDLQ"))
-    }
 }
 
 /// `None`: the entry is no letter.
-fn parse(entry: Entry) -> Option<DeadLetter> {
+fn parse_letter(entry: Entry) -> Option<DeadLetter> {
     let fields = entry.fields?;
-    let text = |name: &str| fields.text(name).unwrap_or_default().to_owned();
+    let bytes = |name: &str| Bytes::copy_from_slice(fields.get(name).unwrap_or_default());
+    let lossy = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+    let text = |name: &str| lossy(&bytes(name));
     let seconds = text("failed_at").parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
     // Anybody can write a letter, and no clock has all times.
     let since_1970 = |seconds| SystemTime::UNIX_EPOCH.checked_add(seconds);
+    let [stream_bytes, group_bytes, consumer_bytes] = ["stream", "group", "consumer"].map(bytes);
     Some(DeadLetter {
         id: entry.id,
         original_id: fields.text("original_id")?.parse().ok()?,
         payload: json::decode(fields.get("original_data")?)?,
-        stream: text("stream"),
-        group: text("group"),
-        consumer: text("consumer"),
+        stream: lossy(&stream_bytes),
+        stream_bytes,
+        group: lossy(&group_bytes),
+        group_bytes,
+        consumer: lossy(&consumer_bytes),
+        consumer_bytes,
         deliveries: text("delivery_count").parse().unwrap_or(0),
         reason: text("reason"),
         error: text("error"),
         failed_at: seconds.and_then(since_1970).unwrap_or(SystemTime::UNIX_EPOCH),
     })
-}
-
-#[cfg(all(test, feature = "embedded"))]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::message::Origin;
-
-    #[tokio::test]
-    async fn without_scripts_too_nobody_buries_what_somebody_else_has_by_now() {
-        let (millstream, _clock) = crate::testing::in_memory();
-        let run = async |line: &str| {
-            let mut words = line.split(' ');
-            let mut command = cmd(words.next().expect("a command"));
-            words.for_each(|word| _ = command.arg(word));
-            millstream.run(&command).await.expect("an answer")
-        };
-        for line in [
-            "XADD s 1-1 f v",
-            "XGROUP CREATE s g 0",
-            "XREADGROUP GROUP g late STREAMS s >",
-            "XCLAIM s g other 0 1-1",
-        ] {
-            run(line).await;
-        }
-        let message_of = |consumer: &str| {
-            let (stream, group, consumer) = ("s".to_owned(), "g".to_owned(), consumer.to_owned());
-            let origin = Arc::new(Origin { stream, group, consumer, fence: None });
-            let id = EntryId { ms: 1, seq: 1 };
-            Message { origin, id, payload: Fields::new().with("f", "v"), deliveries: 1 }
-        };
-        let buried = bury(&millstream, "s:dlq", &message_of("late"), Reason::Fatal, "").await;
-        assert_eq!((buried.expect("done"), run("XLEN s:dlq").await), (false, Value::Int(0)));
-        let buried = bury(&millstream, "s:dlq", &message_of("other"), Reason::Fatal, "").await;
-        assert_eq!((buried.expect("done"), run("XLEN s:dlq").await), (true, Value::Int(1)));
-    }
 }

@@ -3,12 +3,15 @@
 //! Millstream has them as entries of the future (`XSCHEDULE`). Elsewhere they wait in a sorted set
 //! and a hash beside the stream, and the stream's consumers move what is due by a script.
 
+mod scripts;
+
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use redis::{Cmd, Value, cmd};
 use tracing::Instrument as _;
 
+use self::scripts::{ADD, CANCEL, LIST, MOVE, RUN};
 use crate::milliseconds::milliseconds;
 use crate::producer::entry_fields;
 use crate::reply::NotUnderstood;
@@ -17,48 +20,11 @@ use crate::{Error, Fields, Millstream, ToFields, reply, trace_context};
 
 /// Messages that are moved in one step.
 const MOVED_AT_ONCE: usize = 100;
-
-/// Puts a message where it waits. Tokens sort as the messages were added.
-const ADD: &str = "\
-local time = redis.call('TIME')
-local due = tonumber(ARGV[1])
-if ARGV[2] == 'DELAY' then due = due + time[1] * 1000 + math.floor(time[2] / 1000) end
-local token = string.format('%d-%016d', due, redis.call('HINCRBY', KEYS[2], 'added', 1))
-redis.call('ZADD', KEYS[1], due, token)
-redis.call('HSET', KEYS[2], token, ARGV[3])
-return token";
-
-/// Moves what is due to the stream. Returns how many those were, and how long the next one waits in
-/// ms; -1: there is none.
-const MOVE: &str = "\
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])
-for _, token in ipairs(due) do
-  local packed = redis.call('HGET', KEYS[2], token)
-  if packed then
-    local fields, at = {}, 1
-    while at <= #packed do
-      local colon = string.find(packed, ':', at, true)
-      local length = tonumber(string.sub(packed, at, colon - 1))
-      fields[#fields + 1] = string.sub(packed, colon + 1, colon + length)
-      at = colon + length + 1
-    end
-    redis.call('XADD', KEYS[3], '*', unpack(fields))
-  end
-  redis.call('ZREM', KEYS[1], token)
-  redis.call('HDEL', KEYS[2], token)
-end
-local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-if #first == 0 then
-  redis.call('DEL', KEYS[2])
-  return {#due, -1}
-end
-return {#due, math.max(tonumber(first[2]) - now, 0)}";
-
-const CANCEL: &str = "\
-redis.call('HDEL', KEYS[2], ARGV[1])
-return redis.call('ZREM', KEYS[1], ARGV[1])";
+/// Messages that are listed in one round trip; fewer, once they have so many bytes.
+const LISTED_AT_ONCE: usize = 1000;
+const LISTED_BYTES_MAX: usize = 1 << 20;
+/// The cursor of XSCHEDULE LIST at the beginning and at the end.
+const LIST_END: &str = "0";
 
 /// Later than any clock says, and still a whole number in a script: 2^53 - 1 less our lifetime.
 const MS_MAX: u64 = 9_000_000_000_000_000;
@@ -77,7 +43,7 @@ const SCRIPT_FIELDS_MAX: usize = 3000;
 #[derive(Clone, Debug)]
 pub struct DelayedMessages {
     millstream: Millstream,
-    stream: String,
+    stream: Bytes,
 }
 
 /// A message that waits for its time.
@@ -95,8 +61,9 @@ pub struct DelayedMessage {
 impl DelayedMessages {
     /// Of a stream, which need not be there yet.
     #[must_use]
-    pub fn new(millstream: &Millstream, stream: impl Into<String>) -> Self {
-        Self { millstream: millstream.clone(), stream: stream.into() }
+    pub fn new(millstream: &Millstream, stream: impl AsRef<[u8]>) -> Self {
+        let stream = Bytes::copy_from_slice(stream.as_ref());
+        Self { millstream: millstream.clone(), stream }
     }
 
     /// Has this in the stream after so long, by the server's clock. Returns a token for
@@ -128,11 +95,11 @@ impl DelayedMessages {
             let text = format!("a message cannot wait until {ms} ms from now or from 1970");
             return Err(Error::Configuration(text));
         }
-        let span = trace_context::sending(&self.stream);
+        let span = trace_context::sending(&String::from_utf8_lossy(&self.stream));
         let fields = trace_context::with_span(entry_fields(payload)?, &span);
         let command = if self.is_native() {
-            let mut command = cmd("XSCHEDULE");
-            command.arg(&["ADD", &self.stream, when]).arg(ms);
+            let mut command = self.command("ADD");
+            command.arg(when).arg(ms);
             fields.append_to(&mut command);
             command
         } else {
@@ -152,11 +119,24 @@ impl DelayedMessages {
     /// # Errors
     /// [`Error::Unsupported`], and those of the server.
     pub async fn cancel(&self, token: &str) -> Result<bool, Error> {
+        self.change_one("CANCEL", CANCEL, token).await
+    }
+
+    /// Has a message in the stream at once, whenever it is due. Returns whether it still waited.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`], and those of the server, such as that the stream is full: the
+    /// message waits on then.
+    pub async fn run_now(&self, token: &str) -> Result<bool, Error> {
+        self.change_one("RUN", RUN, token).await
+    }
+
+    async fn change_one(&self, action: &str, script: &str, token: &str) -> Result<bool, Error> {
         let command = if self.is_native() {
-            cmd("XSCHEDULE").arg(&["CANCEL", &self.stream, token]).to_owned()
+            self.command(action).arg(token).to_owned()
         } else {
             self.need_scripts()?;
-            self.script(CANCEL).arg(token).to_owned()
+            self.script(script).arg(token).to_owned()
         };
         match self.millstream.run(&command).await {
             Ok(count) => Ok(reply::count(&count).map_err(NotUnderstood::of("XSCHEDULE"))? > 0),
@@ -170,57 +150,91 @@ impl DelayedMessages {
     /// # Errors
     /// [`Error::Unsupported`], and those of the server.
     pub async fn list(&self, count: usize) -> Result<Vec<DelayedMessage>, Error> {
-        if self.is_native() { self.list_schedule(count).await } else { self.list_set(count).await }
+        self.list_after(None, count).await
     }
 
-    async fn list_schedule(&self, count: usize) -> Result<Vec<DelayedMessage>, Error> {
-        let not_understood = || NotUnderstood::of("XSCHEDULE LIST");
+    /// The same of those behind the message of this token, be it gone meanwhile: so all are gone
+    /// through in pieces, and each that stays is seen once.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`]: the token is none. [`Error::Unsupported`], and those of the
+    /// server.
+    pub async fn list_after(
+        &self,
+        after: Option<&str>,
+        count: usize,
+    ) -> Result<Vec<DelayedMessage>, Error> {
         let mut all = Vec::new();
-        let mut cursor = "0".to_owned();
+        let mut after = after.map(str::to_owned);
         while all.len() < count {
-            let wanted = (count - all.len()).min(1000);
-            let mut command = cmd("XSCHEDULE");
-            command.arg(&["LIST", &self.stream, "CURSOR", &cursor]).arg("COUNT").arg(wanted);
-            let answer = match self.millstream.run(&command).await {
-                Ok(answer) => answer,
-                Err(error) if is_no_such_key(&error) => break,
-                Err(error) => return Err(error),
+            let wanted = (count - all.len()).min(LISTED_AT_ONCE);
+            let (some, next) = if self.is_native() {
+                self.some_of_schedule(after.as_deref(), wanted).await?
+            } else {
+                self.some_of_set(after.as_deref(), wanted).await?
             };
-            let parts = reply::array(answer).map_err(not_understood())?;
-            let [next, some] = &parts[..] else { return Err(Error::Answer("XSCHEDULE LIST")) };
-            cursor = reply::lossy_text(next).map_err(not_understood())?;
-            let some = reply::array(some.clone()).map_err(not_understood())?;
-            let some: Result<Vec<_>, NotUnderstood> = some.into_iter().map(scheduled).collect();
-            all.extend(some.map_err(not_understood())?);
-            if cursor == "0" {
+            all.extend(some);
+            if next.is_none() {
                 break;
             }
+            after = next;
         }
         Ok(all)
     }
 
-    async fn list_set(&self, count: usize) -> Result<Vec<DelayedMessage>, Error> {
-        let last = i64::try_from(count).unwrap_or(i64::MAX) - 1;
-        if last < 0 {
-            return Ok(Vec::new());
-        }
-        let (set, hash) = self.keys();
-        let answer = self.millstream.run(cmd("ZRANGE").arg(set).arg(0).arg(last)).await?;
-        let tokens = reply::array(answer).map_err(NotUnderstood::of("ZRANGE"))?;
-        let mut all = Vec::with_capacity(tokens.len());
-        for token in &tokens {
-            let token = reply::lossy_text(token).map_err(NotUnderstood::of("ZRANGE"))?;
-            let packed = self.millstream.run(cmd("HGET").arg(&hash).arg(&token)).await?;
-            // Moved or taken back just now.
-            let Ok(packed) = reply::bytes(packed) else { continue };
-            let due_ms = token.split('-').next().and_then(|ms| ms.parse().ok());
-            let (Some(due_ms), Some(payload)) = (due_ms, unpack(&packed)) else {
-                return Err(Error::Answer("HGET"));
-            };
-            let due = SystemTime::UNIX_EPOCH + Duration::from_millis(due_ms);
-            all.push(DelayedMessage { token, due, payload });
-        }
-        Ok(all)
+    /// Some messages, and behind which token to go on; `None`: there are no others.
+    async fn some_of_schedule(
+        &self,
+        after: Option<&str>,
+        wanted: usize,
+    ) -> Result<(Vec<DelayedMessage>, Option<String>), Error> {
+        let mut command = self.command("LIST");
+        command.arg("CURSOR").arg(after.unwrap_or(LIST_END)).arg("COUNT").arg(wanted);
+        let answer = match self.millstream.run(&command).await {
+            Ok(answer) => answer,
+            Err(error) if is_no_such_key(&error) => return Ok((Vec::new(), None)),
+            Err(error) => return Err(error),
+        };
+        let parse = || {
+            let [next, some] =
+                <[_; 2]>::try_from(reply::array(answer)?).map_err(|_| NotUnderstood)?;
+            let some = reply::array(some)?.into_iter().map(scheduled);
+            let next = Some(reply::lossy_text(&next)?).filter(|next| next != LIST_END);
+            Ok((some.collect::<Result<_, _>>()?, next))
+        };
+        parse().map_err(NotUnderstood::of("XSCHEDULE LIST"))
+    }
+
+    async fn some_of_set(
+        &self,
+        after: Option<&str>,
+        wanted: usize,
+    ) -> Result<(Vec<DelayedMessage>, Option<String>), Error> {
+        self.need_scripts()?;
+        let mut script = self.script(LIST);
+        match after {
+            None => script.arg("").arg(0),
+            Some(token) => {
+                let no_token = || Error::Configuration(format!("{token:?} is no token"));
+                script.arg(token).arg(due_ms(token).ok_or_else(no_token)?)
+            }
+        };
+        script.arg(wanted).arg(LISTED_BYTES_MAX);
+        let answer = self.millstream.run(&script).await?;
+        let parse = || {
+            let mut parts = reply::array(answer)?.into_iter();
+            let next = reply::lossy_text(&parts.next().ok_or(NotUnderstood)?)?;
+            let mut some = Vec::with_capacity(parts.len() / 2);
+            while let Some(token) = parts.next() {
+                let token = reply::lossy_text(&token)?;
+                let packed = reply::bytes(parts.next().ok_or(NotUnderstood)?)?;
+                let due = Duration::from_millis(due_ms(&token).ok_or(NotUnderstood)?);
+                let payload = unpack(&packed).ok_or(NotUnderstood)?;
+                some.push(DelayedMessage { token, due: SystemTime::UNIX_EPOCH + due, payload });
+            }
+            Ok((some, Some(next).filter(|next| !next.is_empty())))
+        };
+        parse().map_err(NotUnderstood::of("EVAL"))
     }
 
     /// Moves what is due now, where consumers do that (see the type); for programs that have none.
@@ -254,18 +268,28 @@ impl DelayedMessages {
         self.millstream.need(self.millstream.abilities().has_scripts, "delayed messages")
     }
 
-    fn keys(&self) -> (String, String) {
+    /// XSCHEDULE, up to the key.
+    fn command(&self, action: &str) -> Cmd {
+        cmd("XSCHEDULE").arg(action).arg(&self.stream[..]).to_owned()
+    }
+
+    fn keys(&self) -> (Vec<u8>, Vec<u8>) {
         (beside(&self.stream, "delayed"), beside(&self.stream, "delayed:payloads"))
     }
 
     fn script(&self, script: &str) -> Cmd {
         let (set, hash) = self.keys();
-        cmd("EVAL").arg(script).arg(3).arg(set).arg(hash).arg(&self.stream).to_owned()
+        cmd("EVAL").arg(script).arg(3).arg(set).arg(hash).arg(&self.stream[..]).to_owned()
     }
 }
 
 fn is_no_such_key(error: &Error) -> bool {
     matches!(error, Error::Refused { code, text } if code == "ERR" && text.contains("no such key"))
+}
+
+/// When the message of a token is due; `None`: it is no token.
+fn due_ms(token: &str) -> Option<u64> {
+    token.split_once('-')?.0.parse().ok().filter(|ms| *ms <= 2 * MS_MAX)
 }
 
 /// Token, due time, fields.

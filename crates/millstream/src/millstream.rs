@@ -1,7 +1,7 @@
 //! The handle that consumers, managers and monitors are made of.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use redis::{Cmd, Pipeline, cmd};
 
@@ -90,6 +90,22 @@ impl Millstream {
     pub async fn len(&self, stream: &str) -> Result<u64, Error> {
         let answer = self.backend.run(cmd("XLEN").arg(stream)).await?;
         reply::count(&answer).map_err(reply::NotUnderstood::of("XLEN"))
+    }
+
+    /// The clock of the server, which is what times of entries go by. Of a Cluster, that of any of
+    /// its servers.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn time(&self) -> Result<SystemTime, Error> {
+        let not_understood = || reply::NotUnderstood::of("TIME");
+        let answer = reply::array(self.backend.run(&cmd("TIME")).await?);
+        let answer = answer.map_err(not_understood())?;
+        let [seconds, micros] = &answer[..] else { return Err(Error::Answer("TIME")) };
+        let seconds = reply::count(seconds).map_err(not_understood())?;
+        let micros = reply::count(micros).map_err(not_understood())?;
+        let time = Duration::from_secs(seconds).checked_add(Duration::from_micros(micros));
+        time.and_then(|time| SystemTime::UNIX_EPOCH.checked_add(time)).ok_or(Error::Answer("TIME"))
     }
 
     /// Runs any command, for what this crate has no method for; the crate `redis` is there as

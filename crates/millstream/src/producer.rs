@@ -9,7 +9,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::milliseconds::milliseconds;
 use crate::reply::{Facts, NotUnderstood};
-use crate::same_slot::bytes_beside;
+use crate::same_slot::beside;
 use crate::{EntryId, Error, Fields, Millstream, SourceProducer, ToFields, reply, trace_context};
 
 /// Entries that are sent in one round trip.
@@ -257,8 +257,8 @@ impl Producer {
             // Lengths keep keys of two producers apart.
             let suffix = format!("once:{}:{producer}:{key}", producer.len());
             let mut script = cmd("EVAL");
-            script.arg(ADD_ONCE).arg(2).arg(&self.stream[..]);
-            script.arg(bytes_beside(&self.stream, &suffix));
+            let beside = beside(&self.stream, &suffix);
+            script.arg(ADD_ONCE).arg(2).arg(&self.stream[..]).arg(beside);
             script.arg(milliseconds(*window));
             self.arguments(&mut script, &[], &fields);
             script

@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 
 use crate::milliseconds::milliseconds;
 use crate::reply::{self, NotUnderstood};
-use crate::same_slot::bytes_beside;
+use crate::same_slot::beside;
 use crate::{EntryId, Error, Fields, Producer, ToFields};
 
 /// How long a source is remembered after its last addition.
@@ -75,7 +75,7 @@ impl SourceProducer {
         if name.is_empty() {
             return Err(Error::Configuration("a source has a name".to_owned()));
         }
-        let key = bytes_beside(producer.stream(), &format!("source:{name}"));
+        let key = beside(producer.stream(), &format!("source:{name}"));
         let has_scripts = producer.millstream().abilities().has_scripts;
         let producer = match has_scripts {
             true => producer,

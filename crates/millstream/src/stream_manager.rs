@@ -1,7 +1,7 @@
 //! A stream: looked at, read without a group, trimmed, deleted.
 
 use std::ops::{Bound, RangeBounds};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use redis::{Cmd, Value, cmd};
@@ -182,12 +182,9 @@ impl StreamManager {
     /// An age as the id before which all is older.
     async fn resolve(&self, trim: Trim) -> Result<Trim, Error> {
         let Trim::OlderThan(age) = trim else { return Ok(trim) };
-        let answer = reply::array(self.run(&cmd("TIME")).await?);
-        let answer = answer.map_err(NotUnderstood::of("TIME"))?;
-        let [seconds, micros] = &answer[..] else { return Err(Error::Answer("TIME")) };
-        let count = |value| reply::count(value).map_err(NotUnderstood::of("TIME"));
-        let now_ms = count(seconds)?.saturating_mul(1000) + count(micros)? / 1000;
-        Ok(Trim::Before(EntryId { ms: now_ms.saturating_sub(milliseconds(age)), seq: 0 }))
+        let now = self.millstream.time().await?;
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Ok(Trim::Before(EntryId { ms: milliseconds(now.saturating_sub(age)), seq: 0 }))
     }
 
     /// What it keeps by itself.

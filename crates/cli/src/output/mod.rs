@@ -21,4 +21,4 @@ pub(crate) use list::List;
 pub(crate) use notice::notice;
 pub(crate) use plural::{entries, plural};
 pub(crate) use table::{Column, Table, or_dash, print_facts};
-pub(crate) use visible::{parse_visible, visible};
+pub(crate) use visible::{parse_visible, visible, visible_message};

@@ -26,24 +26,21 @@ pub(super) async fn find_stream(
     };
     let mut found: Vec<(GroupInfo, Option<u64>)> = Vec::with_capacity(groups.len());
     // Most groups of a stream have the same one.
-    let mut last: Option<(String, Option<u64>)> = None;
+    let mut last: Option<(Vec<u8>, Option<u64>)> = None;
     for group in groups {
-        let letters = DeadLetters::of_group(millstream, key, &group);
-        let count = match letters.map(|letters| letters.stream().to_owned()) {
-            Some(letters) => match &last {
-                Some((name, count)) if *name == letters => *count,
-                _ => {
-                    // Another type under that name: no letters.
-                    let count = StreamManager::new(millstream, &letters).length().await;
-                    let count = match count {
-                        Err(error) if error.is_temporary() => return Err(error),
-                        count => count.ok(),
-                    };
-                    last = Some((letters, count));
-                    count
-                }
-            },
-            None => None,
+        let letters = DeadLetters::of_group(millstream, key, &group).stream().to_vec();
+        let count = match &last {
+            Some((name, count)) if *name == letters => *count,
+            _ => {
+                // Another type under that name: no letters.
+                let count = StreamManager::new(millstream, &letters).length().await;
+                let count = match count {
+                    Err(error) if error.is_temporary() => return Err(error),
+                    count => count.ok(),
+                };
+                last = Some((letters, count));
+                count
+            }
         };
         found.push((group, count));
     }

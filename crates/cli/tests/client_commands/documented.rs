@@ -88,7 +88,7 @@ fn the_examples_print_what_stands_there() {
 fn every_command_has_its_section() {
     let page = page();
     let mut commands = 0;
-    for noun in ["stream", "group", "consumer", "pending"] {
+    for noun in ["stream", "group", "consumer", "pending", "dlq", "schedule"] {
         let help = millstream().args([noun, "--help"]).output().expect("it starts");
         let help = Outcome::of(help).success();
         let (_, list) = help.split_once("Commands:\n").expect("a list");
@@ -102,7 +102,7 @@ fn every_command_has_its_section() {
             commands += 1;
         }
     }
-    assert_eq!(commands, 20, "all of them were found");
+    assert_eq!(commands, 28, "all of them were found");
     for verb in ["import", "export"] {
         assert!(page.contains(&format!("\n## {verb}\n")), "{verb}");
         assert!(page.contains(&format!("$ millstream {verb} ")), "{verb}");

@@ -221,8 +221,8 @@ impl Backend for ClusterBackend {
         })
     }
 
-    fn place_of(&self, key: &str) -> u16 {
-        hash_slot(key.as_bytes())
+    fn place_of(&self, key: &[u8]) -> u16 {
+        hash_slot(key)
     }
 
     fn places(&self) -> Promise<'_, Vec<u16>> {

@@ -73,7 +73,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     fn reader<'a>(&'a self, stream: &'a [u8]) -> Promise<'a, Box<dyn Reader>>;
 
     /// Keys that have the same number can be in one command or transaction.
-    fn place_of(&self, _key: &str) -> u16 {
+    fn place_of(&self, _key: &[u8]) -> u16 {
         0
     }
 

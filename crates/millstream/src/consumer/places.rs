@@ -18,7 +18,7 @@ use crate::{DeadLetters, Error, Millstream};
 pub(super) fn divide(millstream: &Millstream, settings: &Settings) -> Vec<(Settings, Slots)> {
     let mut places: BTreeMap<u16, Vec<String>> = BTreeMap::new();
     for stream in &settings.streams {
-        let place = millstream.backend().place_of(stream);
+        let place = millstream.backend().place_of(stream.as_bytes());
         places.entry(place).or_default().push(stream.clone());
     }
     let slots = match &settings.priorities {
@@ -60,7 +60,7 @@ fn part_of(prefetch: usize, level: usize, weights: &[u32]) -> usize {
 pub(super) fn check_letters(millstream: &Millstream, settings: &Settings) -> Result<(), Error> {
     for stream in &settings.streams {
         let letters = settings.dead_letters_of(millstream, stream);
-        let place_of = |key: &str| millstream.backend().place_of(key);
+        let place_of = |key: &str| millstream.backend().place_of(key.as_bytes());
         if place_of(&letters) != place_of(stream) {
             return Err(Error::Configuration(format!(
                 "on a Cluster the dead letters of {stream} must be in its slot, and {letters} is \
@@ -75,6 +75,9 @@ impl Settings {
     /// Where dead letters of a stream go.
     pub(super) fn dead_letters_of(&self, millstream: &Millstream, stream: &str) -> String {
         let named = self.dead_letter.clone();
-        named.unwrap_or_else(|| DeadLetters::of(millstream, stream).stream().to_owned())
+        named.unwrap_or_else(|| {
+            let letters = DeadLetters::of(millstream, stream).stream().to_vec();
+            String::from_utf8(letters).expect("it is made of a text")
+        })
     }
 }

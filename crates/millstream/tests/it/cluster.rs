@@ -98,13 +98,14 @@ fn a_stream_without_a_tag_has_its_dead_letters_in_its_slot() {
             if message.text("n") == Some("1") { Err(HandlerError::reject("no")) } else { Ok(()) }
         });
         let letters = DeadLetters::of(&place.millstream, "untagged");
-        assert_eq!(letters.stream(), "{untagged}:dlq");
+        assert_eq!(letters.stream(), b"{untagged}:dlq");
         until("there is a letter", async || {
             letters.list(None, 10).await.is_ok_and(|letters| letters.len() == 1)
         })
         .await;
         let letter = letters.list(None, 10).await.expect("letters").remove(0);
-        assert!(letters.requeue(&letter).await.expect("gives it back"));
+        let requeued = letters.requeue(&letter).await.expect("gives it back");
+        assert_eq!(requeued, millstream::Requeued::GivenBack);
         place.wait_until_nothing_is_pending().await;
         running.stop().await;
         let elsewhere = place.builder("c1").dead_letters("elsewhere").build().await;

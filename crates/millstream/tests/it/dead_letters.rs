@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use millstream::{DeadLetters, Fields, HandlerError};
+use millstream::{DeadLetters, Error, Fields, HandlerError, LetterFilter, Requeued};
 
 use crate::place::{GROUP, Place, Running, Seen, until};
 
@@ -46,8 +46,11 @@ pub(crate) async fn what_fails_too_often_becomes_a_letter_and_can_be_given_back(
     until("it was counted", async || health.report().dead_lettered == 1).await;
 
     is_mended.store(true, std::sync::atomic::Ordering::Relaxed);
-    assert!(letters.requeue(letter).await.expect("gives it back"));
-    assert!(!letters.requeue(letter).await.expect("it was given back"));
+    assert_eq!(letters.find(&[ids[0], letter.id]).await.expect("letters"), found);
+    assert_eq!(letters.would_requeue(letter).await.expect("it can"), Requeued::GivenBack);
+    assert_eq!(letters.requeue(letter).await.expect("gives it back"), Requeued::GivenBack);
+    assert_eq!(letters.requeue(letter).await.expect("it was given back"), Requeued::NotThere);
+    assert_eq!(letters.would_requeue(letter).await.expect("it is gone"), Requeued::NotThere);
     until("it is handled", async || tries(seen.all()).count() == 4).await;
     place.wait_until_nothing_is_pending().await;
     running.stop().await;
@@ -81,7 +84,9 @@ pub(crate) async fn what_is_rejected_becomes_a_letter_at_once(place: Place) {
     assert_eq!(letter.deliveries, 1);
     // Its entry is gone by now, with its stream: it comes as a new one.
     let _: i64 = place.raw("DEL {s}").await;
-    assert!(letters.requeue(&letter).await.expect("gives it back"));
+    assert_eq!(letters.would_requeue(&letter).await.expect("it can"), Requeued::AddedAnew);
+    assert_eq!(length(&place, "{s}").await, 0);
+    assert_eq!(letters.requeue(&letter).await.expect("gives it back"), Requeued::AddedAnew);
     assert_eq!(length(&place, "{s}").await, 1);
 }
 
@@ -103,4 +108,80 @@ pub(crate) async fn letters_are_listed_in_pieces_and_deleted(place: Place) {
     assert_eq!(letters.purge(&ids).await.expect("they are gone"), 0);
     assert_eq!(letters.purge(&[]).await.expect("nothing to do"), 0);
     assert_eq!(length(&place, "{s}:dlq").await, 7);
+}
+
+async fn write_letter(place: &Place, id: &str, more: &str) {
+    let letter = "original_id 1-1 original_data {\"n\":\"1\"} stream {s}";
+    let _: String = place.raw(&format!("XADD {{s}}:dlq {id} {letter} {more}")).await;
+}
+
+/// Millstream's XDLQ says no more than that it skipped a letter, as of one that is gone.
+pub(crate) async fn a_letter_that_its_stream_refuses_is_not_taken_for_one_that_is_gone(
+    place: Place,
+) {
+    let letters = DeadLetters::of(&place.millstream, &place.stream);
+    write_letter(&place, "9-1", "group {g}").await;
+    write_letter(&place, "9-2", "reason fatal").await;
+    let found = letters.list(None, 10).await.expect("letters");
+    let nowhere = letters.requeue(&found[1]).await;
+    assert!(matches!(nowhere, Err(Error::Configuration(_))), "{nowhere:?}");
+    let _: String = place.raw("SET {s} precious").await;
+    for refused in [letters.would_requeue(&found[0]).await, letters.requeue(&found[0]).await] {
+        let is_told = matches!(&refused, Err(Error::Refused { code, .. }) if code == "WRONGTYPE");
+        assert!(is_told, "{refused:?}");
+    }
+    if place.millstream.abilities().has_retention {
+        let _: i64 = place.raw("DEL {s}").await;
+        place.add(0..1).await;
+        let _: String = place.raw("XCFGSET {s} MAXLEN 1 OVERFLOW REJECT").await;
+        let full = letters.requeue(&found[0]).await;
+        assert!(matches!(&full, Err(Error::Refused { code, .. }) if code == "SKIPPED"), "{full:?}");
+        assert_eq!(length(&place, "{s}").await, 1);
+    }
+    assert_eq!(letters.list(None, 10).await.expect("letters"), found);
+}
+
+/// Somebody may be at work on it.
+pub(crate) async fn what_is_pending_again_is_not_taken_away_by_its_letter(place: Place) {
+    let _: String = place.raw("XADD {s} 1-1 n 1").await;
+    let _: String = place.raw("XGROUP CREATE {s} {g} 0").await;
+    let read = "XREADGROUP GROUP {g} ada STREAMS {s} >";
+    let _: redis::Value = place.raw(read).await;
+    write_letter(&place, "9-1", "group {g}").await;
+    let letters = DeadLetters::of(&place.millstream, &place.stream);
+    let letter = letters.list(None, 1).await.expect("letters").remove(0);
+    assert_eq!(letters.requeue(&letter).await.expect("it is back"), Requeued::GivenBack);
+    let rows: Vec<(String, String, u64, u64)> = place.raw("XPENDING {s} {g} - + 9").await;
+    assert_eq!((rows.len(), &*rows[0].1, rows[0].3), (1, "ada", 1));
+    assert_eq!(length(&place, "{s}:dlq").await, 0);
+}
+
+pub(crate) async fn letters_are_found_by_what_they_say(place: Place) {
+    write_letter(&place, "1-1", "group g1 consumer a reason fatal error no-way").await;
+    let _: String = place.raw("XADD {s}:dlq 2-1 no letter").await;
+    write_letter(&place, "3-1", "group g2 consumer a reason max-deliveries").await;
+    write_letter(&place, "4-1", "group g1 consumer b reason max-deliveries error way-out").await;
+    write_letter(&place, "99999999999999-1", "group g1 consumer b reason fatal error no").await;
+    let letters = DeadLetters::of(&place.millstream, &place.stream);
+    let any = LetterFilter::new;
+    for (filter, expected) in [
+        (any(), &[1, 3, 4, 99_999_999_999_999][..]),
+        (any().group("g1"), &[1, 4, 99_999_999_999_999]),
+        (any().group("g1").reason("max-deliveries"), &[4]),
+        (any().consumer("a"), &[1, 3]),
+        (any().error("way"), &[1, 4]),
+        (any().stream("elsewhere"), &[]),
+        (any().stream(&place.stream).min_age(Duration::from_secs(1)), &[1, 3, 4]),
+    ] {
+        let found = letters.list_like(&filter, None, 10).await.expect("letters");
+        let found: Vec<_> = found.iter().map(|letter| letter.id.ms).collect();
+        assert_eq!(found, expected, "{filter:?}");
+        let mut one_by_one = Vec::new();
+        let mut after = None;
+        while let [next] = &letters.list_like(&filter, after, 1).await.expect("letters")[..] {
+            one_by_one.push(next.id.ms);
+            after = Some(next.id);
+        }
+        assert_eq!(one_by_one, expected, "{filter:?}");
+    }
 }

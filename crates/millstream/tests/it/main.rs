@@ -5,6 +5,7 @@ mod cluster_chaos;
 mod connections;
 mod consumer;
 mod dead_letters;
+mod delayed;
 mod embedded;
 mod examples;
 mod killed_workers;

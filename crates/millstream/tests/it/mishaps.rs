@@ -219,7 +219,7 @@ pub(crate) async fn who_fails_too_late_takes_nothing_from_who_has_it_now(place: 
     suspended.join().await;
     assert_eq!(pending_of(&place, "other").await, 2);
     assert_eq!(health.report().dead_lettered, 0);
-    let letters = place.millstream.len(letters_of(&place).stream()).await.expect("a length");
+    let letters = place.millstream.len(&format!("{}:dlq", place.stream)).await.expect("a length");
     assert_eq!(letters, 0);
 }
 

@@ -229,8 +229,8 @@ pub(crate) async fn what_fails_holds_up_its_partition_until_it_is_a_dead_letter(
     assert_eq!(of(free), (0..20).collect::<Vec<_>>());
     let before = [0, 1, 2, 3, 4, 5, 5, 5, 6, 7, 8, 9, 9, 9];
     assert_eq!(of(held_up), before.into_iter().chain(10..20).collect::<Vec<_>>());
-    let letters = DeadLetters::of(&place.millstream, &stream.stream(0));
-    assert_eq!(letters.stream(), format!("{}:dlq", stream.stream(0)));
+    let letters = DeadLetters::of(&place.millstream, stream.stream(0));
+    assert_eq!(letters.stream(), format!("{}:dlq", stream.stream(0)).as_bytes());
     let found = letters.list(None, 10).await.expect("letters");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].payload.text("n").map(parse), Some((held_up, 9)));

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use millstream::{
-    Backoff, BatchError, ConsumerGroupManager, DeadLetters, DelayedMessages, Done, EntryId, Error,
-    Fields, GroupStart, HandlerError, Message, Priorities, Producer, StreamConsumer, WorkerPool,
+    Backoff, BatchError, ConsumerGroupManager, DeadLetters, Done, EntryId, Error, Fields,
+    GroupStart, HandlerError, Message, Priorities, Producer, StreamConsumer, WorkerPool,
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -356,33 +356,6 @@ pub(crate) async fn a_producer_adds_many_and_trims(place: Place) {
     assert!((100..1000).contains(&left), "{left}");
     let wrong = producer.add(&Fields::new()).await;
     assert!(matches!(wrong, Err(Error::Configuration(_))), "{wrong:?}");
-}
-
-pub(crate) async fn delayed_messages_come_in_their_time_and_order(place: Place) {
-    let delayed = DelayedMessages::new(&place.millstream, place.stream.as_str());
-    assert_eq!(delayed.list(10).await.expect("none"), []);
-    let consumer = place.builder("c1").build().await.expect("a consumer");
-    let seen = Seen::default();
-    let number = |n: u64| Fields::new().with("n", n.to_string()).with("raw", vec![0xff, b':', 0]);
-    let far = delayed.add_after(Duration::from_hours(1), &number(9)).await.expect("adds it");
-    let begun = SystemTime::now();
-    delayed.add_after(Duration::from_millis(900), &number(2)).await.expect("adds it");
-    delayed.add_at(begun + Duration::from_millis(600), &number(1)).await.expect("adds it");
-    delayed.add_at(SystemTime::UNIX_EPOCH, &number(0)).await.expect("adds it");
-    let waiting = delayed.list(10).await.expect("some");
-    let last = waiting.last().expect("the far one");
-    assert_eq!((&last.token, &last.payload), (&far, &number(9)));
-    assert!(waiting.is_sorted_by_key(|message| message.due), "{waiting:?}");
-    let running = Running::noting(consumer, &seen);
-    seen.wait_for(3).await;
-    assert!(begun.elapsed().is_ok_and(|passed| passed >= Duration::from_millis(890)));
-    assert!(delayed.cancel(&far).await.expect("takes it back"));
-    assert!(!delayed.cancel(&far).await.expect("it is gone"));
-    assert_eq!(delayed.list(10).await.expect("none"), []);
-    let never = delayed.add_after(Duration::MAX, &number(9)).await;
-    assert!(matches!(never, Err(Error::Configuration(_))), "{never:?}");
-    running.stop().await;
-    assert_eq!(seen.all(), seen_once(0..3));
 }
 
 pub(crate) async fn a_part_of_a_stream_is_handled_again(place: Place) {

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use crate::place::Place;
 use crate::{
-    consumer, dead_letters, manager, mishaps, monitor, partitions, patterns, pending, services,
-    sources, streams,
+    consumer, dead_letters, delayed, manager, mishaps, monitor, partitions, patterns, pending,
+    services, sources, streams,
 };
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -57,7 +57,12 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
             pending_entries_are_changed_only_as_they_were_seen;
         dead_letters: what_fails_too_often_becomes_a_letter_and_can_be_given_back
             what_is_rejected_becomes_a_letter_at_once
-            letters_are_listed_in_pieces_and_deleted;
+            letters_are_listed_in_pieces_and_deleted
+            a_letter_that_its_stream_refuses_is_not_taken_for_one_that_is_gone
+            what_is_pending_again_is_not_taken_away_by_its_letter
+            letters_are_found_by_what_they_say;
+        delayed: delayed_messages_come_in_their_time_and_order
+            delayed_messages_are_listed_in_pieces_and_run_before_their_time;
         mishaps: a_group_that_is_made_again_tries_again_and_buries_as_before
             what_is_given_back_unbegun_has_all_its_tries
             a_letter_that_cannot_be_written_holds_up_nothing_else
@@ -104,7 +109,6 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
             one_that_cannot_go_on_ends_the_pool
             what_is_added_once_is_there_once_however_often_it_is_tried
             a_producer_adds_many_and_trims
-            delayed_messages_come_in_their_time_and_order
             a_part_of_a_stream_is_handled_again
             consumers_that_are_gone_for_good_are_deleted
             a_cursor_is_kept_over_the_loss_of_a_group

@@ -42,7 +42,7 @@ fn key_of(command: &Cmd) -> Option<&[u8]> {
             words.next().filter(|count| *count != b"0")?;
             words.next()
         }
-        b"XGROUP" | b"XINFO" | b"XDLQ" | b"OBJECT" | b"MEMORY" => words.nth(1),
+        b"XGROUP" | b"XINFO" | b"XDLQ" | b"XSCHEDULE" | b"OBJECT" | b"MEMORY" => words.nth(1),
         b"XREAD" | b"XREADGROUP" => {
             words.skip_while(|word| !word.eq_ignore_ascii_case(b"STREAMS")).nth(1)
         }

@@ -1,0 +1,67 @@
+//! A delayed entry, as it is shown.
+
+use std::time::SystemTime;
+
+use millstream::DelayedMessage;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::duration::milliseconds;
+use crate::moment::moment;
+use crate::output::{Column, short, visible};
+
+pub(super) const COLUMNS: &[Column] =
+    &[Column::text("TOKEN"), Column::text("DUE"), Column::number("IN"), Column::text("FIELDS")];
+
+/// Characters of the fields in a table: the rest is in `--json`.
+const FIELDS_MAX: usize = 60;
+
+/// One line of a table with [`COLUMNS`].
+pub(super) fn cells(entry: &DelayedMessage, now: SystemTime) -> Vec<String> {
+    let left = entry.due.duration_since(now);
+    vec![
+        entry.token.clone(),
+        moment(entry.due),
+        left.map_or_else(|_| "due".to_owned(), short),
+        fields(entry),
+    ]
+}
+
+fn fields(entry: &DelayedMessage) -> String {
+    let mut text = String::new();
+    for (name, value) in entry.payload.iter() {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(&format!("{}={}", visible(name), visible(value)));
+        if let Some((end, _)) = text.char_indices().nth(FIELDS_MAX) {
+            text.truncate(end);
+            text.push_str("...");
+            break;
+        }
+    }
+    text
+}
+
+/// The same in JSON, with all of its fields.
+#[derive(Serialize)]
+pub(super) struct DelayedRow {
+    token: String,
+    /// Unix time.
+    due_ms: u64,
+    /// Until then by the clock of the server; 0: it is due.
+    in_ms: u64,
+    fields: Box<RawValue>,
+}
+
+impl DelayedRow {
+    pub(super) fn new(entry: &DelayedMessage, now: SystemTime) -> std::io::Result<Self> {
+        let since = |then| milliseconds(entry.due.duration_since(then).unwrap_or_default());
+        Ok(Self {
+            token: entry.token.clone(),
+            due_ms: since(SystemTime::UNIX_EPOCH),
+            in_ms: since(now),
+            fields: RawValue::from_string(entry.payload.to_json())?,
+        })
+    }
+}
