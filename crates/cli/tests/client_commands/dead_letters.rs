@@ -149,8 +149,9 @@ fn dead_letters_are_given_back(place: &Place) {
     assert_eq!(
         requeue("--group billing --yes --json").json(),
         json!({
-            "stream": "orders", "letters": "orders:dlq", "requeued": 1, "added_anew": 1, "left_alone": 0,
-            "left_alone_ids": [], "failed": 0, "failures": [], "is_dry_run": false,
+            "stream": "orders", "letters": "orders:dlq", "requeued": 1, "added_anew": 1,
+            "left_alone": 0, "left_alone_ids": [], "failed": 0, "failures": [],
+            "is_dry_run": false,
         })
     );
     let newest = place.run("stream tail orders --count 1 --json").success();
