@@ -10,10 +10,10 @@ mod bench;
 mod console_examples;
 #[path = "client_commands/consumers.rs"]
 mod consumers;
-#[path = "client_commands/doctor.rs"]
-mod doctor;
 #[path = "client_commands/dead_letters.rs"]
 mod dead_letters;
+#[path = "client_commands/doctor.rs"]
+mod doctor;
 #[path = "client_commands/documented.rs"]
 mod documented;
 #[path = "client_commands/failures.rs"]
@@ -28,26 +28,26 @@ mod many;
 mod pending;
 #[path = "client_commands/place.rs"]
 mod place;
-#[path = "client_commands/screen.rs"]
-mod screen;
 #[path = "client_commands/produce.rs"]
 mod produce;
 #[path = "client_commands/schedule.rs"]
 mod schedule;
+#[path = "client_commands/screen.rs"]
+mod screen;
 #[path = "client_commands/shown.rs"]
 mod shown;
 #[path = "client_commands/streams.rs"]
 mod streams;
+#[path = "client_commands/tls.rs"]
+mod tls;
+#[path = "client_commands/top.rs"]
+mod top;
 #[path = "client_commands/transfer.rs"]
 mod transfer;
 #[path = "client_commands/transfer_meanwhile.rs"]
 mod transfer_meanwhile;
 #[path = "client_commands/transfer_refusals.rs"]
 mod transfer_refusals;
-#[path = "client_commands/tls.rs"]
-mod tls;
-#[path = "client_commands/top.rs"]
-mod top;
 #[path = "client_commands/work.rs"]
 mod work;
 

@@ -114,9 +114,9 @@ mod replay;
 mod reply;
 mod retention;
 mod same_slot;
-mod stream_copy;
 mod server_monitor;
 mod source;
+mod stream_copy;
 mod stream_info;
 mod stream_manager;
 mod stream_reader;
@@ -159,12 +159,12 @@ pub use producer::Producer;
 pub use redis;
 pub use replay::Replay;
 pub use retention::{Overflow, Retain, Retention, RetentionItem};
+pub use server_monitor::{ServerInfo, ServerMonitor};
+pub use source::{SourcePosition, SourceProducer};
 pub use stream_copy::{
     CopyDifference, CopyNote, CopyPhase, CopyProgress, CopyVerdict, StreamCopied, StreamCopy,
     StreamCopyError, is_staging_key,
 };
-pub use server_monitor::{ServerInfo, ServerMonitor};
-pub use source::{SourcePosition, SourceProducer};
 pub use stream_info::{StreamEntry, StreamInfo};
 pub use stream_manager::{StreamManager, Trim};
 pub use stream_reader::StreamReader;

@@ -1,6 +1,8 @@
 //! What looking at a stream came to.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 
 use super::finding::Finding;
 
@@ -8,13 +10,15 @@ use super::finding::Finding;
 pub(super) struct Examined {
     pub(super) findings: Vec<Finding>,
     pub(super) counts: Counts,
-    /// Streams that dead letters go to.
-    pub(super) letters: BTreeSet<String>,
+    pub(super) letters: Letters,
     /// There was more than is looked at.
     pub(super) is_sampled: bool,
     /// What the server refused to tell, in its words.
     pub(super) refused: Option<String>,
 }
+
+/// Streams that dead letters go to, each with one that they come from.
+pub(super) type Letters = BTreeMap<Bytes, Bytes>;
 
 /// So many were looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]

@@ -54,7 +54,7 @@ pub(super) async fn examine(
     for group in groups.iter().take(GROUPS_MAX) {
         examined.counts.groups += 1;
         let letters = DeadLetters::of_group(millstream, key, group);
-        examined.letters.extend(letters.map(|letters| letters.stream().to_owned()));
+        examined.letters.insert(Bytes::copy_from_slice(letters.stream()), key.clone());
         let checks = [
             group_checks::no_consumers(&seen, group),
             group_checks::lag_unknown(&seen, group),

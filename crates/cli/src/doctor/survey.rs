@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use millstream::{Error, Millstream, ServerMonitor, StreamManager, StreamScan};
+use millstream::{DeadLetters, Error, Millstream, ServerMonitor, StreamManager, StreamScan};
 use tokio::task::JoinSet;
 
-use super::examined::{Counts, Examined};
+use super::examined::{Counts, Examined, Letters};
 use super::finding::{Check, Finding, Severity};
 use super::report::Report;
 use super::server_checks::{ServerFacts, check_server};
@@ -48,9 +48,9 @@ pub(super) async fn survey(
         report.counts.servers += 1;
     }
     let letters = survey_streams(server, pattern, limits, &mut report).await?;
-    for stream in letters {
-        let found = check_letters(&server.millstream, &stream).await;
-        let name = Name::from(Bytes::from(stream));
+    for (letters, stream) in letters {
+        let found = check_letters(&server.millstream, &letters, &Name::from(stream)).await;
+        let name = Name::from(letters);
         match found {
             Err(error) if error.is_temporary() => {
                 return Err(server.cannot(format!("look at stream {name}"))(error));
@@ -98,19 +98,18 @@ async fn facts_of(monitor: &ServerMonitor, report: &mut Report) -> Result<Server
     Ok(facts)
 }
 
-/// Returns the streams that dead letters go to.
 async fn survey_streams(
     server: &Server,
     pattern: Option<Name>,
     limits: &Limits,
     report: &mut Report,
-) -> anyhow::Result<BTreeSet<String>> {
+) -> anyhow::Result<Letters> {
     let mut scan = StreamScan::new(&server.millstream);
     if let Some(pattern) = &pattern {
         scan = scan.pattern(pattern);
     }
     let limit = if limits.limit == 0 { u64::MAX } else { limits.limit };
-    let mut letters = BTreeSet::new();
+    let mut letters = Letters::new();
     // SCAN of Redis and Valkey may name one twice.
     let mut looked_at = BTreeSet::new();
     'scan: loop {
@@ -139,7 +138,7 @@ async fn survey_streams(
             let some = &some[..some.len().min(left)];
             looked_at.extend(some.iter().cloned());
             for examined in examine(server, some, limits).await? {
-                letters.extend(examined.letters.iter().cloned());
+                letters.extend(examined.letters.clone());
                 report.take(examined);
             }
         }
@@ -173,15 +172,22 @@ async fn examine(
 }
 
 /// Letters that lie there.
-async fn check_letters(millstream: &Millstream, stream: &str) -> Result<Option<Finding>, Error> {
-    let Some(info) = StreamManager::new(millstream, stream).info().await? else { return Ok(None) };
+async fn check_letters(
+    millstream: &Millstream,
+    letters: &Bytes,
+    stream: &Name,
+) -> Result<Option<Finding>, Error> {
+    let Some(info) = StreamManager::new(millstream, letters).info().await? else { return Ok(None) };
     let Some(first) = info.first else { return Ok(None) };
     let age = age_of(first);
-    let key = Name::from(Bytes::copy_from_slice(stream.as_bytes()));
+    let key = Name::from(letters.clone());
     let what = format!("{}, the oldest {} old", plural(info.length, "dead letter"), short(age));
     let severity = if age >= LETTERS_OLD { Severity::Warning } else { Severity::Note };
     let why = "each is work that was given up; nobody does it until somebody looks";
-    let next = command_line("stream tail", &[&key], "");
+    let next = match DeadLetters::of(millstream, stream).stream() == &letters[..] {
+        true => command_line("dlq ls", &[stream], ""),
+        false => command_line("dlq ls --letters", &[&key, stream], ""),
+    };
     let finding = Finding::new(severity, Check::DeadLetters, what, why, next);
     Ok(Some(finding.of_stream(&key)))
 }

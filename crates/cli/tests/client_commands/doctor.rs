@@ -66,7 +66,7 @@ warning: pending-deleted: poison > work: 1 entry pending and gone from the strea
 warning: pending-deleted: trimmed > slow: 1 entry pending and gone from the stream, 1-1 for one
   next: millstream pending ack trimmed slow 1-1
 warning: dead-letters: alone:dlq: 1 dead letter, the oldest AGE old
-  next: millstream stream tail alone:dlq
+  next: millstream dlq ls alone
 note: no-consumers: alone > done: no consumers, and nothing to do
   next: millstream group destroy alone done
 note: idle-consumers: edge > late: 1 of 1 consumer idle for 1ms or more, with nothing pending: eve

@@ -1,7 +1,6 @@
 //! Servers that are reached by TLS, which a proxy in front of them ends.
 
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
@@ -89,39 +88,38 @@ fn certificates_are_checked_and_shown() {
     let file = |name: &str, text: &str| {
         let path = directory.path().join(name);
         fs::write(&path, text).expect("write");
-        path
+        path.to_str().expect("UTF-8").to_owned()
     };
     let (certificate, key) = authority.sign("somebody");
     let ca = file("ca.pem", &authority.0.pem());
     let other_ca = file("other.pem", &Authority::new().0.pem());
     let (certificate, key) = (file("cert.pem", &certificate), file("key.pem", &key));
-    let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
     let run = |url: &str, options: &[&str]| {
         let line = ["stream", "info", "s", "--json", "--url", url];
         let words: Vec<&[u8]> = line.iter().chain(options).map(|it| it.as_bytes()).collect();
         place.run_words(&words)
     };
     let by_tls = format!("rediss://127.0.0.1:{port}");
-    let identity = ["--tls-cert", &text(&certificate), "--tls-key", &text(&key)];
-    let with_ca = |path| [&["--tls-ca", path][..], &identity].concat();
-    let length = run(&by_tls, &with_ca(&text(&ca))).json()["length"].clone();
+    let identity = ["--tls-cert", &certificate, "--tls-key", &key];
+    let with_ca = |path| [["--tls-ca", path].as_slice(), &identity].concat();
+    let length = run(&by_tls, &with_ca(&ca)).json()["length"].clone();
     assert_eq!(length, 1);
     // Neither an unknown authority is believed, nor one that the system does not know.
-    for options in [&with_ca(&text(&other_ca))[..], &identity] {
+    for options in [&with_ca(&other_ca)[..], &identity] {
         let said = run(&by_tls, options).failure(1);
         assert!(said.contains("invalid peer certificate"), "{said}");
     }
-    let said = run(&by_tls, &["--tls-ca", &text(&ca)]).failure(1);
+    let said = run(&by_tls, &["--tls-ca", &ca]).failure(1);
     assert!(said.contains("the server cannot be reached"), "{said}");
     // What makes no sense is told before anything is sent.
     let said = run(&by_tls, &["--tls-ca", "/nowhere.pem"]).failure(2);
     assert!(said.contains("cannot read /nowhere.pem"), "{said}");
-    let said = run(&place.url(), &["--tls-ca", &text(&ca)]).failure(2);
+    let said = run(&place.url(), &["--tls-ca", &ca]).failure(2);
     assert!(said.contains("rediss://"), "{said}");
-    let said = run(&by_tls, &["--tls-cert", &text(&certificate)]).failure(2);
+    let said = run(&by_tls, &["--tls-cert", &certificate]).failure(2);
     assert!(said.contains("--tls-key"), "{said}");
     // With two servers they are for the one that has TLS.
-    let options = with_ca(&text(&ca));
+    let options = with_ca(&ca);
     let line = ["export", "s", "--as", "copy", "--json", "--to", &by_tls];
     let words: Vec<&[u8]> = line.iter().chain(&options).map(|it| it.as_bytes()).collect();
     assert_eq!(place.run_words(&words).json()["entries"], 1);
