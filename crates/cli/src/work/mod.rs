@@ -178,13 +178,14 @@ impl Ending {
 fn counts(report: &HealthReport) -> String {
     let acknowledged = entries(report.acknowledged);
     let mut text = format!("{acknowledged} acknowledged");
-    for (count, what) in [
-        (report.failed, "failed tries"),
-        (report.dead_lettered, "dead letters"),
-        (report.late, "done too late"),
-        (report.handed_back, "given back"),
+    for (count, one, many) in [
+        (report.failed, "failed try", "failed tries"),
+        (report.dead_lettered, "dead letter", "dead letters"),
+        (report.late, "done too late", "done too late"),
+        (report.handed_back, "given back", "given back"),
     ] {
         if count > 0 {
+            let what = if count == 1 { one } else { many };
             text.push_str(&format!(", {count} {what}"));
         }
     }

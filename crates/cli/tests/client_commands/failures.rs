@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use millstream_conformance::{Program, Server};
 
-use crate::place::{Outcome, Place, millstream, own_program, signal};
+use crate::place::{Outcome, Place, millstream, own_program, signal, until};
 
 fn run(command: &mut Command) -> Outcome {
     Outcome::of(command.output().expect("the binary of this package starts"))
@@ -170,6 +170,10 @@ fn what_is_followed_goes_on_once_the_server_is_back() {
     assert_eq!(next(), "1-1  n=1");
     let mut said = BufReader::new(child.stderr.take().expect("a pipe")).lines();
     let mut told = || said.next().expect("a line").expect("it can be read");
+    until("it waits for more", || {
+        let clients = place.redis("CLIENT LIST");
+        String::from_utf8_lossy(clients.bytes().expect("a text")).contains("cmd=xread ")
+    });
     place.redis("CLIENT KILL TYPE normal SKIPME yes");
     let lost = told();
     assert!(lost.starts_with(&format!("millstream: lost {}: ", place.url())), "{lost}");

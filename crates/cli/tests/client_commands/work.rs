@@ -142,6 +142,8 @@ fn fields_set_their_own_variables_only(place: &Place) {
     ];
     place.redis_words(words);
     let mut command = command(place, "--drain --output plain", "env");
+    // What the runner of this test has there is not of the case.
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("REDIS_URL", place.url());
     command.env("MILLSTREAM_FIELD_STALE", "x").env("MILLSTREAM_ID", "stale");
     let output = command.output().expect("it starts");
     assert_eq!(output.status.code(), Some(0));
@@ -149,9 +151,6 @@ fn fields_set_their_own_variables_only(place: &Place) {
         .stdout
         .split(|byte| *byte == b'\n')
         .filter(|line| line.starts_with(b"MILLSTREAM_") || line.starts_with(b"LD_"))
-        .filter(|line| {
-            !line.starts_with(b"MILLSTREAM_PEERS") && !line.starts_with(b"MILLSTREAM_REQ")
-        })
         .collect();
     own.sort();
     let expected: [&[u8]; 9] = [
@@ -211,7 +210,7 @@ fn a_command_that_is_too_slow_is_ended_with_all_that_it_started(place: &Place) {
     let outcome = run(place, options, &script);
     assert_eq!((outcome.code, &*outcome.stdout), (Some(0), "1-1  waits\n"), "{outcome:?}");
     assert!(outcome.stderr.contains("it took longer than 300ms"), "{outcome:?}");
-    assert!(outcome.stderr.ends_with(", 1 failed tries, 1 dead letters\n"), "{outcome:?}");
+    assert!(outcome.stderr.ends_with(", 1 failed try, 1 dead letter\n"), "{outcome:?}");
     let pids = std::fs::read_to_string(pids).expect("they are told");
     assert_eq!(pids.lines().count(), 2);
     until("they have ended", || !pids.lines().any(is_running));
