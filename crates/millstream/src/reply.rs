@@ -79,7 +79,8 @@ pub(crate) fn count(value: &Value) -> Parsed<u64> {
 pub(crate) fn text(value: &Value) -> Parsed<&str> {
     match value {
         Value::BulkString(bytes) => std::str::from_utf8(bytes).map_err(|_| NotUnderstood),
-        Value::SimpleString(text) => Ok(text),
+        // INFO, with RESP3.
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(text),
         _ => Err(NotUnderstood),
     }
 }
@@ -88,7 +89,7 @@ pub(crate) fn text(value: &Value) -> Parsed<&str> {
 pub(crate) fn lossy_text(value: &Value) -> Parsed<String> {
     match value {
         Value::BulkString(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
-        Value::SimpleString(text) => Ok(text.clone()),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(text.clone()),
         Value::Nil => Ok(String::new()),
         _ => Err(NotUnderstood),
     }

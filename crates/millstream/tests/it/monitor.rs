@@ -55,7 +55,12 @@ pub(crate) async fn servers_tell_of_themselves_their_settings_and_their_time(pla
         }
         assert!(info.count("used_memory") > Some(0));
         assert_eq!((info.get("no such fact"), info.count("redis_mode")), (None, None));
-        let settings = server.settings("maxmemory-polic?").await.expect("settings");
+        let settings = match server.settings("maxmemory-polic?").await {
+            Ok(settings) => settings,
+            // Some users of the tests may do no more than workers have to.
+            Err(Error::Refused { code, .. }) if code == "NOPERM" => continue,
+            Err(error) => panic!("{error}"),
+        };
         let settings: Vec<_> = settings.iter().map(|(name, value)| (&**name, &**value)).collect();
         assert_eq!(settings, [("maxmemory-policy", "noeviction")]);
         assert_eq!(server.settings("no-such-setting").await.expect("none").len(), 0);
