@@ -74,8 +74,8 @@ impl Drop for Shell {
     }
 }
 
-/// What two runs have in common: `ID` and `TIME` in place of those, `WORKER` in place of the name of
-/// a consumer, which has that of the machine in it, and one blank between words.
+/// What two runs have in common: `ID` and `TIME` in place of those, `WORKER` in place of the name
+/// of a consumer, which has that of the machine in it, and one blank between words.
 fn comparable(printed: &str) -> String {
     printed.lines().map(|line| comparable_line(line) + "\n").collect()
 }
