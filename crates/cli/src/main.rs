@@ -68,10 +68,13 @@ enum Command {
     /// Prints the settings that `serve` would run with.
     Config(Box<config::ConfigCommand>),
     /// Reads everything in a data directory that no server has open, and says what is damaged.
+    #[command(after_help = run_check::EXAMPLES)]
     Check(run_check::CheckOptions),
     /// Copies a running server's store, or a data directory that no server has open.
+    #[command(after_help = run_backup::EXAMPLES)]
     Backup(run_backup::BackupOptions),
     /// Makes a data directory from a backup.
+    #[command(after_help = run_restore::EXAMPLES)]
     Restore(run_restore::RestoreOptions),
     /// Plays order processing with a consumer group on a server of its own, and checks the outcome.
     Demo(run_demo::RunDemoOptions),

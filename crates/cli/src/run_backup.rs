@@ -8,11 +8,13 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use millstream_engine::{OverlayStorage, Storage, StoredFile, stored_files};
+use serde::Serialize;
 
 use crate::backup::{
     CopiedFile, Copying, LiveStore, Manifest, ManifestFile, Snapshot, Target, sync_directory,
 };
 use crate::byte_bar::byte_bar;
+use crate::output::{JsonBytes, print_json, print_line, print_text};
 use crate::run_check::open_directory;
 
 /// What to copy, and where to.
@@ -31,8 +33,34 @@ pub(crate) struct BackupOptions {
     /// Afterwards remove the oldest backups there, so that so many are left
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     keep: Option<u64>,
+    /// Print JSON: one document
+    #[arg(long)]
+    json: bool,
     /// Directory for backups; each gets a directory in it, named after the time
     target: PathBuf,
+}
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  millstream backup --url redis://127.0.0.1/ ./backups --keep 7
+  millstream backup --dir ./millstream-data ./backups
+
+The server goes on meanwhile. What has not changed since the backup before is a second name of the
+file there, so that a backup takes as much room as what changed.";
+
+/// For --json.
+#[derive(Serialize)]
+struct Document {
+    backup: JsonBytes,
+    files: usize,
+    bytes: u64,
+    /// Whole up to there.
+    log_position: u64,
+    unchanged_files: usize,
+    linked_files: usize,
+    copied_bytes: u64,
+    /// Older backups.
+    removed: Vec<JsonBytes>,
 }
 
 pub(crate) fn run_backup(options: &BackupOptions) -> anyhow::Result<()> {
@@ -70,26 +98,49 @@ pub(crate) fn run_backup(options: &BackupOptions) -> anyhow::Result<()> {
         let manifest = Manifest::new(began.to_string(), position, files);
         write_manifest(&partial, &manifest)?;
         let path = target.finish(&name, &partial)?;
-        println!(
-            "{}: {} files, {} bytes, whole up to log position {position}",
-            path.display(),
-            manifest.files.len(),
-            manifest.bytes()
-        );
-        println!("{unchanged} files as in the backup before, {linked} linked, {copied_bytes} bytes copied");
-        Ok(())
+        Ok(Document {
+            backup: JsonBytes::from(&*path),
+            files: manifest.files.len(),
+            bytes: manifest.bytes(),
+            log_position: position,
+            unchanged_files: unchanged,
+            linked_files: linked,
+            copied_bytes,
+            removed: Vec::new(),
+        })
     });
     if copied.is_err() {
         // What cannot be removed now is by the next backup.
         let _ = fs::remove_dir_all(&partial);
     }
-    copied?;
+    let mut document = copied?;
+    if !options.json {
+        print_text(&document.text())?;
+    }
     if let Some(kept) = options.keep {
         for gone in target.keep_newest(usize::try_from(kept).unwrap_or(usize::MAX))? {
-            println!("removed {}", gone.path.display());
+            if !options.json {
+                print_line(&format!("removed {}", gone.path.display()))?;
+            }
+            document.removed.push(JsonBytes::from(&*gone.path));
         }
     }
+    if options.json {
+        print_json(&document)?;
+    }
     Ok(())
+}
+
+impl Document {
+    fn text(&self) -> String {
+        let Self { files, bytes, log_position, unchanged_files, linked_files, .. } = self;
+        let (backup, copied_bytes) = (String::from_utf8_lossy(&self.backup.0), self.copied_bytes);
+        format!(
+            "{backup}: {files} files, {bytes} bytes, whole up to log position {log_position}\n\
+             {unchanged_files} files as in the backup before, {linked_files} linked, \
+             {copied_bytes} bytes copied\n"
+        )
+    }
 }
 
 struct Copied {

@@ -13,9 +13,11 @@ use millstream_engine::{
     Now, Options, OsStorage, OverlayStorage, SalvageProgress, SalvageStage, Salvaged, Storage,
     salvage,
 };
+use serde::Serialize;
 
 use crate::backup::{Copying, ManifestFile, sync_directory};
 use crate::byte_bar::byte_bar;
+use crate::output::{JsonBytes, print_json, print_line, print_text};
 use crate::run_restore::{partial_path, refuse_occupied};
 use crate::usage_error::usage;
 
@@ -31,6 +33,38 @@ pub(crate) struct CheckOptions {
     /// what is lost
     #[arg(long, value_name = "NEW-DIR")]
     repair: Option<PathBuf>,
+    /// Print JSON: one document
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  millstream check ./millstream-data
+  millstream check ./millstream-data --json
+  millstream check ./millstream-data --repair ./saved
+
+Exit code 0: everything is intact, or what is left was written to NEW-DIR. 1: something is damaged.
+Nothing is changed in DIR.";
+
+/// For --json.
+#[derive(Serialize)]
+struct Document {
+    dir: JsonBytes,
+    is_intact: bool,
+    keys: u64,
+    streams: u64,
+    entries: u64,
+    groups: u64,
+    pending: u64,
+    scheduled: u64,
+    blocks: u64,
+    block_bytes: u64,
+    /// The first [`LISTED_MAX`] of them.
+    losses: Vec<String>,
+    loss_count: u64,
+    /// Where what is left was written.
+    repaired: Option<JsonBytes>,
 }
 
 /// Opens a data directory that must be there.
@@ -50,43 +84,73 @@ pub(crate) fn run_check(options: &CheckOptions) -> anyhow::Result<()> {
     let overlay: Arc<dyn Storage> = Arc::new(OverlayStorage::new(Arc::clone(&below)));
     let found = read_all(&overlay, "checking").context("nothing that can be opened is left")?;
     let counts = found.counts;
-    println!(
-        "{} keys, of them {} streams with {} entries and {} groups with {} pending; {} blocks of \
-         {} bytes",
-        counts.keys,
-        counts.streams,
-        counts.entries,
-        counts.groups,
-        counts.pending,
-        counts.blocks,
-        counts.block_bytes
-    );
-    if counts.scheduled > 0 {
-        println!("{} delayed entries", counts.scheduled);
-    }
-    if found.losses.is_empty() {
-        println!("{}: everything is intact", options.dir.display());
-        return Ok(());
-    }
+    let losses: Vec<String> =
+        found.losses.iter().take(LISTED_MAX).map(ToString::to_string).collect();
     let count = found.losses.len();
-    println!("{}: damaged. Lost is:", options.dir.display());
-    for loss in found.losses.iter().take(LISTED_MAX) {
-        println!("- {loss}");
-    }
-    if count > LISTED_MAX {
-        println!("- and {} more of the kind", count - LISTED_MAX);
-    }
     drop(found);
-    let Some(repaired) = &options.repair else {
+    let mut document = Document {
+        dir: JsonBytes::from(&*options.dir),
+        is_intact: count == 0,
+        keys: counts.keys,
+        streams: counts.streams,
+        entries: counts.entries,
+        groups: counts.groups,
+        pending: counts.pending,
+        scheduled: counts.scheduled,
+        blocks: counts.blocks,
+        block_bytes: counts.block_bytes,
+        losses,
+        loss_count: count as u64,
+        repaired: None,
+    };
+    // Before what takes long, so that one knows what is lost.
+    if !options.json {
+        print_text(&document.text(options))?;
+    }
+    let repaired = options.repair.as_ref().filter(|_| count > 0);
+    if let Some(repaired) = repaired {
+        repair(&options.dir, repaired)?;
+        document.repaired = Some(JsonBytes::from(&**repaired));
+    }
+    match (options.json, repaired) {
+        (true, _) => print_json(&document)?,
+        (false, Some(repaired)) => {
+            print_line(&format!("what is left was written to {}", repaired.display()))?;
+            print_line(&format!("next: millstream serve --dir {}", repaired.display()))?;
+        }
+        (false, None) => {}
+    }
+    if count > 0 && repaired.is_none() {
         bail!(
             "{count} faults; to save the rest: millstream check {} --repair NEW-DIR",
             options.dir.display()
         );
-    };
-    repair(&options.dir, repaired)?;
-    println!("what is left was written to {}", repaired.display());
-    println!("next: millstream serve --dir {}", repaired.display());
+    }
     Ok(())
+}
+
+impl Document {
+    fn text(&self, options: &CheckOptions) -> String {
+        let Self { keys, streams, entries, groups, pending, blocks, block_bytes, .. } = self;
+        let mut text = format!(
+            "{keys} keys, of them {streams} streams with {entries} entries and {groups} groups with \
+             {pending} pending; {blocks} blocks of {block_bytes} bytes\n"
+        );
+        if self.scheduled > 0 {
+            text += &format!("{} delayed entries\n", self.scheduled);
+        }
+        let dir = options.dir.display();
+        if self.is_intact {
+            return text + &format!("{dir}: everything is intact\n");
+        }
+        text += &format!("{dir}: damaged. Lost is:\n");
+        self.losses.iter().for_each(|loss| text += &format!("- {loss}\n"));
+        let more = self.loss_count - self.losses.len() as u64;
+        if more > 0 {
+            text += &format!("- and {more} more of the kind\n");
+        }
+        text
+    }
 }
 
 fn repair(damaged: &Path, repaired: &Path) -> anyhow::Result<()> {

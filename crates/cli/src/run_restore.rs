@@ -4,9 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use serde::Serialize;
 
 use crate::backup::{Copying, Manifest, Snapshot, Target, sync_directory};
 use crate::byte_bar::byte_bar;
+use crate::output::{JsonBytes, print_json, print_line};
 use crate::usage_error::usage;
 
 /// What to restore, and where to.
@@ -22,22 +24,62 @@ pub(crate) struct RestoreOptions {
     /// List the backups, and restore nothing
     #[arg(long)]
     dry_run: bool,
+    /// Print JSON: one document
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  millstream restore ./backups ./millstream-data-again
+  millstream restore ./backups ./millstream-data-again --dry-run
+
+Every checksum is looked at; if one is wrong nothing is restored.";
+
+/// For --json.
+#[derive(Serialize)]
+struct Document {
+    /// The names of all backups there, the oldest first, if nothing is restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backups: Option<Vec<String>>,
+    backup: JsonBytes,
+    dir: JsonBytes,
+    files: usize,
+    bytes: u64,
+    log_position: u64,
+    is_dry_run: bool,
 }
 
 pub(crate) fn run_restore(options: &RestoreOptions) -> anyhow::Result<()> {
     let chosen = choose(options)?;
     let manifest = Manifest::read(&chosen.path)?;
+    let mut document = Document {
+        backups: None,
+        backup: JsonBytes::from(&*chosen.path),
+        dir: JsonBytes::from(&*options.dir),
+        files: manifest.files.len(),
+        bytes: manifest.bytes(),
+        log_position: manifest.position,
+        is_dry_run: options.dry_run,
+    };
     if options.dry_run {
-        for snapshot in Target::snapshots(&options.source)? {
-            println!("{}", snapshot.name);
+        let names: Vec<String> =
+            Target::snapshots(&options.source)?.into_iter().map(|it| it.name).collect();
+        if options.json {
+            document.backups = Some(names);
+            print_json(&document)?;
+            return Ok(());
         }
-        println!(
+        for name in names {
+            print_line(&name)?;
+        }
+        print_line(&format!(
             "would restore {}: {} files, {} bytes, up to log position {}",
             chosen.path.display(),
             manifest.files.len(),
             manifest.bytes(),
             manifest.position
-        );
+        ))?;
         return Ok(());
     }
     refuse_occupied(&options.dir)?;
@@ -56,14 +98,18 @@ pub(crate) fn run_restore(options: &RestoreOptions) -> anyhow::Result<()> {
         let _ = fs::remove_dir_all(&partial);
     }
     restored?;
-    println!(
+    if options.json {
+        print_json(&document)?;
+        return Ok(());
+    }
+    print_line(&format!(
         "restored {} into {}: {} files, {} bytes, all checksums right",
         chosen.path.display(),
         options.dir.display(),
         manifest.files.len(),
         manifest.bytes()
-    );
-    println!("next: millstream serve --dir {}", options.dir.display());
+    ))?;
+    print_line(&format!("next: millstream serve --dir {}", options.dir.display()))?;
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use std::thread;
 use command_line::{connect, contents, files, flip, millstream};
 use process::Process;
 use redis::{Connection, cmd, pipe};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 fn scratch() -> TempDir {
@@ -167,6 +168,26 @@ fn a_directory_at_rest_is_copied_and_one_in_use_is_refused() {
     let restored = root.path().join("restored");
     millstream(["restore", text(&target), text(&restored)]).success();
     assert_eq!(verify(&restored), (3_000, 60));
+    let arguments = ["backup", "--dir", text(&data), text(&target), "--keep", "1", "--json"];
+    let document: Value =
+        serde_json::from_str(&millstream(arguments).success()).expect("it is JSON");
+    let kept = backups(&target);
+    assert_eq!((kept.len(), &document["backup"]), (1, &json!(text(&kept[0]))));
+    assert_eq!(document["removed"].as_array().expect("a list").len(), 1);
+    assert!(document["unchanged_files"].as_u64() > Some(0), "{document}");
+    let again = root.path().join("again");
+    for is_dry_run in [true, false] {
+        let mut arguments = vec!["restore", text(&target), text(&again), "--json"];
+        arguments.extend(is_dry_run.then_some("--dry-run"));
+        let restored: Value =
+            serde_json::from_str(&millstream(arguments).success()).expect("it is JSON");
+        for same in ["backup", "files", "bytes", "log_position"] {
+            assert_eq!(restored[same], document[same], "{same}");
+        }
+        assert_eq!(restored["is_dry_run"], is_dry_run);
+        assert_eq!(restored.get("backups").is_some(), is_dry_run);
+    }
+    assert_eq!(verify(&again), (3_000, 60));
     // And the store itself goes on as if nothing had been.
     assert_eq!(verify(&data), (3_000, 60));
     let missing = root.path().join("missing");

@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use command_line::{Outcome, connect, contents, files, flip, millstream};
 use process::Process;
 use redis::{Connection, cmd, pipe};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const ENTRIES: u64 = 2_000;
@@ -26,6 +27,11 @@ fn serve(directory: &Path, checkpoint_log_kb: &str) -> Process {
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("temporary paths are UTF-8")
+}
+
+fn json_of(printed: &str) -> Value {
+    assert_eq!(printed.matches('\n').count(), 1, "one document: {printed}");
+    serde_json::from_str(printed).expect("it is JSON")
 }
 
 /// A store that was stopped in order: everything is in a checkpoint; then one that was killed, with
@@ -142,6 +148,16 @@ fn an_intact_store_is_intact_and_stays_as_it_is() {
     assert!(said.contains("everything is intact"), "{said}");
     let counted = "4 keys, of them 3 streams with 6200 entries and 3 groups with 1500 pending";
     assert!(said.contains(counted), "{said}");
+    let document = json_of(&millstream(["check", text(&store.data), "--json"]).success());
+    assert_eq!(
+        document,
+        json!({
+            "dir": text(&store.data), "is_intact": true, "keys": 4, "streams": 3, "entries": 6200,
+            "groups": 3, "pending": 1500, "scheduled": 0, "blocks": document["blocks"],
+            "block_bytes": document["block_bytes"], "losses": [], "loss_count": 0,
+            "repaired": null,
+        })
+    );
     let server = serve(&store.data, "100000");
     let refusal = millstream(["check", text(&store.data)]).failure(1);
     assert!(refusal.contains("is in use by process"), "{refusal}");
@@ -165,6 +181,15 @@ fn a_damaged_block_costs_its_entries_and_no_others() {
     assert!(said.stdout.contains("Lost is:\n- "), "{said:?}");
     assert!(said.stdout.contains(text(&block_file)), "{said:?}");
     assert!(said.failure(1).contains("1 faults; to save the rest: millstream check"));
+    let told = millstream(["check", text(&store.data), "--json"]);
+    let document = json_of(&told.stdout);
+    told.failure(1);
+    assert_eq!((&document["is_intact"], &document["loss_count"]), (&json!(false), &json!(1)));
+    assert!(document["losses"][0].as_str().expect("a text").contains(text(&block_file)));
+    let saved = store.root.path().join("saved");
+    let arguments = ["check", text(&store.data), "--json", "--repair", text(&saved)];
+    let document = json_of(&millstream(arguments).success());
+    assert_eq!((&document["repaired"], &document["loss_count"]), (&json!(text(&saved)), &json!(1)));
     let (said, server) = store.repair();
     let lost: u64 = {
         let (_, listed) = said.split_once("\n- ").expect("a list");

@@ -1,6 +1,8 @@
 //! JSON documents, and bytes in them.
 
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +12,12 @@ use serde::{Serialize, Serializer};
 /// A text where it is UTF-8, else `{"b64": "..."}`: as in dead letters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct JsonBytes(pub(crate) Bytes);
+
+impl From<&Path> for JsonBytes {
+    fn from(path: &Path) -> Self {
+        Self(Bytes::copy_from_slice(path.as_os_str().as_bytes()))
+    }
+}
 
 impl Serialize for JsonBytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
