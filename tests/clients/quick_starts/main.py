@@ -18,7 +18,8 @@ from harness.checks import Reporter, equal, holds
 from quick_starts.document import blocks, comparable
 from quick_starts.terminal import BLOCK_LIMIT_S, Terminal
 
-SHELL_FENCE = re.compile(r"^\s*```(?:sh|bash|shell|console)", re.MULTILINE)
+# What is marked `console` has its output in it, and is typed by `crates/cli/tests/five_minutes.rs`.
+SHELL_FENCE = re.compile(r"^\s*```(?:sh|bash|shell)\b", re.MULTILINE)
 SCRATCH = os.environ["MILLSTREAM_TEST_SCRATCH"]
 
 
