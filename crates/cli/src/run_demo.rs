@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::builder::RangedU64ValueParser;
 use millstream_server::{Config, Server, SyncMode};
+use serde::Serialize;
 
 use crate::demo::{self, DemoOptions};
+use crate::duration::milliseconds;
+use crate::output::print_json;
 
 /// How the demo is played.
 #[derive(Debug, clap::Args)]
@@ -17,6 +20,22 @@ pub(crate) struct RunDemoOptions {
     /// Makes the same attempts fail again.
     #[arg(long)]
     seed: Option<u64>,
+    /// Print JSON: one document, if every order was processed or dead-lettered, once
+    #[arg(long)]
+    json: bool,
+}
+
+/// For --json.
+#[derive(Serialize)]
+struct Document {
+    seed: u64,
+    orders: u64,
+    processed: u64,
+    retried: u64,
+    claimed_from_dead: u64,
+    dead_lettered: u64,
+    processed_twice: u64,
+    elapsed_ms: u64,
 }
 
 pub(crate) fn run_demo(options: &RunDemoOptions) -> anyhow::Result<()> {
@@ -36,11 +55,25 @@ pub(crate) fn run_demo(options: &RunDemoOptions) -> anyhow::Result<()> {
         DemoOptions {
             orders: options.orders.unwrap_or(usual.orders),
             seed: options.seed.unwrap_or(usual.seed),
+            prints: !options.json,
             ..usual
         },
     );
     server.shutdown().context("stop the server of the demo")?;
-    played.map(drop)
+    let report = played?;
+    if options.json {
+        print_json(&Document {
+            seed: report.seed,
+            orders: report.orders,
+            processed: report.processed,
+            retried: report.retried,
+            claimed_from_dead: report.claimed_from_dead,
+            dead_lettered: report.dead_lettered,
+            processed_twice: report.processed_twice,
+            elapsed_ms: milliseconds(report.elapsed),
+        })?;
+    }
+    Ok(())
 }
 
 /// Removed when it goes out of scope.

@@ -39,6 +39,19 @@ fn the_demo_accounts_for_every_order_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_program_gets_the_outcome_as_one_document() {
+    let output = Command::new(env!("CARGO_BIN_EXE_millstream"))
+        .args(["demo", "--orders", "20", "--seed", "7", "--json"])
+        .output()
+        .expect("the binary of this package starts");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let count = |name: &str| document[name].as_u64().expect(name);
+    assert_eq!((count("seed"), count("orders")), (7, 20));
+    assert_eq!(count("processed") + count("dead_lettered"), 20);
+}
+
+#[test]
 fn too_few_orders_are_a_wrong_command_line() {
     let output = Command::new(env!("CARGO_BIN_EXE_millstream"))
         .args(["demo", "--orders", "19"])

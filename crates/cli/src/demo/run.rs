@@ -22,6 +22,7 @@ use super::progress::Progress;
 use super::report::DemoReport;
 use super::verify::verify;
 use super::{LETTERS_STREAM, ORDER_GROUP, ORDERS_STREAM};
+use crate::output::print_line;
 
 /// Consumers of the group; the last one is lost half-way.
 const CONSUMERS: usize = 5;
@@ -49,6 +50,8 @@ pub(crate) struct DemoOptions {
     pub(crate) burst_pause: Duration,
     /// The run fails when it is not over by then.
     pub(crate) deadline: Duration,
+    /// Print the statistics.
+    pub(crate) prints: bool,
 }
 
 impl Default for DemoOptions {
@@ -61,11 +64,13 @@ impl Default for DemoOptions {
             seed: scramble(u64::from(since_1970.subsec_nanos()) ^ since_1970.as_secs()) % 1_000_000,
             burst_pause: Duration::from_secs(1),
             deadline: Duration::from_secs(25),
+            prints: true,
         }
     }
 }
 
-/// Runs the demo against the server at `address`; prints progress to stderr, statistics to stdout.
+/// Runs the demo against the server at `address`; prints progress to stderr, and statistics to
+/// stdout if it is to.
 ///
 /// # Errors
 /// The server cannot be reached, already has the demo's streams, or, when all is done, an order is
@@ -107,10 +112,14 @@ async fn play(address: SocketAddr, options: DemoOptions) -> anyhow::Result<DemoR
         elapsed,
         group,
     };
-    println!("{report}");
+    if options.prints {
+        print_line(&report.to_string())?;
+    }
     outcome?;
     verify(millstream, ledger, &report.group).await?;
-    println!("Every order was processed or dead-lettered, once.");
+    if options.prints {
+        print_line("Every order was processed or dead-lettered, once.")?;
+    }
     Ok(report)
 }
 

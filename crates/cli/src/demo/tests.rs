@@ -103,6 +103,7 @@ fn short_run() -> DemoOptions {
         seed: 7,
         burst_pause: Duration::from_millis(100),
         deadline: Duration::from_secs(9),
+        prints: true,
     }
 }
 
