@@ -23,6 +23,7 @@ mod logging;
 mod man;
 mod moment;
 mod name;
+mod or_refused;
 mod output;
 mod pace;
 mod pending;

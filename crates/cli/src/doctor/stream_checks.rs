@@ -13,6 +13,7 @@ use super::finding::{Check, Finding, Severity};
 use super::shell_word::command_line;
 use super::{Limits, group_checks, pending_checks};
 use crate::name::Name;
+use crate::or_refused::or_refused;
 use crate::output::{age_of, entries, short};
 
 /// Groups of one stream that are looked at one by one.
@@ -42,7 +43,7 @@ pub(super) async fn examine(
         let groups = manager.groups().await?;
         Ok(Some((info, groups)))
     };
-    let Some(Some((info, groups))) = or_refused(asked.await, &mut examined)? else {
+    let Some(Some((info, groups))) = or_refused(asked.await, &mut examined.refused)? else {
         return Ok(examined);
     };
     let seen = Seen { key: Name::from(key.clone()), info };
@@ -66,7 +67,7 @@ pub(super) async fn examine(
         examined.findings.extend(checks.into_iter().flatten());
         if group.consumers > 0 {
             let consumers = manager.consumers(&group.name_bytes).await;
-            if let Some(consumers) = or_refused(consumers, &mut examined)? {
+            if let Some(consumers) = or_refused(consumers, &mut examined.refused)? {
                 examined.counts.consumers += consumers.len() as u64;
                 let found = group_checks::consumers(&seen, group, &consumers, limits);
                 examined.findings.extend(found);
@@ -75,7 +76,7 @@ pub(super) async fn examine(
         let mut first_pending = None;
         if group.pending > 0 {
             let found = pending_checks::check(millstream, &seen, group, limits).await;
-            if let Some(found) = or_refused(found, &mut examined)? {
+            if let Some(found) = or_refused(found, &mut examined.refused)? {
                 examined.counts.pending += found.count;
                 examined.is_sampled |= found.count < group.pending;
                 examined.findings.extend(found.findings);
@@ -84,27 +85,12 @@ pub(super) async fn examine(
         }
         if holds_back_at_all(&seen) {
             let held = first_unsettled(&stream, &seen, group, first_pending).await;
-            if let Some(first) = or_refused(held, &mut examined)? {
+            if let Some(first) = or_refused(held, &mut examined.refused)? {
                 examined.findings.extend(holds_back(&seen, group, first, limits));
             }
         }
     }
     Ok(examined)
-}
-
-/// What was told; `None`: it was refused, which is noted, or what it is about went just now.
-fn or_refused<T>(answer: Result<T, Error>, to: &mut Examined) -> Result<Option<T>, Error> {
-    match answer {
-        Ok(told) => Ok(Some(told)),
-        Err(error) if error.is_temporary() => Err(error),
-        Err(error) if error.is_no_stream() => Ok(None),
-        Err(Error::NoGroup(_)) => Ok(None),
-        Err(Error::Refused { code, .. }) if code == "WRONGTYPE" => Ok(None),
-        Err(error) => {
-            to.refused = Some(error.to_string());
-            Ok(None)
-        }
-    }
 }
 
 /// Entries that went before a group got them: all that the stream ever had, without those that the

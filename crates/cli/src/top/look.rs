@@ -15,6 +15,7 @@ use super::line::{Line, LineKey};
 use super::source::Source;
 use super::survey::{Summary, Survey};
 use crate::name::Name;
+use crate::or_refused::or_refused;
 use crate::server::Server;
 
 /// So many are asked about at the same time.
@@ -125,18 +126,21 @@ impl Looker {
             }
             Wanted::Consumers(of) => {
                 self.survey_group(of).await?;
-                Part::Consumers(self.group_asked(of.consumers(self.millstream()).await)?)
+                Part::Consumers(or_refused(
+                    of.consumers(self.millstream()).await,
+                    &mut self.refused,
+                )?)
             }
             Wanted::Pending { of, consumer, from, count } => {
                 self.survey_group(of).await?;
                 let page = of.page(self.millstream(), consumer.as_ref(), *from, *count).await;
-                Part::Pending(self.group_asked(page)?)
+                Part::Pending(or_refused(page, &mut self.refused)?)
             }
             Wanted::Entry { of, id, with_fields } => {
                 self.survey_group(of).await?;
                 let found = of.entry(self.millstream(), *id, *with_fields).await;
                 let none = EntryFound { pending: None, fields: None };
-                Part::Entry(self.group_asked(found)?.unwrap_or(none))
+                Part::Entry(or_refused(found, &mut self.refused)?.unwrap_or(none))
             }
         };
         let refused = self.refused.take();
@@ -185,7 +189,7 @@ impl Looker {
             }
             while let Some(answer) = asked.join_next().await {
                 let (key, found) = answer.expect("it does not panic");
-                match self.or_refused(found)? {
+                match or_refused(found, &mut self.refused)? {
                     Some(Some(found)) => self.survey.take_stream(&key, Instant::now(), found),
                     _ => self.survey.forget(&key),
                 }
@@ -203,31 +207,12 @@ impl Looker {
             }
             while let Some(answer) = asked.join_next().await {
                 let (key, ages) = answer.expect("it does not panic");
-                if let Some((pending, undelivered)) = self.or_refused(ages)? {
+                if let Some((pending, undelivered)) = or_refused(ages, &mut self.refused)? {
                     self.survey.take_detail(&key, pending, undelivered);
                 }
             }
         }
         Ok(())
-    }
-
-    /// What was told; `None`: it was refused, which is noted, or what it is about went just now.
-    fn or_refused<T>(&mut self, answer: Result<T, Error>) -> Result<Option<T>, Error> {
-        match answer {
-            Ok(told) => Ok(Some(told)),
-            Err(error) if error.is_temporary() => Err(error),
-            Err(error) if error.is_no_stream() => Ok(None),
-            Err(Error::NoGroup(_)) => Ok(None),
-            Err(Error::Refused { code, .. }) if code == "WRONGTYPE" => Ok(None),
-            Err(error) => {
-                self.refused = Some(error.to_string());
-                Ok(None)
-            }
-        }
-    }
-
-    fn group_asked<T>(&mut self, answer: Result<T, Error>) -> Result<Option<T>, Error> {
-        self.or_refused(answer)
     }
 }
 

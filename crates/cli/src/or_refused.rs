@@ -1,0 +1,25 @@
+//! What a survey makes of an answer: it looks at much, and goes on without what it may not see.
+
+use millstream::Error;
+
+/// What was told; `None`: it was refused, which is noted in the server's words, or what it is about
+/// went just now.
+///
+/// # Errors
+/// Those after which the server is to be asked again later.
+pub(crate) fn or_refused<T>(
+    answer: Result<T, Error>,
+    refused: &mut Option<String>,
+) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(told) => Ok(Some(told)),
+        Err(error) if error.is_temporary() => Err(error),
+        Err(error) if error.is_no_stream() => Ok(None),
+        Err(Error::NoGroup(_)) => Ok(None),
+        Err(Error::Refused { code, .. }) if code == "WRONGTYPE" => Ok(None),
+        Err(error) => {
+            *refused = Some(error.to_string());
+            Ok(None)
+        }
+    }
+}
