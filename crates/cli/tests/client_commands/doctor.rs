@@ -6,7 +6,7 @@ use millstream_conformance::{Cluster, Program};
 use serde_json::{Value as Json, json};
 
 use crate::on_all_servers;
-use crate::place::{Outcome, Place, millstream, own_program};
+use crate::place::{Place, own_program, run_at};
 use crate::shown::shown;
 
 on_all_servers!(
@@ -224,11 +224,7 @@ fn all_servers_of_a_cluster_are_looked_at() {
     let Some(program) = Program::peer("valkey-9.1").expect("a peer") else { return };
     let cluster = Cluster::start(&program, 3).expect("start the Cluster");
     let url = format!("redis+cluster://{}", cluster.hosts());
-    let run = |line: &str| {
-        let mut command = millstream();
-        command.env("REDIS_URL", &url).args(line.split(' '));
-        Outcome::of(command.output().expect("the binary of this package starts"))
-    };
+    let run = |line: &str| run_at(&url, line);
     for number in 0..20 {
         run(&format!("group create s{number:02} g --mkstream")).success();
     }

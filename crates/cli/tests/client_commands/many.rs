@@ -4,7 +4,7 @@ use millstream_conformance::{Cluster, Program};
 use serde_json::Value as Json;
 
 use crate::on_all_servers;
-use crate::place::{Outcome, Place, millstream};
+use crate::place::{Place, run_at};
 
 on_all_servers!(thousands_of_streams_are_listed_once_each);
 
@@ -34,11 +34,7 @@ fn the_streams_of_all_servers_of_a_cluster_are_listed() {
     let Some(program) = Program::peer("valkey-9.1").expect("a peer") else { return };
     let cluster = Cluster::start(&program, 3).expect("start the Cluster");
     let url = format!("redis+cluster://{}", cluster.hosts());
-    let run = |line: &str| {
-        let mut command = millstream();
-        command.env("REDIS_URL", &url).args(line.split(' '));
-        Outcome::of(command.output().expect("the binary of this package starts"))
-    };
+    let run = |line: &str| run_at(&url, line);
     let wanted: Vec<String> = (0..20).map(|number| format!("s{number:02}")).collect();
     for key in &wanted {
         run(&format!("group create {key} g --mkstream")).success();

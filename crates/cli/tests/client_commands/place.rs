@@ -68,6 +68,13 @@ pub(crate) fn own_program() -> Program {
     Program { family: Family::Millstream, version: (8, 10), path }
 }
 
+/// Runs a command of words with blanks between them against the server at this URL.
+pub(crate) fn run_at(url: &str, line: &str) -> Outcome {
+    let mut command = millstream();
+    command.env("REDIS_URL", url).args(line.split(' '));
+    Outcome::of(command.output().expect("the binary of this package starts"))
+}
+
 impl Place {
     /// `None`: there is no such server here, which was said.
     pub(crate) fn start(name: &str) -> Option<Self> {
