@@ -1,17 +1,21 @@
 //! The terminal: taken over, and given back as it was, whatever happens.
 
 use std::io::{self, IsTerminal as _, Stdout, stdin, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::crossterm::{cursor, execute};
 use ratatui::layout::{Position, Rect};
 
 use crate::usage_error::usage;
+
+/// Between [`enter`] and [`give_back`].
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// A terminal that is drawn on; given back when dropped.
 pub(super) struct Taken {
@@ -88,11 +92,21 @@ impl Drop for Taken {
 
 fn enter() -> io::Result<()> {
     enable_raw_mode()?;
-    execute!(stdout(), EnterAlternateScreen, cursor::Hide)
+    IS_TAKEN.store(true, Ordering::SeqCst);
+    // Some terminals have no second screen, as GNU screen by default: there, what was on the first
+    // would shine through.
+    execute!(stdout(), EnterAlternateScreen, Clear(ClearType::All), cursor::Hide)
 }
 
 /// As often as one likes. A terminal that is gone needs nothing.
 fn give_back() {
-    let _ = execute!(stdout(), LeaveAlternateScreen, cursor::Show);
+    if !IS_TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    // Where there is no second screen the shell goes on below what was drawn; where there is one,
+    // leaving it puts the cursor where it was.
+    let below = cursor::MoveTo(0, u16::MAX - 1);
+    let clear = Clear(ClearType::CurrentLine);
+    let _ = execute!(stdout(), below, clear, LeaveAlternateScreen, cursor::Show);
     let _ = disable_raw_mode();
 }

@@ -24,8 +24,35 @@ struct Shown {
     changed: Condvar,
 }
 
+/// How a terminal is told to show its second screen, and to go back.
+const SECOND_SCREEN: [&str; 2] = ["\x1b[?1049h", "\x1b[?1049l"];
+
 impl Screen {
     pub(crate) fn begin(url: &str, words: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::begin_on(url, words, environment, |_| ())
+    }
+
+    /// On a terminal with one screen only, which shows what a shell left on it.
+    pub(crate) fn begin_on_only_screen(url: &str, words: &[&str]) -> Self {
+        let left = "what a shell left ".repeat(100);
+        let mut is_new = true;
+        Self::begin_on(url, words, &[], move |bytes| {
+            let mut text = String::from_utf8_lossy(bytes).into_owned();
+            for order in SECOND_SCREEN {
+                text = text.replace(order, "");
+            }
+            let begin = if std::mem::take(&mut is_new) { left.as_str() } else { "" };
+            *bytes = [begin, &text].concat().into_bytes();
+        })
+    }
+
+    /// `change` is what becomes of what is printed, before it is shown.
+    fn begin_on(
+        url: &str,
+        words: &[&str],
+        environment: &[(&str, &str)],
+        mut change: impl FnMut(&mut Vec<u8>) + Send + 'static,
+    ) -> Self {
         let (pty, pts) = open().expect("a terminal");
         pty.resize(Size::new(24, 80)).expect("it has a size");
         let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"))
@@ -47,7 +74,9 @@ impl Screen {
             // An error is the end: nobody has the terminal any more.
             while let Ok(count @ 1..) = (&*from).read(&mut bytes) {
                 let Ok(mut terminal) = to.terminal.lock() else { return };
-                terminal.process(&bytes[..count]);
+                let mut printed = bytes[..count].to_vec();
+                change(&mut printed);
+                terminal.process(&printed);
                 to.changed.notify_all();
             }
         });
@@ -76,6 +105,11 @@ impl Screen {
             terminal = waited.expect("nobody panics with it").0;
         }
         lines(terminal.screen())
+    }
+
+    /// What it shows.
+    pub(crate) fn now(&self) -> vt100::Screen {
+        self.shown.terminal.lock().expect("nobody panics with it").screen().clone()
     }
 
     /// Waits until a line begins with that.

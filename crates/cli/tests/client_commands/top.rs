@@ -14,6 +14,8 @@ on_all_servers!(
     a_server_that_does_not_answer_is_waited_for,
     a_table_and_json_are_for_what_is_no_terminal,
     names_play_no_tricks_on_a_terminal,
+    nothing_is_coloured_where_no_colour_is_wanted,
+    a_terminal_with_one_screen_shows_no_remains,
 );
 
 /// Two streams with three groups, and one without any.
@@ -279,6 +281,41 @@ fn names_play_no_tricks_on_a_terminal(place: &Place) {
     screen.until_line(r" \u{1b}[31mred = \u{1b}c\x9b2J\xfe");
     screen.press("q");
     assert_eq!(screen.end(), Some(0));
+}
+
+fn nothing_is_coloured_where_no_colour_is_wanted(place: &Place) {
+    place.redis("XADD orders 1-1 n 1");
+    place.redis("XGROUP CREATE orders billing 0");
+    let colours = |screen: &vt100::Screen| {
+        let (lines, columns) = screen.size();
+        let cells = (0..lines).flat_map(|line| (0..columns).map(move |column| (line, column)));
+        let cells = cells.filter_map(|(line, column)| screen.cell(line, column));
+        cells.filter(|cell| [cell.fgcolor(), cell.bgcolor()] != [vt100::Color::Default; 2]).count()
+    };
+    for (environment, is_coloured) in [(&[][..], true), (&[("NO_COLOR", "1")], false)] {
+        let words = ["top", "--interval", "100ms", "--timeout", "300ms"];
+        let mut screen = Screen::begin(&place.url(), &words, environment);
+        screen.until_line("1 group, 1 stream");
+        assert_eq!(colours(&screen.now()), 0, "nothing is wrong yet");
+        place.server.set_stalled(true).expect("it is stopped");
+        screen.until_line("LOST");
+        assert_eq!(colours(&screen.now()) > 0, is_coloured);
+        place.server.set_stalled(false).expect("it goes on");
+        screen.press("q");
+        assert_eq!(screen.end(), Some(0));
+    }
+}
+
+/// Over ssh, and in GNU screen, which has no second screen by default.
+fn a_terminal_with_one_screen_shows_no_remains(place: &Place) {
+    place.redis("XADD orders 1-1 n 1");
+    let mut screen = Screen::begin_on_only_screen(&place.url(), &["top"]);
+    let seen = screen.until_line("0 groups, 1 stream");
+    assert_eq!(seen.iter().find(|line| line.contains("what a shell left")), None);
+    screen.press("q");
+    assert_eq!(screen.child.wait().expect("it ends").code(), Some(0));
+    let seen = screen.until("a cursor below", |screen| screen.cursor_position() == (23, 0));
+    assert!(seen[23].is_empty() && !screen.now().hide_cursor(), "{seen:?}");
 }
 
 #[test]
