@@ -6,7 +6,6 @@
 mod backup;
 mod bench;
 mod byte_bar;
-mod byte_size;
 mod client_command;
 mod completions;
 mod config;
@@ -15,13 +14,10 @@ mod consumer;
 mod demo;
 mod dlq;
 mod doctor;
-mod duration;
-mod entry_id;
 mod group;
 mod interrupts;
 mod logging;
 mod man;
-mod moment;
 mod name;
 mod or_refused;
 mod output;
@@ -38,7 +34,6 @@ mod serve;
 mod serve_options;
 mod server;
 mod server_error;
-mod setting;
 mod stream;
 mod tally;
 mod top;
@@ -49,6 +44,7 @@ mod work;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use millstream_shown::{byte_size, duration, entry_id, moment, setting};
 
 /// Gives memory back to the system, and is faster on the write path than the C library's.
 #[global_allocator]

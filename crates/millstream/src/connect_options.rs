@@ -1,6 +1,9 @@
 //! How to reach a server, beyond its address.
 
 use std::fmt;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{Error, Millstream};
@@ -31,6 +34,8 @@ pub struct ConnectOptions {
     pub(crate) authorities: Option<Vec<u8>>,
     pub(crate) identity: Option<Identity>,
     pub(crate) sentinel: Option<Credentials>,
+    pub(crate) who: Option<Credentials>,
+    pub(crate) dial: Option<Dial>,
 }
 
 /// A certificate with its chain, and its key, in PEM.
@@ -40,7 +45,11 @@ pub(crate) struct Identity {
     pub(crate) key: Vec<u8>,
 }
 
-/// Who to be for the Sentinels.
+/// What makes connections.
+#[derive(Clone)]
+pub(crate) struct Dial(pub(crate) Arc<dyn Fn() -> io::Result<UnixStream> + Send + Sync>);
+
+/// Who to be.
 #[derive(Clone)]
 pub(crate) struct Credentials {
     pub(crate) user: Option<String>,
@@ -58,7 +67,24 @@ impl ConnectOptions {
             authorities: None,
             identity: None,
             sentinel: None,
+            who: None,
+            dial: None,
         }
+    }
+
+    /// To the one server that such connections lead to, which need not have an address: each is
+    /// made by calling `dial`, which must not wait.
+    #[must_use]
+    pub fn dialled(dial: impl Fn() -> io::Result<UnixStream> + Send + Sync + 'static) -> Self {
+        Self { dial: Some(Dial(Arc::new(dial))), ..Self::new("redis+unix:///dialled") }
+    }
+
+    /// Who to be for the servers, whatever the address says. Without a user: the default one.
+    #[must_use]
+    pub fn credentials(mut self, user: Option<&str>, password: impl Into<String>) -> Self {
+        let (user, password) = (user.map(str::to_owned), password.into());
+        self.who = Some(Credentials { user, password });
+        self
     }
 
     /// The address without its password, to be shown to people and written to logs.
@@ -148,6 +174,7 @@ impl fmt::Debug for ConnectOptions {
         f.debug_struct("ConnectOptions")
             .field("has_authorities", &self.authorities.is_some())
             .field("has_identity", &self.identity.is_some())
+            .field("is_dialled", &self.dial.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -10,18 +10,20 @@ pub(crate) enum Address {
     Tcp(SocketAddr),
     /// The path of the server's socket: clients of it have no address of their own.
     Unix(Arc<str>),
+    /// This process.
+    Own,
 }
 
 impl Address {
     pub(crate) fn is_unix(&self) -> bool {
-        matches!(self, Self::Unix(_))
+        matches!(self, Self::Unix(_) | Self::Own)
     }
 
     /// Whether nobody but this machine can be there.
     pub(crate) fn is_local(&self) -> bool {
         match self {
             Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
-            Self::Unix(_) => true,
+            Self::Unix(_) | Self::Own => true,
         }
     }
 }
@@ -31,6 +33,7 @@ impl fmt::Display for Address {
         match self {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "{path}:0"),
+            Self::Own => f.write_str("millstream:0"),
         }
     }
 }

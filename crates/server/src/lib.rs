@@ -22,6 +22,7 @@ mod settings;
 mod shared;
 
 mod open_files;
+mod own_connection;
 
 mod address;
 mod clients;
@@ -60,4 +61,5 @@ pub use config::{BindAddress, Config, DebugAccess, GroupPolicyRule};
 pub use config_file::{ConfigFile, SettingValue};
 pub use error::StartError;
 pub use millstream_runtime::{StopError, SyncMode};
+pub use own_connection::Connector;
 pub use server::{RunningServer, Server, ShutdownHandle};

@@ -7,10 +7,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::address::Address;
+use crate::own_connection::OwnConnection;
 use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::stream::Stream;
@@ -99,9 +100,21 @@ struct Distributor {
 
 impl Distributor {
     fn hand_over(&mut self, stream: Stream, address: Address, local_address: Address) {
+        let max = self.shared.settings.maxclients.load(Ordering::Relaxed);
+        self.hand_over_as(stream, address, local_address, max, false);
+    }
+
+    /// Unless there are `max` already.
+    fn hand_over_as(
+        &mut self,
+        stream: Stream,
+        address: Address,
+        local_address: Address,
+        max: usize,
+        is_trusted: bool,
+    ) {
         self.turn = (self.turn + 1) % self.workers.len();
         let shared = &self.shared;
-        let max = shared.settings.maxclients.load(Ordering::Relaxed);
         let mailbox = Arc::clone(&shared.workers[self.turn].mailbox);
         let signal = Arc::new(crate::mailbox::Signal::new(mailbox));
         let Some(client) = shared.clients.add(address, local_address, signal, max) else {
@@ -112,7 +125,8 @@ impl Distributor {
         let id = client.id;
         // Out of this thread's event queue, into the worker's.
         let worker = &self.workers[self.turn];
-        let sent = stream.detach().map(|stream| worker.send(Arrival { stream, client }));
+        let sent =
+            stream.detach().map(|stream| worker.send(Arrival { stream, client, is_trusted }));
         if !matches!(sent, Ok(Ok(()))) {
             shared.clients.remove(id);
         }
@@ -153,6 +167,27 @@ pub(crate) async fn accept_unix(
             Ok((stream, _)) => {
                 let address = Address::Unix(Arc::clone(&path));
                 distributor.hand_over(Stream::Unix(stream), address.clone(), address);
+            }
+            Err(error) => complain(&error).await,
+        }
+    }
+}
+
+/// Serves connections of this process until the task is dropped.
+pub(crate) async fn accept_own(
+    mut connections: UnboundedReceiver<OwnConnection>,
+    shared: Arc<Shared>,
+    workers: Vec<UnboundedSender<Arrival>>,
+) {
+    let mut distributor = Distributor { shared, workers, turn: 0 };
+    while let Some(OwnConnection { stream, is_trusted }) = connections.recv().await {
+        match UnixStream::from_std(stream) {
+            Ok(stream) => {
+                let stream = Stream::Unix(stream);
+                // Who is to say that there are too many clients must get in.
+                let limit = || distributor.shared.settings.maxclients.load(Ordering::Relaxed);
+                let max = if is_trusted { usize::MAX } else { limit() };
+                distributor.hand_over_as(stream, Address::Own, Address::Own, max, is_trusted);
             }
             Err(error) => complain(&error).await,
         }

@@ -14,12 +14,13 @@ use millstream_engine::Options;
 use millstream_runtime::{Clock, DurableParts, Store, StoreOptions, open_store, random, spawn};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::default_policy::default_policy;
 use crate::info::ProcessFacts;
 use crate::listener::BoundPort;
 use crate::mailbox::{KILLED, STOPPING};
+use crate::own_connection::{Connector, OwnConnection};
 use crate::shared::{Shared, SharedParts};
 use crate::unix_socket::SocketFile;
 use crate::worker::{self, Arrival};
@@ -37,6 +38,7 @@ pub struct Server;
 pub struct RunningServer {
     addresses: Vec<SocketAddr>,
     shared: Arc<Shared>,
+    connector: Connector,
     /// Ends when all other threads have ended.
     control: Option<JoinHandle<Result<(), StopError>>>,
 }
@@ -107,9 +109,10 @@ impl Server {
         shared.port.store(port, Ordering::Relaxed);
 
         let mut threads = Threads::default();
+        let (connect, own) = unbounded_channel();
         let started = threads
             .start(&shared, store.durable)
-            .and_then(|senders| start_control(&shared, ports, senders));
+            .and_then(|senders| start_control(&shared, ports, senders, own));
         let (control, control_runtime) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -129,7 +132,8 @@ impl Server {
             control_runtime.block_on(control);
             threads.stop(&control_shared)
         })?;
-        Ok(RunningServer { addresses, shared, control: Some(control) })
+        let connector = Connector::new(connect);
+        Ok(RunningServer { addresses, shared, connector, control: Some(control) })
     }
 }
 
@@ -144,6 +148,12 @@ impl RunningServer {
     #[must_use]
     pub fn shutdown_handle(&self) -> ShutdownHandle {
         ShutdownHandle { shared: Arc::clone(&self.shared) }
+    }
+
+    /// What makes connections to it from within this process.
+    #[must_use]
+    pub fn connector(&self) -> Connector {
+        self.connector.clone()
     }
 
     /// Stops it and waits for its end.
@@ -272,6 +282,7 @@ fn start_control(
     shared: &Arc<Shared>,
     ports: Vec<BoundPort>,
     senders: Vec<UnboundedSender<Arrival>>,
+    own: UnboundedReceiver<OwnConnection>,
 ) -> Result<(impl Future<Output = ()> + Send + use<>, Runtime), StartError> {
     let runtime = runtime()?;
     let listeners = {
@@ -293,6 +304,8 @@ fn start_control(
                 tokio::spawn(listener::accept_tcp(listener, Arc::clone(&shared), senders))
             })
             .collect();
+        let own = listener::accept_own(own, Arc::clone(&shared), senders.clone());
+        accepting.push(tokio::spawn(own));
         let sampling = tokio::spawn(crate::sampler::run(Arc::clone(&shared)));
         let mut socket_file = None;
         if let Some((listener, file)) = unix {

@@ -24,6 +24,8 @@ use crate::stream::DetachedStream;
 pub(crate) struct Arrival {
     pub(crate) stream: DetachedStream,
     pub(crate) client: Arc<Client>,
+    /// It need not give a password.
+    pub(crate) is_trusted: bool,
 }
 
 /// What the sessions of a worker share, on their thread.
@@ -137,7 +139,7 @@ pub(crate) fn run(
 }
 
 fn start_session(worker: &Rc<Worker>, arrival: Arrival) {
-    let Arrival { stream, client } = arrival;
+    let Arrival { stream, client, is_trusted } = arrival;
     worker.sessions.set(worker.sessions.get() + 1);
     worker.show_sessions();
     worker.counters().connections.add(1);
@@ -149,7 +151,7 @@ fn start_session(worker: &Rc<Worker>, arrival: Arrival) {
             return;
         }
     };
-    let mut session = Session::new(Rc::clone(worker), client, stream);
+    let mut session = Session::new(Rc::clone(worker), client, stream, is_trusted);
     tokio::task::spawn_local(async move {
         let _presence = presence;
         std::future::poll_fn(|context| session.poll(context)).await;

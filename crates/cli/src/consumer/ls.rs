@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 
 use millstream::ConsumerInfo;
+use millstream_shown::ConsumerRow;
 
-use super::consumer_row::{COLUMNS, ConsumerRow, cells};
+use super::consumer_row::{COLUMNS, cells};
 use crate::name::Name;
 use crate::output::{List, notice};
 use crate::server::{Server, ServerOptions};

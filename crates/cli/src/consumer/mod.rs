@@ -9,7 +9,7 @@ use clap::Subcommand;
 use crate::client_command::{self, OnInterrupt};
 use crate::server::ServerOptions;
 
-pub(crate) use consumer_row::{COLUMNS, ConsumerRow, cells};
+pub(crate) use consumer_row::{COLUMNS, cells};
 
 /// What to do with consumers, and where they are.
 #[derive(Debug, clap::Args)]

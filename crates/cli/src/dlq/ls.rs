@@ -1,7 +1,9 @@
 //! `millstream dlq ls`: the dead letters of a stream.
 
+use millstream_shown::LetterRow;
+
 use super::filter::FilterOptions;
-use super::letter_row::{COLUMNS, LetterRow, cells};
+use super::letter_row::{COLUMNS, cells};
 use super::letters::{Letters, LettersOptions};
 use crate::output::{List, notice, visible};
 use crate::server::{Server, ServerOptions};

@@ -3,8 +3,9 @@
 use std::time::SystemTime;
 
 use millstream::{DeadLetter, EntryId};
+use millstream_shown::LetterRow;
 
-use super::letter_row::{LetterRow, name_or_dash, text_or_dash};
+use super::letter_row::{name_or_dash, text_or_dash};
 use super::letters::LettersOptions;
 use crate::entry_id::parse_id;
 use crate::name::Name;

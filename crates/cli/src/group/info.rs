@@ -3,11 +3,10 @@
 use std::ffi::OsString;
 
 use millstream::{GroupInfo, GroupStatistics};
+use millstream_shown::{ConsumerRow, GroupRow, policy_facts};
 use serde::Serialize;
 
-use super::group_row::GroupRow;
-use super::policy_row;
-use crate::consumer::{self, ConsumerRow};
+use crate::consumer;
 use crate::duration::milliseconds;
 use crate::name::Name;
 use crate::output::{
@@ -120,7 +119,7 @@ fn facts(key: &Name, group: &Name, found: &GroupStatistics) -> Vec<(&'static str
         ("vanished", managed.vanished.to_string()),
         ("dropped", managed.dropped.to_string()),
     ]);
-    let policy = policy_row::facts(&managed.policy);
+    let policy = policy_facts(&managed.policy);
     facts.extend(policy.into_iter().filter(|(_, value)| value != "-").map(|(name, value)| {
         let name = match name {
             "dead letters" => "dead letters go to",

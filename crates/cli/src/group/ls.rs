@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 
-use super::group_row::{COLUMNS, GroupRow, cells};
+use millstream_shown::GroupRow;
+
+use super::group_row::{COLUMNS, cells};
 use crate::output::{List, notice};
 use crate::server::ServerOptions;
 

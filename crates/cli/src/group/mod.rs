@@ -7,7 +7,6 @@ mod info;
 mod ls;
 mod pause;
 mod policy;
-mod policy_row;
 mod set_id;
 
 use clap::Subcommand;
@@ -16,7 +15,7 @@ use crate::client_command::{self, OnInterrupt};
 use crate::server::ServerOptions;
 
 pub(crate) use create::parse_start;
-pub(crate) use group_row::{COLUMNS, GroupRow, cells};
+pub(crate) use group_row::{COLUMNS, cells};
 pub(crate) use info::find_group;
 
 /// What to do with groups, and where they are.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use millstream::{BackoffItem, ConsumerDeletion, Error, PolicyItem};
+use millstream_shown::{PolicyRow, policy_facts};
 use serde::Serialize;
 
 use super::info::find_group;
-use super::policy_row::{PolicyRow, facts};
 use crate::output::{JsonBytes, print_facts, print_json};
 use crate::server::{Server, ServerOptions};
 use crate::setting::{Setting, parse_backoff_or_none, parse_count_or_none, parse_duration_or_none};
@@ -143,7 +143,7 @@ pub(super) async fn policy(server: &ServerOptions, options: &PolicyOptions) -> a
         let (stream, group) = (key.json(), group.json());
         print_json(&Document { stream, group, policy: PolicyRow::from(&policy) })?;
     } else {
-        print_facts(&facts(&policy))?;
+        print_facts(&policy_facts(&policy))?;
     }
     Ok(())
 }

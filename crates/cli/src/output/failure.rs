@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use super::visible::visible_message;
+use super::visible_message;
 
 /// Whether a command ended because nobody reads on, as with `| head`: no failure at all.
 pub(crate) fn ends_quietly(error: &anyhow::Error) -> bool {

@@ -4,8 +4,6 @@ use std::io::{self, Write as _};
 
 use comfy_table::{CellAlignment, ColumnConstraint, Width};
 
-/// What stands where nothing is known.
-const UNKNOWN: &str = "-";
 /// Between two columns.
 const GAP: u16 = 2;
 
@@ -82,11 +80,6 @@ impl Table {
         text.push('\n');
         text
     }
-}
-
-/// A number where there is one.
-pub(crate) fn or_dash(value: Option<impl ToString>) -> String {
-    value.map_or_else(|| UNKNOWN.to_owned(), |value| value.to_string())
 }
 
 /// Names and what is known, one in each line.

@@ -3,8 +3,10 @@
 use std::ffi::OsString;
 use std::ops::Bound;
 
+use millstream_shown::PendingRow;
+
 use super::filter::FilterOptions;
-use super::pending_row::{COLUMNS, PendingRow, cells};
+use super::pending_row::{COLUMNS, cells};
 use crate::group::find_group;
 use crate::output::{List, notice};
 use crate::server::ServerOptions;

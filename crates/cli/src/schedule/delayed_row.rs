@@ -3,10 +3,7 @@
 use std::time::SystemTime;
 
 use millstream::DelayedMessage;
-use serde::Serialize;
-use serde_json::value::RawValue;
 
-use crate::duration::milliseconds;
 use crate::moment::moment;
 use crate::output::{Column, short, visible};
 
@@ -41,27 +38,4 @@ fn fields(entry: &DelayedMessage) -> String {
         }
     }
     text
-}
-
-/// The same in JSON, with all of its fields.
-#[derive(Serialize)]
-pub(super) struct DelayedRow {
-    token: String,
-    /// Unix time.
-    due_ms: u64,
-    /// Until then by the clock of the server; 0: it is due.
-    in_ms: u64,
-    fields: Box<RawValue>,
-}
-
-impl DelayedRow {
-    pub(super) fn new(entry: &DelayedMessage, now: SystemTime) -> std::io::Result<Self> {
-        let since = |then| milliseconds(entry.due.duration_since(then).unwrap_or_default());
-        Ok(Self {
-            token: entry.token.clone(),
-            due_ms: since(SystemTime::UNIX_EPOCH),
-            in_ms: since(now),
-            fields: RawValue::from_string(entry.payload.to_json())?,
-        })
-    }
 }

@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 
-use super::delayed_row::{COLUMNS, DelayedRow, cells};
+use millstream_shown::DelayedRow;
+
+use super::delayed_row::{COLUMNS, cells};
 use super::find_schedule;
 use crate::output::{List, notice};
 use crate::server::ServerOptions;

@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 
+use millstream_shown::{GroupRow, RetentionRow, retention_facts};
 use serde::Serialize;
 
-use super::retention::{self, RetentionRow};
 use crate::byte_size;
 use crate::duration::milliseconds;
-use crate::group::{self, GroupRow};
+use crate::group;
 use crate::output::{
     JsonBytes, Table, age_of, or_dash, print_facts, print_json, print_line, short,
 };
@@ -96,7 +96,7 @@ pub(super) async fn info(server: &ServerOptions, options: &InfoOptions) -> anyho
         facts.push(("names and values", byte_size::show(Some(bytes))));
     }
     if let Some(kept) = &info.retention {
-        facts.extend(retention::facts(kept));
+        facts.extend(retention_facts(kept));
     }
     facts.push(("groups", groups.len().to_string()));
     print_facts(&facts)?;

@@ -4,7 +4,6 @@ mod delete;
 mod info;
 mod ls;
 mod policy;
-mod retention;
 mod tail;
 mod trim;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use millstream::{Error, Overflow, Retain, RetentionItem};
+use millstream_shown::{RetentionRow, retention_facts};
 use serde::Serialize;
 
-use super::retention::{self, RetentionRow};
 use crate::output::{JsonBytes, print_facts, print_json};
 use crate::server::ServerOptions;
 use crate::setting::{Setting, parse_bytes_or_none, parse_count_or_none, parse_duration_or_none};
@@ -117,7 +117,7 @@ pub(super) async fn policy(server: &ServerOptions, options: &PolicyOptions) -> a
         let retention = RetentionRow::from(&retention);
         print_json(&Document { stream: key.json(), retention })?;
     } else {
-        print_facts(&retention::facts(&retention))?;
+        print_facts(&retention_facts(&retention))?;
     }
     Ok(())
 }

@@ -2,13 +2,15 @@
 //! [`ConnectOptions`](crate::ConnectOptions). Errors do not repeat the address, which may have a
 //! password.
 
+use std::fmt;
 use std::time::Duration;
 
 use redis::io::tcp::socket2::TcpKeepalive;
-use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 
 use super::link::Link;
 use super::tls;
+use crate::connect_options::Dial;
 use crate::{ConnectOptions, Error};
 
 /// Who is there.
@@ -37,10 +39,11 @@ pub(super) struct HostPort {
 
 /// How to talk to each server of an address: user, password, database, TLS; and how long an answer
 /// may take.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Access {
     info: ConnectionInfo,
     response_timeout: Duration,
+    dial: Option<Dial>,
 }
 
 #[derive(Debug)]
@@ -98,7 +101,7 @@ impl Address {
         }
         let response_timeout = options.response_timeout;
         let info = info.set_redis_settings(who);
-        let to_sentinels = Box::new(Access { info, response_timeout });
+        let to_sentinels = Box::new(Access { info, response_timeout, dial: None });
         let kind = Kind::Sentinel { service: service.to_owned(), access: to_sentinels };
         Ok(Self { kind, access, nodes })
     }
@@ -158,25 +161,32 @@ impl Access {
     /// With the password of the options if the address has none.
     fn new(info: ConnectionInfo, options: &ConnectOptions) -> Self {
         let response_timeout = options.response_timeout;
-        let who = info.redis_settings().clone();
-        let info = match &options.password {
-            Some(password) if who.password().is_none() => {
-                info.set_redis_settings(who.set_password(password))
+        let mut who = info.redis_settings().clone();
+        match (&options.who, &options.password) {
+            (Some(other), _) => {
+                let (protocol, database) = (who.protocol(), who.db());
+                who = RedisConnectionInfo::default().set_protocol(protocol).set_db(database);
+                who = who.set_password(&other.password);
+                if let Some(user) = &other.user {
+                    who = who.set_username(user);
+                }
             }
-            _ => info,
-        };
-        Self { info, response_timeout }
+            (None, Some(password)) if who.password().is_none() => who = who.set_password(password),
+            (None, _) => {}
+        }
+        let dial = options.dial.clone();
+        Self { info: info.set_redis_settings(who), response_timeout, dial }
     }
 
     /// To the server that was named first.
     pub(super) fn link(&self) -> Result<Link, Error> {
         let client = Client::open(self.info.clone()).map_err(none)?;
-        Ok(Link::new(client, self.response_timeout))
+        Ok(Link::new(client, self.dial.clone(), self.response_timeout))
     }
 
     /// To another one.
     pub(super) fn link_of(&self, node: &HostPort) -> Result<Link, Error> {
-        Ok(Link::new(self.client_of(node)?, self.response_timeout))
+        Ok(Link::new(self.client_of(node)?, None, self.response_timeout))
     }
 
     fn client_of(&self, node: &HostPort) -> Result<Client, Error> {
@@ -189,6 +199,18 @@ impl Access {
             _ => ConnectionAddr::Tcp(host, port),
         };
         Client::open(self.info.clone().set_addr(address)).map_err(none)
+    }
+}
+
+impl fmt::Debug for Access {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { info, response_timeout, dial } = self;
+        f.debug_struct("Access")
+            .field("address", info.addr())
+            .field("response_timeout", response_timeout)
+            .field("is_dialled", &dial.is_some())
+            .finish_non_exhaustive()
     }
 }
 

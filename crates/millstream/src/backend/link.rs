@@ -5,16 +5,19 @@
 //! anew by the next command that needs it, as is one to a server that only takes reads any more:
 //! the same address may lead to another one by then.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, Value, cmd};
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisConnectionInfo, Value, cmd};
+use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::login::Login;
 use super::shared::{Current, Shared, Waiting, WaitingOnes, is_read_only};
 use super::{Promise, Reader, Replicas};
+use crate::connect_options::Dial;
 use crate::milliseconds::milliseconds;
 use crate::{Error, reply};
 
@@ -24,9 +27,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const UNBLOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A server, and connections to it.
-#[derive(Debug)]
 pub(super) struct Link {
     client: Client,
+    /// What makes connections, in place of the client.
+    dial: Option<Dial>,
     login: Login,
     shared: Shared,
     waiting: WaitingOnes,
@@ -49,10 +53,10 @@ fn no_answer(within: Duration) -> Error {
 }
 
 impl Link {
-    pub(super) fn new(client: Client, response_timeout: Duration) -> Self {
+    pub(super) fn new(client: Client, dial: Option<Dial>, response_timeout: Duration) -> Self {
         let (client, login) = Login::take_from(client);
         let (shared, waiting) = (Shared::default(), WaitingOnes::default());
-        Self { client, login, shared, waiting, response_timeout }
+        Self { client, dial, login, shared, waiting, response_timeout }
     }
 
     /// The shared connection, made if there is none. After an error nothing was sent.
@@ -72,8 +76,10 @@ impl Link {
             // Limits are set where it is known how long an answer may take.
             .set_response_timeout(None);
         let connecting = async {
-            let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
-            let mut connection = connecting.await?;
+            let mut connection = match &self.dial {
+                None => self.client.get_multiplexed_async_connection_with_config(&config).await?,
+                Some(dial) => dialled(dial, config).await?,
+            };
             self.login.log_in(&mut connection).await?;
             Ok(connection)
         };
@@ -162,6 +168,26 @@ impl Link {
         let Current { mut connection, number } = current;
         let answer = within(self.response_timeout, commands.query_async(&mut connection)).await;
         self.shared.note(number, answer)
+    }
+}
+
+async fn dialled(
+    Dial(dial): &Dial,
+    config: AsyncConnectionConfig,
+) -> redis::RedisResult<MultiplexedConnection> {
+    let stream = UnixStream::from_std(dial()?)?;
+    let nobody = RedisConnectionInfo::default();
+    let connecting = MultiplexedConnection::new_with_config(&nobody, stream, config);
+    let (connection, driver) = connecting.await?;
+    // It ends with the last clone of the connection.
+    tokio::spawn(driver);
+    Ok(connection)
+}
+
+impl fmt::Debug for Link {
+    /// Without the address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("login", &self.login).finish_non_exhaustive()
     }
 }
 

@@ -117,9 +117,14 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(worker: Rc<Worker>, client: Arc<Client>, stream: Stream) -> Self {
+    pub(crate) fn new(
+        worker: Rc<Worker>,
+        client: Arc<Client>,
+        stream: Stream,
+        is_trusted: bool,
+    ) -> Self {
         let shared = Arc::clone(&worker.shared);
-        let is_authenticated = !shared.settings.has_password();
+        let is_authenticated = is_trusted || !shared.settings.has_password();
         client.facts.lock().is_authenticated = is_authenticated;
         Self {
             shared,

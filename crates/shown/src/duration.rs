@@ -8,7 +8,7 @@ use jiff::{SpanRelativeTo, Unit};
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let form = || {
         format!("{text:?} is no time: write a number with a unit, such as 250ms, 30s, 5m, 1h or 7d")
     };
@@ -23,7 +23,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Whole milliseconds, as JSON has them.
-pub(crate) fn milliseconds(time: Duration) -> u64 {
+pub fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 /// The bytes as one line of text.
-pub(crate) fn visible(bytes: &[u8]) -> String {
+pub fn visible(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return "\"\"".to_owned();
     }
@@ -52,7 +52,7 @@ fn push(text: &mut String, bytes: &[u8]) {
 }
 
 /// A message of several lines, parts of which a server may have said.
-pub(crate) fn visible_message(text: &str) -> String {
+pub fn visible_message(text: &str) -> String {
     let is_safe = |c: char| matches!(c, '\n' | '\\' | '"' | '\'') || c.escape_debug().eq([c]);
     if text.chars().all(is_safe) {
         return text.to_owned();
@@ -71,7 +71,7 @@ pub(crate) fn visible_message(text: &str) -> String {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn parse_visible(text: &[u8]) -> Result<Vec<u8>, String> {
+pub fn parse_visible(text: &[u8]) -> Result<Vec<u8>, String> {
     if text == b"\"\"" {
         return Ok(Vec::new());
     }

@@ -1,6 +1,5 @@
-//! JSON documents, and bytes in them.
+//! Bytes in JSON.
 
-use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -11,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 /// A text where it is UTF-8, else `{"b64": "..."}`: as in dead letters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct JsonBytes(pub(crate) Bytes);
+pub struct JsonBytes(pub Bytes);
 
 impl From<&Path> for JsonBytes {
     fn from(path: &Path) -> Self {
@@ -26,13 +25,4 @@ impl Serialize for JsonBytes {
             Err(_) => serializer.collect_map([("b64", STANDARD.encode(&self.0))]),
         }
     }
-}
-
-/// Prints one document as one line.
-pub(crate) fn print_json(document: &impl Serialize) -> io::Result<()> {
-    let mut text = serde_json::to_vec(document)?;
-    text.push(b'\n');
-    let mut out = io::stdout().lock();
-    out.write_all(&text)?;
-    out.flush()
 }

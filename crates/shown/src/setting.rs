@@ -9,7 +9,7 @@ use crate::duration::parse_duration;
 
 /// What an item of a policy is set to: a value, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Setting<T>(pub(crate) Option<T>);
+pub struct Setting<T>(pub Option<T>);
 
 /// A number of things, 1 at least.
 ///
@@ -38,7 +38,7 @@ fn parse_or_none<T>(
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn parse_duration_or_none(text: &str) -> Result<Setting<Duration>, String> {
+pub fn parse_duration_or_none(text: &str) -> Result<Setting<Duration>, String> {
     parse_or_none(text, parse_duration)
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn parse_duration_or_none(text: &str) -> Result<Setting<Duration>, St
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn parse_count_or_none(text: &str) -> Result<Setting<u64>, String> {
+pub fn parse_count_or_none(text: &str) -> Result<Setting<u64>, String> {
     parse_or_none(text, parse_count)
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn parse_count_or_none(text: &str) -> Result<Setting<u64>, String> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn parse_bytes_or_none(text: &str) -> Result<Setting<u64>, String> {
+pub fn parse_bytes_or_none(text: &str) -> Result<Setting<u64>, String> {
     parse_or_none(text, parse_bytes)
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn parse_bytes_or_none(text: &str) -> Result<Setting<u64>, String> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn parse_backoff_or_none(text: &str) -> Result<Setting<BackoffItem>, String> {
+pub fn parse_backoff_or_none(text: &str) -> Result<Setting<BackoffItem>, String> {
     if text.eq_ignore_ascii_case("none") {
         return Ok(Setting(None));
     }

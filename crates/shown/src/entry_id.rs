@@ -6,7 +6,7 @@ use millstream::{EntryId, ParseEntryIdError};
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn parse_id(text: &str) -> Result<EntryId, String> {
+pub fn parse_id(text: &str) -> Result<EntryId, String> {
     // A sign is taken for part of a number, and is part of no id.
     if text.contains('+') {
         return Err(ParseEntryIdError.to_string());

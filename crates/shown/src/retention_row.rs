@@ -1,14 +1,14 @@
-//! What a stream keeps, as it is shown.
+//! What a stream keeps, in JSON.
 
 use millstream::{Overflow, Retain, Retention};
 use serde::Serialize;
 
-use crate::byte_size;
 use crate::duration::milliseconds;
-use crate::output::{or_dash, short_or_dash};
+use crate::{byte_size, or_dash, short_or_dash};
 
-#[derive(Serialize)]
-pub(super) struct RetentionRow {
+/// What a stream keeps.
+#[derive(Debug, Serialize)]
+pub struct RetentionRow {
     max_length: Option<u64>,
     max_age_ms: Option<u64>,
     max_bytes: Option<u64>,
@@ -35,7 +35,8 @@ impl From<&Retention> for RetentionRow {
 }
 
 /// Each item by the name that it has on the command line.
-pub(super) fn facts(retention: &Retention) -> Vec<(&'static str, String)> {
+#[must_use]
+pub fn retention_facts(retention: &Retention) -> Vec<(&'static str, String)> {
     let row = RetentionRow::from(retention);
     vec![
         ("maxlen", or_dash(row.max_length)),

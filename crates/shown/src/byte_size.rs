@@ -7,7 +7,7 @@ use indicatif::BinaryBytes;
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let lower = text.to_ascii_lowercase();
     let units = [
         ("kb", 1 << 10),
@@ -29,7 +29,7 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
 }
 
 /// `512 B`, `1.50 KiB`; a dash where it is not known.
-pub(crate) fn show(bytes: Option<u64>) -> String {
+pub fn show(bytes: Option<u64>) -> String {
     bytes.map_or_else(|| "-".to_owned(), |bytes| BinaryBytes(bytes).to_string())
 }
 

@@ -1,13 +1,14 @@
-//! What a group does by itself, as it is shown.
+//! What a group does by itself, in JSON.
 
 use millstream::{Backoff, ConsumerDeletion, GroupPolicy};
 use serde::Serialize;
 
 use crate::duration::milliseconds;
-use crate::output::{or_dash, short, short_or_dash, visible};
+use crate::{or_dash, short, short_or_dash, visible};
 
-#[derive(Serialize)]
-pub(super) struct PolicyRow {
+/// What a group does by itself.
+#[derive(Debug, Serialize)]
+pub struct PolicyRow {
     visibility_ms: Option<u64>,
     max_deliveries: Option<u32>,
     dead_letters: Option<String>,
@@ -19,7 +20,8 @@ pub(super) struct PolicyRow {
     is_paused: bool,
 }
 
-#[derive(Serialize)]
+/// How long what failed waits.
+#[derive(Debug, Serialize)]
 struct BackoffRow {
     base_ms: u64,
     factor: f64,
@@ -60,7 +62,8 @@ fn word(deletion: ConsumerDeletion) -> &'static str {
 }
 
 /// Each item by the name that it has on the command line.
-pub(super) fn facts(policy: &GroupPolicy) -> Vec<(&'static str, String)> {
+#[must_use]
+pub fn policy_facts(policy: &GroupPolicy) -> Vec<(&'static str, String)> {
     let backoff = policy.backoff.map(|backoff| {
         let Backoff { base, factor, max, .. } = backoff;
         format!("{}, times {factor}, {} at most", short(base), short(max))

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn parse_moment(text: &str) -> Result<SystemTime, String> {
+pub fn parse_moment(text: &str) -> Result<SystemTime, String> {
     let form = || {
         format!(
             "{text:?} is no moment: write it with an offset, such as 2026-11-27T08:00:00Z or \
@@ -27,7 +27,7 @@ pub(crate) fn parse_moment(text: &str) -> Result<SystemTime, String> {
 }
 
 /// As RFC 3339, in UTC.
-pub(crate) fn moment(at: SystemTime) -> String {
+pub fn moment(at: SystemTime) -> String {
     let moment = jiff::Timestamp::try_from(at);
     moment.map_or_else(|_| "beyond all calendars".to_owned(), |at| at.to_string())
 }

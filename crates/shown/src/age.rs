@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 use millstream::EntryId;
 
 /// Since the time in an id, as this machine's clock sees it.
-pub(crate) fn age_of(id: EntryId) -> Duration {
+pub fn age_of(id: EntryId) -> Duration {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     now.saturating_sub(Duration::from_millis(id.ms))
 }
 
 /// `350ms`, `4.2s`, `3m 20s`, `5h 12m`, `17d 3h`.
-pub(crate) fn short(time: Duration) -> String {
+pub fn short(time: Duration) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
@@ -37,7 +37,7 @@ pub(crate) fn short(time: Duration) -> String {
 }
 
 /// The same where there is one.
-pub(crate) fn short_or_dash(time: Option<Duration>) -> String {
+pub fn short_or_dash(time: Option<Duration>) -> String {
     time.map_or_else(|| "-".to_owned(), short)
 }
 
