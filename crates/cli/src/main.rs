@@ -3,6 +3,7 @@
 //! Exit codes: 0 when all went well, 1 when something failed, 2 when the command line or the
 //! configuration is wrong.
 
+mod admin;
 mod backup;
 mod bench;
 mod byte_bar;

@@ -9,6 +9,7 @@ use millstream_server::{Server, ShutdownHandle, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use crate::admin::Admin;
 use crate::config_file::TomlFile;
 use crate::output::print_line;
 use crate::serve_options::{ConfigError, ServeOptions};
@@ -32,8 +33,9 @@ pub(crate) fn run_serve(command: ServeCommand) -> anyhow::Result<()> {
 }
 
 fn check(options: ServeOptions) -> anyhow::Result<()> {
-    let config = options.with_file()?.into_config();
-    Server::check(&config).map_err(said)?;
+    let options = options.with_file()?;
+    checked(options.admin())?;
+    Server::check(&options.into_config()).map_err(said)?;
     print_line("the settings are right")?;
     Ok(())
 }
@@ -43,14 +45,27 @@ fn serve(options: ServeOptions) -> anyhow::Result<()> {
     crate::logging::start("info");
     turn_off_huge_pages();
     let path = options.config.as_deref().map(std::path::absolute).transpose()?;
-    let mut config = options.with_file()?.into_config();
+    let options = options.with_file()?;
+    let admin = checked(options.admin())?;
+    let mut config = options.into_config();
     config.config_file = path.map(|path| Arc::new(TomlFile::new(path)) as _);
     // Before the start: from the first reply on, a signal must not simply kill the process.
     let tell_signals = stop_on_signals()?;
+    Server::check(&config).map_err(said)?;
+    // Before the start, so that it can be seen how that goes.
+    let admin = admin.map(Admin::start).transpose()?.flatten();
     let server = Server::start(config).map_err(said)?;
+    if let Some(admin) = &admin {
+        admin.runs(&server);
+    }
     // The receiver is there until the first signal was handled.
     let _ = tell_signals.send(server.shutdown_handle());
     server.wait().context("the server ended badly")
+}
+
+fn checked(admin: Option<Admin>) -> anyhow::Result<Option<Admin>> {
+    admin.as_ref().map_or(Ok(()), Admin::check)?;
+    Ok(admin)
 }
 
 fn said(error: StartError) -> anyhow::Error {

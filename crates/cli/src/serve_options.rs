@@ -6,14 +6,20 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+use millstream_dashboard::DashboardOptions;
 use millstream_server::{BindAddress, Config, DebugAccess, SyncMode};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::admin::Admin;
 use crate::policy_rule::PolicyRule;
+
+/// Where the dashboard is unless it is said.
+const ADMIN_PORT: u16 = 8379;
 
 /// What the user may choose.
 #[derive(Debug, Default, Args, Deserialize, Serialize)]
@@ -25,9 +31,27 @@ pub(crate) struct ServeOptions {
     /// Port; 0 lets the system choose one, which is printed [default: 6379]
     #[arg(long, env = "MILLSTREAM_PORT")]
     port: Option<u16>,
-    /// Reserved for the admin interface, which does not exist yet.
-    #[arg(long, env = "MILLSTREAM_ADMIN_PORT", hide = true)]
-    admin_port: Option<u16>,
+    /// Port of the dashboard, /metrics, /healthz and /readyz; 0 lets the system choose one, which
+    /// is printed; off: none [default: 8379, or none where that is taken]
+    #[arg(long, env = "MILLSTREAM_ADMIN_PORT", value_name = "PORT")]
+    admin_port: Option<AdminPort>,
+    /// Address that the dashboard listens on [default: 127.0.0.1]
+    #[arg(long, env = "MILLSTREAM_ADMIN_BIND", value_name = "ADDRESS")]
+    admin_bind: Option<IpAddr>,
+    /// Let the dashboard change something also where there is no password
+    #[arg(
+        long,
+        env = "MILLSTREAM_ADMIN_WRITE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
+    admin_write: Option<bool>,
+    /// Name that the dashboard is called by, beside its address and localhost. May be given several
+    /// times; , stands between several in the variable
+    #[arg(long, env = "MILLSTREAM_ADMIN_HOST", value_name = "NAME", value_delimiter = ',')]
+    admin_host: Vec<String>,
     /// Data directory [default: ./millstream-data]
     #[arg(long, env = "MILLSTREAM_DIR", value_name = "PATH")]
     dir: Option<PathBuf>,
@@ -211,6 +235,44 @@ impl FromStr for Setting {
     }
 }
 
+/// Where the dashboard listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "Setting", into = "Setting")]
+enum AdminPort {
+    Off,
+    Port(u16),
+}
+
+impl FromStr for AdminPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            port => {
+                port.parse().map(Self::Port).map_err(|_| format!("'{port}' is no port, nor off"))
+            }
+        }
+    }
+}
+
+impl TryFrom<Setting> for AdminPort {
+    type Error = String;
+
+    fn try_from(given: Setting) -> Result<Self, Self::Error> {
+        given.0.parse()
+    }
+}
+
+impl From<AdminPort> for Setting {
+    fn from(port: AdminPort) -> Self {
+        Self(match port {
+            AdminPort::Off => "off".to_owned(),
+            AdminPort::Port(port) => port.to_string(),
+        })
+    }
+}
+
 /// Permissions of a file. The digits are octal in the file, too, where they may be a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "Setting", into = "String")]
@@ -301,6 +363,12 @@ impl ServeOptions {
             bind: self.bind.or(other.bind),
             port: self.port.or(other.port),
             admin_port: self.admin_port.or(other.admin_port),
+            admin_bind: self.admin_bind.or(other.admin_bind),
+            admin_write: self.admin_write.or(other.admin_write),
+            admin_host: match self.admin_host {
+                given if given.is_empty() => other.admin_host,
+                given => given,
+            },
             dir: self.dir.or(other.dir),
             sync: self.sync.or(other.sync),
             memory: self.memory.or(other.memory),
@@ -364,6 +432,22 @@ impl ServeOptions {
         ];
         let given = |(name, value): (_, &Option<Setting>)| Some((name, value.clone()?.0));
         all.into_iter().filter_map(given).collect()
+    }
+
+    /// How the dashboard is to be; `None`: there is to be none.
+    pub(crate) fn admin(&self) -> Option<Admin> {
+        let (port, is_chosen) = match self.admin_port {
+            Some(AdminPort::Off) => return None,
+            Some(AdminPort::Port(port)) => (port, true),
+            None => (ADMIN_PORT, false),
+        };
+        let options = DashboardOptions {
+            can_strangers_write: self.admin_write.unwrap_or(false),
+            hosts: self.admin_host.clone(),
+        };
+        let ip = self.admin_bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let has_password = self.requirepass.as_ref().is_some_and(|password| !password.is_empty());
+        Some(Admin { ip, port, is_chosen, has_password, options })
     }
 
     pub(crate) fn into_config(self) -> Config {

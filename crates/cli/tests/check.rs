@@ -98,6 +98,7 @@ impl Damaged {
     fn refused(&self) -> String {
         let mut server = Command::new(env!("CARGO_BIN_EXE_millstream"))
             .args(["serve", "--port", "0", "--dir"])
+            .env("MILLSTREAM_ADMIN_PORT", "off")
             .arg(&self.data)
             .stderr(Stdio::piped())
             .spawn()

@@ -122,7 +122,11 @@ fn configure(command: &mut Command, directory: &Path, setup: Setup) {
 fn kill_in_recovery(directory: &Path, setup: Setup, dice: &mut Dice) {
     for _ in 0..dice.below(3) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
-        command.args(["serve", "--port", "0"]).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["serve", "--port", "0"])
+            .env("MILLSTREAM_ADMIN_PORT", "off")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         configure(&mut command, directory, setup);
         let mut child = command.spawn().expect("the binary of this package starts");
         thread::sleep(Duration::from_millis(dice.below(40)));

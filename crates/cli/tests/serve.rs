@@ -31,6 +31,7 @@ fn serve_in(directory: &Path, arguments: &[&str]) -> Process {
 fn refused(arguments: &[&str]) -> (Option<i32>, String) {
     let Output { status, stderr, .. } = Command::new(env!("CARGO_BIN_EXE_millstream"))
         .arg("serve")
+        .env("MILLSTREAM_ADMIN_PORT", "off")
         .args(arguments)
         .output()
         .expect("the binary of this package starts");

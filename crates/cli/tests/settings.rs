@@ -53,6 +53,7 @@ fn serve_with(arguments: &[&str]) -> Process {
 fn refused(arguments: &[&str]) -> (Option<i32>, String) {
     let Output { status, stderr, .. } = Command::new(env!("CARGO_BIN_EXE_millstream"))
         .args(["serve", "--port", "0", "--memory"])
+        .env("MILLSTREAM_ADMIN_PORT", "off")
         .args(arguments)
         .output()
         .expect("the binary of this package starts");

@@ -189,6 +189,7 @@ fn launch_millstream(
 ) -> Result<(Child, u16)> {
     let mut child = Command::new(&p.path)
         .args(["serve", "--port", &port.unwrap_or(0).to_string(), "--dir"])
+        .env("MILLSTREAM_ADMIN_PORT", "off")
         .arg(dir.path())
         .args(arguments)
         .stdin(Stdio::null())

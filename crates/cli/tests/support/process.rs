@@ -22,7 +22,11 @@ impl Process {
     /// Runs `serve` with these arguments and returns once it listens.
     pub(crate) fn start(configure: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
-        command.args(["serve", "--port", "0"]).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .args(["serve", "--port", "0"])
+            .env("MILLSTREAM_ADMIN_PORT", "off")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         configure(&mut command);
         let mut child = command.spawn().expect("the binary of this package starts");
         let stderr = child.stderr.take().expect("stderr was asked to be a pipe");

@@ -1,0 +1,85 @@
+//! The port and the thread's work.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::options::{BindError, DashboardOptions};
+use crate::{Lifecycle, asset, failure, guard, health, history, login, pages};
+
+/// Connections that the operating system keeps until they are accepted.
+const BACKLOG: i32 = 128;
+
+/// A dashboard whose port is taken.
+#[derive(Debug)]
+pub struct Dashboard {
+    socket: Socket,
+    address: SocketAddr,
+    options: DashboardOptions,
+}
+
+impl Dashboard {
+    /// Takes the port; 0: any one that is free. Nobody is answered yet.
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub fn bind(ip: IpAddr, port: u16, options: DashboardOptions) -> Result<Self, BindError> {
+        let address = SocketAddr::new(ip, port);
+        let take = || {
+            let domain = Domain::for_address(address);
+            let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_reuse_address(true)?;
+            socket.set_nonblocking(true)?;
+            socket.bind(&address.into())?;
+            socket.listen(BACKLOG)?;
+            let taken = socket.local_addr()?.as_socket().unwrap_or(address);
+            Ok((socket, taken))
+        };
+        let (socket, address) = take().map_err(|source| BindError { address, source })?;
+        Ok(Self { socket, address, options })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers, and looks at the server now and then, until it is dropped. Within a tokio runtime.
+    ///
+    /// # Errors
+    /// The operating system does not let it listen.
+    pub async fn serve(self, lifecycle: watch::Receiver<Lifecycle>) -> std::io::Result<()> {
+        let listener = TcpListener::from_std(self.socket.into())?;
+        let app = Arc::new(App::new(self.options, lifecycle));
+        let looking = history::look(Arc::clone(&app));
+        let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+        tokio::select! {
+            answered = axum::serve(listener, service) => answered,
+            () = looking => Ok(()),
+        }
+    }
+}
+
+fn router(app: Arc<App>) -> Router {
+    let router = Router::new()
+        .route("/healthz", get(health::is_alive))
+        .route("/readyz", get(health::is_ready))
+        .route("/assets/style.css", get(asset::style))
+        .route("/assets/live.js", get(asset::script))
+        .route("/assets/icon.svg", get(asset::icon))
+        .route("/login", get(login::form).post(login::log_in))
+        .route("/logout", post(login::log_out))
+        .merge(pages::routes());
+    router
+        .layer(from_fn(failure::present))
+        .layer(from_fn_with_state(Arc::clone(&app), guard::guard))
+        .with_state(app)
+}

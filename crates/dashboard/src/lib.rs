@@ -1,0 +1,36 @@
+//! A dashboard for Millstream, Redis and Valkey: pages for people, numbers for monitoring, and what
+//! tells a supervisor whether the server is well.
+//!
+//! Everything that it shows and does goes through the toolkit, by commands that any client could
+//! send: so it works for the server that it runs inside of and for others alike, and the server's
+//! own rules say who may do what. [`Dashboard::bind`] takes the port, [`Dashboard::serve`] answers
+//! until it is dropped; [`Lifecycle`] tells it meanwhile where the server is.
+//!
+//! - `pages`: one file for each page, rendered here; no script is needed but to keep them fresh.
+//! - `guard`, `sessions`, `visitor`: who may come in, and who is asking.
+//! - `history`: what was seen in the last hour.
+//!
+//! Must not know how any server stores anything, nor read anything from a disk.
+
+mod actions;
+mod app;
+mod asset;
+mod dashboard;
+mod failure;
+mod guard;
+mod health;
+mod history;
+mod lifecycle;
+mod live;
+mod login;
+mod notices;
+mod options;
+mod pages;
+mod random;
+mod segments;
+mod sessions;
+mod visitor;
+
+pub use dashboard::Dashboard;
+pub use lifecycle::{Lifecycle, Target};
+pub use options::{BindError, DashboardOptions};

@@ -1,0 +1,122 @@
+//! Logging in and out: by a user of the server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Form;
+use axum::extract::{ConnectInfo, Query, State};
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use crate::app::App;
+use crate::failure::Failure;
+use crate::pages::layout;
+use crate::visitor::{COOKIE, Visitor, session_key, shown_user};
+
+/// Whoever guesses passwords waits so long for each answer.
+const REFUSAL_DELAY: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Then {
+    #[serde(default)]
+    then: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Credentials {
+    #[serde(default)]
+    user: String,
+    password: String,
+    #[serde(default)]
+    then: String,
+}
+
+/// A page of ours: `//host` and `/\host` would be somebody else's.
+fn page(then: &str) -> &str {
+    let is_ours = then.starts_with('/') && !then[1..].starts_with(['/', '\\']);
+    if is_ours && !then.contains(['\r', '\n', '\t']) { then } else { "/" }
+}
+
+pub(crate) async fn form(Query(Then { then }): Query<Then>) -> Markup {
+    shown(&then, None)
+}
+
+fn shown(then: &str, refused: Option<&str>) -> Markup {
+    layout::bare(
+        "Log in",
+        &html! {
+            h1 { "Log in" }
+            @if let Some(refused) = refused { p .alarm role="alert" { (refused) } }
+            p { "With a user of the server. Where only a password is set, leave the user empty." }
+            form .stacked method="post" action="/login" {
+                input type="hidden" name="then" value=(page(then));
+                label { "User" input name="user" autocomplete="username" autocapitalize="off"; }
+                label {
+                    "Password"
+                    input type="password" name="password" required autofocus
+                        autocomplete="current-password";
+                }
+                button .primary { "Log in" }
+            }
+        },
+    )
+}
+
+pub(crate) async fn log_in(
+    State(app): State<Arc<App>>,
+    ConnectInfo(address): ConnectInfo<std::net::SocketAddr>,
+    Form(Credentials { user, password, then }): Form<Credentials>,
+) -> Result<Response, Failure> {
+    let name = shown_user(&user);
+    let shown_name = millstream_shown::visible(name.as_bytes());
+    let millstream = match app.log_in(&user, &password).await {
+        Ok(millstream) => millstream,
+        Err(refused @ Failure::LoginRefused(_)) => {
+            tracing::warn!("dashboard: {shown_name} at {address} could not log in");
+            tokio::time::sleep(REFUSAL_DELAY).await;
+            let body = shown(&then, Some(&refused.to_string()));
+            return Ok((refused.status(), body).into_response());
+        }
+        Err(other) => return Err(other),
+    };
+    tracing::info!("dashboard: {shown_name} at {address} logged in");
+    let key = app.sessions.begin(name.to_owned(), millstream);
+    let cookie = format!("{COOKIE}={key}; Path=/; HttpOnly; SameSite=Strict");
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(page(&then))).into_response())
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Token {
+    token: String,
+}
+
+pub(crate) async fn log_out(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    parts: Parts,
+    Form(Token { token }): Form<Token>,
+) -> Result<Response, Failure> {
+    // Whoever may change nothing may still go.
+    if visitor.can_write {
+        visitor.change(Some(&token))?;
+    }
+    session_key(&parts).inspect(|key| app.sessions.end(key));
+    let cookie = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::page;
+
+    #[test]
+    fn a_login_leads_to_no_page_of_others() {
+        assert_eq!(page("/streams?match=a"), "/streams?match=a");
+        for other in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb"] {
+            assert_eq!(page(other), "/", "{other}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The pages: one file for each, what they have in common in `layout`, `parts` and `plot`.
+
+mod done;
+mod group;
+mod group_policy;
+pub(crate) mod layout;
+mod overview;
+mod parts;
+mod plot;
+mod stream;
+mod streams;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::app::App;
+
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(overview::get))
+        .route("/streams", get(streams::get))
+        .route("/streams/{stream}", get(stream::get))
+        .route("/streams/{stream}/groups/{group}", get(group::get))
+        .route("/streams/{stream}/groups/{group}/paused", post(group_policy::post_paused))
+        .route("/streams/{stream}/groups/{group}/policy", post(group_policy::post_policy))
+}

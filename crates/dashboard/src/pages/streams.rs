@@ -1,0 +1,143 @@
+//! All streams, a page at a time.
+
+use axum::extract::Query;
+use axum::response::Response;
+use bytes::Bytes;
+use maud::{Markup, html};
+use millstream_shown::{age_of, short, visible};
+use serde::Deserialize;
+
+use super::parts::{count, empty, rate_or_dash, stream_link};
+use crate::failure::Failure;
+use crate::history::{STREAMS_MAX, StreamNow};
+use crate::live::{Ask, Content};
+use crate::segments::segment;
+use crate::visitor::Visitor;
+
+const PER_PAGE: usize = 100;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Which {
+    /// Part of the name.
+    #[serde(default)]
+    find: String,
+    #[serde(default)]
+    page: usize,
+    #[serde(default)]
+    sort: Sort,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Sort {
+    #[default]
+    Name,
+    Length,
+    Rate,
+    Pending,
+}
+
+impl Sort {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Length => "length",
+            Self::Rate => "rate",
+            Self::Pending => "pending",
+        }
+    }
+}
+
+pub(crate) async fn get(ask: Ask, Query(which): Query<Which>) -> Result<Response, Failure> {
+    ask.answer(move |visitor| content(visitor, which.clone())).await
+}
+
+fn pending(stream: &StreamNow) -> u64 {
+    stream.groups.iter().map(|group| group.info.pending).sum()
+}
+
+async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
+    let history = &visitor.app.history;
+    let mut all = history.streams();
+    let is_found = |name: &Bytes| which.find.is_empty() || visible(name).contains(&which.find);
+    all.retain(|stream| is_found(&stream.name));
+    match which.sort {
+        Sort::Name => {}
+        Sort::Length => all.sort_by_key(|stream| std::cmp::Reverse(stream.info.length)),
+        Sort::Rate => {
+            all.sort_by(|a, b| b.rate_in.unwrap_or(0.0).total_cmp(&a.rate_in.unwrap_or(0.0)))
+        }
+        Sort::Pending => all.sort_by_key(|stream| std::cmp::Reverse(pending(stream))),
+    }
+    let total = all.len();
+    let pages = total.div_ceil(PER_PAGE).max(1);
+    let page = which.page.min(pages - 1);
+    let shown = all.into_iter().skip(page * PER_PAGE).take(PER_PAGE).collect::<Vec<_>>();
+    let live = html! {
+        h1 { "Streams " span .kind { (count(total as u64)) } }
+        @if history.totals().is_part && history.totals().streams >= STREAMS_MAX {
+            p .hint { "There are more: only the first " (count(STREAMS_MAX as u64)) " are known by name." }
+        }
+        @if shown.is_empty() {
+            (empty(if which.find.is_empty() { "There are no streams yet. XADD makes one." } else { "No stream has that in its name." }))
+        } @else { (table(&shown)) }
+        (pager(&which, page, pages))
+    };
+    let fixed = html! {
+        form .row.panel method="get" action="/streams" {
+            label { "Part of the name" input name="find" value=(which.find); }
+            label { "In order of"
+                select name="sort" {
+                    @for sort in [Sort::Name, Sort::Length, Sort::Rate, Sort::Pending] {
+                        option value=(sort.word()) selected[sort == which.sort] { (sort.word()) }
+                    }
+                }
+            }
+            button { "Show" }
+        }
+    };
+    Ok(Content { title: "Streams".to_owned(), live, fixed })
+}
+
+fn table(streams: &[StreamNow]) -> Markup {
+    html! {
+        div .scroll data-scroll tabindex="0" role="region" aria-label="Streams" {
+            table {
+                thead { tr {
+                    th { "Stream" } th .number { "Entries" } th .number { "In/s" }
+                    th .number { "Groups" } th .number { "Pending" } th .number { "Newest" }
+                } }
+                tbody { @for stream in streams { tr {
+                    td { (stream_link(&stream.name)) }
+                    td .number { (count(stream.info.length)) }
+                    td .number { (rate_or_dash(stream.rate_in)) }
+                    td .number { (count(stream.info.groups)) }
+                    td .number { (count(pending(stream))) }
+                    td .number {
+                        @match stream.info.last {
+                            Some(last) => { (short(age_of(last))) " ago" },
+                            None => "-",
+                        }
+                    }
+                } } }
+            }
+        }
+    }
+}
+
+fn pager(which: &Which, page: usize, pages: usize) -> Markup {
+    let to = |page: usize| {
+        let find = segment(which.find.as_bytes());
+        let find = if which.find.is_empty() { String::new() } else { format!("&find={find}") };
+        format!("/streams?page={page}&sort={}{find}", which.sort.word())
+    };
+    html! {
+        @if pages > 1 {
+            nav .pager aria-label="Pages" {
+                @if page > 0 { a .button href=(to(page - 1)) { "Back" } } @else { span {} }
+                span .quiet { "page " (page + 1) " of " (pages) }
+                @if page + 1 < pages { a .button href=(to(page + 1)) { "Next" } } @else { span {} }
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Names of any bytes in the path of a page, and back.
+//!
+//! A name is one segment, percent-encoded. Browsers and routers make something else of a segment
+//! that is empty, `.` or `..`, so those have a `~` in front, as has what begins with one.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use bytes::Bytes;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+
+/// The segments of the path that was asked for, as bytes: `/streams/a%2Fb` has `streams` and `a/b`.
+#[derive(Clone, Debug)]
+pub(crate) struct Segments(Vec<Bytes>);
+
+impl Segments {
+    fn of(path: &str) -> Self {
+        let decode = |segment: &str| {
+            let bytes = Bytes::from(percent_decode_str(segment).collect::<Vec<u8>>());
+            if bytes.first() == Some(&b'~') { bytes.slice(1..) } else { bytes }
+        };
+        Self(path.trim_start_matches('/').split('/').map(decode).collect())
+    }
+
+    /// The name behind a segment that says what it is: `after("streams")`.
+    pub(crate) fn after(&self, what: &str) -> Bytes {
+        let at = self.0.iter().position(|segment| *segment == what);
+        at.and_then(|at| self.0.get(at + 1)).cloned().unwrap_or_default()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Segments {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts.uri.path()))
+    }
+}
+
+/// A name as one segment.
+pub(crate) fn segment(name: &[u8]) -> String {
+    let is_special = matches!(name, b"" | b"." | b"..") || name.first() == Some(&b'~');
+    let mut text = String::new();
+    if is_special {
+        text.push('~');
+    }
+    let _ = write!(text, "{}", percent_encode(name, NON_ALPHANUMERIC));
+    text
+}
+
+/// Where the page of a stream is.
+pub(crate) fn stream_path(stream: &[u8]) -> String {
+    format!("/streams/{}", segment(stream))
+}
+
+/// Where the page of a group is.
+pub(crate) fn group_path(stream: &[u8], group: &[u8]) -> String {
+    format!("{}/groups/{}", stream_path(stream), segment(group))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_any_bytes_come_back_from_a_path() {
+        for name in
+            [&b""[..], b".", b"..", b"~", b"~a", b"a/b", b"a b?c#d", b"\xff\0", "ä".as_bytes()]
+        {
+            let path = group_path(name, name);
+            let segments = Segments::of(&path);
+            assert_eq!(segments.0.len(), 4, "{path}");
+            assert_eq!((&segments.0[1][..], &segments.0[3][..]), (name, name), "{path}");
+        }
+        let segments = Segments::of("/streams/groups/groups/x");
+        assert_eq!(segments.after("streams"), "groups");
+    }
+}

@@ -1,0 +1,139 @@
+//! Who is asking, and what they may do.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::header;
+use axum::http::request::Parts;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use millstream::Millstream;
+
+use crate::app::App;
+use crate::failure::Failure;
+use crate::random::is_same;
+use crate::sessions::Session;
+
+/// The cookie of a session.
+pub(crate) const COOKIE: &str = "millstream_session";
+
+/// Who is asking.
+#[derive(Clone, Debug)]
+pub(crate) struct Visitor {
+    pub(crate) app: Arc<App>,
+    /// As whom the server knows them.
+    pub(crate) millstream: Millstream,
+    /// Who has logged in; `None`: nobody.
+    pub(crate) user: Option<String>,
+    /// Whether the dashboard lets them try to change something; the server may still refuse.
+    pub(crate) can_write: bool,
+    /// Stands in each form that they send.
+    pub(crate) token: String,
+    pub(crate) address: SocketAddr,
+    /// They gave their credentials with the request itself, as no page of others can.
+    is_program: bool,
+}
+
+/// A visitor who may change something, and does.
+#[derive(Debug)]
+pub(crate) struct Change<'a>(&'a Visitor);
+
+impl Visitor {
+    /// To be asked for before anything is changed, with the token of the form. A request that says
+    /// itself who sends it, and one in JSON, which a browser sends for pages of ours only, need
+    /// none.
+    ///
+    /// # Errors
+    /// [`Failure::ReadOnly`], [`Failure::Forged`].
+    pub(crate) fn change(&self, token: Option<&str>) -> Result<Change<'_>, Failure> {
+        if !self.can_write {
+            return Err(Failure::ReadOnly);
+        }
+        if !self.is_program && token.is_some_and(|token| !is_same(token, &self.token)) {
+            return Err(Failure::Forged);
+        }
+        Ok(Change(self))
+    }
+}
+
+impl Change<'_> {
+    /// As whom the server knows the visitor.
+    pub(crate) fn millstream(&self) -> &Millstream {
+        &self.0.millstream
+    }
+
+    /// One line in the log: who changed what. `what` is shown text, without line ends.
+    pub(crate) fn audit(&self, what: &str) {
+        let Self(visitor) = self;
+        let user = visitor.user.as_deref().unwrap_or("(not logged in)");
+        let user = millstream_shown::visible(user.as_bytes());
+        tracing::info!("dashboard: {user} at {}: {what}", visitor.address);
+    }
+}
+
+/// The session that a browser shows.
+pub(crate) fn session_key(parts: &Parts) -> Option<&str> {
+    let cookies = parts.headers.get_all(header::COOKIE).iter();
+    let mut all = cookies.filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
+    all.find_map(|one| one.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+}
+
+impl FromRequestParts<Arc<App>> for Visitor {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
+        let ConnectInfo(address) = ConnectInfo::<SocketAddr>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| Failure::Invalid("nobody knows where this comes from".to_owned()))?;
+        let authorization = parts.headers.get(header::AUTHORIZATION);
+        let (session, is_program) = match authorization {
+            Some(given) => (Some(program(app, given.as_bytes()).await?), true),
+            None => (session_key(parts).and_then(|key| app.sessions.find(key)), false),
+        };
+        let app = Arc::clone(app);
+        Ok(match session {
+            Some(Session { user, millstream, token }) => Self {
+                app,
+                millstream,
+                user: Some(user),
+                can_write: true,
+                token,
+                address,
+                is_program,
+            },
+            None => Self {
+                millstream: app.stranger().await?,
+                user: None,
+                can_write: app.options.can_strangers_write,
+                token: app.token.clone(),
+                address,
+                is_program,
+                app,
+            },
+        })
+    }
+}
+
+/// A program says who it is by HTTP's Basic authentication. Without a user name: the default user.
+async fn program(app: &App, given: &[u8]) -> Result<Session, Failure> {
+    let refused = || Failure::LoginRefused("Authorization is not Basic".to_owned());
+    let given = std::str::from_utf8(given).map_err(|_| refused())?;
+    if let Some(session) = app.sessions.find_program(given) {
+        return Ok(session);
+    }
+    let (scheme, encoded) = given.split_once(' ').ok_or_else(refused)?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(refused());
+    }
+    let decoded = STANDARD.decode(encoded.trim()).map_err(|_| refused())?;
+    let decoded = String::from_utf8(decoded).map_err(|_| refused())?;
+    let (user, password) = decoded.split_once(':').ok_or_else(refused)?;
+    let millstream = app.log_in(user, password).await?;
+    app.sessions.begin_program(given, shown_user(user).to_owned(), millstream);
+    app.sessions.find_program(given).ok_or_else(refused)
+}
+
+pub(crate) fn shown_user(user: &str) -> &str {
+    if user.is_empty() { "default" } else { user }
+}
