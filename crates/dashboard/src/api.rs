@@ -42,6 +42,7 @@ pub(crate) const LIMIT_MAX: usize = 1000;
                        bytes; what is empty, `.`, `..` or begins with `~` has a `~` in front. \
                        Bytes that are not UTF-8 are `{\"b64\": \"...\"}`. Changes are JSON bodies."
     ),
+    components(schemas(entries::First)),
     modifiers(&Doors),
     security(("basic" = []), ("session" = []), ()),
 )]

@@ -18,11 +18,14 @@ use crate::visitor::Visitor;
 
 /// Which entries.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
     /// From this id on, itself included
+    #[param(pattern = "^[0-9]{1,19}(-[0-9]{1,19})?$")]
     from: Option<String>,
     /// Up to this id, itself included
+    #[param(pattern = "^[0-9]{1,19}(-[0-9]{1,19})?$")]
     to: Option<String>,
     /// `oldest` or `newest` first
     #[serde(default)]

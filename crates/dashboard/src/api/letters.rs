@@ -18,9 +18,11 @@ use crate::visitor::Visitor;
 
 /// Which letters.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
     /// The `next` of the page before
+    #[param(pattern = "^[0-9]{1,19}(-[0-9]{1,19})?$")]
     after: Option<String>,
     /// Of entries of this stream, as in paths
     stream: Option<String>,

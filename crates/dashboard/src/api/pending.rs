@@ -19,9 +19,11 @@ use crate::visitor::Visitor;
 
 /// Which of them.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
     /// The `next` of the page before
+    #[param(pattern = "^[0-9]{1,19}(-[0-9]{1,19})?$")]
     after: Option<String>,
     /// Of this consumer, as in paths
     consumer: Option<String>,

@@ -15,6 +15,7 @@ use crate::visitor::Visitor;
 
 /// Which of them.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
     /// The token of the last one of the page before

@@ -16,6 +16,7 @@ use crate::visitor::Visitor;
 
 /// Which streams.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
     /// Part of the name, as tables show it
