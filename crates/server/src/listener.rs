@@ -113,6 +113,11 @@ impl Distributor {
         max: usize,
         is_trusted: bool,
     ) {
+        // Out of this thread's event queue, into the worker's.
+        let stream = match stream.detach() {
+            Ok(stream) => stream,
+            Err(error) => return tracing::debug!("lost a connection from {address}: {error}"),
+        };
         self.turn = (self.turn + 1) % self.workers.len();
         let shared = &self.shared;
         let mailbox = Arc::clone(&shared.workers[self.turn].mailbox);
@@ -123,11 +128,7 @@ impl Distributor {
             return;
         };
         let id = client.id;
-        // Out of this thread's event queue, into the worker's.
-        let worker = &self.workers[self.turn];
-        let sent =
-            stream.detach().map(|stream| worker.send(Arrival { stream, client, is_trusted }));
-        if !matches!(sent, Ok(Ok(()))) {
+        if self.workers[self.turn].send(Arrival { stream, client, is_trusted }).is_err() {
             shared.clients.remove(id);
         }
     }

@@ -1,6 +1,6 @@
 //! A connection's byte stream: TCP or a Unix socket, told apart at each call without allocation.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -15,15 +15,6 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// Tells a client that is not served why. A new socket has room for one line; if not, the
-    /// client learns it by the close.
-    pub(crate) fn try_tell(&self, line: &[u8]) {
-        let _ = match self {
-            Self::Tcp(stream) => stream.try_write(line),
-            Self::Unix(stream) => stream.try_write(line),
-        };
-    }
-
     /// Takes it out of this thread's event loop.
     pub(crate) fn detach(self) -> io::Result<DetachedStream> {
         Ok(match self {
@@ -81,6 +72,16 @@ pub(crate) enum DetachedStream {
 }
 
 impl DetachedStream {
+    /// Tells a client that is not served why. A new socket has room for one line; if not, the
+    /// client learns it by the close. Not through an event loop, which does not know yet that there
+    /// is room.
+    pub(crate) fn try_tell(&self, line: &[u8]) {
+        let _ = match self {
+            Self::Tcp(stream) => (&*stream).write(line),
+            Self::Unix(stream) => (&*stream).write(line),
+        };
+    }
+
     /// Gives it to this thread's event loop.
     pub(crate) fn attach(self) -> io::Result<Stream> {
         Ok(match self {

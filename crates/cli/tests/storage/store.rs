@@ -48,10 +48,7 @@ impl Store {
     /// What a server that does not start on it says.
     pub(crate) fn refused(&self) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
-        command
-            .args(["serve", "--port", "0", "--dir"])
-            .arg(&self.path)
-            .env("MILLSTREAM_ADMIN_PORT", "off");
+        command.args(["serve", "--port", "0", "--admin-port", "off", "--dir"]).arg(&self.path);
         // It would run for ever if it did start.
         let mut limited = Command::new("timeout");
         limited.args(["--signal=KILL", "30"]).arg(command.get_program()).args(command.get_args());

@@ -10,6 +10,7 @@ mod info;
 mod latency;
 mod limits;
 mod monitor;
+mod own_connection;
 mod pause;
 mod saving;
 mod settings;
