@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::app::App;
 use crate::options::{BindError, DashboardOptions};
-use crate::{Lifecycle, api, asset, failure, guard, health, history, login, pages};
+use crate::{Lifecycle, api, asset, connections, failure, guard, health, history, login, pages};
 
 /// Connections that the operating system keeps until they are accepted.
 const BACKLOG: i32 = 128;
@@ -60,9 +60,8 @@ impl Dashboard {
         let listener = TcpListener::from_std(self.socket.into())?;
         let app = Arc::new(App::new(self.options, lifecycle));
         let looking = history::look(Arc::clone(&app));
-        let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
         tokio::select! {
-            answered = axum::serve(listener, service) => answered,
+            never = connections::answer(listener, router(app)) => match never {},
             () = looking => Ok(()),
         }
     }

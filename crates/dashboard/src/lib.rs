@@ -17,6 +17,7 @@ mod actions;
 mod api;
 mod app;
 mod asset;
+mod connections;
 mod dashboard;
 mod failure;
 mod guard;

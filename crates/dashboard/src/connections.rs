@@ -1,0 +1,69 @@
+//! Connections of visitors: how many there may be, and how long each is waited for. The server
+//! whose process this is needs its files and its memory for other things.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower_service::Service as _;
+
+/// At a time; others wait until one of them ends.
+const CONNECTIONS_MAX: usize = 512;
+/// For the head of a request, and between two requests.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// After an error of accept, such as too many open files.
+const ERROR_PAUSE: Duration = Duration::from_millis(100);
+
+/// Answers all of them, until it is dropped: then they end, too.
+pub(crate) async fn answer(listener: TcpListener, router: Router) -> Infallible {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut running = tokio::task::JoinSet::new();
+    loop {
+        let accepted = async {
+            let place = Arc::clone(&room).acquire_owned().await;
+            (place.ok(), listener.accept().await)
+        };
+        tokio::select! {
+            (place, accepted) = accepted => match accepted {
+                Ok((stream, address)) => {
+                    let serving = one(stream, address, router.clone());
+                    running.spawn(async move {
+                        serving.await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!("dashboard: cannot accept a connection: {error}");
+                    tokio::time::sleep(ERROR_PAUSE).await;
+                }
+            },
+            // One that panicked says so itself, and ends alone.
+            Some(_) = running.join_next() => {}
+        }
+    }
+}
+
+async fn one(stream: TcpStream, address: SocketAddr, router: Router) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(address));
+        let mut router = router.clone();
+        async move { router.call(request).await as Result<Response<_>, Infallible> }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    let served = builder.serve_connection(TokioIo::new(stream), service).await;
+    if let Err(error) = served {
+        tracing::debug!("dashboard: connection from {address}: {error}");
+    }
+}
