@@ -1,13 +1,8 @@
 //! An entry as a line of a file.
 
-use std::fmt;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use millstream::Fields;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use millstream_shown::parse_fields;
 
 use crate::name::Name;
 
@@ -32,7 +27,7 @@ impl LineForm {
                 Ok(Some(Fields::new().with(name, Bytes::copy_from_slice(line))))
             }
             Self::Json if self.is_blank(line) => Ok(None),
-            Self::Json => parse_json(line).map(Some),
+            Self::Json => parse_fields(line).map(Some),
         }
     }
 
@@ -42,171 +37,13 @@ impl LineForm {
     }
 }
 
-fn parse_json(line: &[u8]) -> Result<Fields, String> {
-    let Parsed(pairs) = serde_json::from_slice(line).map_err(|error| explain(&error))?;
-    let mut fields = Vec::with_capacity(pairs.len());
-    for (name, value) in pairs {
-        match value {
-            Some(value) => fields.push((name, value)),
-            None => continue,
-        }
-    }
-    if fields.is_empty() {
-        return Err("an entry has at least one field".to_owned());
-    }
-    Ok(fields.into_iter().collect())
-}
-
-/// Without the number of the line, which is always 1.
-fn explain(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" at line ") {
-        Some((what, _)) => format!("{what} at column {}", error.column()),
-        None => text,
-    }
-}
-
-/// Names, and values where there are some.
-struct Parsed(Vec<(Bytes, Option<Bytes>)>);
-
-impl<'de> Deserialize<'de> for Parsed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PairsVisitor)
-    }
-}
-
-struct PairsVisitor;
-
-impl<'de> Visitor<'de> for PairsVisitor {
-    type Value = Parsed;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of fields, or a list of pairs of a name and a value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parsed, A::Error> {
-        let mut pairs = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-            pairs.push((name.into(), value_of(value.get()).map_err(serde::de::Error::custom)?));
-        }
-        Ok(Parsed(pairs))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Parsed, A::Error> {
-        let mut pairs = Vec::new();
-        while let Some((name, value)) = list.next_element::<(&RawValue, &RawValue)>()? {
-            let name = value_of(name.get()).map_err(serde::de::Error::custom)?;
-            let name = name.ok_or_else(|| serde::de::Error::custom("null is no name"))?;
-            pairs.push((name, value_of(value.get()).map_err(serde::de::Error::custom)?));
-        }
-        Ok(Parsed(pairs))
-    }
-}
-
-/// Bytes in JSON.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Base64 {
-    b64: String,
-}
-
-/// The bytes that a value of JSON stands for; `None`: it is null.
-fn value_of(json: &str) -> Result<Option<Bytes>, String> {
-    let value: Vec<u8> = match json.as_bytes().first() {
-        Some(b'n') => return Ok(None),
-        Some(b'"') => {
-            let text: String = serde_json::from_str(json).map_err(|error| explain(&error))?;
-            text.into()
-        }
-        Some(b'{') => match serde_json::from_str::<Base64>(json) {
-            Ok(Base64 { b64 }) => {
-                STANDARD.decode(b64).map_err(|error| format!("b64 is no base64: {error}"))?
-            }
-            Err(_) => compact(json),
-        },
-        Some(b'[') => compact(json),
-        _ => json.into(),
-    };
-    Ok(Some(value.into()))
-}
-
-/// JSON without blanks between its parts, and with all else as it stands: the digits of a number
-/// are not changed.
-fn compact(json: &str) -> Vec<u8> {
-    let (mut is_text, mut is_escaped) = (false, false);
-    let keep = |byte: &u8| {
-        if is_text {
-            match byte {
-                _ if is_escaped => is_escaped = false,
-                b'\\' => is_escaped = true,
-                b'"' => is_text = false,
-                _ => {}
-            }
-            return true;
-        }
-        is_text = *byte == b'"';
-        !byte.is_ascii_whitespace()
-    };
-    json.bytes().filter(keep).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parsed(line: &str) -> Result<Option<Fields>, String> {
-        LineForm::Json.parse(line.as_bytes())
-    }
-
     #[test]
-    fn objects_and_lists_of_pairs_are_entries() {
-        let entry = |pairs: &[(&'static str, &'static [u8])]| -> Fields {
-            pairs.iter().map(|(name, value)| (*name, *value)).collect()
-        };
-        for (line, fields) in [
-            (r#"{"a":"1","b":"x\ny"}"#, entry(&[("a", b"1"), ("b", b"x\ny")])),
-            (r#" { "a" : 99.90 , "b" : true } "#, entry(&[("a", b"99.90"), ("b", b"true")])),
-            (r#"{"a":12345678901234567890123}"#, entry(&[("a", b"12345678901234567890123")])),
-            (r#"{"a":null,"b":""}"#, entry(&[("b", b"")])),
-            (
-                r#"{"a": [1, "x y\" z", {"b": 1.0}]}"#,
-                entry(&[("a", br#"[1,"x y\" z",{"b":1.0}]"#)]),
-            ),
-            (r#"{"a":{"b64":"/w=="}}"#, entry(&[("a", b"\xff")])),
-            (r#"{"a":{"b64":"/w==","c":1}}"#, entry(&[("a", br#"{"b64":"/w==","c":1}"#)])),
-            (r#"{"a":"1","a":"2"}"#, entry(&[("a", b"1"), ("a", b"2")])),
-            (r#"[["a","1"],["a",{"b64":"/w=="}]]"#, entry(&[("a", b"1"), ("a", b"\xff")])),
-            (r#"{"":"x"}"#, entry(&[("", b"x")])),
-        ] {
-            assert_eq!(parsed(line), Ok(Some(fields)), "{line}");
-        }
-        assert_eq!(parsed(" \t"), Ok(None));
-    }
-
-    #[test]
-    fn what_comes_out_as_fields_goes_in_again() {
-        let odd = Fields::new().with("a", "1").with(vec![0xff], vec![0, 0xfe]).with("a", "");
-        for fields in [odd, Fields::new().with("a b", "ü\n")] {
-            assert_eq!(parsed(&fields.to_json()), Ok(Some(fields)));
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_said() {
-        for (line, says) in [
-            ("{", "EOF while parsing an object at column 1"),
-            ("7", "invalid type: integer `7`, expected an object of fields, or a list"),
-            ("{}", "an entry has at least one field"),
-            (r#"{"a":null}"#, "an entry has at least one field"),
-            (r#"{"a":1} x"#, "trailing characters at column 9"),
-            (r#"{"a":{"b64":"?"}}"#, "b64 is no base64"),
-            (r#"[["a"]]"#, "invalid length 1"),
-            (r#"{"a":"\ud800"}"#, "unexpected end of hex escape"),
-        ] {
-            let said = parsed(line).expect_err(line);
-            assert!(said.starts_with(says), "{line}: {said}");
-        }
-        LineForm::Json.parse(b"{\"a\":\"\xff\"}").expect_err("it is no UTF-8");
+    fn blank_lines_have_no_entry() {
+        assert_eq!(LineForm::Json.parse(b" \t"), Ok(None));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::parts::{
     Mood, card, count, count_or_dash, crumbs, empty, facts, group_link, rate_or_dash,
 };
+use super::stream_changes;
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
 use crate::segments::{Segments, stream_path};
@@ -49,7 +50,10 @@ pub(crate) async fn get(
 }
 
 /// An id, or a moment.
-fn parse_place(text: &str) -> Result<EntryId, Failure> {
+///
+/// # Errors
+/// [`Failure::Invalid`].
+pub(super) fn parse_place(text: &str) -> Result<EntryId, Failure> {
     let text = text.trim();
     parse_id(text).or_else(|_| {
         let at = parse_moment(text).map_err(|_| {
@@ -128,13 +132,14 @@ async fn content(visitor: Visitor, stream: Bytes, which: Which) -> Result<Conten
         }
         h2 { "About it" }
         (facts(&about(&info)))
+        (stream_changes::forms(&visitor, &stream, &info))
     };
     Ok(Content { title: visible(&stream), live, fixed })
 }
 
 fn range(which: &Which) -> String {
     match (which.from.trim(), which.before.trim()) {
-        ("", "") => "newest first".to_owned(),
+        ("", "") => "newest first, and new ones as they come".to_owned(),
         ("", before) => format!("before {before}"),
         (from, _) => format!("from {from} on"),
     }
