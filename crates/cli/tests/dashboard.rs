@@ -1,5 +1,7 @@
 //! The dashboard of a server, over HTTP, as browsers and programs ask for it.
 
+#[path = "dashboard/entries.rs"]
+mod entries;
 #[path = "dashboard/health.rs"]
 mod health;
 #[path = "dashboard/pages.rs"]
@@ -10,3 +12,5 @@ mod process;
 mod safety;
 #[path = "dashboard/site.rs"]
 mod site;
+#[path = "dashboard/stream_changes.rs"]
+mod stream_changes;

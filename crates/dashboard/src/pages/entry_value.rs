@@ -9,15 +9,20 @@ const SHOWN_MAX: usize = 4 << 10;
 /// JSON is laid out up to this: behind it, it is shown as text.
 const JSON_MAX: usize = 64 << 10;
 
-/// The value, and the link to all of it if it is cut.
+/// Whoever sees all of a shorter text needs no file of it.
+const PLAIN_MAX: usize = 100;
+
+/// The value, and the link to it as a file.
 pub(super) fn value(bytes: &[u8], path: &str) -> Markup {
     let (text, is_cut) = shown(bytes);
     html! {
         pre tabindex="0" { (text) }
-        p .quiet {
-            (byte_size::show(Some(bytes.len() as u64)))
-            @if is_cut { ", cut here" }
-            " " a href=(path) download { "Download" }
+        @if bytes.len() > PLAIN_MAX || std::str::from_utf8(bytes).is_err() {
+            p .quiet {
+                (byte_size::show(Some(bytes.len() as u64)))
+                @if is_cut { ", cut here" }
+                " " a href=(path) download { "Download" }
+            }
         }
     }
 }

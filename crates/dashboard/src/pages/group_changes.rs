@@ -45,10 +45,10 @@ pub(super) fn forms(visitor: &Visitor, stream: &[u8], info: &GroupInfo) -> Marku
             form .row method="get" action={(path) "/set-id"} {
                 label { "Next it gets what comes after"
                     input name="to" required size="26" autocomplete="off";
-                    small { "0: all that the stream has; $: what is added from now on; or an id" }
                 }
                 button { "Count what that means" }
             }
+            p .quiet { "0: all that the stream has; $: what is added from now on; or an id." }
         }
         details .panel #destroy {
             summary { "Destroy it" }

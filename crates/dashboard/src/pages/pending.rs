@@ -108,7 +108,7 @@ async fn content(
     let live = html! {
         (crumbs(&way))
         h1 { "Pending " span .kind { "in group " (visible(&group)) } }
-        div .actions {
+        div .actions.gap {
             span { (count(info.pending)) " in all" @if !asked.is_any() { ", some of them here" } }
             a .button href="#filter" { "Filter" }
             @if can_settle && !page.found.is_empty() { a .button href="#settle" { "Settle" } }

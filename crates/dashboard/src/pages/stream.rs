@@ -116,9 +116,17 @@ async fn content(visitor: Visitor, stream: Bytes, which: Which) -> Result<Conten
             (card("Memory", byte_size::show(memory), Mood::Plain))
             @if let Some(scheduled) = info.scheduled { (card("Scheduled", count(scheduled), Mood::Plain)) }
         }
+        div .actions.gap {
+            a .button href={(path) "#entries"} { "Newest entries, live" }
+            a .button href={(path) "/dead-letters"} { "Dead letters" }
+            @if visitor.can_write {
+                a .button href="#add" { "Add an entry" }
+                a .button href="#change" { "Change the stream" }
+            }
+        }
         h2 { "Groups " span .count { (count(info.groups)) } }
         (group_table(&stream, &groups))
-        h2 { "Entries " span .count { (range(&which)) } }
+        h2 #entries { "Entries " span .count { (range(&which)) } }
         (entry_table(&path, &entries.shown))
         (pager(&path, &which, &entries))
     };

@@ -33,7 +33,7 @@ pub(super) fn forms(visitor: &Visitor, stream: &[u8], info: &StreamInfo) -> Mark
         return html! {};
     }
     html! {
-        h2 { "Change it" }
+        h2 #change { "Change it" }
         (entry_add::form(visitor, stream))
         (group_form(visitor, stream))
         @if visitor.millstream.abilities().has_retention {
@@ -70,10 +70,10 @@ fn group_form(visitor: &Visitor, stream: &[u8]) -> Markup {
                         option value="0" { "all that the stream has" }
                         option value="$" { "what is added from now on" }
                     }
-                    small { "0: all that there is; $: what is added from now on; or behind an id" }
                 }
                 button .primary { "Create" }
             }
+            p .quiet { "0: all that the stream has; $: what is added from now on; or behind an id." }
         }
     }
 }
