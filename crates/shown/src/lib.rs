@@ -6,7 +6,6 @@
 mod age;
 mod consumer_row;
 mod delayed_row;
-mod entry_json;
 mod group_row;
 mod json_bytes;
 mod letter_row;
@@ -26,7 +25,6 @@ pub mod setting;
 pub use age::{age_of, short, short_or_dash};
 pub use consumer_row::ConsumerRow;
 pub use delayed_row::DelayedRow;
-pub use entry_json::parse_fields;
 pub use group_row::GroupRow;
 pub use json_bytes::JsonBytes;
 pub use letter_row::LetterRow;

@@ -41,9 +41,59 @@ impl LineForm {
 mod tests {
     use super::*;
 
+    fn parsed(line: &str) -> Result<Option<Fields>, String> {
+        LineForm::Json.parse(line.as_bytes())
+    }
+
     #[test]
-    fn blank_lines_have_no_entry() {
-        assert_eq!(LineForm::Json.parse(b" \t"), Ok(None));
+    fn objects_and_lists_of_pairs_are_entries() {
+        let entry = |pairs: &[(&'static str, &'static [u8])]| -> Fields {
+            pairs.iter().map(|(name, value)| (*name, *value)).collect()
+        };
+        for (line, fields) in [
+            (r#"{"a":"1","b":"x\ny"}"#, entry(&[("a", b"1"), ("b", b"x\ny")])),
+            (r#" { "a" : 99.90 , "b" : true } "#, entry(&[("a", b"99.90"), ("b", b"true")])),
+            (r#"{"a":12345678901234567890123}"#, entry(&[("a", b"12345678901234567890123")])),
+            (r#"{"a":null,"b":""}"#, entry(&[("b", b"")])),
+            (
+                r#"{"a": [1, "x y\" z", {"b": 1.0}]}"#,
+                entry(&[("a", br#"[1,"x y\" z",{"b":1.0}]"#)]),
+            ),
+            (r#"{"a":{"b64":"/w=="}}"#, entry(&[("a", b"\xff")])),
+            (r#"{"a":{"b64":"/w==","c":1}}"#, entry(&[("a", br#"{"b64":"/w==","c":1}"#)])),
+            (r#"{"a":"1","a":"2"}"#, entry(&[("a", b"1"), ("a", b"2")])),
+            (r#"[["a","1"],["a",{"b64":"/w=="}]]"#, entry(&[("a", b"1"), ("a", b"\xff")])),
+            (r#"{"":"x"}"#, entry(&[("", b"x")])),
+        ] {
+            assert_eq!(parsed(line), Ok(Some(fields)), "{line}");
+        }
+        assert_eq!(parsed(" \t"), Ok(None));
+    }
+
+    #[test]
+    fn what_comes_out_as_fields_goes_in_again() {
+        let odd = Fields::new().with("a", "1").with(vec![0xff], vec![0, 0xfe]).with("a", "");
+        for fields in [odd, Fields::new().with("a b", "ü\n")] {
+            assert_eq!(parsed(&fields.to_json()), Ok(Some(fields)));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (line, says) in [
+            ("{", "EOF while parsing an object at column 1"),
+            ("7", "invalid type: integer `7`, expected an object of fields, or a list"),
+            ("{}", "an entry has at least one field"),
+            (r#"{"a":null}"#, "an entry has at least one field"),
+            (r#"{"a":1} x"#, "trailing characters at column 9"),
+            (r#"{"a":{"b64":"?"}}"#, "b64 is no base64"),
+            (r#"[["a"]]"#, "invalid length 1"),
+            (r#"{"a":"\ud800"}"#, "unexpected end of hex escape"),
+        ] {
+            let said = parsed(line).expect_err(line);
+            assert!(said.starts_with(says), "{line}: {said}");
+        }
+        LineForm::Json.parse(b"{\"a\":\"\xff\"}").expect_err("it is no UTF-8");
     }
 
     #[test]

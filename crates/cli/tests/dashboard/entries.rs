@@ -270,13 +270,10 @@ fn hostile_and_huge_values_are_shown_harmlessly_and_had_as_files() {
             .expect("the group is listed");
     let entry = format!("{stream}/entries/1-1");
     // The consumer's pending entries, as the page of the group leads to them.
-    let (_, pending) = site
-        .get(&group)
-        .text
-        .split_once("pending?consumer=")
-        .map(|(a, b)| (a.to_owned(), b.split('"').next().unwrap_or_default().to_owned()))
-        .expect("the group leads to what a consumer has");
-    let pending = format!("{group}/pending?consumer={pending}");
+    let page = site.get(&group).text;
+    let (_, consumer) = page.split_once("pending?consumer=").expect("it leads there");
+    let consumer = consumer.split('"').next().unwrap_or_default();
+    let pending = format!("{group}/pending?consumer={consumer}");
     assert_eq!(ids(&site.get(&pending).text), ["1-1"]);
     for path in [&stream, &group, &entry, &pending, &format!("{stream}/trim?by=maxlen&value=0")] {
         let page = site.get(path);
@@ -288,7 +285,7 @@ fn hostile_and_huge_values_are_shown_harmlessly_and_had_as_files() {
         assert!(!page.text.contains('\u{202e}') && !page.text.contains('\u{1b}'), "{path}");
         assert!(page.text.len() < 100_000, "{path}: {}", page.text.len());
     }
-    says(&site.get(&entry), "1.00 MiB , cut here Download");
+    says(&site.get(&entry), "1.00 MiB, cut here Download");
     let file = site.get(&format!("{entry}/fields/2"));
     assert!(file.text == huge, "{}", file.text.len());
     assert_eq!(file.header("content-type"), "application/octet-stream");

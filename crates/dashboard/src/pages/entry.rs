@@ -113,10 +113,14 @@ fn fields(path: &str, fields: &Fields) -> Markup {
         div .scroll data-scroll tabindex="0" role="region" aria-label="Fields" {
             table {
                 thead { tr { th { "Name" } th { "Value" } } }
-                tbody { @for (at, (field, bytes)) in fields.iter().take(FIELDS_MAX).enumerate() { tr {
-                    th scope="row" { (short_name(field)) }
-                    td .wide { (value(bytes, &format!("{path}/fields/{at}"))) }
-                } } }
+                tbody {
+                    @for (at, (field, bytes)) in fields.iter().take(FIELDS_MAX).enumerate() {
+                        tr {
+                            th scope="row" { (short_name(field)) }
+                            td .wide { (value(bytes, &format!("{path}/fields/{at}"))) }
+                        }
+                    }
+                }
             }
         }
         p .actions.gap {
@@ -141,8 +145,14 @@ fn delete_form(visitor: &Visitor, path: &str) -> Markup {
             summary { "Delete it" }
             form .stacked method="post" action={(path) "/delete"} {
                 (token(visitor))
-                p { "It is gone then: groups that have not read it never get it. There is no way back." }
-                label .check { input type="checkbox" name="sure" value="yes" required; "I want that" }
+                p {
+                    "It is gone then: groups that have not read it never get it. There is no way \
+                     back."
+                }
+                label .check {
+                    input type="checkbox" name="sure" value="yes" required;
+                    "I want that"
+                }
                 p { button .danger { "Delete the entry" } }
             }
         }

@@ -116,7 +116,8 @@ pub(super) fn form(visitor: &Visitor, stream: &[u8]) -> Markup {
                     textarea name="json" rows="4" spellcheck="false"
                         placeholder="{\"order_id\": 7, \"items\": [1, 2]}" {}
                     small {
-                        "an object of fields, or a list of pairs; {\"b64\": \"...\"} as a value is bytes"
+                        "an object of fields, or a list of pairs; {\"b64\": \"...\"} as a value is \
+                         bytes"
                     }
                 }
                 div .row {

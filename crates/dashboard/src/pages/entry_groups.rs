@@ -77,13 +77,16 @@ impl States {
                 table {
                     thead { tr {
                         th { "Group" } th { "State" } th { "Consumer" }
-                        th .number { "Last delivered" } th .number { "Deliveries" } th { "Last error" }
+                        th .number { "Last delivered" } th .number { "Deliveries" }
+                        th { "Last error" }
                     } }
                     tbody { @for state in &self.all { (self.row(stream, state)) } }
                 }
             }
             @if self.unasked > 0 {
-                p .quiet { "and " (plural(self.unasked as u64, "group")) " more, which were not asked." }
+                p .quiet {
+                    "and " (plural(self.unasked as u64, "group")) " more, which were not asked."
+                }
             }
         }
     }

@@ -185,7 +185,9 @@ fn consumer_table(stream: &[u8], group: &[u8], mut consumers: Vec<ConsumerInfo>)
                             }
                         }
                         td .number {
-                            a href={(path) "/pending?consumer=" (query_name(&consumer.name_bytes))} { (count(consumer.pending)) }
+                            a href={(path) "/pending?consumer=" (query_name(&consumer.name_bytes))} {
+                                (count(consumer.pending))
+                            }
                         }
                         td .number { (short(consumer.idle)) " ago" }
                         td .number { (short_or_dash(consumer.inactive)) }

@@ -208,8 +208,8 @@ fn pager(path: &str, asked: &Asked, page: &PendingPage) -> Markup {
     html! {
         @if page.found.len() < PER_PAGE && page.next.is_some() {
             p .hint {
-                (count(page.looked_at as u64)) " were looked at, and " (count(page.found.len() as u64))
-                " of them fit. There are more behind."
+                (count(page.looked_at as u64)) " were looked at, and "
+                (count(page.found.len() as u64)) " of them fit. There are more behind."
             }
         }
         nav .pager aria-label="Pages" {

@@ -195,7 +195,9 @@ pub(super) async fn get_all(
             h1 { (many) " would be " (settling.done()) }
             (facts(&meant(&asked, &alike, &how)))
             @if counted.is_cut {
-                p .hint { "So many were found among those that one look goes through; more are behind." }
+                p .hint {
+                    "So many were found among those that one look goes through; more are behind."
+                }
             }
             @if counted.count == 0 && !counted.is_cut {
                 p { "Nothing is to be done." }
@@ -216,8 +218,8 @@ pub(super) async fn get_all(
                         a .button href={(path) (asked.query())} { "Leave them" }
                     }
                     p .quiet {
-                        "At most 10,000 at a time, and no longer than 20 seconds: then it says what \
-                         is left. Whatever a worker gets meanwhile is left alone."
+                        "At most 10,000 at a time, and no longer than 20 seconds: then it says \
+                         what is left. Whatever a worker gets meanwhile is left alone."
                     }
                 }
             } @else {
@@ -395,8 +397,8 @@ fn ways(abilities: &Abilities, group: Option<&GroupInfo>) -> Markup {
 fn given_back(abilities: &Abilities) -> &'static str {
     match (abilities.has_policies, abilities.has_nack) {
         (true, _) => {
-            "The next read of anybody gets them; in groups with a policy after its backoff. A delay \
-             and an error are for groups with a policy."
+            "The next read of anybody gets them; in groups with a policy after its backoff. A \
+             delay and an error are for groups with a policy."
         }
         (false, true) => "Whoever claims gets them.",
         (false, false) => {

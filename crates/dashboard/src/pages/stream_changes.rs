@@ -73,7 +73,9 @@ fn group_form(visitor: &Visitor, stream: &[u8]) -> Markup {
                 }
                 button .primary { "Create" }
             }
-            p .quiet { "0: all that the stream has; $: what is added from now on; or behind an id." }
+            p .quiet {
+                "0: all that the stream has; $: what is added from now on; or behind an id."
+            }
         }
     }
 }

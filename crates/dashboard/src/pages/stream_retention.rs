@@ -114,7 +114,9 @@ pub(super) fn form(visitor: &Visitor, stream: &[u8], now: &Retention) -> Markup 
     let choice = |name: &str, now: &str, all: &[(&str, &str)]| {
         html! {
             select name=(name) {
-                @for (value, text) in all { option value=(value) selected[*value == now] { (text) } }
+                @for (value, text) in all {
+                    option value=(value) selected[*value == now] { (text) }
+                }
             }
         }
     };
@@ -141,7 +143,9 @@ pub(super) fn form(visitor: &Visitor, stream: &[u8], now: &Retention) -> Markup 
                         ]))
                     }
                 }
-                p .quiet { "What is more than a new limit allows goes at once: there is no way back." }
+                p .quiet {
+                    "What is more than a new limit allows goes at once: there is no way back."
+                }
                 p { button .primary { "Change" } }
             }
         }

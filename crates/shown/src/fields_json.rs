@@ -1,4 +1,4 @@
-//! The fields of an entry, written in JSON by people and programs.
+//! Fields of an entry in JSON, read.
 
 use std::fmt;
 
@@ -9,13 +9,28 @@ use millstream::Fields;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// An object of fields, or a list of pairs. What is no text stands there as JSON; `{"b64": "..."}`
-/// is bytes, and a field that is null is left out.
+/// Fields of an entry: an object, or a list of pairs where names come twice or bytes are no text
+/// (`{"b64": "..."}`). What is null is left out, what is neither text nor null stands as its JSON.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn parse_fields(json: &[u8]) -> Result<Fields, String> {
-    let Parsed(pairs) = serde_json::from_slice(json).map_err(|error| explain(&error))?;
+    let FieldsJson(fields) = serde_json::from_slice(json).map_err(|error| explain(&error))?;
+    Ok(fields)
+}
+
+/// The same within another document.
+#[derive(Clone, Debug)]
+pub struct FieldsJson(pub Fields);
+
+impl<'de> Deserialize<'de> for FieldsJson {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let pairs = Parsed::deserialize(deserializer)?;
+        of_pairs(pairs).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+fn of_pairs(Parsed(pairs): Parsed) -> Result<Fields, String> {
     let mut fields = Vec::with_capacity(pairs.len());
     for (name, value) in pairs {
         match value {
@@ -120,63 +135,4 @@ fn compact(json: &str) -> Vec<u8> {
         !byte.is_ascii_whitespace()
     };
     json.bytes().filter(keep).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(json: &str) -> Result<Fields, String> {
-        parse_fields(json.as_bytes())
-    }
-
-    #[test]
-    fn objects_and_lists_of_pairs_are_entries() {
-        let entry = |pairs: &[(&'static str, &'static [u8])]| -> Fields {
-            pairs.iter().map(|(name, value)| (*name, *value)).collect()
-        };
-        for (line, fields) in [
-            (r#"{"a":"1","b":"x\ny"}"#, entry(&[("a", b"1"), ("b", b"x\ny")])),
-            (r#" { "a" : 99.90 , "b" : true } "#, entry(&[("a", b"99.90"), ("b", b"true")])),
-            (r#"{"a":12345678901234567890123}"#, entry(&[("a", b"12345678901234567890123")])),
-            (r#"{"a":null,"b":""}"#, entry(&[("b", b"")])),
-            (
-                r#"{"a": [1, "x y\" z", {"b": 1.0}]}"#,
-                entry(&[("a", br#"[1,"x y\" z",{"b":1.0}]"#)]),
-            ),
-            (r#"{"a":{"b64":"/w=="}}"#, entry(&[("a", b"\xff")])),
-            (r#"{"a":{"b64":"/w==","c":1}}"#, entry(&[("a", br#"{"b64":"/w==","c":1}"#)])),
-            (r#"{"a":"1","a":"2"}"#, entry(&[("a", b"1"), ("a", b"2")])),
-            (r#"[["a","1"],["a",{"b64":"/w=="}]]"#, entry(&[("a", b"1"), ("a", b"\xff")])),
-            (r#"{"":"x"}"#, entry(&[("", b"x")])),
-        ] {
-            assert_eq!(parsed(line), Ok(fields), "{line}");
-        }
-    }
-
-    #[test]
-    fn what_comes_out_as_fields_goes_in_again() {
-        let odd = Fields::new().with("a", "1").with(vec![0xff], vec![0, 0xfe]).with("a", "");
-        for fields in [odd, Fields::new().with("a b", "ü\n")] {
-            assert_eq!(parsed(&fields.to_json()), Ok(fields));
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_said() {
-        for (line, says) in [
-            ("{", "EOF while parsing an object at column 1"),
-            ("7", "invalid type: integer `7`, expected an object of fields, or a list"),
-            ("{}", "an entry has at least one field"),
-            (r#"{"a":null}"#, "an entry has at least one field"),
-            (r#"{"a":1} x"#, "trailing characters at column 9"),
-            (r#"{"a":{"b64":"?"}}"#, "b64 is no base64"),
-            (r#"[["a"]]"#, "invalid length 1"),
-            (r#"{"a":"\ud800"}"#, "unexpected end of hex escape"),
-        ] {
-            let said = parsed(line).expect_err(line);
-            assert!(said.starts_with(says), "{line}: {said}");
-        }
-        parse_fields(b"{\"a\":\"\xff\"}").expect_err("it is no UTF-8");
-    }
 }
