@@ -132,6 +132,18 @@ def ecosystem_node(context):
         context.client("node", f"ecosystem/{library}_flow.js", limit_s=90, NODE_PATH=modules)
 
 
+def dashboard(context):
+    """Its pages in a real browser, and its JSON as its own description says."""
+    if context.launcher.kind == "redis":
+        context.tally.add("skip", "dashboard: it is of the program of this repository")
+        return
+    python = tooling.python_for_dashboard()
+    context.program(python, "dashboard/fuzz.py", limit_s=240)
+    tooling.on_path("chromium", "chromedriver")
+    modules = tooling.accessibility_rules()
+    context.program(python, "dashboard/browser.py", limit_s=240, NODE_PATH=modules)
+
+
 def durability(context):
     context.program(tooling.python_with_redis(), "durability/main.py", limit_s=240)
 
@@ -154,7 +166,7 @@ def chapter(context):
 SUITES = [
     redis_py, redis_py_password, unix_socket, ioredis, node_redis, command_line, observers,
     python_workers, node_workers, examples_python, examples_node, examples_rust, examples_lines,
-    quick_starts, ecosystem_python, ecosystem_node, durability, chapter,
+    quick_starts, ecosystem_python, ecosystem_node, dashboard, durability, chapter,
 ]
 
 

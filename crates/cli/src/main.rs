@@ -28,6 +28,7 @@ mod policy_rule;
 mod produce;
 mod run_backup;
 mod run_check;
+mod run_dashboard;
 mod run_demo;
 mod run_restore;
 mod schedule;
@@ -111,6 +112,9 @@ enum Command {
     Work(Box<work::WorkOptions>),
     #[command(name = work::guard::COMMAND, hide = true)]
     WorkGuard(work::guard::GuardOptions),
+    /// Serves the dashboard of any server, until it is told to stop.
+    #[command(after_help = run_dashboard::EXAMPLES)]
+    Dashboard(Box<run_dashboard::DashboardCommand>),
     /// Measures a server under loads of a stream with a group, and checks that nothing is lost.
     Bench(bench::BenchOptions),
     /// Lists and shows dead letters, what failed too often, gives them back or deletes them.
@@ -141,6 +145,7 @@ fn main() -> ExitCode {
         Command::Produce(options) => produce::run_produce(*options),
         Command::Work(options) => work::run_work(*options),
         Command::WorkGuard(options) => work::guard::run_guard(&options),
+        Command::Dashboard(command) => run_dashboard::run_dashboard(*command),
         Command::Bench(options) => bench::run_bench(options),
         Command::Dlq(options) => dlq::run_dlq(options),
         Command::Schedule(options) => schedule::run_schedule(options),

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::app::App;
 use crate::options::{BindError, DashboardOptions};
-use crate::{Lifecycle, asset, failure, guard, health, history, login, pages};
+use crate::{Lifecycle, api, asset, failure, guard, health, history, login, pages};
 
 /// Connections that the operating system keeps until they are accepted.
 const BACKLOG: i32 = 128;
@@ -68,6 +68,10 @@ impl Dashboard {
     }
 }
 
+async fn nothing() -> failure::Failure {
+    failure::Failure::NotFound("there is nothing here".to_owned())
+}
+
 fn router(app: Arc<App>) -> Router {
     let router = Router::new()
         .route("/healthz", get(health::is_alive))
@@ -77,7 +81,9 @@ fn router(app: Arc<App>) -> Router {
         .route("/assets/icon.svg", get(asset::icon))
         .route("/login", get(login::form).post(login::log_in))
         .route("/logout", post(login::log_out))
-        .merge(pages::routes());
+        .merge(pages::routes())
+        .merge(api::routes())
+        .fallback(nothing);
     router
         .layer(from_fn(failure::present))
         .layer(from_fn_with_state(Arc::clone(&app), guard::guard))

@@ -6,6 +6,7 @@
 //! own rules say who may do what. [`Dashboard::bind`] takes the port, [`Dashboard::serve`] answers
 //! until it is dropped; [`Lifecycle`] tells it meanwhile where the server is.
 //!
+//! - `api`: the same as JSON, with OpenAPI.
 //! - `pages`: one file for each page, rendered here; no script is needed but to keep them fresh.
 //! - `guard`, `sessions`, `visitor`: who may come in, and who is asking.
 //! - `history`: what was seen in the last hour.
@@ -13,6 +14,7 @@
 //! Must not know how any server stores anything, nor read anything from a disk.
 
 mod actions;
+mod api;
 mod app;
 mod asset;
 mod dashboard;

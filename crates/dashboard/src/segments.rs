@@ -19,11 +19,7 @@ pub(crate) struct Segments(Vec<Bytes>);
 
 impl Segments {
     fn of(path: &str) -> Self {
-        let decode = |segment: &str| {
-            let bytes = Bytes::from(percent_decode_str(segment).collect::<Vec<u8>>());
-            if bytes.first() == Some(&b'~') { bytes.slice(1..) } else { bytes }
-        };
-        Self(path.trim_start_matches('/').split('/').map(decode).collect())
+        Self(path.trim_start_matches('/').split('/').map(parse_segment).collect())
     }
 
     /// The name behind a segment that says what it is: `after("streams")`.
@@ -41,6 +37,12 @@ impl<S: Sync> FromRequestParts<S> for Segments {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self::of(parts.uri.path()))
     }
+}
+
+/// The name that a segment stands for.
+pub(crate) fn parse_segment(segment: &str) -> Bytes {
+    let bytes = Bytes::from(percent_decode_str(segment).collect::<Vec<u8>>());
+    if bytes.first() == Some(&b'~') { bytes.slice(1..) } else { bytes }
 }
 
 /// A name as one segment.

@@ -34,7 +34,7 @@ pub struct ConnectOptions {
     pub(crate) authorities: Option<Vec<u8>>,
     pub(crate) identity: Option<Identity>,
     pub(crate) sentinel: Option<Credentials>,
-    pub(crate) who: Option<Credentials>,
+    pub(crate) who: Who,
     pub(crate) dial: Option<Dial>,
 }
 
@@ -48,6 +48,15 @@ pub(crate) struct Identity {
 /// What makes connections.
 #[derive(Clone)]
 pub(crate) struct Dial(pub(crate) Arc<dyn Fn() -> io::Result<UnixStream> + Send + Sync>);
+
+/// Who to be for the servers.
+#[derive(Clone)]
+pub(crate) enum Who {
+    /// As the address and the password say.
+    OfAddress,
+    Nobody,
+    Other(Credentials),
+}
 
 /// Who to be.
 #[derive(Clone)]
@@ -67,7 +76,7 @@ impl ConnectOptions {
             authorities: None,
             identity: None,
             sentinel: None,
-            who: None,
+            who: Who::OfAddress,
             dial: None,
         }
     }
@@ -83,7 +92,15 @@ impl ConnectOptions {
     #[must_use]
     pub fn credentials(mut self, user: Option<&str>, password: impl Into<String>) -> Self {
         let (user, password) = (user.map(str::to_owned), password.into());
-        self.who = Some(Credentials { user, password });
+        self.who = Who::Other(Credentials { user, password });
+        self
+    }
+
+    /// Nobody for the servers, whatever the address and [`Self::password`] say: as whom they take
+    /// strangers for.
+    #[must_use]
+    pub fn without_credentials(mut self) -> Self {
+        self.who = Who::Nobody;
         self
     }
 

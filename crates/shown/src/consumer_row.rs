@@ -2,12 +2,13 @@
 
 use millstream::ConsumerInfo;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::JsonBytes;
 use crate::duration::milliseconds;
 
 /// A consumer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ConsumerRow {
     consumer: JsonBytes,
     pending: u64,

@@ -5,17 +5,20 @@ use std::time::SystemTime;
 use millstream::DelayedMessage;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
+use crate::FieldsSchema;
 use crate::duration::milliseconds;
 
 /// A delayed entry, with all of its fields.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct DelayedRow {
     token: String,
     /// Unix time.
     due_ms: u64,
     /// Until then by the clock of the server; 0: it is due.
     in_ms: u64,
+    #[schema(value_type = FieldsSchema)]
     fields: Box<RawValue>,
 }
 

@@ -2,12 +2,13 @@
 
 use millstream::{GroupInfo, ManagedGroup};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::duration::milliseconds;
 use crate::{JsonBytes, PolicyRow};
 
 /// A group.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct GroupRow {
     group: JsonBytes,
     consumers: u64,
@@ -19,7 +20,7 @@ pub struct GroupRow {
 }
 
 /// What only a group with a policy has.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ManagedRow {
     policy: PolicyRow,
     in_flight: u64,

@@ -5,12 +5,13 @@ use std::time::SystemTime;
 use millstream::DeadLetter;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
-use crate::JsonBytes;
 use crate::duration::milliseconds;
+use crate::{FieldsSchema, JsonBytes};
 
 /// A dead letter, with all that it says.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct LetterRow {
     id: String,
     original_id: String,
@@ -23,6 +24,7 @@ pub struct LetterRow {
     /// Unix time; `None`: the letter does not say.
     failed_at_ms: Option<u64>,
     /// Of the entry that it was.
+    #[schema(value_type = FieldsSchema)]
     fields: Box<RawValue>,
 }
 

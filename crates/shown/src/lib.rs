@@ -6,6 +6,8 @@
 mod age;
 mod consumer_row;
 mod delayed_row;
+mod fields_json;
+mod fields_schema;
 mod group_row;
 mod json_bytes;
 mod letter_row;
@@ -25,6 +27,8 @@ pub mod setting;
 pub use age::{age_of, short, short_or_dash};
 pub use consumer_row::ConsumerRow;
 pub use delayed_row::DelayedRow;
+pub use fields_json::{FieldsJson, parse_fields};
+pub use fields_schema::FieldsSchema;
 pub use group_row::GroupRow;
 pub use json_bytes::JsonBytes;
 pub use letter_row::LetterRow;

@@ -2,12 +2,13 @@
 
 use millstream::PendingEntry;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::JsonBytes;
 use crate::duration::milliseconds;
 
 /// A pending entry.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PendingRow {
     id: String,
     /// `None`: nobody has it.

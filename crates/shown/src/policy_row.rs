@@ -2,12 +2,13 @@
 
 use millstream::{Backoff, ConsumerDeletion, GroupPolicy};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::duration::milliseconds;
 use crate::{or_dash, short, short_or_dash, visible};
 
 /// What a group does by itself.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PolicyRow {
     visibility_ms: Option<u64>,
     max_deliveries: Option<u32>,
@@ -21,7 +22,7 @@ pub struct PolicyRow {
 }
 
 /// How long what failed waits.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct BackoffRow {
     base_ms: u64,
     factor: f64,

@@ -2,12 +2,13 @@
 
 use millstream::{Overflow, Retain, Retention};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::duration::milliseconds;
 use crate::{byte_size, or_dash, short_or_dash};
 
 /// What a stream keeps.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RetentionRow {
     max_length: Option<u64>,
     max_age_ms: Option<u64>,

@@ -90,6 +90,8 @@ class Server:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            # A dashboard is where it is asked for.
+            env={"MILLSTREAM_ADMIN_PORT": "off"} | os.environ,
         )
         # The pipe must be drained for as long as the server lives, or the server would stall.
         self._reader = threading.Thread(target=self._drain, daemon=True)

@@ -58,6 +58,17 @@ def python_with_libraries():
     )
 
 
+def python_for_dashboard():
+    """The interpreter that drives a browser, and asks as OpenAPI says."""
+    requirements = (CLIENTS / "dashboard/requirements.txt").read_text()
+    return virtual_environment("dashboard-venv", requirements)
+
+
+def accessibility_rules():
+    """The folder with axe-core."""
+    return node_packages("dashboard-node", CLIENTS / "dashboard")
+
+
 def virtual_environment(name, requirements):
     """The interpreter of a virtual environment with exactly these requirements."""
     home = TARGET / name

@@ -32,6 +32,10 @@ impl Series {
         self.0.push_back(point);
     }
 
+    pub(crate) fn points(&self) -> impl Iterator<Item = &Point> {
+        self.0.iter()
+    }
+
     /// Seconds ago, and what `of` says of each.
     pub(crate) fn values(&self, of: impl Fn(&Point) -> f64) -> Vec<(f64, f64)> {
         self.0.iter().map(|point| (point.at.elapsed().as_secs_f64(), of(point))).collect()

@@ -24,7 +24,7 @@ pub(super) fn plot(label: &str, values: &[(f64, f64)], shown: impl Fn(f64) -> St
             svg viewBox={"0 0 " (WIDTH) " " (HEIGHT)} preserveAspectRatio="none" role="img" aria-label=(said) {
                 line .base x1="0" x2=(WIDTH) y1=(HEIGHT - 0.5) y2=(HEIGHT - 0.5) {}
                 @if values.len() > 1 {
-                    @let curve = curve(values, oldest.max(1.0), max);
+                    @let curve = curve(values, max);
                     path .area d={"M0 " (HEIGHT) " L" (curve) " L" (WIDTH) " " (HEIGHT) " Z"} {}
                     path .curve d={"M" (curve)} {}
                 }
@@ -37,7 +37,11 @@ pub(super) fn plot(label: &str, values: &[(f64, f64)], shown: impl Fn(f64) -> St
     }
 }
 
-fn curve(values: &[(f64, f64)], span: f64, max: f64) -> String {
+/// From the left edge to the right one.
+fn curve(values: &[(f64, f64)], max: f64) -> String {
+    let ago = |at: Option<&(f64, f64)>| at.map_or(0.0, |(ago, _)| *ago);
+    let (oldest, newest) = (ago(values.first()), ago(values.last()));
+    let span = (oldest - newest).max(0.001);
     let per_point = values.len().div_ceil(DRAWN_MAX);
     let mut path = String::new();
     for chunk in values.chunks(per_point) {
@@ -46,7 +50,7 @@ fn curve(values: &[(f64, f64)], span: f64, max: f64) -> String {
             .iter()
             .copied()
             .fold((0.0, 0.0), |all: (f64, f64), one| (one.0, all.1.max(one.1)));
-        let x = WIDTH * (1.0 - ago / span);
+        let x = WIDTH * (oldest - ago) / span;
         let part = if max > 0.0 { value / max } else { 0.0 };
         let y = HEIGHT - 1.0 - part * (HEIGHT - 1.0 - MARGIN);
         let _ = write!(path, "{}{x:.1} {y:.1}", if path.is_empty() { "" } else { " L" });
@@ -81,12 +85,12 @@ mod tests {
 
     #[test]
     fn a_plot_goes_from_the_oldest_value_on_the_left_to_the_newest() {
-        let drawn = curve(&[(100.0, 0.0), (50.0, 10.0), (0.0, 5.0)], 100.0, 10.0);
+        let drawn = curve(&[(104.0, 0.0), (54.0, 10.0), (4.0, 5.0)], 10.0);
         assert_eq!(drawn, "0.0 83.0 L300.0 3.0 L600.0 43.0");
         let many: Vec<(f64, f64)> = (0..720).map(|at| (f64::from(720 - at), 1.0)).collect();
-        assert!(curve(&many, 720.0, 1.0).split('L').count() <= DRAWN_MAX);
+        assert!(curve(&many, 1.0).split('L').count() <= DRAWN_MAX);
         // Nothing is divided by nothing.
-        assert!(!curve(&[(1.0, 0.0), (0.0, 0.0)], 1.0, 0.0).contains("NaN"));
+        assert!(!curve(&[(1.0, 0.0), (0.0, 0.0)], 0.0).contains("NaN"));
         assert!(plot("x", &[], |value| value.to_string()).into_string().contains("no values yet"));
     }
 }

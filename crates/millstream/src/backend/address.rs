@@ -10,7 +10,7 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisCon
 
 use super::link::Link;
 use super::tls;
-use crate::connect_options::Dial;
+use crate::connect_options::{Credentials, Dial, Who};
 use crate::{ConnectOptions, Error};
 
 /// Who is there.
@@ -162,17 +162,22 @@ impl Access {
     fn new(info: ConnectionInfo, options: &ConnectOptions) -> Self {
         let response_timeout = options.response_timeout;
         let mut who = info.redis_settings().clone();
+        let nobody = || {
+            let (protocol, database) = (who.protocol(), who.db());
+            RedisConnectionInfo::default().set_protocol(protocol).set_db(database)
+        };
         match (&options.who, &options.password) {
-            (Some(other), _) => {
-                let (protocol, database) = (who.protocol(), who.db());
-                who = RedisConnectionInfo::default().set_protocol(protocol).set_db(database);
-                who = who.set_password(&other.password);
-                if let Some(user) = &other.user {
+            (Who::Nobody, _) => who = nobody(),
+            (Who::Other(Credentials { user, password }), _) => {
+                who = nobody().set_password(password);
+                if let Some(user) = user {
                     who = who.set_username(user);
                 }
             }
-            (None, Some(password)) if who.password().is_none() => who = who.set_password(password),
-            (None, _) => {}
+            (Who::OfAddress, Some(password)) if who.password().is_none() => {
+                who = who.set_password(password);
+            }
+            (Who::OfAddress, _) => {}
         }
         let dial = options.dial.clone();
         Self { info: info.set_redis_settings(who), response_timeout, dial }
@@ -295,6 +300,22 @@ mod tests {
             if let Kind::Sentinel { access, .. } = kind {
                 assert_eq!(access.info.redis_settings().password(), None);
             }
+        }
+    }
+
+    #[test]
+    fn who_to_be_can_be_said_whatever_the_address_says() {
+        let url = "redis://ada:secret@a/3?protocol=resp3";
+        let nobody = ConnectOptions::new(url).password("other").without_credentials();
+        let bob = ConnectOptions::new(url).credentials(Some("bob"), "his");
+        let default = ConnectOptions::new(url).credentials(None, "its");
+        for (options, user, password) in
+            [(nobody, None, None), (bob, Some("bob"), Some("his")), (default, None, Some("its"))]
+        {
+            let Address { access, .. } = Address::parse(&options).expect(url);
+            let settings = access.info.redis_settings();
+            assert_eq!((settings.username(), settings.password()), (user, password));
+            assert_eq!((settings.db(), settings.protocol()), (3, redis::ProtocolVersion::RESP3));
         }
     }
 

@@ -1,0 +1,102 @@
+//! What the pages show and do, as JSON for programs. `/api/openapi.json` describes it, from the
+//! same types and routes.
+//!
+//! Names of streams, groups and consumers in paths are percent-encoded bytes; what is empty, `.`,
+//! `..` or begins with `~` has a `~` in front ([`crate::segments`]). Errors are
+//! `{"error": "..."}`.
+
+mod body;
+mod entries;
+mod groups;
+mod letters;
+mod overview;
+mod pending;
+mod policy_change;
+mod schedule;
+mod streams;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Serialize;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::visitor::COOKIE;
+
+/// Things in one answer at most.
+pub(crate) const LIMIT_MAX: usize = 1000;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Millstream",
+        description = "What the dashboard shows and does, for programs. A server with a password \
+                       wants it in each request (HTTP Basic). In paths, names are percent-encoded \
+                       bytes; what is empty, `.`, `..` or begins with `~` has a `~` in front. \
+                       Bytes that are not UTF-8 are `{\"b64\": \"...\"}`. Changes are JSON bodies."
+    ),
+    components(schemas(entries::First)),
+    modifiers(&Doors),
+    security(("basic" = []), ("session" = []), ()),
+)]
+struct Described;
+
+/// How to say who asks.
+struct Doors;
+
+impl Modify for Doors {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let basic = SecurityScheme::Http(Http::new(HttpAuthScheme::Basic));
+        components.add_security_scheme("basic", basic);
+        let session = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(COOKIE)));
+        components.add_security_scheme("session", session);
+    }
+}
+
+/// Why something was not done.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+struct ErrorDocument {
+    /// In words for people.
+    error: String,
+}
+
+/// Nothing went wrong, and there is nothing else to say.
+#[derive(Serialize, ToSchema)]
+struct Done {
+    /// Whether something is other than before.
+    changed: bool,
+}
+
+pub(crate) fn routes() -> Router<Arc<App>> {
+    let (router, document) = OpenApiRouter::with_openapi(Described::openapi())
+        .routes(routes!(overview::get))
+        .routes(routes!(streams::list))
+        .routes(routes!(streams::get))
+        .routes(routes!(entries::list))
+        .routes(routes!(entries::get))
+        .routes(routes!(groups::list))
+        .routes(routes!(groups::get))
+        .routes(routes!(groups::change_policy))
+        .routes(routes!(groups::set_paused))
+        .routes(routes!(groups::history))
+        .routes(routes!(groups::consumers))
+        .routes(routes!(pending::list))
+        .routes(routes!(letters::list))
+        .routes(routes!(schedule::list))
+        .split_for_parts();
+    let text = document.to_pretty_json().unwrap_or_default();
+    router.route("/api/openapi.json", get(move || async move { described(text) }))
+}
+
+fn described(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}

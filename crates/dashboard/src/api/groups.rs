@@ -1,0 +1,196 @@
+//! Groups of a stream, and what they do by themselves.
+
+use axum::Json;
+use bytes::Bytes;
+use millstream::{ConsumerGroupManager, GroupInfo};
+use millstream_shown::{ConsumerRow, GroupRow, PolicyRow, visible};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::body::Body;
+use super::policy_change::PolicyChange;
+use super::{Done, ErrorDocument};
+use crate::actions;
+use crate::failure::Failure;
+use crate::history::Point;
+use crate::segments::Segments;
+use crate::visitor::Visitor;
+
+/// All groups of a stream.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct GroupList {
+    groups: Vec<GroupRow>,
+}
+
+/// The groups of a stream.
+#[utoipa::path(get, path = "/api/v1/streams/{stream}/groups", params(("stream" = String, Path)),
+    responses(
+        (status = 200, body = GroupList),
+        (status = "4XX", body = ErrorDocument),
+        (status = "5XX", body = ErrorDocument),
+    ),
+)]
+pub(crate) async fn list(visitor: Visitor, segments: Segments) -> Result<Json<GroupList>, Failure> {
+    let stream = segments.after("streams");
+    let groups = ConsumerGroupManager::new(&visitor.millstream, &stream).groups().await?;
+    Ok(Json(GroupList { groups: groups.iter().map(GroupRow::from).collect() }))
+}
+
+/// # Errors
+/// [`Failure::NotFound`].
+pub(super) async fn find(
+    visitor: &Visitor,
+    stream: &Bytes,
+    group: &Bytes,
+) -> Result<GroupInfo, Failure> {
+    let groups = ConsumerGroupManager::new(&visitor.millstream, stream).groups().await?;
+    let found = groups.into_iter().find(|info| info.name_bytes == *group);
+    found.ok_or_else(|| {
+        let (group, stream) = (visible(group), visible(stream));
+        Failure::NotFound(format!("stream {stream} has no group {group}"))
+    })
+}
+
+/// A group.
+#[utoipa::path(get, path = "/api/v1/streams/{stream}/groups/{group}",
+    params(("stream" = String, Path), ("group" = String, Path)),
+    responses(
+        (status = 200, body = GroupRow),
+        (status = "4XX", body = ErrorDocument),
+        (status = "5XX", body = ErrorDocument),
+    ),
+)]
+pub(crate) async fn get(visitor: Visitor, segments: Segments) -> Result<Json<GroupRow>, Failure> {
+    let (stream, group) = (segments.after("streams"), segments.after("groups"));
+    let info = find(&visitor, &stream, &group).await?;
+    Ok(Json(GroupRow::from(&info)))
+}
+
+/// Changes what a group does by itself. Items that are not there stay as they are; `null` is none.
+#[utoipa::path(patch, path = "/api/v1/streams/{stream}/groups/{group}/policy",
+    params(("stream" = String, Path), ("group" = String, Path)),
+    request_body = PolicyChange,
+    responses(
+        (status = 200, body = PolicyRow),
+        (status = "4XX", body = ErrorDocument),
+        (status = "5XX", body = ErrorDocument),
+    ),
+)]
+pub(crate) async fn change_policy(
+    visitor: Visitor,
+    segments: Segments,
+    Body(change): Body<PolicyChange>,
+) -> Result<Json<PolicyRow>, Failure> {
+    let (stream, group) = (segments.after("streams"), segments.after("groups"));
+    let allowed = visitor.change(None)?;
+    let items = change.items().map_err(Failure::Invalid)?;
+    if !items.is_empty() {
+        actions::group::change_policy(&allowed, &stream, &group, &items).await?;
+    }
+    let manager = ConsumerGroupManager::new(&visitor.millstream, &stream);
+    Ok(Json(PolicyRow::from(&manager.policy(&group).await?)))
+}
+
+/// Whether nothing is to be handed out.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pause {
+    paused: bool,
+}
+
+/// Pauses a group, or lets it go on.
+#[utoipa::path(put, path = "/api/v1/streams/{stream}/groups/{group}/paused",
+    params(("stream" = String, Path), ("group" = String, Path)),
+    request_body = Pause,
+    responses(
+        (status = 200, body = Done),
+        (status = "4XX", body = ErrorDocument),
+        (status = "5XX", body = ErrorDocument),
+    ),
+)]
+pub(crate) async fn set_paused(
+    visitor: Visitor,
+    segments: Segments,
+    Body(Pause { paused }): Body<Pause>,
+) -> Result<Json<Done>, Failure> {
+    let (stream, group) = (segments.after("streams"), segments.after("groups"));
+    let change = visitor.change(None)?;
+    let before = find(&visitor, &stream, &group).await?;
+    let was_paused = before.managed.is_some_and(|managed| managed.policy.is_paused);
+    actions::group::set_paused(&change, &stream, &group, paused).await?;
+    Ok(Json(Done { changed: was_paused != paused }))
+}
+
+/// What was seen of a group in the last hour, oldest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HistoryDocument {
+    points: Vec<PointRow>,
+}
+
+/// What one look saw.
+#[derive(Serialize, ToSchema)]
+struct PointRow {
+    /// So long ago.
+    age_ms: u64,
+    in_per_second: f64,
+    out_per_second: f64,
+    lag: f64,
+    pending: f64,
+    oldest_pending_seconds: f64,
+}
+
+impl From<&Point> for PointRow {
+    fn from(point: &Point) -> Self {
+        Self {
+            age_ms: millstream_shown::duration::milliseconds(point.at.elapsed()),
+            in_per_second: point.rate_in,
+            out_per_second: point.rate_out,
+            lag: point.lag,
+            pending: point.pending,
+            oldest_pending_seconds: point.oldest,
+        }
+    }
+}
+
+/// The last hour of a group. It is kept of those where most happens; of others there is nothing.
+#[utoipa::path(get, path = "/api/v1/streams/{stream}/groups/{group}/history",
+    params(("stream" = String, Path), ("group" = String, Path)),
+    responses(
+        (status = 200, body = HistoryDocument),
+        (status = "4XX", body = ErrorDocument),
+        (status = "5XX", body = ErrorDocument),
+    ),
+)]
+pub(crate) async fn history(
+    visitor: Visitor,
+    segments: Segments,
+) -> Result<Json<HistoryDocument>, Failure> {
+    let (stream, group) = (segments.after("streams"), segments.after("groups"));
+    let kept = visitor.app.history.of_group(&stream, &group).unwrap_or_default();
+    Ok(Json(HistoryDocument { points: kept.points().map(PointRow::from).collect() }))
+}
+
+/// Consumers of a group.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ConsumerList {
+    consumers: Vec<ConsumerRow>,
+}
+
+/// The consumers of a group.
+#[utoipa::path(get, path = "/api/v1/streams/{stream}/groups/{group}/consumers",
+    params(("stream" = String, Path), ("group" = String, Path)),
+    responses(
+        (status = 200, body = ConsumerList),
+        (status = "4XX", body = ErrorDocument),
+        (status = "5XX", body = ErrorDocument),
+    ),
+)]
+pub(crate) async fn consumers(
+    visitor: Visitor,
+    segments: Segments,
+) -> Result<Json<ConsumerList>, Failure> {
+    let (stream, group) = (segments.after("streams"), segments.after("groups"));
+    let manager = ConsumerGroupManager::new(&visitor.millstream, &stream);
+    let consumers = manager.consumers(&group).await?;
+    Ok(Json(ConsumerList { consumers: consumers.iter().map(ConsumerRow::from).collect() }))
+}

@@ -1,0 +1,60 @@
+//! What comes into a stream later.
+
+use axum::Json;
+use millstream::DelayedMessages;
+use millstream_shown::DelayedRow;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::ErrorDocument;
+use super::body::Params;
+use super::streams::limit;
+use crate::failure::Failure;
+use crate::segments::Segments;
+use crate::visitor::Visitor;
+
+/// Which of them.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Which {
+    /// The token of the last one of the page before
+    after: Option<String>,
+    /// At most so many
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+}
+
+/// Entries in the order in which they are due.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SchedulePage {
+    scheduled: Vec<DelayedRow>,
+    /// What `after` is to be for the next page; `null`: this is the last.
+    next: Option<String>,
+}
+
+/// Entries that come into a stream later.
+#[utoipa::path(get, path = "/api/v1/streams/{stream}/schedule",
+    params(("stream" = String, Path), Which),
+    responses(
+        (status = 200, body = SchedulePage),
+        (status = "4XX", body = ErrorDocument),
+        (status = "5XX", body = ErrorDocument),
+    ),
+)]
+pub(crate) async fn list(
+    visitor: Visitor,
+    segments: Segments,
+    Params(which): Params<Which>,
+) -> Result<Json<SchedulePage>, Failure> {
+    let limit = limit(which.limit)?;
+    let messages = DelayedMessages::new(&visitor.millstream, segments.after("streams"));
+    let mut found = messages.list_after(which.after.as_deref(), limit + 1).await?;
+    let now = visitor.millstream.time().await?;
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| has_more).map(|last| last.token.clone());
+    let rows = found.iter().map(|one| DelayedRow::new(one, now)).collect::<Result<_, _>>();
+    let scheduled = rows.map_err(|error| Failure::Invalid(error.to_string()))?;
+    Ok(Json(SchedulePage { scheduled, next }))
+}
