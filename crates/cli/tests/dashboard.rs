@@ -6,6 +6,8 @@ mod entries;
 mod health;
 #[path = "dashboard/pages.rs"]
 mod pages;
+#[path = "dashboard/peers.rs"]
+mod peers;
 #[path = "support/process.rs"]
 mod process;
 #[path = "dashboard/safety.rs"]

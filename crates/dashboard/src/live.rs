@@ -27,7 +27,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) struct Content {
     /// What it is about, in the window's title.
     pub(crate) title: String,
-    /// Replaced while somebody looks.
+    /// Replaced while somebody looks; empty on a page of which nothing is.
     pub(crate) live: Markup,
     /// Stays as it is: forms.
     pub(crate) fixed: Markup,
@@ -61,20 +61,6 @@ impl FromRequestParts<Arc<App>> for Ask {
 }
 
 impl Ask {
-    /// Answers with a page that stays as it is: a question, what was counted for it.
-    pub(crate) async fn answer_once<Made>(
-        self,
-        make: impl FnOnce(Visitor) -> Made,
-    ) -> Result<Response, Failure>
-    where
-        Made: Future<Output = Result<Content, Failure>>,
-    {
-        let content = make(self.visitor.clone()).await?;
-        let Self { visitor, path, notice, .. } = self;
-        let page = layout::page(&visitor, &path, &content, notice.as_ref(), false);
-        Ok(page.into_response())
-    }
-
     /// Answers with the page, or with what changes on it for as long as the browser listens.
     pub(crate) async fn answer<F, Made>(self, make: F) -> Result<Response, Failure>
     where
@@ -84,9 +70,7 @@ impl Ask {
         let Self { visitor, path, is_live, notice } = self;
         if !is_live {
             let content = make(visitor.clone()).await?;
-            return Ok(
-                layout::page(&visitor, &path, &content, notice.as_ref(), true).into_response()
-            );
+            return Ok(layout::page(&visitor, &path, &content, notice.as_ref()).into_response());
         }
         let first = (make, visitor, None::<String>);
         let events = stream::unfold(first, |(make, visitor, last)| async move {

@@ -14,7 +14,7 @@ use millstream_shown::{age_of, moment::moment, short, visible};
 
 use super::done::back;
 use super::entry_groups::{self, States};
-use super::entry_value::value;
+use super::entry_value::{Budget, value};
 use super::layout::token;
 use super::parts::{count, crumbs, facts, name};
 use crate::actions;
@@ -109,6 +109,7 @@ fn neighbours(stream: &[u8], previous: Option<EntryId>, next: Option<EntryId>) -
 }
 
 fn fields(path: &str, fields: &Fields) -> Markup {
+    let mut budget = Budget::default();
     html! {
         div .scroll data-scroll tabindex="0" role="region" aria-label="Fields" {
             table {
@@ -117,7 +118,9 @@ fn fields(path: &str, fields: &Fields) -> Markup {
                     @for (at, (field, bytes)) in fields.iter().take(FIELDS_MAX).enumerate() {
                         tr {
                             th scope="row" { (short_name(field)) }
-                            td .wide { (value(bytes, &format!("{path}/fields/{at}"))) }
+                            td .content {
+                                (value(bytes, &format!("{path}/fields/{at}"), &mut budget))
+                            }
                         }
                     }
                 }

@@ -12,15 +12,30 @@ const JSON_MAX: usize = 64 << 10;
 /// Whoever sees all of a shorter text needs no file of it.
 const PLAIN_MAX: usize = 100;
 
+/// What is laid out is larger: by blanks, where it is deep.
+const LAID_OUT_MAX: usize = 256 << 10;
+
+/// How much text the values of a page may still have.
+#[derive(Debug)]
+pub(super) struct Budget(usize);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(512 << 10)
+    }
+}
+
 /// The value, and the link to it as a file.
-pub(super) fn value(bytes: &[u8], path: &str) -> Markup {
-    let (text, is_cut) = shown(bytes);
+pub(super) fn value(bytes: &[u8], path: &str, budget: &mut Budget) -> Markup {
+    let (text, is_cut) = if budget.0 == 0 { (String::new(), true) } else { shown(bytes) };
+    budget.0 = budget.0.saturating_sub(text.len());
     html! {
-        pre tabindex="0" { (text) }
-        @if bytes.len() > PLAIN_MAX || std::str::from_utf8(bytes).is_err() {
+        @if !text.is_empty() { pre tabindex="0" { (text) } }
+        @if is_cut || bytes.len() > PLAIN_MAX || std::str::from_utf8(bytes).is_err() {
             p .quiet {
                 (byte_size::show(Some(bytes.len() as u64)))
-                @if is_cut { ", cut here" }
+                @if text.is_empty() { ", not shown: there is so much before it" }
+                @else if is_cut { ", cut here" }
                 " " a href=(path) download { "Download" }
             }
         }
@@ -31,8 +46,9 @@ fn shown(bytes: &[u8]) -> (String, bool) {
     if bytes.len() <= JSON_MAX && matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[')) {
         // Its own text laid out, so that no number and no order of names is changed.
         let is_json = serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
-        if let Some(json) = std::str::from_utf8(bytes).ok().filter(|_| is_json) {
-            return (visible_message(&laid_out(json)), false);
+        let json = std::str::from_utf8(bytes).ok().filter(|_| is_json).map(laid_out);
+        if let Some(json) = json.filter(|json| json.len() <= LAID_OUT_MAX) {
+            return (visible_message(&json), false);
         }
     }
     let is_cut = bytes.len() > SHOWN_MAX;

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::extract::Query;
 use axum::response::Response;
 use axum::routing::{get, post};
+use bytes::Bytes;
 use maud::{Markup, html};
 use millstream::{EntryId, GroupInfo, GroupStart, StreamManager};
 use millstream_shown::{plural, visible};
@@ -79,7 +80,7 @@ async fn post_destroy(visitor: Visitor, segments: Segments, sent: Sent) -> Respo
     back(&visitor, &place, done)
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Asked {
     to: String,
@@ -92,62 +93,65 @@ async fn get_set_id(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
     let (stream, group) = (segments.after("streams"), segments.after("groups"));
-    ask.answer_once(async |visitor| {
-        let from = find_group(&visitor.millstream, &stream, &group).await?.last_delivered;
-        let manager = StreamManager::new(&visitor.millstream, &stream);
-        let missing = || Failure::NotFound("there is no such stream".to_owned());
-        let info = manager.info().await?.ok_or_else(missing)?;
-        let to = match parse_start(&asked.to)? {
-            GroupStart::First => EntryId::ZERO,
-            GroupStart::After(id) => id,
-            // From here on a place, so that it stays what was counted.
-            GroupStart::New => info.last_generated,
-        };
-        let between = (Bound::Excluded(from.min(to)), Bound::Included(from.max(to)));
-        let counted = match from == to {
-            true => (0, true),
-            false => count_some(&manager, &info, between).await?,
-        };
-        let many = counted_text(counted);
-        let (path, shown) = (group_path(&stream, &group), visible(&group));
-        let way = [
-            ("/streams", "Streams"),
-            (&*stream_path(&stream), &*visible(&stream)),
-            (&*path, &*shown),
-        ];
-        let fixed = html! {
-            (crumbs(&way))
-            h1 {
-                @match to.cmp(&from) {
-                    Ordering::Less => { (many) " would be delivered again" }
-                    Ordering::Greater => { (many) " would be skipped" }
-                    Ordering::Equal => { "Nothing would change" }
-                }
+    ask.answer(move |visitor| question(visitor, stream.clone(), group.clone(), asked.clone())).await
+}
+
+async fn question(
+    visitor: Visitor,
+    stream: Bytes,
+    group: Bytes,
+    asked: Asked,
+) -> Result<Content, Failure> {
+    let from = find_group(&visitor.millstream, &stream, &group).await?.last_delivered;
+    let manager = StreamManager::new(&visitor.millstream, &stream);
+    let missing = || Failure::NotFound("there is no such stream".to_owned());
+    let info = manager.info().await?.ok_or_else(missing)?;
+    let to = match parse_start(&asked.to)? {
+        GroupStart::First => EntryId::ZERO,
+        GroupStart::After(id) => id,
+        // From here on a place, so that it stays what was counted.
+        GroupStart::New => info.last_generated,
+    };
+    let between = (Bound::Excluded(from.min(to)), Bound::Included(from.max(to)));
+    let counted = match from == to {
+        true => (0, true),
+        false => count_some(&manager, &info, between).await?,
+    };
+    let many = counted_text(counted);
+    let (path, shown) = (group_path(&stream, &group), visible(&group));
+    let way =
+        [("/streams", "Streams"), (&*stream_path(&stream), &*visible(&stream)), (&*path, &*shown)];
+    let fixed = html! {
+        (crumbs(&way))
+        h1 {
+            @match to.cmp(&from) {
+                Ordering::Less => { (many) " would be delivered again" }
+                Ordering::Greater => { (many) " would be skipped" }
+                Ordering::Equal => { "Nothing would change" }
             }
-            (facts(&[
-                ("group", shown.clone()),
-                ("last delivered now", from.to_string()),
-                ("last delivered then", to.to_string()),
-            ]))
-            p { "What is pending stays so: it is settled by whoever has it." }
-            @if from == to {
-                p { a .button href=(path) { "Back to the group" } }
-            } @else if visitor.can_write {
-                form .panel.row method="post" action={(path) "/set-id"} {
-                    (token(&visitor))
-                    input type="hidden" name="to" value=(to);
-                    button .danger {
-                        @if to < from { "Deliver " (many) " again" } @else { "Skip " (many) }
-                    }
-                    a .button href=(path) { "Leave it" }
+        }
+        (facts(&[
+            ("group", shown.clone()),
+            ("last delivered now", from.to_string()),
+            ("last delivered then", to.to_string()),
+        ]))
+        p { "What is pending stays so: it is settled by whoever has it." }
+        @if from == to {
+            p { a .button href=(path) { "Back to the group" } }
+        } @else if visitor.can_write {
+            form .panel.row method="post" action={(path) "/set-id"} {
+                (token(&visitor))
+                input type="hidden" name="to" value=(to);
+                button .danger {
+                    @if to < from { "Deliver " (many) " again" } @else { "Skip " (many) }
                 }
-            } @else {
-                p .hint { "Nothing can be changed here: the dashboard is read-only." }
+                a .button href=(path) { "Leave it" }
             }
-        };
-        Ok(Content { title: format!("Move {shown}"), live: html! {}, fixed })
-    })
-    .await
+        } @else {
+            p .hint { "Nothing can be changed here: the dashboard is read-only." }
+        }
+    };
+    Ok(Content { title: format!("Move {shown}"), live: html! {}, fixed })
 }
 
 async fn post_set_id(visitor: Visitor, segments: Segments, sent: Sent) -> Response {

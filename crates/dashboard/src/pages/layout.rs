@@ -18,13 +18,12 @@ const PARTS: [(&str, &str); 5] = [
     ("/server", "Server"),
 ];
 
-/// A page with everything around it. `path` is where it is; `is_live`: it is kept fresh.
+/// A page with everything around it. `path` is where it is.
 pub(crate) fn page(
     visitor: &Visitor,
     path: &str,
     content: &Content,
     notice: Option<&Notice>,
-    is_live: bool,
 ) -> Markup {
     let address = visitor.app.target().map(|target| target.address).unwrap_or_default();
     document(
@@ -60,7 +59,8 @@ pub(crate) fn page(
                 @if let Some(notice) = notice {
                     p .(if notice.is_failure { "alarm" } else { "notice" }) role="status" { (notice.text) }
                 }
-                div #live data-live=(if is_live { "on" } else { "off" }) { (content.live) }
+                @let has_live = !content.live.0.is_empty();
+                div #live data-live=(if has_live { "on" } else { "off" }) { (content.live) }
                 (content.fixed)
             }
         },

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
+use bytes::Bytes;
 use maud::{Markup, html};
 use millstream::{
     Abilities, ConsumerGroupMonitor, EntryId, GroupInfo, Nack, NackMode, PendingEntries,
@@ -170,66 +171,77 @@ pub(super) async fn get_all(
     Query(all): Query<AskedAll>,
 ) -> Result<Response, Failure> {
     let (stream, group) = (segments.after("streams"), segments.after("groups"));
-    ask.answer_once(async |visitor| {
-        find_group(&visitor.millstream, &stream, &group).await?;
-        let settling = how.settling(asked.filter()?.min_idle)?;
-        let pending = PendingEntries::new(&visitor.millstream, &stream, &group);
-        settling.check(&pending).await?;
-        let alike = alike(&visitor, &stream, &group, &asked, &all.until).await?;
-        let counted = crate::actions::pending::count(&pending, &alike).await?;
-        let path = pending_path(&stream, &group);
-        let way = [
-            ("/streams", "Streams"),
-            (&*stream_path(&stream), &*visible(&stream)),
-            (&*group_path(&stream, &group), &*visible(&group)),
-            (&*path, "Pending"),
-        ];
-        let many = match (counted.is_cut, counted.count) {
-            (false, one) => entries(one),
-            (true, many) => format!("{} or more", entries(many)),
-        };
-        let hidden = [asked.pairs(), how.pairs()].concat();
-        let until = alike.until.to_string();
-        let fixed = html! {
-            (crumbs(&way))
-            h1 { (many) " would be " (settling.done()) }
-            (facts(&meant(&asked, &alike, &how)))
-            @if counted.is_cut {
-                p .hint {
-                    "So many were found among those that one look goes through; more are behind."
-                }
-            }
-            @if counted.count == 0 && !counted.is_cut {
-                p { "Nothing is to be done." }
-            } @else if visitor.can_write {
-                form .panel method="post" action={(path) "/all"} {
-                    (token(&visitor))
-                    @for (name, value) in hidden {
-                        input type="hidden" name=(name) value=(value);
-                    }
-                    input type="hidden" name="until" value=(until);
-                    div .row {
-                        label { "Entries a second, at most"
-                            input name="rate" inputmode="numeric" size="8"
-                                value=(if all.rate.is_empty() { PER_SECOND.to_string() }
-                                    else { all.rate.clone() });
-                        }
-                        button .danger { (verb(&settling)) " " (many) }
-                        a .button href={(path) (asked.query())} { "Leave them" }
-                    }
-                    p .quiet {
-                        "At most 10,000 at a time, and no longer than 20 seconds: then it says \
-                         what is left. Whatever a worker gets meanwhile is left alone."
-                    }
-                }
-            } @else {
-                p .hint { "Nothing can be changed here: the dashboard is read-only." }
-            }
-        };
-        let title = format!("Pending in {}", visible(&group));
-        Ok(Content { title, live: html! {}, fixed })
+    ask.answer(move |visitor| {
+        question(visitor, stream.clone(), group.clone(), asked.clone(), how.clone(), all.clone())
     })
     .await
+}
+
+async fn question(
+    visitor: Visitor,
+    stream: Bytes,
+    group: Bytes,
+    asked: Asked,
+    how: How,
+    all: AskedAll,
+) -> Result<Content, Failure> {
+    find_group(&visitor.millstream, &stream, &group).await?;
+    let settling = how.settling(asked.filter()?.min_idle)?;
+    let pending = PendingEntries::new(&visitor.millstream, &stream, &group);
+    settling.check(&pending).await?;
+    let alike = alike(&visitor, &stream, &group, &asked, &all.until).await?;
+    let counted = crate::actions::pending::count(&pending, &alike).await?;
+    let path = pending_path(&stream, &group);
+    let way = [
+        ("/streams", "Streams"),
+        (&*stream_path(&stream), &*visible(&stream)),
+        (&*group_path(&stream, &group), &*visible(&group)),
+        (&*path, "Pending"),
+    ];
+    let many = match (counted.is_cut, counted.count) {
+        (false, one) => entries(one),
+        (true, many) => format!("{} or more", entries(many)),
+    };
+    let hidden = [asked.pairs(), how.pairs()].concat();
+    let until = alike.until.to_string();
+    let fixed = html! {
+        (crumbs(&way))
+        h1 { (many) " would be " (settling.done()) }
+        (facts(&meant(&asked, &alike, &how)))
+        @if counted.is_cut {
+            p .hint {
+                "So many were found among those that one look goes through; more are behind."
+            }
+        }
+        @if counted.count == 0 && !counted.is_cut {
+            p { "Nothing is to be done." }
+        } @else if visitor.can_write {
+            form .panel method="post" action={(path) "/all"} {
+                (token(&visitor))
+                @for (name, value) in hidden {
+                    input type="hidden" name=(name) value=(value);
+                }
+                input type="hidden" name="until" value=(until);
+                div .row {
+                    label { "Entries a second, at most"
+                        input name="rate" inputmode="numeric" size="8"
+                            value=(if all.rate.is_empty() { PER_SECOND.to_string() }
+                                else { all.rate.clone() });
+                    }
+                    button .danger { (verb(&settling)) " " (many) }
+                    a .button href={(path) (asked.query())} { "Leave them" }
+                }
+                p .quiet {
+                    "At most 10,000 at a time, and no longer than 20 seconds: then it says \
+                     what is left. Whatever a worker gets meanwhile is left alone."
+                }
+            }
+        } @else {
+            p .hint { "Nothing can be changed here: the dashboard is read-only." }
+        }
+    };
+    let title = format!("Pending in {}", visible(&group));
+    Ok(Content { title, live: html! {}, fixed })
 }
 
 fn verb(settling: &Settling) -> &'static str {

@@ -4,6 +4,7 @@ use std::ops::Bound;
 
 use axum::extract::Query;
 use axum::response::Response;
+use bytes::Bytes;
 use maud::{Markup, html};
 use millstream::{EntryId, StreamInfo, StreamManager, Trim};
 use millstream_shown::{duration::parse_duration, entries, visible};
@@ -28,7 +29,7 @@ const AT_ONCE: usize = 16;
 const AT_ONCE_MAX: usize = 1000;
 
 /// What is asked for, as people wrote it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Asked {
     by: String,
@@ -91,57 +92,58 @@ pub(super) async fn get_trim(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
     let stream = segments.after("streams");
-    ask.answer_once(async |visitor| {
-        let manager = StreamManager::new(&visitor.millstream, &stream);
-        let shown = visible(&stream);
-        let missing = || Failure::NotFound(format!("there is no stream {shown}"));
-        let info = manager.info().await?.ok_or_else(missing)?;
-        // An age is a place from here on: what was counted is what goes.
-        let (counted, by, value) = match parse(&asked)? {
-            Trim::ToLength(length) => {
-                let counted = (info.length.saturating_sub(length), true);
-                (counted, "maxlen", length.to_string())
-            }
-            other => {
-                let id = match other {
-                    Trim::Before(id) => id,
-                    Trim::OlderThan(age) => {
-                        actions::stream::older_than(&visitor.millstream, age).await?
-                    }
-                    Trim::ToLength(_) => unreachable!("it was matched before"),
-                };
-                let range = (Bound::Unbounded, Bound::Excluded(id));
-                (count_some(&manager, &info, range).await?, "minid", id.to_string())
-            }
-        };
-        let path = stream_path(&stream);
-        let many = counted_text(counted);
-        let fixed = html! {
-            (crumbs(&[("/streams", "Streams"), (&path, &shown)]))
-            h1 { (many) " of " (shown) " would go" }
-            p {
-                "They are the oldest of " (count(info.length)) ", "
-                @if by == "minid" { "all before " (value) }
-                @else { "all but the newest " (value) }
-                ", whether groups have read them or not."
-            }
-            @if counted == (0, true) {
-                p { "Nothing is to be done." }
-            } @else if visitor.can_write {
-                form .panel.row method="post" action={(path) "/trim"} {
-                    (token(&visitor))
-                    input type="hidden" name="by" value=(by);
-                    input type="hidden" name="value" value=(value);
-                    button .danger { "Remove " (many) }
-                    a .button href=(path) { "Leave them" }
+    ask.answer(move |visitor| question(visitor, stream.clone(), asked.clone())).await
+}
+
+async fn question(visitor: Visitor, stream: Bytes, asked: Asked) -> Result<Content, Failure> {
+    let manager = StreamManager::new(&visitor.millstream, &stream);
+    let shown = visible(&stream);
+    let missing = || Failure::NotFound(format!("there is no stream {shown}"));
+    let info = manager.info().await?.ok_or_else(missing)?;
+    // An age is a place from here on: what was counted is what goes.
+    let (counted, by, value) = match parse(&asked)? {
+        Trim::ToLength(length) => {
+            let counted = (info.length.saturating_sub(length), true);
+            (counted, "maxlen", length.to_string())
+        }
+        other => {
+            let id = match other {
+                Trim::Before(id) => id,
+                Trim::OlderThan(age) => {
+                    actions::stream::older_than(&visitor.millstream, age).await?
                 }
-            } @else {
-                p .hint { "Nothing can be changed here: the dashboard is read-only." }
+                Trim::ToLength(_) => unreachable!("it was matched before"),
+            };
+            let range = (Bound::Unbounded, Bound::Excluded(id));
+            (count_some(&manager, &info, range).await?, "minid", id.to_string())
+        }
+    };
+    let path = stream_path(&stream);
+    let many = counted_text(counted);
+    let fixed = html! {
+        (crumbs(&[("/streams", "Streams"), (&path, &shown)]))
+        h1 { (many) " of " (shown) " would go" }
+        p {
+            "They are the oldest of " (count(info.length)) ", "
+            @if by == "minid" { "all before " (value) }
+            @else { "all but the newest " (value) }
+            ", whether groups have read them or not."
+        }
+        @if counted == (0, true) {
+            p { "Nothing is to be done." }
+        } @else if visitor.can_write {
+            form .panel.row method="post" action={(path) "/trim"} {
+                (token(&visitor))
+                input type="hidden" name="by" value=(by);
+                input type="hidden" name="value" value=(value);
+                button .danger { "Remove " (many) }
+                a .button href=(path) { "Leave them" }
             }
-        };
-        Ok(Content { title: format!("Trim {shown}"), live: html! {}, fixed })
-    })
-    .await
+        } @else {
+            p .hint { "Nothing can be changed here: the dashboard is read-only." }
+        }
+    };
+    Ok(Content { title: format!("Trim {shown}"), live: html! {}, fixed })
 }
 
 pub(super) async fn post_trim(visitor: Visitor, segments: Segments, sent: Sent) -> Response {
