@@ -54,6 +54,20 @@ impl Site {
         client.get_connection_with_timeout(LIMIT).expect("the server accepts")
     }
 
+    /// Waits until the log of the server has said all of this since the last look.
+    #[track_caller]
+    pub(crate) fn log_says(&self, all: &[&str]) {
+        let (begun, mut said) = (Instant::now(), String::new());
+        loop {
+            said += &self.process.said().join("\n");
+            if all.iter().all(|text| said.contains(text)) {
+                return;
+            }
+            assert!(begun.elapsed() < LIMIT, "{all:?} is not in the log: {said}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// One command for the server itself, in words.
     #[track_caller]
     pub(crate) fn redis(&self, line: &str) -> redis::Value {

@@ -63,6 +63,11 @@ async fn content(visitor: Visitor, stream: Bytes, id: EntryId) -> Result<Content
         h1 { (id) " " span .kind { "entry" } }
         (neighbours(&stream, previous, next))
         (facts(&[("added", added(id)), ("size", size(entry.as_ref()))]))
+        h2 { "Groups" }
+        (states.table(&stream))
+    };
+    // No entry ever changes, so its fields are sent once.
+    let fixed = html! {
         h2 { "Fields " @if let Some(entry) = &entry {
             span .count { (count(entry.fields.len() as u64)) }
         } }
@@ -70,10 +75,6 @@ async fn content(visitor: Visitor, stream: Bytes, id: EntryId) -> Result<Content
             Some(entry) => (fields(&path, &entry.fields)),
             None => p .hint { "It is gone from the stream: it was deleted, or trimmed." },
         }
-        h2 { "Groups" }
-        (states.table(&stream))
-    };
-    let fixed = html! {
         @if visitor.can_write {
             (entry_groups::forms(&visitor, &stream, id, &states))
             @if entry.is_some() { (delete_form(&visitor, &path)) }

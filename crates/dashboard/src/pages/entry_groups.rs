@@ -1,10 +1,12 @@
 //! How far each group is with an entry.
 
+use std::ops::Bound;
+
 use futures_util::future::try_join_all;
 use maud::{Markup, html};
 use millstream::{
-    ConsumerGroupManager, DeadLetter, DeadLetters, EntryId, GroupInfo, Millstream, PendingEntries,
-    PendingEntry,
+    ConsumerGroupManager, DeadLetter, DeadLetters, EntryId, Error, GroupInfo, Millstream,
+    PendingEntries, PendingEntry, StreamManager,
 };
 use millstream_shown::{plural, short, visible};
 
@@ -51,7 +53,7 @@ impl States {
         let asked = groups.into_iter().map(|group| async move {
             let pending = PendingEntries::new(millstream, stream, &group.name_bytes);
             let pending = pending.find(&[id]).await?.pop();
-            Ok::<_, millstream::Error>(State { group, pending, letter: None })
+            Ok::<_, Error>(State { group, pending, letter: None })
         });
         let mut all = try_join_all(asked).await?;
         for (of, letter) in letters(millstream, stream, id, &all).await {
@@ -172,26 +174,40 @@ async fn letters(
     }
     let mut found = Vec::new();
     for place in places.iter().take(8) {
-        let letters = DeadLetters::new(millstream, place);
-        let mut after = (id.ms > 0).then(|| EntryId { ms: id.ms - 1, seq: u64::MAX });
-        let mut bytes = 0;
-        for _ in 0..LETTERS_MAX / LETTERS_AT_ONCE {
-            let Ok(some) = letters.list(after, LETTERS_AT_ONCE).await else { break };
-            after = some.last().map(|letter| letter.id);
-            let is_all = some.len() < LETTERS_AT_ONCE;
-            for letter in some {
-                let fields = letter.payload.iter();
-                bytes += fields.map(|(name, value)| name.len() + value.len()).sum::<usize>();
-                if letter.original_id == id && letter.stream_bytes == stream {
-                    found.push((place.clone(), letter));
-                }
-            }
-            if is_all || bytes > LETTER_BYTES_MAX {
-                break;
-            }
+        if let Ok(letters) = letters_in(millstream, place, id).await {
+            let of_stream = letters.into_iter().filter(|letter| letter.stream_bytes == stream);
+            found.extend(of_stream.map(|letter| (place.clone(), letter)));
         }
     }
     found
+}
+
+/// Entries of any kind may be there: they are read, not searched for letters.
+async fn letters_in(
+    millstream: &Millstream,
+    place: &[u8],
+    id: EntryId,
+) -> Result<Vec<DeadLetter>, Error> {
+    let manager = StreamManager::new(millstream, place);
+    let mut from = Bound::Included(EntryId { ms: id.ms, seq: 0 });
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    for _ in 0..LETTERS_MAX / LETTERS_AT_ONCE {
+        let some = manager.entries((from, Bound::Unbounded), LETTERS_AT_ONCE).await?;
+        for entry in &some {
+            let fields = entry.fields.iter();
+            bytes += fields.map(|(name, value)| name.len() + value.len()).sum::<usize>();
+            if entry.fields.text("original_id") == Some(&*id.to_string()) {
+                found.push(entry.id);
+            }
+        }
+        match some.last() {
+            Some(last) if some.len() == LETTERS_AT_ONCE && bytes < LETTER_BYTES_MAX => {
+                from = Bound::Excluded(last.id);
+            }
+            _ => break,
+        }
+    }
+    DeadLetters::new(millstream, place).find(&found).await
 }
 
 /// What can be done with it in groups where it is pending.
