@@ -177,7 +177,7 @@ fn table(
                     td { (owner(entry)) }
                     td .number { (idle(entry)) }
                     td .number { (count(entry.deliveries)) }
-                    td {
+                    td .preview {
                         @match seen.get(&entry.id) {
                             Some(Seen::Fields(fields)) => (short_fields(fields)),
                             Some(Seen::Gone) => span .tag .warn { "gone from the stream" },

@@ -206,7 +206,7 @@ fn entry_table(path: &str, entries: &[StreamEntry]) -> Markup {
                     tbody { @for entry in entries { tr {
                         td .tight { a .id href={(path) "/entries/" (entry.id)} { (entry.id) } }
                         td .tight { (short(age_of(entry.id))) }
-                        td { (short_fields(&entry.fields)) }
+                        td .preview { (short_fields(&entry.fields)) }
                     } } }
                 }
             }
