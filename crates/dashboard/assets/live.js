@@ -87,6 +87,14 @@ document.addEventListener("change", (event) => {
   for (const box of document.querySelectorAll(`input[name="${all.dataset.ticks}"]`)) box.checked = all.checked;
 });
 
+// What an address leads to is to be seen.
+const openTarget = () => {
+  const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+  if (target && target.matches("details")) target.open = true;
+};
+addEventListener("hashchange", openTarget);
+openTarget();
+
 // Asks before what cannot be undone.
 document.addEventListener("submit", (event) => {
   const question = event.submitter?.dataset.ask;

@@ -31,6 +31,7 @@ mod options;
 mod pages;
 mod random;
 mod segments;
+mod sent;
 mod sessions;
 mod visitor;
 

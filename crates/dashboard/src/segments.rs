@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use bytes::Bytes;
+use millstream::EntryId;
+use millstream_shown::visible;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
 /// The segments of the path that was asked for, as bytes: `/streams/a%2Fb` has `streams` and `a/b`.
@@ -22,8 +24,10 @@ impl Segments {
 
     /// The name behind a segment that says what it is: `after("streams")`.
     pub(crate) fn after(&self, what: &str) -> Bytes {
-        let at = self.0.iter().position(|segment| *segment == what);
-        at.and_then(|at| self.0.get(at + 1)).cloned().unwrap_or_default()
+        // Each name follows its kind, so a stream that is called `groups` is no kind.
+        let mut pairs = self.0.chunks(2);
+        let found = pairs.find(|pair| pair[0] == what);
+        found.and_then(|pair| pair.get(1)).cloned().unwrap_or_default()
     }
 }
 
@@ -62,6 +66,22 @@ pub(crate) fn group_path(stream: &[u8], group: &[u8]) -> String {
     format!("{}/groups/{}", stream_path(stream), segment(group))
 }
 
+/// Where the page of an entry is.
+pub(crate) fn entry_path(stream: &[u8], id: EntryId) -> String {
+    format!("{}/entries/{id}", stream_path(stream))
+}
+
+/// A name as a value in the query of a path: as it is shown, with escapes, so that people can write
+/// it, too.
+pub(crate) fn query_name(name: &[u8]) -> String {
+    query_text(&visible(name))
+}
+
+/// Any text as a value there.
+pub(crate) fn query_text(text: &str) -> String {
+    percent_encode(text.as_bytes(), NON_ALPHANUMERIC).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +97,9 @@ mod tests {
             assert_eq!((&segments.0[1][..], &segments.0[3][..]), (name, name), "{path}");
         }
         let segments = Segments::of("/streams/groups/groups/x");
-        assert_eq!(segments.after("streams"), "groups");
+        assert_eq!(
+            (segments.after("streams"), segments.after("groups")),
+            ("groups".into(), "x".into())
+        );
     }
 }

@@ -152,7 +152,9 @@ pub use monitor::{ConsumerGroupMonitor, GroupStatistics, PendingSummary, StuckMe
 pub use open_options::OpenOptions;
 pub use partitions::{PartitionStatistics, PartitionedStream};
 pub use payload::{FromFields, PayloadError, ToFields};
-pub use pending_entries::{Nack, NackMode, PendingEntries, PendingEntry, PendingFilter};
+pub use pending_entries::{
+    Nack, NackMode, PendingEntries, PendingEntry, PendingFilter, PendingPage,
+};
 pub use policy_item::{BackoffItem, PolicyItem};
 pub use producer::Producer;
 /// For the commands and answers of [`Millstream::query`].

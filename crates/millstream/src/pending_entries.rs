@@ -3,6 +3,7 @@
 mod filter;
 mod nack;
 mod pending_entry;
+mod pending_page;
 mod settle;
 
 use std::ops::{Bound, RangeBounds};
@@ -18,6 +19,7 @@ use crate::{EntryId, Error, Millstream};
 pub use filter::PendingFilter;
 pub use nack::{Nack, NackMode};
 pub use pending_entry::PendingEntry;
+pub use pending_page::PendingPage;
 
 /// Entries that are looked at in one round trip.
 const LISTED_AT_ONCE: usize = 1000;
@@ -74,6 +76,49 @@ impl PendingEntries {
             }
         }
         Ok(found)
+    }
+
+    /// The same for those who want an answer soon, however much is pending: at most `looked_at`
+    /// entries of the range are looked at (of the consumer's, if the filter names one), whether
+    /// they pass or not. [`PendingPage::next`] says where to go on.
+    ///
+    /// # Errors
+    /// [`Error::NoGroup`], and those of the server.
+    pub async fn page(
+        &self,
+        range: impl RangeBounds<EntryId>,
+        filter: &PendingFilter,
+        count: usize,
+        looked_at: usize,
+    ) -> Result<PendingPage, Error> {
+        let mut from = range.start_bound().cloned();
+        let to = range.end_bound().cloned();
+        // A server that compares idle times goes through all that there is to find one.
+        let owner = PendingFilter { consumer: filter.consumer.clone(), ..PendingFilter::new() };
+        let is_any = *filter == owner;
+        let mut page = PendingPage::default();
+        while page.found.len() < count && page.looked_at < looked_at {
+            let wanted = if is_any { count - page.found.len() } else { LISTED_AT_ONCE };
+            let wanted = wanted.min(LISTED_AT_ONCE).min(looked_at - page.looked_at);
+            let rows = self.rows((from, to), &owner, wanted).await?;
+            let is_all = rows.len() < wanted;
+            for row in rows {
+                if page.found.len() >= count {
+                    return Ok(page);
+                }
+                page.looked_at += 1;
+                page.next = Some(row.id);
+                if filter.fits(&row) {
+                    page.found.push(row);
+                }
+            }
+            if is_all {
+                page.next = None;
+                break;
+            }
+            from = page.next.map_or(from, Bound::Excluded);
+        }
+        Ok(page)
     }
 
     /// Those of these entries that are pending, in the order in which they are named.

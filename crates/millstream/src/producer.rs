@@ -152,6 +152,21 @@ impl Producer {
         self.send(command, span).await
     }
 
+    /// Adds an entry with this id, which is to be higher than any that the stream had.
+    ///
+    /// # Errors
+    /// As those of [`Self::add`]; the server refuses an id that is not higher.
+    pub async fn add_as(&self, id: EntryId, payload: &impl ToFields) -> Result<EntryId, Error> {
+        let span = self.span();
+        let fields = trace_context::with_span(entry_fields(payload)?, &span);
+        let mut command = cmd("XADD");
+        command.arg(&self.stream[..]);
+        self.limit(&mut command);
+        command.arg(id);
+        fields.append_to(&mut command);
+        self.send(command, span).await
+    }
+
     /// Adds entries in their order, many in a round trip. Each is added by itself: after an error
     /// those before it may be there; so they may if this is dropped while it waits.
     ///
@@ -283,12 +298,16 @@ impl Producer {
         trace_context::sending(&String::from_utf8_lossy(&self.stream))
     }
 
-    /// Of XADD, what comes behind the key.
-    pub(crate) fn arguments(&self, command: &mut Cmd, options: &[&str], fields: &Fields) {
-        command.arg(options);
+    fn limit(&self, command: &mut Cmd) {
         if let Some(about) = self.max_len {
             command.arg("MAXLEN").arg("~").arg(about);
         }
+    }
+
+    /// Of XADD, what comes behind the key.
+    pub(crate) fn arguments(&self, command: &mut Cmd, options: &[&str], fields: &Fields) {
+        command.arg(options);
+        self.limit(command);
         command.arg("*");
         fields.append_to(command);
     }

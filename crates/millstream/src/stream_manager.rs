@@ -4,7 +4,7 @@ use std::ops::{Bound, RangeBounds};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use redis::{Cmd, Value, cmd};
+use redis::{Cmd, Value, cmd, pipe};
 
 use crate::milliseconds::milliseconds;
 use crate::reply::NotUnderstood;
@@ -122,6 +122,25 @@ impl StreamManager {
         Ok(found.into_iter().rev().map(StreamEntry::of).collect())
     }
 
+    /// Those of these entries that are there, in the order in which they are named.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn find(&self, ids: &[EntryId]) -> Result<Vec<StreamEntry>, Error> {
+        let mut found = Vec::with_capacity(ids.len());
+        for some in ids.chunks(COUNTED_AT_ONCE) {
+            let mut all = pipe();
+            for id in some {
+                all.cmd("XRANGE").arg(&self.stream[..]).arg(id).arg(id);
+            }
+            for answer in self.millstream.backend().run_all(&all).await? {
+                let entries = reply::entries(answer).map_err(NotUnderstood::of("XRANGE"))?;
+                found.extend(entries.into_iter().map(StreamEntry::of));
+            }
+        }
+        Ok(found)
+    }
+
     /// How many entries there are in a range. No server counts them: but for the whole stream all
     /// of them are read, some at a time, so it takes as long as reading.
     ///
@@ -164,6 +183,22 @@ impl StreamManager {
         };
         let answer = self.run(&command).await?;
         reply::count(&answer).map_err(NotUnderstood::of("XTRIM"))
+    }
+
+    /// Deletes entries, whatever groups have still to read; what is pending of them stays pending.
+    /// Returns how many there were.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn delete_entries(&self, ids: &[EntryId]) -> Result<u64, Error> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let mut command = cmd("XDEL");
+        command.arg(&self.stream[..]);
+        ids.iter().for_each(|id| _ = command.arg(id));
+        let answer = self.run(&command).await?;
+        reply::count(&answer).map_err(NotUnderstood::of("XDEL"))
     }
 
     /// How many entries [`Self::trim`] would remove now. By length that is looked up, else counted

@@ -48,9 +48,7 @@ fn a_form_that_is_not_from_a_page_of_ours_changes_nothing() {
     let ours = [("origin", &*format!("http://{}", site.host)), ("sec-fetch-site", "same-origin")];
     assert_eq!(site.post_with(&path, &fields, &ours).status, 303);
     assert!(site.get(page).words().contains("out: it is paused"));
-    let said = site.process.said().join("\n");
-    assert!(said.contains("(not logged in) at 127.0.0.1"), "{said}");
-    assert!(said.contains("paused group billing of stream orders"), "{said}");
+    site.log_says(&["(not logged in) at 127.0.0.1", "paused group billing of stream orders"]);
 }
 
 #[test]

@@ -44,7 +44,12 @@ impl Site {
             .max_redirects(0)
             .timeout_global(Some(LIMIT))
             .build();
-        Self { process, host, agent: agent.into(), _directory: directory }
+        let site = Self { process, host, agent: agent.into(), _directory: directory };
+        // It listens a moment before the dashboard knows of it. To ask takes a client.
+        if !arguments.contains(&"--maxclients") {
+            site.until("/readyz", |answer| answer.status == 200);
+        }
+        site
     }
 
     /// A connection to the server itself.
@@ -52,6 +57,20 @@ impl Site {
         let url = format!("redis://{}/", self.process.address);
         let client = redis::Client::open(url).expect("a well-formed URL");
         client.get_connection_with_timeout(LIMIT).expect("the server accepts")
+    }
+
+    /// Waits until the log of the server has said all of this since the last look.
+    #[track_caller]
+    pub(crate) fn log_says(&self, all: &[&str]) {
+        let (begun, mut said) = (Instant::now(), String::new());
+        loop {
+            said += &self.process.said().join("\n");
+            if all.iter().all(|text| said.contains(text)) {
+                return;
+            }
+            assert!(begun.elapsed() < LIMIT, "{all:?} is not in the log: {said}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// One command for the server itself, in words.

@@ -1,6 +1,6 @@
 //! What is changed about a group.
 
-use millstream::{ConsumerGroupManager, PolicyItem};
+use millstream::{ConsumerGroupManager, EntryId, GroupStart, PolicyItem};
 use millstream_shown::visible;
 
 use crate::failure::Failure;
@@ -42,4 +42,80 @@ pub(crate) async fn change_policy(
     let (group, stream) = (visible(group), visible(stream));
     change.audit(&format!("changed the policy of group {group} of stream {stream}: {items:?}"));
     Ok(())
+}
+
+/// Removes a group with all that is pending in it.
+///
+/// # Errors
+/// [`Failure::NotFound`], and those of the server.
+pub(crate) async fn destroy(
+    change: &Change<'_>,
+    stream: &[u8],
+    group: &[u8],
+) -> Result<(), Failure> {
+    let manager = ConsumerGroupManager::new(change.millstream(), stream);
+    if !manager.destroy(group).await? {
+        return Err(Failure::NotFound("there is no such group any more".to_owned()));
+    }
+    change.audit(&format!("destroyed group {} of stream {}", visible(group), visible(stream)));
+    Ok(())
+}
+
+/// Moves a group: what comes after that entry is handed out next.
+///
+/// # Errors
+/// Those of the server.
+pub(crate) async fn set_id(
+    change: &Change<'_>,
+    stream: &[u8],
+    group: &[u8],
+    to: EntryId,
+) -> Result<(), Failure> {
+    let manager = ConsumerGroupManager::new(change.millstream(), stream);
+    manager.set_id(group, GroupStart::After(to)).await?;
+    let (group, stream) = (visible(group), visible(stream));
+    change.audit(&format!("moved group {group} of stream {stream} to {to}"));
+    Ok(())
+}
+
+/// What becomes of what a deleted consumer has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Inheritance {
+    /// Another consumer gets it; anybody in a group that keeps it by itself.
+    Heir(Vec<u8>),
+    /// It goes with the consumer, but in a group that keeps it by itself.
+    Nobody,
+}
+
+/// Removes a consumer. Returns how many entries it had.
+///
+/// # Errors
+/// [`Failure::NotFound`], and those of the server.
+pub(crate) async fn delete_consumer(
+    change: &Change<'_>,
+    stream: &[u8],
+    group: &[u8],
+    consumer: &[u8],
+    inheritance: &Inheritance,
+) -> Result<u64, Failure> {
+    let manager = ConsumerGroupManager::new(change.millstream(), stream);
+    let consumers = manager.consumers(group).await?;
+    if !consumers.iter().any(|it| it.name_bytes == consumer) {
+        let text = format!("there is no consumer {} any more", visible(consumer));
+        return Err(Failure::NotFound(text));
+    }
+    let (count, became) = match inheritance {
+        Inheritance::Heir(heir) => {
+            let count = manager.delete_consumer(group, consumer, heir).await?;
+            (count, format!("handed on to {}", visible(heir)))
+        }
+        Inheritance::Nobody => {
+            (manager.drop_consumer(group, consumer).await?, "without an heir".to_owned())
+        }
+    };
+    let (consumer, group, stream) = (visible(consumer), visible(group), visible(stream));
+    change.audit(&format!(
+        "deleted consumer {consumer} of group {group} of stream {stream}, {count} pending {became}"
+    ));
+    Ok(count)
 }

@@ -17,6 +17,9 @@ use crate::failure::Failure;
 use crate::segments::{Segments, parse_segment};
 use crate::visitor::Visitor;
 
+/// Entries that are looked at for one page: where few pass, it has fewer than it may have.
+const LOOKED_AT_MAX: usize = 10_000;
+
 /// Which of them.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -75,9 +78,12 @@ pub(crate) async fn list(
         None => Bound::Unbounded,
     };
     let entries = PendingEntries::new(&visitor.millstream, &stream, &group);
-    let mut found = entries.list((start, Bound::Unbounded), &filter, limit + 1).await?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| has_more).map(|last| last.id.to_string());
-    Ok(Json(PendingPage { pending: found.iter().map(PendingRow::from).collect(), next }))
+    let range = (start, Bound::Unbounded);
+    let mut page = entries.page(range, &filter, limit + 1, LOOKED_AT_MAX).await?;
+    if page.found.len() > limit {
+        page.found.truncate(limit);
+        page.next = page.found.last().map(|last| last.id);
+    }
+    let pending = page.found.iter().map(PendingRow::from).collect();
+    Ok(Json(PendingPage { pending, next: page.next.map(|next| next.to_string()) }))
 }

@@ -10,14 +10,15 @@ use millstream::{
 };
 use millstream_shown::{policy_facts, short, short_or_dash, visible};
 
-use super::group_policy;
+use super::consumer::consumer_path;
 use super::parts::{
-    Mood, age_or_dash, card, count, count_or_dash, crumbs, empty, facts, name, rate, rate_or_dash,
+    Mood, age_or_dash, card, count, count_or_dash, crumbs, empty, facts, rate, rate_or_dash,
 };
 use super::plot::{bars, plot};
+use super::{group_changes, group_policy};
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
-use crate::segments::{Segments, group_path, segment, stream_path};
+use crate::segments::{Segments, group_path, query_name, stream_path};
 use crate::visitor::Visitor;
 
 /// Pending entries that the plots by age and by deliveries are of: the oldest.
@@ -81,7 +82,7 @@ async fn content(visitor: Visitor, stream: Bytes, group: Bytes) -> Result<Conten
             a .button href={(stream_path(&stream)) "/dead-letters"} { "Dead letters" }
         }
         h2 { "Consumers " span .count { (count(consumers.len() as u64)) } }
-        (consumer_table(&path, consumers))
+        (consumer_table(&stream, &group, consumers))
     };
     let fixed = html! {
         h2 { "What it does by itself" }
@@ -90,6 +91,7 @@ async fn content(visitor: Visitor, stream: Bytes, group: Bytes) -> Result<Conten
             None => (empty("Nothing: it has no policy. What was not acknowledged waits until somebody claims it.")),
         }
         (group_policy::forms(&visitor, &stream, &group, info.managed.as_ref()))
+        (group_changes::forms(&visitor, &stream, &info))
     };
     Ok(Content { title: format!("{} of {}", visible(&group), visible(&stream)), live, fixed })
 }
@@ -162,7 +164,8 @@ fn by_deliveries(pending: &[PendingEntry]) -> Vec<(String, u64)> {
     kinds
 }
 
-fn consumer_table(path: &str, mut consumers: Vec<ConsumerInfo>) -> Markup {
+fn consumer_table(stream: &[u8], group: &[u8], mut consumers: Vec<ConsumerInfo>) -> Markup {
+    let path = group_path(stream, group);
     consumers
         .sort_by(|a, b| b.pending.cmp(&a.pending).then_with(|| a.name_bytes.cmp(&b.name_bytes)));
     html! {
@@ -176,9 +179,15 @@ fn consumer_table(path: &str, mut consumers: Vec<ConsumerInfo>) -> Markup {
                         th .number { "Last got something" }
                     } }
                     tbody { @for consumer in consumers.iter().take(CONSUMERS_SHOWN) { tr {
-                        td { (name(&consumer.name_bytes)) }
+                        td {
+                            a .name href=(consumer_path(stream, group, &consumer.name_bytes)) {
+                                (visible(&consumer.name_bytes))
+                            }
+                        }
                         td .number {
-                            a href={(path) "/pending?consumer=" (segment(&consumer.name_bytes))} { (count(consumer.pending)) }
+                            a href={(path) "/pending?consumer=" (query_name(&consumer.name_bytes))} {
+                                (count(consumer.pending))
+                            }
                         }
                         td .number { (short(consumer.idle)) " ago" }
                         td .number { (short_or_dash(consumer.inactive)) }

@@ -191,7 +191,7 @@ impl Shown {
 }
 
 /// In words where that loses nothing, and can be read back.
-fn exact(time: std::time::Duration) -> String {
+pub(super) fn exact(time: std::time::Duration) -> String {
     let words = short(time).replace(' ', "");
     match millstream_shown::duration::parse_duration(&words) {
         Ok(read) if read == time => words,

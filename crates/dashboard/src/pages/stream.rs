@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::parts::{
     Mood, card, count, count_or_dash, crumbs, empty, facts, group_link, rate_or_dash,
 };
+use super::stream_changes;
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
 use crate::segments::{Segments, stream_path};
@@ -49,7 +50,10 @@ pub(crate) async fn get(
 }
 
 /// An id, or a moment.
-fn parse_place(text: &str) -> Result<EntryId, Failure> {
+///
+/// # Errors
+/// [`Failure::Invalid`].
+pub(super) fn parse_place(text: &str) -> Result<EntryId, Failure> {
     let text = text.trim();
     parse_id(text).or_else(|_| {
         let at = parse_moment(text).map_err(|_| {
@@ -112,9 +116,17 @@ async fn content(visitor: Visitor, stream: Bytes, which: Which) -> Result<Conten
             (card("Memory", byte_size::show(memory), Mood::Plain))
             @if let Some(scheduled) = info.scheduled { (card("Scheduled", count(scheduled), Mood::Plain)) }
         }
+        div .actions.gap {
+            a .button href={(path) "#entries"} { "Newest entries, live" }
+            a .button href={(path) "/dead-letters"} { "Dead letters" }
+            @if visitor.can_write {
+                a .button href="#add" { "Add an entry" }
+                a .button href="#change" { "Change the stream" }
+            }
+        }
         h2 { "Groups " span .count { (count(info.groups)) } }
         (group_table(&stream, &groups))
-        h2 { "Entries " span .count { (range(&which)) } }
+        h2 #entries { "Entries " span .count { (range(&which)) } }
         (entry_table(&path, &entries.shown))
         (pager(&path, &which, &entries))
     };
@@ -128,13 +140,14 @@ async fn content(visitor: Visitor, stream: Bytes, which: Which) -> Result<Conten
         }
         h2 { "About it" }
         (facts(&about(&info)))
+        (stream_changes::forms(&visitor, &stream, &info))
     };
     Ok(Content { title: visible(&stream), live, fixed })
 }
 
 fn range(which: &Which) -> String {
     match (which.from.trim(), which.before.trim()) {
-        ("", "") => "newest first".to_owned(),
+        ("", "") => "newest first, and new ones as they come".to_owned(),
         ("", before) => format!("before {before}"),
         (from, _) => format!("from {from} on"),
     }
@@ -193,7 +206,7 @@ fn entry_table(path: &str, entries: &[StreamEntry]) -> Markup {
                     tbody { @for entry in entries { tr {
                         td .tight { a .id href={(path) "/entries/" (entry.id)} { (entry.id) } }
                         td .tight { (short(age_of(entry.id))) }
-                        td { (short_fields(&entry.fields)) }
+                        td .preview { (short_fields(&entry.fields)) }
                     } } }
                 }
             }

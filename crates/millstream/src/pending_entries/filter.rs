@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::PendingEntry;
+
 /// What a pending entry must be like; without anything said, all are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PendingFilter {
@@ -38,5 +40,14 @@ impl PendingFilter {
     pub fn consumer(mut self, consumer: impl AsRef<[u8]>) -> Self {
         self.consumer = Some(Bytes::copy_from_slice(consumer.as_ref()));
         self
+    }
+
+    /// Whether an entry passes.
+    #[must_use]
+    pub fn fits(&self, entry: &PendingEntry) -> bool {
+        let is_of = |consumer: &Bytes| entry.consumer.as_ref() == Some(consumer);
+        entry.deliveries >= self.min_deliveries
+            && entry.idle.is_none_or(|idle| idle >= self.min_idle)
+            && self.consumer.as_ref().is_none_or(is_of)
     }
 }

@@ -36,6 +36,18 @@ pub(crate) async fn pending_entries_are_found_by_range_filter_and_id(place: Plac
     let idle = PendingFilter::new().min_idle(Duration::from_mins(30));
     assert_eq!(listed(all, idle.clone(), 100).await, [ids[4]]);
     assert_eq!(listed(all, idle.consumer("a"), 100).await, []);
+    // A look that ends before it has found all says where to go on.
+    let often = PendingFilter::new().min_deliveries(2);
+    let first = pending.page(all, &often, 9, 4).await.expect("a page");
+    assert_eq!((first.found.len(), first.looked_at, first.next), (0, 4, Some(ids[3])));
+    let rest = (std::ops::Bound::Excluded(ids[3]), std::ops::Bound::Unbounded);
+    let second = pending.page(rest, &often, 9, 4).await.expect("a page");
+    assert_eq!((second.found.len(), second.looked_at, second.next), (1, 2, None));
+    assert_eq!(second.found[0].id, ids[4]);
+    let any = pending.page(all, &PendingFilter::new().consumer("a"), 2, 9).await.expect("a page");
+    assert_eq!((any.found.len(), any.looked_at, any.next), (2, 2, Some(ids[1])));
+    let idle = PendingFilter::new().min_idle(Duration::from_mins(30)).consumer("b");
+    assert_eq!(pending.page(all, &idle, 9, 9).await.expect("a page").found.len(), 1);
     let never = EntryId { ms: 1, seq: 1 };
     let found = pending.find(&[ids[4], never, ids[0]]).await.expect("an answer");
     assert_eq!(found.iter().map(|entry| entry.id).collect::<Vec<_>>(), [ids[4], ids[0]]);

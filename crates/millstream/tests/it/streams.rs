@@ -75,6 +75,16 @@ pub(crate) async fn a_stream_is_looked_at_read_trimmed_and_deleted(place: Place)
     assert_eq!(stream.count(..).await.expect("a count"), 8);
     assert_eq!(stream.count(id(4)..=id(7)).await.expect("a count"), 3);
 
+    let found = stream.find(&[id(9), id(5), id(1)]).await.expect("entries");
+    assert_eq!(numbers(found), [9, 1]);
+    let producer = millstream::Producer::new(&place.millstream, &place.stream);
+    let fields = Fields::new().with("n", "10");
+    assert_eq!(producer.add_as(id(10), &fields).await.expect("adds it"), id(10));
+    let again = producer.add_as(id(10), &fields).await;
+    assert!(matches!(again, Err(Error::Refused { .. })), "{again:?}");
+    assert_eq!(stream.delete_entries(&[id(10), id(5)]).await.expect("deletes one"), 1);
+    assert_eq!(stream.delete_entries(&[]).await.expect("nothing"), 0);
+
     for (trim, count) in [
         (Trim::ToLength(6), 2),
         (Trim::Before(id(4)), 1),

@@ -1,0 +1,154 @@
+//! A value of an entry on its page: JSON laid out, text in its lines, and no more than people read.
+
+use maud::{Markup, html};
+use millstream_shown::{byte_size, visible, visible_message};
+use serde::de::IgnoredAny;
+
+/// Bytes of a value that are shown. The rest can be had as a file.
+const SHOWN_MAX: usize = 4 << 10;
+/// JSON is laid out up to this: behind it, it is shown as text.
+const JSON_MAX: usize = 64 << 10;
+
+/// Whoever sees all of a shorter text needs no file of it.
+const PLAIN_MAX: usize = 100;
+
+/// What is laid out is larger: by blanks, where it is deep.
+const LAID_OUT_MAX: usize = 256 << 10;
+
+/// How much text the values of a page may still have.
+#[derive(Debug)]
+pub(super) struct Budget(usize);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(512 << 10)
+    }
+}
+
+/// The value, and the link to it as a file.
+pub(super) fn value(bytes: &[u8], path: &str, budget: &mut Budget) -> Markup {
+    let (text, is_cut) = if budget.0 == 0 { (String::new(), true) } else { shown(bytes) };
+    budget.0 = budget.0.saturating_sub(text.len());
+    html! {
+        @if !text.is_empty() { pre tabindex="0" { (text) } }
+        @if is_cut || bytes.len() > PLAIN_MAX || std::str::from_utf8(bytes).is_err() {
+            p .quiet {
+                (byte_size::show(Some(bytes.len() as u64)))
+                @if text.is_empty() { ", not shown: there is so much before it" }
+                @else if is_cut { ", cut here" }
+                " " a href=(path) download { "Download" }
+            }
+        }
+    }
+}
+
+fn shown(bytes: &[u8]) -> (String, bool) {
+    if bytes.len() <= JSON_MAX && matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        // Its own text laid out, so that no number and no order of names is changed.
+        let is_json = serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
+        let json = std::str::from_utf8(bytes).ok().filter(|_| is_json).map(laid_out);
+        if let Some(json) = json.filter(|json| json.len() <= LAID_OUT_MAX) {
+            return (visible_message(&json), false);
+        }
+    }
+    let is_cut = bytes.len() > SHOWN_MAX;
+    let part = &bytes[..bytes.len().min(SHOWN_MAX)];
+    let text = match std::str::from_utf8(part) {
+        Ok(text) => Some(text),
+        // A character that was cut in two.
+        Err(error) if is_cut && error.error_len().is_none() => {
+            std::str::from_utf8(&part[..error.valid_up_to()]).ok()
+        }
+        Err(_) => None,
+    };
+    match text {
+        Some(text) if text.contains('\n') => (visible_message(text), is_cut),
+        Some(text) => (visible(text.as_bytes()), is_cut),
+        None => (visible(part), is_cut),
+    }
+}
+
+/// JSON with line ends between its parts. It is known to be JSON.
+fn laid_out(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() * 2);
+    let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
+    let mut is_empty = false;
+    for c in json.chars() {
+        if is_text {
+            text.push(c);
+            match c {
+                _ if is_escaped => is_escaped = false,
+                '\\' => is_escaped = true,
+                '"' => is_text = false,
+                _ => {}
+            }
+            continue;
+        }
+        let line = |text: &mut String, depth: usize| {
+            text.push('\n');
+            // What is nested deeper is not moved further: that would be all blanks.
+            (0..depth.min(32)).for_each(|_| text.push_str("  "));
+        };
+        match c {
+            c if c.is_ascii_whitespace() => continue,
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                if !is_empty {
+                    line(&mut text, depth);
+                }
+                text.push(c);
+                is_empty = false;
+                continue;
+            }
+            _ if is_empty => line(&mut text, depth),
+            _ => {}
+        }
+        is_empty = false;
+        text.push(c);
+        match c {
+            '{' | '[' => {
+                depth += 1;
+                is_empty = true;
+            }
+            ',' => line(&mut text, depth),
+            ':' => text.push(' '),
+            '"' => is_text = true,
+            _ => {}
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_laid_out_and_nothing_of_it_is_changed() {
+        for (json, text) in [
+            ("{}", "{}"),
+            ("[ ]", "[]"),
+            ("[1,[],{\"a\":{}}]", "[\n  1,\n  [],\n  {\n    \"a\": {}\n  }\n]"),
+            (
+                r#"{"b":1.0, "a":[12345678901234567890123 ,"x, y: {\"z\"}"]}"#,
+                "{\n  \"b\": 1.0,\n  \"a\": [\n    12345678901234567890123,\n    \
+                 \"x, y: {\\\"z\\\"}\"\n  ]\n}",
+            ),
+        ] {
+            assert_eq!(laid_out(json), text);
+            assert_eq!(shown(json.as_bytes()), (text.to_owned(), false));
+        }
+        assert_eq!(shown(b"{\"a\":\xff}").0, "{\"a\":\\xff}");
+        assert_eq!(shown("{\"a\":\"\u{202e}\"}".as_bytes()).0, "{\n  \"a\": \"\\u{202e}\"\n}");
+    }
+
+    #[test]
+    fn long_values_are_cut_between_characters() {
+        let long = "ä".repeat(3000);
+        assert_eq!(shown(long.as_bytes()), ("ä".repeat(2048), true));
+        let (text, is_cut) = shown(format!("a{long}").as_bytes());
+        assert_eq!((text, is_cut), (format!("a{}", "ä".repeat(2047)), true));
+        let deep = "[".repeat(100) + &"]".repeat(100);
+        assert!(shown(deep.as_bytes()).0.len() < 100 * 2 * 70);
+    }
+}
