@@ -4,3 +4,6 @@
 //! and writes a line into the log about it once it was done.
 
 pub(crate) mod group;
+pub(crate) mod letters;
+pub(crate) mod schedule;
+pub(crate) mod server;

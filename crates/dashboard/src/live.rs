@@ -27,7 +27,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) struct Content {
     /// What it is about, in the window's title.
     pub(crate) title: String,
-    /// Replaced while somebody looks.
+    /// Replaced while somebody looks; empty on a page of which nothing is.
     pub(crate) live: Markup,
     /// Stays as it is: forms.
     pub(crate) fixed: Markup,

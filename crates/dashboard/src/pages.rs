@@ -1,13 +1,30 @@
 //! The pages: one file for each, what they have in common in `layout`, `parts` and `plot`.
 
+mod clients;
+mod commands;
+mod dead_letters;
 mod done;
+mod field_rows;
+mod field_values;
 mod group;
 mod group_policy;
 pub(crate) mod layout;
+mod letter;
+mod letters;
+mod letters_bulk;
+mod letters_change;
+mod letters_filter;
 mod overview;
 mod parts;
 mod plot;
+mod pretty_json;
+mod schedule;
+mod server;
+mod server_parts;
+mod settings;
+mod slow_log;
 mod stream;
+mod stream_schedule;
 mod streams;
 
 use std::sync::Arc;
@@ -25,4 +42,40 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/streams/{stream}/groups/{group}", get(group::get))
         .route("/streams/{stream}/groups/{group}/paused", post(group_policy::post_paused))
         .route("/streams/{stream}/groups/{group}/policy", post(group_policy::post_policy))
+        .merge(letter_routes())
+        .merge(schedule_routes())
+        .merge(server_routes())
+}
+
+fn letter_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/dead-letters", get(dead_letters::get))
+        .route("/streams/{stream}/dead-letters", get(dead_letters::get_of_stream))
+        .route("/dead-letters/{letters}", get(letters::get))
+        .route("/dead-letters/{letters}/change", post(letters_change::post_some))
+        .route("/dead-letters/{letters}/stop", post(letters_change::post_stop))
+        .route(
+            "/dead-letters/{letters}/bulk",
+            get(letters_bulk::get).post(letters_change::post_bulk),
+        )
+        .route("/dead-letters/{letters}/{id}", get(letter::get).post(letters_change::post_edited))
+}
+
+fn schedule_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/schedule", get(schedule::get))
+        .route("/streams/{stream}/schedule", get(stream_schedule::get))
+        .route("/streams/{stream}/schedule/add", post(stream_schedule::post_add))
+        .route("/streams/{stream}/schedule/change", post(stream_schedule::post_change))
+}
+
+fn server_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/server", get(server::get))
+        .route("/server/settings", get(settings::get))
+        .route("/server/clients", get(clients::get))
+        .route("/server/clients/kill", post(clients::post_kill))
+        .route("/server/slow-log", get(slow_log::get))
+        .route("/server/slow-log/reset", post(slow_log::post_reset))
+        .route("/server/commands", get(commands::get))
 }

@@ -24,6 +24,11 @@ impl Segments {
         Self(path.trim_start_matches('/').split('/').map(decode).collect())
     }
 
+    /// The segment at that place, the first being 0; empty where there is none.
+    pub(crate) fn at(&self, place: usize) -> Bytes {
+        self.0.get(place).cloned().unwrap_or_default()
+    }
+
     /// The name behind a segment that says what it is: `after("streams")`.
     pub(crate) fn after(&self, what: &str) -> Bytes {
         let at = self.0.iter().position(|segment| *segment == what);
@@ -58,6 +63,11 @@ pub(crate) fn stream_path(stream: &[u8]) -> String {
 /// Where the page of a group is.
 pub(crate) fn group_path(stream: &[u8], group: &[u8]) -> String {
     format!("{}/groups/{}", stream_path(stream), segment(group))
+}
+
+/// Where the page of the letters in a stream of dead letters is.
+pub(crate) fn letters_path(letters: &[u8]) -> String {
+    format!("/dead-letters/{}", segment(letters))
 }
 
 #[cfg(test)]

@@ -59,7 +59,8 @@ pub(crate) fn page(
                 @if let Some(notice) = notice {
                     p .(if notice.is_failure { "alarm" } else { "notice" }) role="status" { (notice.text) }
                 }
-                div #live data-live="on" { (content.live) }
+                @let has_live = !content.live.0.is_empty();
+                div #live data-live=(if has_live { "on" } else { "off" }) { (content.live) }
                 (content.fixed)
             }
         },
