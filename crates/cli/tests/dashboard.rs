@@ -1,12 +1,20 @@
 //! The dashboard of a server, over HTTP, as browsers and programs ask for it.
 
+#[path = "dashboard/elsewhere.rs"]
+mod elsewhere;
 #[path = "dashboard/health.rs"]
 mod health;
+#[path = "dashboard/letters.rs"]
+mod letters;
 #[path = "dashboard/pages.rs"]
 mod pages;
 #[path = "support/process.rs"]
 mod process;
 #[path = "dashboard/safety.rs"]
 mod safety;
+#[path = "dashboard/schedule.rs"]
+mod schedule;
+#[path = "dashboard/server.rs"]
+mod server;
 #[path = "dashboard/site.rs"]
 mod site;

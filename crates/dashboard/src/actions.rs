@@ -4,6 +4,8 @@
 //! and writes a line into the log about it once it was done.
 
 pub(crate) mod group;
+pub(crate) mod letter_tally;
 pub(crate) mod letters;
+pub(crate) mod letters_bulk;
 pub(crate) mod schedule;
 pub(crate) mod server;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use millstream::{DeadLetters, EntryId, LetterFilter};
 use parking_lot::Mutex;
 
-use crate::actions::letters::{Tally, Verb};
+use crate::actions::letter_tally::{Tally, Verb};
 use crate::failure::Failure;
 
 /// Jobs that are told of, those that ended included.

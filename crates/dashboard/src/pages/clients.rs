@@ -118,9 +118,13 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
         (pager(&which, page, pages))
     };
     let fixed = html! {
-        @if visitor.can_write { form #kill method="post" action="/server/clients/kill" { (token(&visitor)) } }
+        @if visitor.can_write {
+            form #kill method="post" action="/server/clients/kill" { (token(&visitor)) }
+        }
         form .row.panel method="get" action=(PATH) {
-            label { "Name, address, user, command or library" input name="find" value=(which.find); }
+            label { "Name, address, user, command or library"
+                input name="find" value=(which.find);
+            }
             label { "In order of"
                 select name="sort" { @for (sort, word, text) in SORTS {
                     option value=(word) selected[sort == which.sort] { (text) }
@@ -162,7 +166,10 @@ fn table(visitor: &Visitor, clients: &[Client], has_places: bool) -> Markup {
                     td .name { (dash(client.get("name"))) }
                     td .name { (dash(client.get("addr"))) }
                     td .name { (dash(client.get("user"))) }
-                    td .name { (dash(client.get("lib-name"))) " " (visible_or_none(client.get("lib-ver"))) }
+                    td .name {
+                        (dash(client.get("lib-name"))) " "
+                        (visible_or_none(client.get("lib-ver")))
+                    }
                     td .name { (dash(client.get("cmd"))) }
                     td { (state(client.get("flags"))) }
                     td .number { (seconds(client, "age")) }

@@ -82,8 +82,10 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
             button { "Show" }
         }
         p .quiet {
-            "Time is what commands took to run; what they waited for the disk or for an entry does not "
-            "count. Rejected are those that were not run at all: for want of rights, or of arguments."
+            "Time is what commands took to run; what they waited for the disk or for an entry "
+            "does not "
+            "count. Rejected are those that were not run at all: for want of rights, or of "
+            "arguments."
         }
     };
     Ok(Content { title: "Commands".to_owned(), live, fixed })

@@ -11,7 +11,7 @@ use millstream_shown::{age_of, parse_visible, short, visible};
 use serde::Deserialize;
 
 use super::letters_filter::FilterForm;
-use super::parts::{count, crumbs, empty, group_link, stream_link};
+use super::parts::{count, count_or_dash, crumbs, empty, group_link, stream_link};
 use crate::failure::Failure;
 use crate::history::{StreamNow, is_dead_letters};
 use crate::live::{Ask, Content};
@@ -57,8 +57,8 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
     let live = html! {
         h1 { "Dead letters " span .kind { (count(letters)) } }
         @if shown.is_empty() {
-            (empty("There are none: nothing failed too often. They would be in streams that policies \
-                    name, or that are called like their stream, with :dlq behind it."))
+            (empty("There are none: nothing failed too often. They would be in streams that \
+                    policies name, or that are called like their stream, with :dlq behind it."))
         } @else { (table(shown, &running)) }
         @if pages > 1 {
             nav .pager aria-label="Pages" {
@@ -120,9 +120,12 @@ fn table(places: &[Place], running: &BTreeSet<Bytes>) -> Markup {
                         a .name href=(letters_path(&place.key)) { (visible(&place.key)) }
                         @if running.contains(&place.key) { " " span .tag.ok { "at work" } }
                     }
-                    td .number { @match place.length { Some(length) => (count(length)), None => "-" } }
+                    td .number { (count_or_dash(place.length)) }
                     td .number {
-                        @match place.newest { Some(id) => { (short(age_of(id))) " ago" }, None => "-" }
+                        @match place.newest {
+                            Some(id) => { (short(age_of(id))) " ago" },
+                            None => "-",
+                        }
                     }
                     td { (owners(place)) }
                 } } }

@@ -36,7 +36,9 @@ pub(super) fn rows(fields: &Fields, spare: usize) -> Markup {
                 @if !is_editable(name, value) {
                     (name_input(&label, &visible(name)))
                     input type="hidden" name="as" value={(KEPT) (at)};
-                    p .quiet { (count(value.len() as u64)) " bytes: too large to be edited here, it stays." }
+                    p .quiet {
+                        (count(value.len() as u64)) " bytes: too large to be edited here, it stays."
+                    }
                 } @else if is_plain(value) {
                     (row(&label, &visible(name), TEXT, &String::from_utf8_lossy(value)))
                 } @else {

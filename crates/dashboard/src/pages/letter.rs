@@ -6,7 +6,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use maud::{Markup, html};
 use millstream::{DeadLetter, DeadLetters};
-use millstream_shown::{age_of, moment::moment, short, visible, visible_message};
+use millstream_shown::{age_of, moment::moment, or_dash, short, visible, visible_message};
 
 use super::field_rows;
 use super::field_values::field_values;
@@ -62,7 +62,7 @@ fn about(letter: &DeadLetter) -> Markup {
     html! {
         dl .facts {
             div { dt { "buried" } dd { (short(age_of(letter.id))) " ago" } }
-            div { dt { "failed at" } dd { @match failed_at { Some(at) => (moment(at)), None => "-" } } }
+            div { dt { "failed at" } dd { (or_dash(failed_at.map(moment))) } }
             div { dt { "reason" } dd { (dash(visible(letter.reason.as_bytes()))) } }
             div { dt { "deliveries" } dd { (letter.deliveries) } }
             div { dt { "entry" } dd { (entry_link(letter)) } }
@@ -88,7 +88,8 @@ fn forms(visitor: &Visitor, path: &str, letter: &DeadLetter) -> Markup {
             @if !is_homeless && !letter.group_bytes.is_empty() {
                 button .primary name="verb" value="requeue" { "Requeue" }
                 span .quiet {
-                    "The entry is pending in its group again, with no delivery counted; other groups "
+                    "The entry is pending in its group again, with no delivery counted; other "
+                    "groups "
                     "do not get it. Where it is gone from its stream it is added as a new one, for "
                     "all groups. The letter goes."
                 }
@@ -101,11 +102,14 @@ fn forms(visitor: &Visitor, path: &str, letter: &DeadLetter) -> Markup {
                 summary { "Edit and requeue" }
                 p .hint {
                     "What you write here is added to stream " (visible(&letter.stream_bytes))
-                    " as a new entry, and the letter is deleted. All groups of the stream get the new "
-                    "entry, not only the one that gave the letter up: an entry cannot be changed, and "
+                    " as a new entry, and the letter is deleted. All groups of the stream get the "
+                    "new "
+                    "entry, not only the one that gave the letter up: an entry cannot be changed, "
+                    "and "
                     "a new one cannot be given to one group alone."
                     @if !visitor.millstream.abilities().has_scripts {
-                        " The entry is added first, the letter deleted then: after a failure between "
+                        " The entry is added first, the letter deleted then: after a failure "
+                        "between "
                         "the two both are there."
                     }
                 }
@@ -114,7 +118,7 @@ fn forms(visitor: &Visitor, path: &str, letter: &DeadLetter) -> Markup {
                     p .quiet { "A field whose name is emptied is left out." }
                     (field_rows::rows(&letter.payload, SPARE))
                     p { button .primary
-                        data-ask="It is added as a new entry, for all groups of the stream. Go on?" {
+                        data-ask="It is added as a new entry, for all groups. Go on?" {
                         "Add this, and delete the letter"
                     } }
                 }

@@ -85,8 +85,8 @@ async fn content(visitor: Visitor, key: Bytes, which: Which) -> Result<Content, 
         (table(&visitor, &path, &page.letters))
         @if page.letters.is_empty() {
             @if page.next.is_some() {
-                (empty("None of the entries that were looked at is a letter of that kind. There are \
-                        others: go on."))
+                (empty("None of the entries that were looked at is a letter of that kind. There \
+                        are others: go on."))
             } @else if which.filter.is_any() {
                 (empty("There are no letters here."))
             } @else {
@@ -160,7 +160,10 @@ fn row(visitor: &Visitor, path: &str, letter: &DeadLetter) -> Markup {
             td .tight { (entry_link(letter)) }
             td { (group_of(letter)) }
             td .number { (count(letter.deliveries)) }
-            td { @if letter.reason.is_empty() { "-" } @else { (visible(letter.reason.as_bytes())) } }
+            td {
+                @if letter.reason.is_empty() { "-" }
+                @else { (visible(letter.reason.as_bytes())) }
+            }
             td { (shortened(&letter.error)) }
             td .number { (short(age_of(letter.id))) }
             td { (short_fields(&letter.payload)) }
@@ -236,7 +239,8 @@ fn ticked_form(visitor: &Visitor, path: &str, filter: &FilterForm) -> Markup {
             button .danger name="verb" value="purge"
                 data-ask="The ticked letters are deleted, and lost. Go on?" { "Purge" }
             span .quiet {
-                "Requeue gives an entry back to the group that gave it up, with no delivery counted. "
+                "Requeue gives an entry back to the group that gave it up, with no delivery "
+                "counted. "
                 "Purge deletes the letter."
             }
         }

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use super::layout::token;
 use super::letters_filter::FilterForm;
 use super::parts::{crumbs, empty, facts};
-use crate::actions::letters::{self, Counted, PER_SECOND_MAX, Verb};
+use crate::actions::letter_tally::Verb;
+use crate::actions::letters_bulk::{self, Counted, PER_SECOND_MAX};
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
 use crate::segments::{Segments, letters_path};
@@ -43,9 +44,9 @@ async fn content(visitor: Visitor, key: Bytes, which: Which) -> Result<Content, 
     let (verb, shown) = (Verb::of(&which.verb)?, visible(&key));
     let letters = DeadLetters::new(&visitor.millstream, &key);
     let filter = which.filter.parse()?;
-    let last = letters::newest(&visitor.millstream, &letters).await?;
+    let last = letters_bulk::newest(&visitor.millstream, &letters).await?;
     let counted = match last {
-        Some(last) => letters::count(&letters, &filter, None, last, TRIED).await?,
+        Some(last) => letters_bulk::count(&letters, &filter, None, last, TRIED).await?,
         None => Counted::default(),
     };
     let path = letters_path(&key);
@@ -137,8 +138,10 @@ fn confirmation(
                 }
             }
             p .quiet {
-                "It goes on by itself, and can be watched and stopped on the page of the letters. It "
-                "ends with the dashboard: what is done then stays done. Letters that come meanwhile "
+                "It goes on by itself, and can be watched and stopped on the page of the letters. "
+                "It "
+                "ends with the dashboard: what is done then stays done. Letters that come "
+                "meanwhile "
                 "are left alone."
             }
             p {

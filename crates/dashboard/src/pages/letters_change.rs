@@ -14,7 +14,7 @@ use super::letter;
 use super::letters_bulk::words;
 use super::letters_filter::{FilterForm, parse_letter_id};
 use crate::actions;
-use crate::actions::letters::Verb;
+use crate::actions::letter_tally::Verb;
 use crate::failure::Failure;
 use crate::letter_jobs::LetterWork;
 use crate::segments::{Segments, letters_path};
@@ -75,7 +75,7 @@ async fn begin(visitor: &Visitor, key: &Bytes, pairs: &Pairs) -> Result<String, 
     let change = visitor.change(Some(value(pairs, "token")))?;
     let form = FilterForm::of_pairs(pairs);
     let letters = DeadLetters::new(&visitor.millstream, key);
-    let newest = actions::letters::newest(change.millstream(), &letters).await?;
+    let newest = actions::letters_bulk::newest(change.millstream(), &letters).await?;
     let last = newest.ok_or_else(|| Failure::NotFound("there are no letters".to_owned()))?;
     let work = LetterWork {
         letters,
@@ -86,7 +86,7 @@ async fn begin(visitor: &Visitor, key: &Bytes, pairs: &Pairs) -> Result<String, 
         per_second: number(pairs, "per_second")?,
         most: number(pairs, "most")?,
     };
-    actions::letters::begin(&change, visitor, work)?;
+    actions::letters_bulk::begin(&change, visitor, work)?;
     Ok("It began: how far it is stands below.".to_owned())
 }
 
@@ -99,7 +99,7 @@ pub(crate) async fn post_stop(
     let done = async {
         let change = visitor.change(Some(value(&pairs, "token")))?;
         let job = number(&pairs, "job")?;
-        actions::letters::stop(&change, &visitor, &key, job)?;
+        actions::letters_bulk::stop(&change, &visitor, &key, job)?;
         Ok("It stops: what is done stays done.".to_owned())
     };
     back(&visitor, &list_path(&key, &pairs), done.await)

@@ -12,6 +12,9 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 
+const REASONS: [(&str, &str); 3] =
+    [("", "any"), ("max-deliveries", "max-deliveries"), ("fatal", "fatal")];
+
 /// As the form has it; empty: any. Names are as they are shown, with escapes.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 pub(crate) struct FilterForm {
@@ -143,7 +146,7 @@ impl FilterForm {
             label { "Had last by consumer" input name="consumer" value=(self.consumer) size="16"; }
             label { "Reason"
                 select name="reason" {
-                    @for (value, text) in [("", "any"), ("max-deliveries", "max-deliveries"), ("fatal", "fatal")] {
+                    @for (value, text) in REASONS {
                         option value=(value) selected[value == self.reason] { (text) }
                     }
                 }

@@ -79,7 +79,7 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
     let table = html! {
         @if shown.is_empty() {
             (empty(match is_native {
-                true => "Nothing is delayed. XSCHEDULE ADD delays an entry, and so does the toolkit.",
+                true => "Nothing is delayed. XSCHEDULE ADD delays an entry; the toolkit does, too.",
                 false => "Of the streams that were asked none has delayed entries.",
             }))
         } @else { (table(&shown)) }
@@ -105,8 +105,10 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
             } @else {
                 (visitor.millstream.abilities().server)
                 " has no schedule: delayed entries are what the toolkit has beside a stream, and "
-                "workers of the toolkit on the stream append what is due. Streams were asked one by "
-                "one, so this page does not change by itself, and a stream that is not there yet is "
+                "workers of the toolkit on the stream append what is due. Streams were asked one "
+                "by "
+                "one, so this page does not change by itself, and a stream that is not there yet "
+                "is "
                 "found by its name only."
             }
         }

@@ -197,7 +197,8 @@ fn state(info: &ServerInfo) -> Markup {
             (card("Up for", millstream_shown::short_or_dash(uptime), Mood::Plain))
             (card("Memory", byte_size::show(info.count("used_memory")), Mood::Plain))
             (card("Clients", count_or_dash(info.count("connected_clients")), Mood::Plain))
-            (card("Commands, a second", count_or_dash(info.count("instantaneous_ops_per_sec")), Mood::Plain))
+            @let per_second = info.count("instantaneous_ops_per_sec");
+            (card("Commands, a second", count_or_dash(per_second), Mood::Plain))
         }
         @for (name, all) in groups {
             @let known = known(info, all);
@@ -262,8 +263,10 @@ fn latency(latest: &Value) -> Markup {
     };
     html! {
         @if parts(latest).is_empty() {
-            p .quiet { "None. The server notes some if its setting latency-monitor-threshold says from "
-                "how many milliseconds on." }
+            p .quiet {
+                "None. The server notes some if its setting latency-monitor-threshold says from "
+                "how many milliseconds on."
+            }
         } @else {
             div .scroll data-scroll tabindex="0" role="region" aria-label="Latency events" {
                 table {

@@ -53,7 +53,8 @@ async fn content(visitor: Visitor) -> Result<Content, Failure> {
             }
         }
         p .quiet {
-            "Long is what takes more than the setting slowlog-log-slower-than says, in microseconds; "
+            "Long is what takes more than the setting slowlog-log-slower-than says, in "
+            "microseconds; "
             "slowlog-max-len says how many are kept. What are passwords is not shown."
         }
     };
@@ -104,8 +105,8 @@ fn command(arguments: &[Value]) -> String {
     shown.collect::<Vec<_>>().join(" ")
 }
 
-/// Which arguments are passwords. The servers say so themselves of most; this is for the others, and
-/// for those that are older.
+/// Which arguments are passwords. The servers say so themselves of most; this is for the others,
+/// and for those that are older.
 fn secret(arguments: &[Vec<u8>]) -> Vec<bool> {
     let mut secret = vec![false; arguments.len()];
     let word = |at: usize| arguments.get(at).map(|it| it.to_ascii_uppercase()).unwrap_or_default();

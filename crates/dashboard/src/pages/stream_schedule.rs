@@ -51,7 +51,7 @@ pub(crate) async fn get(
 
 async fn content(visitor: Visitor, stream: Bytes, which: Which) -> Result<Content, Failure> {
     let delayed = DelayedMessages::new(&visitor.millstream, &stream);
-    let after = Some(which.after.trim()).filter(|after| !after.is_empty());
+    let after = parse_token(&which.after)?;
     let waiting = delayed.count().await?;
     // One more than there is room for says whether there are others.
     let mut shown = delayed.list_after(after, PER_PAGE + 1).await?;
@@ -86,13 +86,28 @@ async fn content(visitor: Visitor, stream: Bytes, which: Which) -> Result<Conten
     let fixed = html! {
         @if visitor.can_write { (forms(&visitor, &path)) }
         p .quiet {
-            @if is_native { "The server appends what is due by itself. What stays due waits for its "
-                "stream to take it: it is full, or may not grow." }
-            @else { "What is due is appended by workers of the toolkit on this stream, within a second; "
-                "without any it waits." }
+            @if is_native {
+                "The server appends what is due by itself. What stays due waits for its stream to "
+                "take it: it is full, or may not grow."
+            } @else {
+                "What is due is appended by workers of the toolkit on this stream, within a "
+                "second; without any it waits."
+            }
         }
     };
     Ok(Content { title: format!("Delayed entries of {name}"), live, fixed })
+}
+
+/// Behind which entry a page begins; empty: with the first.
+fn parse_token(text: &str) -> Result<Option<&str>, Failure> {
+    let text = text.trim();
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|it| it.is_ascii_digit());
+    let is_token = |(due, number)| is_number(due) && is_number(number);
+    match text {
+        "" => Ok(None),
+        _ if text.split_once('-').is_some_and(is_token) => Ok(Some(text)),
+        _ => Err(Failure::Invalid(format!("{} is no token", visible(text.as_bytes())))),
+    }
 }
 
 fn due_in(entry: &DelayedMessage, now: SystemTime) -> String {
