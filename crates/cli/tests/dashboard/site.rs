@@ -45,7 +45,10 @@ impl Site {
         let mut lines = process.first_lines.iter();
         let host = lines.find_map(|line| line.split_once("dashboard on http://"));
         let host = host.expect("it says where the dashboard is").1.trim().to_owned();
-        Self { process, browser: Browser::new(host), _directory: directory }
+        let browser = Browser::new(host);
+        // It listens a little before the dashboard is told so.
+        browser.until("/readyz", |answer| answer.status == 200);
+        Self { process, browser, _directory: directory }
     }
 
     /// A connection to the server itself.
