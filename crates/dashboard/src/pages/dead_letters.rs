@@ -127,7 +127,7 @@ fn table(places: &[Place], running: &BTreeSet<Bytes>) -> Markup {
                             None => "-",
                         }
                     }
-                    td { (owners(place)) }
+                    td .wide { (owners(place)) }
                 } } }
             }
         }

@@ -19,7 +19,7 @@ pub(super) fn field_values(fields: &Fields) -> Markup {
                 table {
                     thead { tr { th { "Field" } th { "Value" } th .number { "Bytes" } } }
                     tbody { @for (field, value) in fields.iter().take(FIELDS_MAX) { tr {
-                        td { (name(field)) }
+                        td .keep { (name(field)) }
                         td .wide { pre { (whole(value)) } }
                         td .number { (count(value.len() as u64)) }
                     } } }

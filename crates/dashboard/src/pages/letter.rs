@@ -1,6 +1,6 @@
 //! One dead letter: all that it says, and what can be done with it.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -62,7 +62,7 @@ fn about(letter: &DeadLetter) -> Markup {
     html! {
         dl .facts {
             div { dt { "buried" } dd { (short(age_of(letter.id))) " ago" } }
-            div { dt { "failed at" } dd { (or_dash(failed_at.map(moment))) } }
+            div { dt { "failed at" } dd { (or_dash(failed_at.map(in_ms).map(moment))) } }
             div { dt { "reason" } dd { (dash(visible(letter.reason.as_bytes()))) } }
             div { dt { "deliveries" } dd { (letter.deliveries) } }
             div { dt { "entry" } dd { (entry_link(letter)) } }
@@ -78,6 +78,13 @@ fn about(letter: &DeadLetter) -> Markup {
     }
 }
 
+/// It was written as a decimal fraction: what is behind the milliseconds is noise.
+fn in_ms(at: SystemTime) -> SystemTime {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let ms = u64::try_from((since + Duration::from_micros(500)).as_millis()).unwrap_or(u64::MAX);
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms)).unwrap_or(at)
+}
+
 fn forms(visitor: &Visitor, path: &str, letter: &DeadLetter) -> Markup {
     let is_homeless = letter.stream_bytes.is_empty();
     html! {
@@ -87,15 +94,17 @@ fn forms(visitor: &Visitor, path: &str, letter: &DeadLetter) -> Markup {
             input type="hidden" name="id" value=(letter.id);
             @if !is_homeless && !letter.group_bytes.is_empty() {
                 button .primary name="verb" value="requeue" { "Requeue" }
-                span .quiet {
+            }
+            button .danger name="verb" value="purge"
+                data-ask="The letter is deleted, and lost. Go on?" { "Purge" }
+            @if !is_homeless && !letter.group_bytes.is_empty() {
+                p .quiet {
                     "The entry is pending in its group again, with no delivery counted; other "
                     "groups "
                     "do not get it. Where it is gone from its stream it is added as a new one, for "
                     "all groups. The letter goes."
                 }
             }
-            button .danger name="verb" value="purge"
-                data-ask="The letter is deleted, and lost. Go on?" { "Purge" }
         }
         @if !is_homeless {
             details .panel #edit {

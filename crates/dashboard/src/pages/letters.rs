@@ -82,6 +82,10 @@ async fn content(visitor: Visitor, key: Bytes, which: Which) -> Result<Content, 
         }
         (jobs(&visitor, &path, &visitor.app.letter_jobs.of(&key)))
         h2 { "Letters " span .count { (range(&which)) } }
+        p .actions {
+            a .button href="#filter" { "Filter" }
+            @if visitor.can_write { a .button href="#all" { "Requeue or purge all..." } }
+        }
         (table(&visitor, &path, &page.letters))
         @if page.letters.is_empty() {
             @if page.next.is_some() {
@@ -97,7 +101,7 @@ async fn content(visitor: Visitor, key: Bytes, which: Which) -> Result<Content, 
     };
     let fixed = html! {
         @if visitor.can_write { (ticked_form(&visitor, &path, &which.filter)) }
-        form .row.panel method="get" action=(path) {
+        form #filter .row.panel method="get" action=(path) {
             (which.filter.inputs())
             label { "Order"
                 select name="first" {
@@ -158,15 +162,15 @@ fn row(visitor: &Visitor, path: &str, letter: &DeadLetter) -> Markup {
             }
             td .tight { a .id href={(path) "/" (letter.id)} { (letter.id) } }
             td .tight { (entry_link(letter)) }
-            td { (group_of(letter)) }
+            td .keep { (group_of(letter)) }
             td .number { (count(letter.deliveries)) }
             td {
                 @if letter.reason.is_empty() { "-" }
                 @else { (visible(letter.reason.as_bytes())) }
             }
-            td { (shortened(&letter.error)) }
+            td .text { (shortened(&letter.error)) }
             td .number { (short(age_of(letter.id))) }
-            td { (short_fields(&letter.payload)) }
+            td .wide { (short_fields(&letter.payload)) }
         }
     }
 }
@@ -195,7 +199,7 @@ pub(super) fn group_of(letter: &DeadLetter) -> Markup {
 
 fn shortened(error: &str) -> String {
     match error.char_indices().nth(ERROR_MAX) {
-        Some((end, _)) => format!("{}...", visible(&error.as_bytes()[..end])),
+        Some((end, _)) => format!("{}...", visible(error[..end].trim_end().as_bytes())),
         None if error.is_empty() => "-".to_owned(),
         None => visible(error.as_bytes()),
     }
@@ -250,7 +254,7 @@ fn ticked_form(visitor: &Visitor, path: &str, filter: &FilterForm) -> Markup {
 /// For all that pass the filter; first it is said how many those are.
 fn bulk_form(path: &str, filter: &FilterForm) -> Markup {
     html! {
-        form .actions.panel method="get" action={(path) "/bulk"} {
+        form #all .actions.panel method="get" action={(path) "/bulk"} {
             (filter.hidden())
             span {
                 @if filter.is_any() { "All letters here:" }

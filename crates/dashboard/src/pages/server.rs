@@ -20,6 +20,8 @@ enum Kind {
     Text,
     Count,
     Bytes,
+    /// 0: there is none.
+    Limit,
     Seconds,
     Micros,
     YesNo,
@@ -38,7 +40,7 @@ const SERVER: &[Fact] = &[
     ("mode", "redis_mode", Kind::Text),
     ("role", "role", Kind::Text),
     ("replicas", "connected_slaves", Kind::Count),
-    ("up since", "uptime_in_seconds", Kind::Seconds),
+    ("started", "uptime_in_seconds", Kind::Seconds),
     ("process", "process_id", Kind::Text),
     ("port", "tcp_port", Kind::Text),
     ("operating system", "os", Kind::Text),
@@ -50,7 +52,7 @@ const MEMORY: &[Fact] = &[
     ("used", "used_memory", Kind::Bytes),
     ("as the operating system counts", "used_memory_rss", Kind::Bytes),
     ("most so far", "used_memory_peak", Kind::Bytes),
-    ("limit (0: none)", "maxmemory", Kind::Bytes),
+    ("limit", "maxmemory", Kind::Limit),
     ("what happens at the limit", "maxmemory_policy", Kind::Text),
     ("blocks of entries", "millstream_block_bytes", Kind::Bytes),
     ("cache of what is on disk", "millstream_cache_bytes", Kind::Bytes),
@@ -129,14 +131,14 @@ async fn content(visitor: Visitor) -> Result<Content, Failure> {
 
 async fn section(place: &Place, places: usize) -> Result<Markup, Failure> {
     let state = match told(place.monitor.info().await)? {
-        Ok(info) => state(&info),
+        Ok(info) => state(&info, places),
         Err(why) => why,
     };
     let latest = ask(place, cmd("LATENCY").arg("LATEST")).await?;
     Ok(html! {
         (title(places, &place.name))
         (state)
-        h3 { "Latency events" }
+        (heading(places, "Latency events"))
         @match latest { Ok(latest) => (latency(&latest)), Err(why) => (why) }
     })
 }
@@ -178,7 +180,12 @@ fn troubles(info: &ServerInfo) -> Vec<String> {
     all
 }
 
-fn state(info: &ServerInfo) -> Markup {
+/// Below that of the server, where there are several.
+fn heading(places: usize, text: &str) -> Markup {
+    html! { @if places > 1 { h3 { (text) } } @else { h2 { (text) } } }
+}
+
+fn state(info: &ServerInfo, places: usize) -> Markup {
     let is_own = info.get("millstream_version").is_some();
     let uptime = info.count("uptime_in_seconds").map(Duration::from_secs);
     let groups = [
@@ -200,11 +207,10 @@ fn state(info: &ServerInfo) -> Markup {
             @let per_second = info.count("instantaneous_ops_per_sec");
             (card("Commands, a second", count_or_dash(per_second), Mood::Plain))
         }
-        @for (name, all) in groups {
-            @let known = known(info, all);
-            @if !known.is_empty() {
-                h3 { (name) }
-                (facts(&known))
+        div .columns {
+            @for (name, all) in groups {
+                @let known = known(info, all);
+                @if !known.is_empty() { div { (heading(places, name)) (facts(&known)) } }
             }
         }
     }
@@ -236,7 +242,8 @@ fn written(value: &str, kind: Kind) -> String {
     match kind {
         Kind::Text | Kind::Sync => text(),
         Kind::Count => count(number),
-        Kind::Bytes => byte_size::show(Some(number)),
+        Kind::Limit if number == 0 => "none".to_owned(),
+        Kind::Bytes | Kind::Limit => byte_size::show(Some(number)),
         Kind::Seconds => format!("{} ago", short(Duration::from_secs(number))),
         Kind::Micros => short_micros(number),
         Kind::YesNo => if number > 0 { "yes" } else { "no" }.to_owned(),
