@@ -36,8 +36,16 @@ pub(crate) struct Answer {
 }
 
 impl Site {
-    /// A server on disk, whose dashboard lets everybody write unless there is a password.
+    /// A server on disk that its dashboard has found.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        let site = Self::begin(arguments);
+        // It listens a little before the dashboard is told so.
+        site.until("/readyz", |answer| answer.status == 200);
+        site
+    }
+
+    /// The same before the dashboard has connected to it.
+    pub(crate) fn begin(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let process = Process::start(|command| {
             command.arg("--dir").arg(directory.path()).args(["--admin-port", "0"]).args(arguments);
@@ -45,10 +53,7 @@ impl Site {
         let mut lines = process.first_lines.iter();
         let host = lines.find_map(|line| line.split_once("dashboard on http://"));
         let host = host.expect("it says where the dashboard is").1.trim().to_owned();
-        let browser = Browser::new(host);
-        // It listens a little before the dashboard is told so.
-        browser.until("/readyz", |answer| answer.status == 200);
-        Self { process, browser, _directory: directory }
+        Self { process, browser: Browser::new(host), _directory: directory }
     }
 
     /// A connection to the server itself.

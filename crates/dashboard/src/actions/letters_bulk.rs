@@ -17,8 +17,8 @@ use crate::visitor::{Change, Visitor};
 
 /// Entries that are looked at in one step.
 const LOOKED_AT: usize = 1000;
-/// What a count looks at, at most: more steps would hold up a page.
-const COUNTED_STEPS: usize = 20;
+/// What a count looks at, at most, 100 entries each: more steps would hold up a page.
+const COUNTED_STEPS: usize = 200;
 /// Between steps in which no letter was found.
 const BREATH: Duration = Duration::from_millis(20);
 /// Letters a second.
@@ -44,7 +44,7 @@ pub(crate) async fn count(
 ) -> Result<Counted, Error> {
     let (mut counted, mut after) = (Counted::default(), after);
     for _ in 0..COUNTED_STEPS {
-        let mut page = letters.oldest_like(filter, after, AT_ONCE, LOOKED_AT).await?;
+        let mut page = letters.oldest_like(filter, after, AT_ONCE, AT_ONCE).await?;
         let found = page.letters.len();
         page.letters.retain(|letter| letter.id <= last);
         counted.count += page.letters.len() as u64;
@@ -60,13 +60,13 @@ pub(crate) async fn count(
     Ok(counted)
 }
 
-/// The newest entry there; `None`: there are none.
-pub(crate) async fn newest(
+/// The newest entry there, and how many there are; `None`: there are none.
+pub(crate) async fn extent(
     millstream: &Millstream,
     letters: &DeadLetters,
-) -> Result<Option<EntryId>, Error> {
+) -> Result<Option<(EntryId, u64)>, Error> {
     let info = StreamManager::new(millstream, letters.stream()).info().await?;
-    Ok(info.and_then(|info| info.last))
+    Ok(info.and_then(|info| Some((info.last?, info.length))))
 }
 
 /// Begins to change all that pass the filter, and returns at once.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::layout::token;
 use super::letters_filter::FilterForm;
-use super::parts::{crumbs, empty, facts};
+use super::parts::{count, crumbs, empty, facts};
 use crate::actions::letter_tally::Verb;
 use crate::actions::letters_bulk::{self, Counted, PER_SECOND_MAX};
 use crate::failure::Failure;
@@ -44,21 +44,31 @@ async fn content(visitor: Visitor, key: Bytes, which: Which) -> Result<Content, 
     let (verb, shown) = (Verb::of(&which.verb)?, visible(&key));
     let letters = DeadLetters::new(&visitor.millstream, &key);
     let filter = which.filter.parse()?;
-    let last = letters_bulk::newest(&visitor.millstream, &letters).await?;
-    let counted = match last {
-        Some(last) => letters_bulk::count(&letters, &filter, None, last, TRIED).await?,
-        None => Counted::default(),
+    let extent = letters_bulk::extent(&visitor.millstream, &letters).await?;
+    let (counted, length) = match extent {
+        Some((last, length)) => {
+            (letters_bulk::count(&letters, &filter, None, last, TRIED).await?, length)
+        }
+        None => (Counted::default(), 0),
     };
     let path = letters_path(&key);
     let title = match verb {
         Verb::Requeue => "Requeue letters",
         Verb::Purge => "Purge letters",
     };
-    let at_least = if counted.is_part { " at least" } else { "" };
+    let now = match counted.is_part {
+        false => plural(counted.count, "letter"),
+        true if which.filter.is_any() => format!("{} entries", count(length)),
+        true => format!(
+            "{} letters at least: not all of {} entries were looked at",
+            count(counted.count),
+            count(length)
+        ),
+    };
     let mut said = vec![
         ("letters in", shown.clone()),
         ("of the kind", words(&which.filter)),
-        ("that is now", format!("{}{at_least}", plural(counted.count, "letter"))),
+        ("that is now", now),
     ];
     if verb == Verb::Requeue && !counted.first.is_empty() {
         said.push(("of the first of them", tried(&letters, &counted.first).await));
@@ -79,7 +89,7 @@ async fn content(visitor: Visitor, key: Bytes, which: Which) -> Result<Content, 
     Ok(Content { title: title.to_owned(), live: html! {}, fixed })
 }
 
-pub(super) fn words(filter: &FilterForm) -> String {
+fn words(filter: &FilterForm) -> String {
     if filter.is_any() { "any".to_owned() } else { filter.words() }
 }
 

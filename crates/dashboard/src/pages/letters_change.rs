@@ -11,7 +11,6 @@ use millstream_shown::visible;
 use super::done::back;
 use super::field_rows;
 use super::letter;
-use super::letters_bulk::words;
 use super::letters_filter::{FilterForm, parse_letter_id};
 use crate::actions;
 use crate::actions::letter_tally::Verb;
@@ -75,13 +74,16 @@ async fn begin(visitor: &Visitor, key: &Bytes, pairs: &Pairs) -> Result<String, 
     let change = visitor.change(Some(value(pairs, "token")))?;
     let form = FilterForm::of_pairs(pairs);
     let letters = DeadLetters::new(&visitor.millstream, key);
-    let newest = actions::letters_bulk::newest(change.millstream(), &letters).await?;
-    let last = newest.ok_or_else(|| Failure::NotFound("there are no letters".to_owned()))?;
+    let extent = actions::letters_bulk::extent(change.millstream(), &letters).await?;
+    let (last, _) = extent.ok_or_else(|| Failure::NotFound("there are no letters".to_owned()))?;
     let work = LetterWork {
         letters,
         verb: Verb::of(value(pairs, "verb"))?,
         filter: form.parse()?,
-        words: format!("letters of the kind: {}", words(&form)),
+        words: match form.is_any() {
+            true => "letters of any kind".to_owned(),
+            false => format!("letters of the kind: {}", form.words()),
+        },
         last,
         per_second: number(pairs, "per_second")?,
         most: number(pairs, "most")?,
