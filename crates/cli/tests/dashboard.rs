@@ -1,9 +1,13 @@
 //! The dashboard of a server, over HTTP, as browsers and programs ask for it.
 
+#[path = "dashboard/elsewhere.rs"]
+mod elsewhere;
 #[path = "dashboard/entries.rs"]
 mod entries;
 #[path = "dashboard/health.rs"]
 mod health;
+#[path = "dashboard/letters.rs"]
+mod letters;
 #[path = "dashboard/pages.rs"]
 mod pages;
 #[path = "dashboard/peers.rs"]
@@ -12,6 +16,10 @@ mod peers;
 mod process;
 #[path = "dashboard/safety.rs"]
 mod safety;
+#[path = "dashboard/schedule.rs"]
+mod schedule;
+#[path = "dashboard/server.rs"]
+mod server;
 #[path = "dashboard/site.rs"]
 mod site;
 #[path = "dashboard/stream_changes.rs"]

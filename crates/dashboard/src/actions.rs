@@ -5,5 +5,10 @@
 
 pub(crate) mod entry;
 pub(crate) mod group;
+pub(crate) mod letter_tally;
+pub(crate) mod letters;
+pub(crate) mod letters_bulk;
 pub(crate) mod pending;
+pub(crate) mod schedule;
+pub(crate) mod server;
 pub(crate) mod stream;

@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::failure::Failure;
 use crate::history::History;
+use crate::letter_jobs::LetterJobs;
 use crate::notices::Notices;
 use crate::random::secret;
 use crate::sessions::Sessions;
@@ -21,6 +22,7 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions,
     pub(crate) notices: Notices,
     pub(crate) history: History,
+    pub(crate) letter_jobs: LetterJobs,
     /// Stands in the forms of strangers, whose pages other sites cannot read.
     pub(crate) token: String,
     lifecycle: watch::Receiver<Lifecycle>,
@@ -35,6 +37,7 @@ impl App {
             sessions: Sessions::default(),
             notices: Notices::default(),
             history: History::default(),
+            letter_jobs: LetterJobs::default(),
             token: secret(),
             lifecycle,
             trusted: Mutex::default(),

@@ -18,7 +18,7 @@ use millstream::{
     StreamManager, StreamScan,
 };
 
-pub(crate) use self::keeper::{GroupNow, History, StreamNow};
+pub(crate) use self::keeper::{GroupNow, History, StreamNow, is_dead_letters};
 pub(crate) use self::series::{Point, Series};
 
 use crate::app::App;

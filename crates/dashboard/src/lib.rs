@@ -23,6 +23,7 @@ mod failure;
 mod guard;
 mod health;
 mod history;
+mod letter_jobs;
 mod lifecycle;
 mod live;
 mod login;

@@ -22,6 +22,11 @@ impl Segments {
         Self(path.trim_start_matches('/').split('/').map(parse_segment).collect())
     }
 
+    /// The segment at that place, the first being 0; empty where there is none.
+    pub(crate) fn at(&self, place: usize) -> Bytes {
+        self.0.get(place).cloned().unwrap_or_default()
+    }
+
     /// The name behind a segment that says what it is: `after("streams")`.
     pub(crate) fn after(&self, what: &str) -> Bytes {
         // Each name follows its kind, so a stream that is called `groups` is no kind.
@@ -80,6 +85,11 @@ pub(crate) fn query_name(name: &[u8]) -> String {
 /// Any text as a value there.
 pub(crate) fn query_text(text: &str) -> String {
     percent_encode(text.as_bytes(), NON_ALPHANUMERIC).to_string()
+}
+
+/// Where the page of the letters in a stream of dead letters is.
+pub(crate) fn letters_path(letters: &[u8]) -> String {
+    format!("/dead-letters/{}", segment(letters))
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@
 mod bury;
 pub(crate) mod json;
 mod letter_filter;
+mod letter_page;
 mod requeue;
+mod requeue_changed;
 
 use std::time::{Duration, SystemTime};
 
@@ -22,6 +24,7 @@ use crate::{EntryId, Error, GroupInfo, Millstream, reply};
 
 pub(crate) use bury::{Reason, bury};
 pub use letter_filter::LetterFilter;
+pub use letter_page::LetterPage;
 pub use requeue::Requeued;
 
 /// Entries that are read in one round trip.

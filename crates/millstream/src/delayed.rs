@@ -16,7 +16,7 @@ use crate::milliseconds::milliseconds;
 use crate::producer::entry_fields;
 use crate::reply::NotUnderstood;
 use crate::same_slot::beside;
-use crate::{Error, Fields, Millstream, ToFields, reply, trace_context};
+use crate::{Error, Fields, Millstream, StreamManager, ToFields, reply, trace_context};
 
 /// Messages that are moved in one step.
 const MOVED_AT_ONCE: usize = 100;
@@ -143,6 +143,20 @@ impl DelayedMessages {
             Err(error) if is_no_such_key(&error) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// How many wait, at the cost of one command.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn count(&self) -> Result<u64, Error> {
+        if self.is_native() {
+            let info = StreamManager::new(&self.millstream, &self.stream).info().await?;
+            return Ok(info.and_then(|info| info.scheduled).unwrap_or(0));
+        }
+        let (set, _) = self.keys();
+        let answer = self.millstream.run(cmd("ZCARD").arg(set)).await?;
+        reply::count(&answer).map_err(NotUnderstood::of("ZCARD"))
     }
 
     /// The first messages that wait, at most so many, in the order in which they are due.

@@ -135,7 +135,7 @@ pub use consumer::{
     BatchError, ConsumerBuilder, ConsumerHealth, Done, HandlerError, HealthReport, Outcome,
     Priorities, StreamConsumer,
 };
-pub use dead_letters::{DeadLetter, DeadLetters, LetterFilter, Requeued};
+pub use dead_letters::{DeadLetter, DeadLetters, LetterFilter, LetterPage, Requeued};
 pub use delayed::{DelayedMessage, DelayedMessages};
 pub use entry_id::{EntryId, ParseEntryIdError};
 pub use error::Error;

@@ -8,7 +8,8 @@ use redis::cmd;
 use crate::reply::{self, NotUnderstood};
 use crate::{Error, Millstream};
 
-/// Looks at one server, and changes nothing: whatever waits can be dropped.
+/// Looks at one server, and changes nothing but by [`Self::query`]: whatever else waits can be
+/// dropped.
 #[derive(Clone, Debug)]
 pub struct ServerMonitor {
     millstream: Millstream,
@@ -71,6 +72,17 @@ impl ServerMonitor {
             since.and_then(|it| SystemTime::UNIX_EPOCH.checked_add(it)).ok_or(NotUnderstood)
         };
         parse().map_err(NotUnderstood::of("TIME"))
+    }
+
+    /// Runs any command at this server, for what there is no method for: of a Cluster each server
+    /// has a list of clients, settings and a slow log of its own. Not for reads that block, as
+    /// [`Millstream::query`].
+    ///
+    /// # Errors
+    /// Those of the server. After [`Error::Connection`] it may have been done or not. Dropped while
+    /// it waits, the same.
+    pub async fn query(&self, command: &redis::Cmd) -> Result<redis::Value, Error> {
+        self.run(command).await
     }
 
     async fn run(&self, command: &redis::Cmd) -> Result<redis::Value, Error> {

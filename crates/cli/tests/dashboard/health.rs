@@ -13,8 +13,8 @@ fn a_server_that_runs_is_alive_and_ready() {
 
 #[test]
 fn a_password_and_full_clients_do_not_make_a_server_unhealthy() {
-    let site = Site::start(&["--requirepass", "secret", "--maxclients", "1"]);
+    let site = Site::begin(&["--requirepass", "secret", "--maxclients", "1"]);
     let _only = site.connect();
-    assert_eq!(site.get("/readyz").status, 200);
+    site.until("/readyz", |answer| answer.status == 200);
     assert_eq!(site.get_with("/readyz", &[("host", "any.example")]).status, 200);
 }

@@ -1,5 +1,6 @@
 //! A server with a dashboard, and what asks it.
 
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use redis::Connection;
@@ -15,10 +16,15 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// A server, its dashboard, a visitor.
 pub(crate) struct Site {
     pub(crate) process: Process,
+    browser: Browser,
+    _directory: TempDir,
+}
+
+/// A visitor of a dashboard.
+pub(crate) struct Browser {
     /// `127.0.0.1:PORT` of the dashboard.
     pub(crate) host: String,
     agent: Agent,
-    _directory: TempDir,
 }
 
 /// What came back; redirects are not followed.
@@ -30,8 +36,16 @@ pub(crate) struct Answer {
 }
 
 impl Site {
-    /// A server on disk, whose dashboard lets everybody write unless there is a password.
+    /// A server on disk that its dashboard has found.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        let site = Self::begin(arguments);
+        // It listens a little before the dashboard is told so.
+        site.until("/readyz", |answer| answer.status == 200);
+        site
+    }
+
+    /// The same before the dashboard has connected to it.
+    pub(crate) fn begin(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let process = Process::start(|command| {
             command.arg("--dir").arg(directory.path()).args(["--admin-port", "0"]).args(arguments);
@@ -39,17 +53,7 @@ impl Site {
         let mut lines = process.first_lines.iter();
         let host = lines.find_map(|line| line.split_once("dashboard on http://"));
         let host = host.expect("it says where the dashboard is").1.trim().to_owned();
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_global(Some(LIMIT))
-            .build();
-        let site = Self { process, host, agent: agent.into(), _directory: directory };
-        // It listens a moment before the dashboard knows of it. To ask takes a client.
-        if !arguments.contains(&"--maxclients") {
-            site.until("/readyz", |answer| answer.status == 200);
-        }
-        site
+        Self { process, browser: Browser::new(host), _directory: directory }
     }
 
     /// A connection to the server itself.
@@ -87,6 +91,25 @@ impl Site {
             command.arg(*word);
         }
         command.query(&mut self.connect()).expect("the server does it")
+    }
+}
+
+impl Deref for Site {
+    type Target = Browser;
+
+    fn deref(&self) -> &Browser {
+        &self.browser
+    }
+}
+
+impl Browser {
+    pub(crate) fn new(host: String) -> Self {
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(LIMIT))
+            .build();
+        Self { host, agent: agent.into() }
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {

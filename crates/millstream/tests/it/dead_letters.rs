@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use millstream::{DeadLetters, Error, Fields, HandlerError, LetterFilter, Requeued};
+use millstream::{
+    DeadLetters, Error, Fields, HandlerError, LetterFilter, LetterPage, Requeued, StreamManager,
+};
 
 use crate::place::{GROUP, Place, Running, Seen, until};
 
@@ -154,6 +156,59 @@ pub(crate) async fn what_is_pending_again_is_not_taken_away_by_its_letter(place:
     let rows: Vec<(String, String, u64, u64)> = place.raw("XPENDING {s} {g} - + 9").await;
     assert_eq!((rows.len(), &*rows[0].1, rows[0].3), (1, "ada", 1));
     assert_eq!(length(&place, "{s}:dlq").await, 0);
+}
+
+/// However few pass a filter, a page looks at no more than it may.
+pub(crate) async fn letters_are_looked_at_a_page_at_a_time(place: Place) {
+    for id in 1..=250 {
+        let group = if id % 100 == 0 { "group g2" } else { "group g1" };
+        write_letter(&place, &format!("{id}-1"), group).await;
+    }
+    let letters = DeadLetters::of(&place.millstream, &place.stream);
+    let ids = |page: &LetterPage| page.letters.iter().map(|it| it.id.ms).collect::<Vec<_>>();
+    let next = |page: &LetterPage| page.next.map(|next| next.ms);
+    let any = LetterFilter::new();
+    let page = letters.newest_like(&any, None, 3, 1000).await.expect("a page");
+    assert_eq!((ids(&page), next(&page)), (vec![250, 249, 248], Some(248)));
+    let page = letters.newest_like(&any, page.next, 1000, 1000).await.expect("a page");
+    assert_eq!((page.letters.len(), ids(&page)[0], next(&page)), (247, 247, None));
+    let page = letters.oldest_like(&any, None, 250, 1000).await.expect("a page");
+    assert_eq!((page.letters.len(), next(&page)), (250, None));
+
+    let few = LetterFilter::new().group("g2");
+    let page = letters.oldest_like(&few, None, 1, 1000).await.expect("a page");
+    assert_eq!((ids(&page), next(&page)), (vec![100], Some(199)));
+    let page = letters.oldest_like(&few, page.next, 1, 1000).await.expect("a page");
+    assert_eq!((ids(&page), next(&page)), (vec![200], None));
+    let page = letters.oldest_like(&few, None, 5, 50).await.expect("a page");
+    assert_eq!((ids(&page), next(&page)), (vec![], Some(50)));
+    let page = letters.newest_like(&few, None, 5, 60).await.expect("a page");
+    assert_eq!((ids(&page), next(&page)), (vec![200], Some(191)));
+    // None is as old as that.
+    let old = LetterFilter::new().min_age(Duration::from_secs(100 * 365 * 24 * 3600));
+    let page = letters.newest_like(&old, None, 5, 60).await.expect("a page");
+    assert_eq!((ids(&page), next(&page)), (vec![], None));
+}
+
+pub(crate) async fn a_letter_is_given_back_as_another_entry(place: Place) {
+    write_letter(&place, "9-1", "group {g}").await;
+    write_letter(&place, "9-2", "group {g}").await;
+    let letters = DeadLetters::of(&place.millstream, &place.stream);
+    let found = letters.list(None, 2).await.expect("letters");
+    let changed = Fields::new().with("n", vec![0xff, 0]).with("m", "2");
+    let added = letters.requeue_changed(&found[0], &changed).await.expect("it is added");
+    let entries = StreamManager::new(&place.millstream, &place.stream).entries(.., 9).await;
+    let entries = entries.expect("entries");
+    assert_eq!(entries.iter().map(|it| it.id).collect::<Vec<_>>(), [added.expect("an id")]);
+    assert_eq!(entries[0].fields, changed);
+    let again = letters.requeue_changed(&found[0], &changed).await.expect("nothing is done");
+    assert_eq!((again, length(&place, "{s}").await), (None, 1));
+    let nothing = letters.requeue_changed(&found[1], &Fields::new()).await;
+    assert!(matches!(nothing, Err(Error::Configuration(_))), "{nothing:?}");
+    let _: String = place.raw("SET {s} precious").await;
+    let refused = letters.requeue_changed(&found[1], &changed).await;
+    assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
+    assert_eq!(letters.list(None, 9).await.expect("letters"), found[1..]);
 }
 
 pub(crate) async fn letters_are_found_by_what_they_say(place: Place) {

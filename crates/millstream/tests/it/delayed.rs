@@ -64,6 +64,9 @@ pub(crate) async fn delayed_messages_are_listed_in_pieces_and_run_before_their_t
     let payloads: Vec<_> = entries.into_iter().map(|entry| entry.fields).collect();
     assert_eq!(payloads, [number(5), number(0)]);
     assert_eq!(listed(None, 20).await.len(), 8);
+    assert_eq!(delayed.count().await.expect("a number"), 8);
+    let none = DelayedMessages::new(&place.millstream, [&key[..], b"none"].concat());
+    assert_eq!(none.count().await.expect("a number"), 0);
 
     let _: String = place.raw("SET {s} precious").await;
     let elsewhere = DelayedMessages::new(&place.millstream, &place.stream);

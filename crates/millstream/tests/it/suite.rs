@@ -58,6 +58,8 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
         dead_letters: what_fails_too_often_becomes_a_letter_and_can_be_given_back
             what_is_rejected_becomes_a_letter_at_once
             letters_are_listed_in_pieces_and_deleted
+            letters_are_looked_at_a_page_at_a_time
+            a_letter_is_given_back_as_another_entry
             a_letter_that_its_stream_refuses_is_not_taken_for_one_that_is_gone
             what_is_pending_again_is_not_taken_away_by_its_letter
             letters_are_found_by_what_they_say;

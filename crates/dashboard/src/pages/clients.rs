@@ -1,0 +1,261 @@
+//! Who is connected to the server (CLIENT LIST).
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Form;
+use axum::extract::Query;
+use axum::response::Response;
+use maud::{Markup, html};
+use millstream::redis::cmd;
+use millstream_shown::{byte_size, short, visible};
+use serde::Deserialize;
+
+use super::done::back;
+use super::layout::token;
+use super::parts::{count, empty};
+use super::server_parts::{ask, bytes, head, places};
+use crate::actions;
+use crate::failure::Failure;
+use crate::live::{Ask, Content};
+use crate::segments::segment;
+use crate::visitor::Visitor;
+
+const PER_PAGE: usize = 50;
+const PATH: &str = "/server/clients";
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Which {
+    /// Part of what a row says.
+    #[serde(default)]
+    find: String,
+    #[serde(default)]
+    sort: Sort,
+    #[serde(default)]
+    page: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Sort {
+    #[default]
+    Id,
+    Name,
+    Age,
+    Idle,
+    Memory,
+    Commands,
+}
+
+const SORTS: [(Sort, &str, &str); 6] = [
+    (Sort::Id, "id", "number"),
+    (Sort::Name, "name", "name"),
+    (Sort::Age, "age", "oldest first"),
+    (Sort::Idle, "idle", "idle for longest first"),
+    (Sort::Memory, "memory", "most memory first"),
+    (Sort::Commands, "commands", "most commands first"),
+];
+
+/// A line of CLIENT LIST, by its names.
+struct Client {
+    place: String,
+    facts: BTreeMap<String, String>,
+}
+
+impl Client {
+    fn of(place: &str, line: &str) -> Self {
+        let facts = line.split(' ').filter_map(|fact| fact.split_once('='));
+        let facts = facts.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { place: place.to_owned(), facts }
+    }
+
+    fn get(&self, name: &str) -> &str {
+        self.facts.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.get(name).parse().unwrap_or(0)
+    }
+
+    fn has(&self, find: &str) -> bool {
+        let all = ["id", "addr", "name", "user", "cmd", "lib-name", "flags"];
+        all.iter().any(|name| self.get(name).to_ascii_lowercase().contains(find))
+            || self.place.contains(find)
+    }
+}
+
+pub(crate) async fn get(ask: Ask, Query(which): Query<Which>) -> Result<Response, Failure> {
+    ask.answer(move |visitor| content(visitor, which.clone())).await
+}
+
+async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
+    let places = places(&visitor).await?;
+    let (mut all, mut hints) = (Vec::new(), Vec::new());
+    for place in &places {
+        match ask(place, cmd("CLIENT").arg("LIST")).await? {
+            Ok(list) => {
+                let list = String::from_utf8_lossy(&bytes(&list)).into_owned();
+                let lines = list.lines().filter(|line| !line.is_empty());
+                all.extend(lines.map(|line| Client::of(&place.name, line)));
+            }
+            Err(why) => hints.push(why),
+        }
+    }
+    let find = which.find.trim().to_ascii_lowercase();
+    all.retain(|client| find.is_empty() || client.has(&find));
+    sort(&mut all, which.sort);
+    let total = all.len();
+    let pages = total.div_ceil(PER_PAGE).max(1);
+    let page = which.page.min(pages - 1);
+    let shown: Vec<Client> = all.into_iter().skip(page * PER_PAGE).take(PER_PAGE).collect();
+    let live = html! {
+        (head(PATH))
+        h2 { "Clients " span .count { (count(total as u64)) } }
+        @for hint in &hints { (hint) }
+        @if shown.is_empty() && hints.is_empty() { (empty("No client is like that.")) }
+        @else if !shown.is_empty() { (table(&visitor, &shown, places.len() > 1)) }
+        (pager(&which, page, pages))
+    };
+    let fixed = html! {
+        @if visitor.can_write {
+            form #kill method="post" action="/server/clients/kill" { (token(&visitor)) }
+        }
+        form .row.panel method="get" action=(PATH) {
+            label { "Name, address, user, command or library"
+                input name="find" value=(which.find);
+            }
+            label { "In order of"
+                select name="sort" { @for (sort, word, text) in SORTS {
+                    option value=(word) selected[sort == which.sort] { (text) }
+                } }
+            }
+            button { "Show" }
+        }
+    };
+    Ok(Content { title: "Clients".to_owned(), live, fixed })
+}
+
+fn sort(all: &mut [Client], by: Sort) {
+    match by {
+        Sort::Id => all.sort_by_key(|it| (it.place.clone(), it.number("id"))),
+        Sort::Name => all.sort_by(|a, b| a.get("name").cmp(b.get("name"))),
+        Sort::Age => all.sort_by_key(|it| Reverse(it.number("age"))),
+        Sort::Idle => all.sort_by_key(|it| Reverse(it.number("idle"))),
+        Sort::Memory => all.sort_by_key(|it| Reverse(it.number("tot-mem"))),
+        Sort::Commands => all.sort_by_key(|it| Reverse(it.number("tot-cmds"))),
+    }
+}
+
+fn table(visitor: &Visitor, clients: &[Client], has_places: bool) -> Markup {
+    let seconds = |client: &Client, name: &str| short(Duration::from_secs(client.number(name)));
+    html! {
+        div .scroll data-scroll tabindex="0" role="region" aria-label="Clients" {
+            table {
+                thead { tr {
+                    th .number { "Number" }
+                    @if has_places { th { "Server" } }
+                    th { "Name" } th { "Address" } th { "User" } th { "Library" }
+                    th { "Last command" } th { "State" } th .number { "Age" } th .number { "Idle" }
+                    th .number { "Memory" } th .number { "Commands" }
+                    @if visitor.can_write { th { "Cut off" } }
+                } }
+                tbody { @for client in clients { tr {
+                    td .number { (dash(client.get("id"))) }
+                    @if has_places { td .name { (dash(&client.place)) } }
+                    td .name { (dash(client.get("name"))) }
+                    td .name { (dash(client.get("addr"))) }
+                    td .name { (dash(client.get("user"))) }
+                    td .name {
+                        (dash(client.get("lib-name"))) " "
+                        (visible_or_none(client.get("lib-ver")))
+                    }
+                    td .name { (dash(client.get("cmd"))) }
+                    td { (state(client.get("flags"))) }
+                    td .number { (seconds(client, "age")) }
+                    td .number { (seconds(client, "idle")) }
+                    td .number { (byte_size::show(client.get("tot-mem").parse().ok())) }
+                    td .number {
+                        @if client.get("tot-cmds").is_empty() { "-" }
+                        @else { (count(client.number("tot-cmds"))) }
+                    }
+                    @if visitor.can_write { td { (kill_button(client)) } }
+                } } }
+            }
+        }
+    }
+}
+
+fn dash(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { visible(text.as_bytes()) }
+}
+
+fn visible_or_none(text: &str) -> String {
+    if text.is_empty() { String::new() } else { visible(text.as_bytes()) }
+}
+
+/// What the letters stand for that people look for.
+fn state(flags: &str) -> String {
+    let known = [
+        ('b', "waits"),
+        ('x', "in MULTI"),
+        ('O', "monitors"),
+        ('S', "replica"),
+        ('M', "primary"),
+        ('P', "subscribed"),
+        ('c', "is closed"),
+    ];
+    let words = known.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, word)| *word);
+    let words: Vec<&str> = words.collect();
+    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
+}
+
+fn kill_button(client: &Client) -> Markup {
+    let id = client.get("id");
+    html! {
+        button .small.danger form="kill" name="client" value={(id) "@" (client.place)}
+            aria-label={"Cut off client " (id)}
+            data-ask={"Client " (id) " is cut off. Most connect again by themselves. Go on?"} {
+            "Kill"
+        }
+    }
+}
+
+fn pager(which: &Which, page: usize, pages: usize) -> Markup {
+    let sort =
+        SORTS.iter().find(|(sort, ..)| *sort == which.sort).map_or("id", |(_, word, _)| word);
+    let to = |page: usize| match which.find.trim() {
+        "" => format!("{PATH}?page={page}&sort={sort}"),
+        find => format!("{PATH}?page={page}&sort={sort}&find={}", segment(find.as_bytes())),
+    };
+    html! {
+        @if pages > 1 {
+            nav .pager aria-label="Pages" {
+                @if page > 0 { a .button href=(to(page - 1)) { "Back" } } @else { span {} }
+                span .quiet { "page " (page + 1) " of " (pages) }
+                @if page + 1 < pages { a .button href=(to(page + 1)) { "Next" } } @else { span {} }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct KillForm {
+    token: String,
+    /// `number@server`.
+    client: String,
+}
+
+pub(crate) async fn post_kill(visitor: Visitor, Form(form): Form<KillForm>) -> Response {
+    let done = async {
+        let change = visitor.change(Some(&form.token))?;
+        let none = || Failure::Invalid("that is no client".to_owned());
+        let (id, name) = form.client.split_once('@').ok_or_else(none)?;
+        let id = id.parse().map_err(|_| none())?;
+        let places = places(&visitor).await?;
+        let place = places.iter().find(|place| place.name == name).ok_or_else(none)?;
+        actions::server::kill_client(&change, &place.monitor, &place.name, id).await?;
+        Ok(format!("Client {id} was cut off."))
+    };
+    back(&visitor, PATH, done.await)
+}

@@ -1,0 +1,179 @@
+//! Commands that took long (SLOWLOG GET).
+
+use std::time::{Duration, SystemTime};
+
+use axum::Form;
+use axum::response::Response;
+use maud::{Markup, html};
+use millstream::redis::{Value, cmd};
+use millstream_shown::{short, visible};
+use serde::Deserialize;
+
+use super::done::back;
+use super::layout::token;
+use super::parts::empty;
+use super::server::short_micros;
+use super::server_parts::{ask, bytes, head, is_secret, number, parts, places, title};
+use crate::actions;
+use crate::failure::Failure;
+use crate::live::{Ask, Content};
+use crate::visitor::Visitor;
+
+const PATH: &str = "/server/slow-log";
+/// Commands of each server that are shown, the newest.
+const SHOWN: usize = 100;
+/// Bytes of an argument; servers keep about as many.
+const ARGUMENT_MAX: usize = 200;
+const REDACTED: &str = "(not shown)";
+
+pub(crate) async fn get(ask: Ask) -> Result<Response, Failure> {
+    ask.answer(content).await
+}
+
+async fn content(visitor: Visitor) -> Result<Content, Failure> {
+    let places = places(&visitor).await?;
+    let mut sections = Vec::new();
+    for place in &places {
+        let section = match ask(place, cmd("SLOWLOG").arg("GET").arg(SHOWN)).await? {
+            Ok(entries) => table(parts(&entries)),
+            Err(why) => why,
+        };
+        sections.push(html! { (title(places.len(), &place.name)) (section) });
+    }
+    let live = html! {
+        (head(PATH))
+        h2 { "Commands that took long " span .count { "newest first, " (SHOWN) " at most" } }
+        @for section in sections { (section) }
+    };
+    let fixed = html! {
+        @if visitor.can_write {
+            form .actions.panel method="post" action={(PATH) "/reset"} {
+                (token(&visitor))
+                button .danger data-ask="The slow log is forgotten. Go on?" { "Forget them" }
+            }
+        }
+        p .quiet {
+            "Long is what takes more than the setting slowlog-log-slower-than says, in "
+            "microseconds; "
+            "slowlog-max-len says how many are kept. What are passwords is not shown."
+        }
+    };
+    Ok(Content { title: "Slow log".to_owned(), live, fixed })
+}
+
+fn table(entries: &[Value]) -> Markup {
+    let ago = |at: u64| {
+        let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at));
+        short(at.and_then(|at| at.elapsed().ok()).unwrap_or_default())
+    };
+    html! {
+        @if entries.is_empty() { (empty("Nothing took long.")) }
+        @else {
+            div .scroll data-scroll tabindex="0" role="region" aria-label="Slow commands" {
+                table {
+                    thead { tr {
+                        th .number { "When" } th .number { "Took" } th { "Command" } th { "Client" }
+                    } }
+                    tbody { @for entry in entries {
+                        @if let [_, at, took, arguments, rest @ ..] = parts(entry) { tr {
+                            td .number { (ago(number(at))) " ago" }
+                            td .number { (short_micros(number(took))) }
+                            td .name { (command(parts(arguments))) }
+                            td .name { @for part in rest.iter().take(2) { (client(part)) " " } }
+                        } }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+fn client(part: &Value) -> String {
+    let part = bytes(part);
+    if part.is_empty() { String::new() } else { visible(&part) }
+}
+
+fn command(arguments: &[Value]) -> String {
+    let arguments: Vec<Vec<u8>> = arguments.iter().map(|it| bytes(it).into_owned()).collect();
+    let shown = arguments.iter().zip(secret(&arguments)).map(|(argument, is_secret)| {
+        if is_secret {
+            return REDACTED.to_owned();
+        }
+        let (start, rest) = argument.split_at(argument.len().min(ARGUMENT_MAX));
+        visible(start) + if rest.is_empty() { "" } else { "..." }
+    });
+    shown.collect::<Vec<_>>().join(" ")
+}
+
+/// Which arguments are passwords. The servers say so themselves of most; this is for the others,
+/// and for those that are older.
+fn secret(arguments: &[Vec<u8>]) -> Vec<bool> {
+    let mut secret = vec![false; arguments.len()];
+    let word = |at: usize| arguments.get(at).map(|it| it.to_ascii_uppercase()).unwrap_or_default();
+    let mut hide = |from: usize, count: usize| {
+        secret.iter_mut().skip(from).take(count).for_each(|it| *it = true);
+    };
+    match (&word(0)[..], &word(1)[..]) {
+        (b"AUTH", _) => hide(1, usize::MAX),
+        (b"HELLO" | b"MIGRATE", _) => {
+            for at in 1..arguments.len() {
+                match &word(at)[..] {
+                    b"AUTH" | b"AUTH2" => hide(at + 1, 2),
+                    _ => {}
+                }
+            }
+        }
+        (b"CONFIG", b"SET") => {
+            for at in (2..arguments.len()).step_by(2) {
+                if is_secret(&arguments[at]) {
+                    hide(at + 1, 1);
+                }
+            }
+        }
+        (b"ACL", b"SETUSER") => hide(3, usize::MAX),
+        _ => {}
+    }
+    secret
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ResetForm {
+    token: String,
+}
+
+pub(crate) async fn post_reset(visitor: Visitor, Form(form): Form<ResetForm>) -> Response {
+    let done = async {
+        let change = visitor.change(Some(&form.token))?;
+        actions::server::reset_slow_log(&change).await?;
+        Ok("The slow log was forgotten.".to_owned())
+    };
+    back(&visitor, PATH, done.await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown_whoever_kept_them() {
+        for (line, shown) in [
+            ("AUTH hunter2", "AUTH (not shown)"),
+            ("auth ada hunter2", "auth (not shown) (not shown)"),
+            (
+                "HELLO 3 AUTH ada hunter2 SETNAME x",
+                "HELLO 3 AUTH (not shown) (not shown) SETNAME x",
+            ),
+            ("CONFIG SET requirepass hunter2", "CONFIG SET requirepass (not shown)"),
+            (
+                "config set maxmemory 1 masterauth hunter2",
+                "config set maxmemory 1 masterauth (not shown)",
+            ),
+            ("ACL SETUSER ada on >hunter2", "ACL SETUSER ada (not shown) (not shown)"),
+            ("XADD s * auth 1", "XADD s * auth 1"),
+        ] {
+            let arguments: Vec<Value> =
+                line.split(' ').map(|it| Value::BulkString(it.as_bytes().to_vec())).collect();
+            assert_eq!(command(&arguments), shown);
+        }
+    }
+}
