@@ -4,6 +4,8 @@
 mod elsewhere;
 #[path = "dashboard/entries.rs"]
 mod entries;
+#[path = "dashboard/api.rs"]
+mod api;
 #[path = "dashboard/health.rs"]
 mod health;
 #[path = "dashboard/letters.rs"]

@@ -7,12 +7,18 @@
 
 mod body;
 mod entries;
+mod group_changes;
 mod groups;
+mod letter_changes;
 mod letters;
 mod overview;
 mod pending;
+mod pending_changes;
 mod policy_change;
 mod schedule;
+mod schedule_changes;
+mod server;
+mod stream_changes;
 mod streams;
 
 use std::sync::Arc;
@@ -80,18 +86,30 @@ pub(crate) fn routes() -> Router<Arc<App>> {
     let (router, document) = OpenApiRouter::with_openapi(Described::openapi())
         .routes(routes!(overview::get))
         .routes(routes!(streams::list))
-        .routes(routes!(streams::get))
-        .routes(routes!(entries::list))
-        .routes(routes!(entries::get))
-        .routes(routes!(groups::list))
-        .routes(routes!(groups::get))
+        .routes(routes!(streams::get, stream_changes::delete))
+        .routes(routes!(stream_changes::trim))
+        .routes(routes!(stream_changes::set_retention))
+        .routes(routes!(entries::list, stream_changes::add))
+        .routes(routes!(entries::get, stream_changes::delete_entry))
+        .routes(routes!(groups::list, group_changes::create))
+        .routes(routes!(groups::get, group_changes::destroy))
+        .routes(routes!(group_changes::set_position))
+        .routes(routes!(group_changes::remove_consumer))
         .routes(routes!(groups::change_policy))
         .routes(routes!(groups::set_paused))
         .routes(routes!(groups::history))
         .routes(routes!(groups::consumers))
         .routes(routes!(pending::list))
+        .routes(routes!(pending_changes::ack))
+        .routes(routes!(pending_changes::claim))
+        .routes(routes!(pending_changes::nack))
         .routes(routes!(letters::list))
-        .routes(routes!(schedule::list))
+        .routes(routes!(letter_changes::requeue))
+        .routes(routes!(letter_changes::purge))
+        .routes(routes!(schedule::list, schedule_changes::add))
+        .routes(routes!(schedule_changes::cancel))
+        .routes(routes!(schedule_changes::run))
+        .routes(routes!(server::get))
         .split_for_parts();
     let text = document.to_pretty_json().unwrap_or_default();
     router.route("/api/openapi.json", get(move || async move { described(text) }))

@@ -31,6 +31,7 @@ mod notices;
 mod options;
 mod pages;
 mod random;
+mod secrets;
 mod segments;
 mod sent;
 mod sessions;

@@ -76,7 +76,8 @@ impl Ask {
         let events = stream::unfold(first, |(make, visitor, last)| async move {
             loop {
                 tokio::time::sleep(INTERVAL).await;
-                let (name, text) = match make(visitor.clone()).await {
+                let made = async { make(visitor.later().await?).await };
+                let (name, text) = match made.await {
                     Ok(content) => ("content", content.live.into_string()),
                     Err(failure) => ("failure", failure.to_string()),
                 };

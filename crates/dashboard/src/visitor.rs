@@ -33,6 +33,8 @@ pub(crate) struct Visitor {
     pub(crate) address: SocketAddr,
     /// They gave their credentials with the request itself, as no page of others can.
     is_program: bool,
+    /// What their browser shows.
+    session: Option<String>,
 }
 
 /// A visitor who may change something, and does.
@@ -40,6 +42,19 @@ pub(crate) struct Visitor {
 pub(crate) struct Change<'a>(&'a Visitor);
 
 impl Visitor {
+    /// The same some time later, as whoever they are by then.
+    ///
+    /// # Errors
+    /// [`Failure::LoginNeeded`]: they have logged out, or the server has got a password.
+    pub(crate) async fn later(&self) -> Result<Self, Failure> {
+        let millstream = match &self.session {
+            Some(key) => self.app.sessions.find(key).ok_or(Failure::LoginNeeded)?.millstream,
+            None if self.is_program => self.millstream.clone(),
+            None => self.app.stranger().await?,
+        };
+        Ok(Self { millstream, ..self.clone() })
+    }
+
     /// To be asked for before anything is changed, with the token of the form. A request that says
     /// itself who sends it, and one in JSON, which a browser sends for pages of ours only, need
     /// none.
@@ -91,6 +106,8 @@ impl FromRequestParts<Arc<App>> for Visitor {
             Some(given) => (Some(program(app, given.as_bytes()).await?), true),
             None => (session_key(parts).and_then(|key| app.sessions.find(key)), false),
         };
+        let key = session_key(parts).filter(|_| session.is_some() && !is_program);
+        let key = key.map(str::to_owned);
         let app = Arc::clone(app);
         Ok(match session {
             Some(Session { user, millstream, token }) => Self {
@@ -101,6 +118,7 @@ impl FromRequestParts<Arc<App>> for Visitor {
                 token,
                 address,
                 is_program,
+                session: key,
             },
             None => Self {
                 millstream: app.stranger().await?,
@@ -109,6 +127,7 @@ impl FromRequestParts<Arc<App>> for Visitor {
                 token: app.token.clone(),
                 address,
                 is_program,
+                session: None,
                 app,
             },
         })

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use millstream::{BackoffItem, ConsumerDeletion, PolicyItem};
 use millstream_shown::JsonBytes;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use utoipa::ToSchema;
+
+use super::stream_changes::given;
 
 /// Items that are not there stay as they are; `null` is none.
 #[derive(Default, Deserialize, ToSchema)]
@@ -56,13 +58,6 @@ struct BackoffChange {
 enum Deletion {
     Release,
     Drop,
-}
-
-/// What is there is given, also where it is null.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 fn ms(of: Option<u64>) -> Option<Duration> {

@@ -110,9 +110,3 @@ pub(super) fn parts(value: &Value) -> &[Value] {
         _ => &[],
     }
 }
-
-/// Whether a setting of that name is a password.
-pub(super) fn is_secret(setting: &[u8]) -> bool {
-    let name = String::from_utf8_lossy(setting).to_ascii_lowercase();
-    name.contains("pass") || name.ends_with("auth") || name.contains("secret")
-}

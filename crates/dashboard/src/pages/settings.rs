@@ -9,8 +9,9 @@ use millstream_shown::visible;
 use serde::Deserialize;
 
 use super::parts::{count, empty};
-use super::server_parts::{head, is_secret, places, title, told};
+use super::server_parts::{head, places, title, told};
 use crate::failure::Failure;
+use crate::secrets::is_secret;
 use crate::live::{Ask, Content};
 use crate::visitor::Visitor;
 

@@ -13,9 +13,10 @@ use super::done::back;
 use super::layout::token;
 use super::parts::empty;
 use super::server::short_micros;
-use super::server_parts::{ask, bytes, head, is_secret, number, parts, places, title};
+use super::server_parts::{ask, bytes, head, number, parts, places, title};
 use crate::actions;
 use crate::failure::Failure;
+use crate::secrets::is_secret;
 use crate::live::{Ask, Content};
 use crate::visitor::Visitor;
 
