@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::failure::Failure;
 use crate::history::History;
+use crate::metrics::Scrapes;
 use crate::notices::Notices;
 use crate::random::secret;
 use crate::sessions::Sessions;
@@ -21,6 +22,7 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions,
     pub(crate) notices: Notices,
     pub(crate) history: History,
+    pub(crate) scrapes: Scrapes,
     /// Stands in the forms of strangers, whose pages other sites cannot read.
     pub(crate) token: String,
     lifecycle: watch::Receiver<Lifecycle>,
@@ -35,6 +37,7 @@ impl App {
             sessions: Sessions::default(),
             notices: Notices::default(),
             history: History::default(),
+            scrapes: Scrapes::default(),
             token: secret(),
             lifecycle,
             trusted: Mutex::default(),

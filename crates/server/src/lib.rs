@@ -26,6 +26,7 @@ mod own_connection;
 
 mod address;
 mod clients;
+mod fsync_times;
 mod histogram;
 mod idle;
 mod latency;
