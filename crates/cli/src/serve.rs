@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::admin::Admin;
 use crate::config_file::TomlFile;
+use crate::notify::{self, Patience};
 use crate::output::print_line;
 use crate::serve_options::{ConfigError, ServeOptions};
 
@@ -54,10 +55,13 @@ fn serve(options: ServeOptions) -> anyhow::Result<()> {
     Server::check(&config).map_err(said)?;
     // Before the start, so that it can be seen how that goes.
     let admin = admin.map(Admin::start).transpose()?.flatten();
+    let patience = Patience::ask("reads its data");
     let server = Server::start(config).map_err(said)?;
+    drop(patience);
     if let Some(admin) = &admin {
         admin.runs(&server);
     }
+    notify::ready(&server);
     // The receiver is there until the first signal was handled.
     let _ = tell_signals.send(server.shutdown_handle());
     server.wait().context("the server ended badly")
@@ -96,13 +100,16 @@ fn stop_on_signals() -> anyhow::Result<oneshot::Sender<ShutdownHandle>> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        match tokio::time::timeout(START_PATIENCE, started).await {
-            Ok(Ok(handle)) => handle.shutdown(),
+        let _patience = match tokio::time::timeout(START_PATIENCE, started).await {
+            Ok(Ok(handle)) => {
+                handle.shutdown();
+                notify::stopping()
+            }
             // It could not start, and says so.
             Ok(Err(_)) => return,
             // Recovery takes long. It may be cut short anywhere, as by a crash.
             Err(_) => std::process::exit(0),
-        }
+        };
         interrupt.recv().await;
         eprintln!("millstream: interrupted again, ending at once");
         std::process::exit(1);

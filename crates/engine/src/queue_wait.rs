@@ -40,17 +40,20 @@ impl QueueWait {
 
     /// Entries are delivered for the first time, ascending.
     pub(crate) fn add(&mut self, now_ms: u64, ids: &[EntryId]) {
-        let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return };
         let wait = |id: &EntryId| now_ms.saturating_sub(id.ms);
-        let waited_ms = ids.iter().map(wait).fold(0, u64::saturating_add);
+        // Wraps where somebody's ids are nonsense, and costs less than to look.
+        let waited_ms = ids.iter().map(wait).fold(0, u64::wrapping_add);
         self.sum_ms = self.sum_ms.saturating_add(waited_ms);
-        let bucket = bucket(wait(first));
-        if bucket == self::bucket(wait(last)) {
-            self.counts[bucket] += ids.len() as u64;
-            return;
-        }
-        for id in ids {
-            self.counts[self::bucket(wait(id))] += 1;
+        let mut left = ids;
+        while let Some(first) = left.first() {
+            let bucket = bucket(wait(first));
+            // Those behind it waited less, or as long.
+            let run = match left.last() {
+                Some(last) if self::bucket(wait(last)) == bucket => left.len(),
+                _ => left.partition_point(|id| self::bucket(wait(id)) == bucket),
+            };
+            self.counts[bucket] += run as u64;
+            left = &left[run..];
         }
     }
 }
