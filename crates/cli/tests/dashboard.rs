@@ -2,6 +2,8 @@
 
 #[path = "dashboard/health.rs"]
 mod health;
+#[path = "dashboard/metrics.rs"]
+mod metrics;
 #[path = "dashboard/pages.rs"]
 mod pages;
 #[path = "support/process.rs"]

@@ -10,8 +10,10 @@ type Field = (&'static str, Metric);
 
 pub(super) static LAST_FSYNC_SECONDS: Metric =
     gauge("millstream_fsync_last_minute_seconds", "How long syncs of the last minute took.");
-pub(super) static CHECKPOINT_SECONDS: Metric =
-    gauge("millstream_last_checkpoint_seconds", "How long the last checkpoint took.");
+pub(super) static CHECKPOINT_SECONDS: Metric = gauge(
+    "millstream_last_checkpoint_seconds",
+    "How long the last checkpoint took; 0: none since the start.",
+);
 
 const fn gauge(name: &'static str, help: &'static str) -> Metric {
     Metric { name, kind: Kind::Gauge, help }

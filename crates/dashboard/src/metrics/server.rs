@@ -90,8 +90,7 @@ pub(super) fn add(to: &mut Exposition, labels: &Labels, info: &ServerInfo) {
     for (field, metric) in GAUGES.iter().chain(&COUNTERS) {
         to.add_if(metric, labels, info.get(field).and_then(value));
     }
-    let has_checkpoints = info.count("millstream_checkpoints").is_some_and(|made| made > 0);
-    let checkpoint_ms = info.get("millstream_last_checkpoint_ms").filter(|_| has_checkpoints);
+    let checkpoint_ms = info.get("millstream_last_checkpoint_ms");
     to.add_if(&CHECKPOINT_SECONDS, labels, checkpoint_ms.and_then(value).map(|ms| ms / 1e3));
     for (quantile, field) in [
         ("0.5", "millstream_fsync_p50_us"),
