@@ -23,6 +23,7 @@ mod man;
 mod name;
 mod notify;
 mod or_refused;
+mod otlp;
 mod output;
 mod pace;
 mod pending;

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use crate::admin::Admin;
 use crate::config_file::TomlFile;
 use crate::notify::{self, Patience};
+use crate::otlp::OtlpOptions;
 use crate::output::print_line;
 use crate::serve_options::{ConfigError, ServeOptions};
 
@@ -23,14 +24,16 @@ const START_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct ServeCommand {
     #[command(flatten)]
     options: ServeOptions,
+    #[command(flatten)]
+    otlp: OtlpOptions,
     /// Look whether the settings are right, and say so; nothing is started and no data is touched
     #[arg(long)]
     check_config: bool,
 }
 
 pub(crate) fn run_serve(command: ServeCommand) -> anyhow::Result<()> {
-    let ServeCommand { options, check_config } = command;
-    if check_config { check(options) } else { serve(options) }
+    let ServeCommand { options, otlp, check_config } = command;
+    if check_config { check(options) } else { serve(options, &otlp) }
 }
 
 fn check(options: ServeOptions) -> anyhow::Result<()> {
@@ -42,7 +45,7 @@ fn check(options: ServeOptions) -> anyhow::Result<()> {
 }
 
 /// Runs the server to its end.
-fn serve(options: ServeOptions) -> anyhow::Result<()> {
+fn serve(options: ServeOptions, otlp: &OtlpOptions) -> anyhow::Result<()> {
     crate::logging::start("info");
     turn_off_huge_pages();
     let path = options.config.as_deref().map(std::path::absolute).transpose()?;
@@ -50,6 +53,9 @@ fn serve(options: ServeOptions) -> anyhow::Result<()> {
     let admin = checked(options.admin())?;
     let mut config = options.into_config();
     config.config_file = path.map(|path| Arc::new(TomlFile::new(path)) as _);
+    // Ends after the server.
+    let (spans, _otlp) = otlp.start()?.unzip();
+    config.spans = spans;
     // Before the start: from the first reply on, a signal must not simply kill the process.
     let tell_signals = stop_on_signals()?;
     Server::check(&config).map_err(said)?;

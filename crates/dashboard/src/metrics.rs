@@ -117,12 +117,11 @@ async fn scrape(app: &App, ask: &Ask) -> Result<Scrape, Failure> {
         server::add(&mut to, &labels, &monitor.info_all().await?);
     }
     let pattern = ask.streams.as_deref().map(str::as_bytes);
-    let mut chosen = Chosen::of(app.history.streams(), pattern);
-    let old = chosen.streams.iter().filter(|stream| stream.at.elapsed() > FRESH);
-    let old: Vec<Bytes> = old.take(LOOKS_MAX).map(|stream| stream.name.clone()).collect();
-    if !old.is_empty() {
-        history::look_at(&app.history, &millstream, &old).await?;
-        chosen = Chosen::of(app.history.streams(), pattern);
+    let mut chosen = Chosen::of(&app.history, pattern);
+    let due = chosen.due(FRESH, LOOKS_MAX);
+    if !due.is_empty() {
+        history::look_at(&app.history, &millstream, &due).await?;
+        chosen = Chosen::of(&app.history, pattern);
     }
     chosen.add(&mut to);
     if ask.consumers.as_deref() == Some("1") {

@@ -7,12 +7,13 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use millstream::{ConsumerInfo, EntryId, GroupInfo};
 use millstream_shown::visible;
 
 use super::exposition::{Exposition, Kind, Labels, Metric};
 use super::name_pattern::is_match;
-use crate::history::{GroupNow, StreamNow, is_dead_letters};
+use crate::history::{GroupNow, History, StreamNow, is_dead_letters};
 
 /// Streams that are told of at most.
 pub(super) const STREAMS_MAX: usize = 500;
@@ -123,19 +124,24 @@ static OLDEST_LOOK: Metric = gauge(
 #[derive(Debug, Default)]
 pub(super) struct Chosen {
     pub(super) streams: Vec<StreamNow>,
+    /// Those that nobody has looked at.
+    unseen: Vec<Bytes>,
     streams_left_out: usize,
     groups_left_out: usize,
 }
 
 impl Chosen {
     /// The busiest of those that match.
-    pub(super) fn of(all: Vec<StreamNow>, pattern: Option<&[u8]>) -> Self {
+    pub(super) fn of(history: &History, pattern: Option<&[u8]>) -> Self {
         let is_meant = |name: &[u8]| pattern.is_none_or(|pattern| is_match(pattern, name));
-        let mut streams: Vec<_> = all.into_iter().filter(|now| is_meant(&now.name)).collect();
+        let mut streams = history.streams();
+        streams.retain(|now| is_meant(&now.name));
         streams.sort_by(|a, b| busy(b).total_cmp(&busy(a)));
         // The labels of two names can be the same in one odd case: "" and the name of two quotes.
         let mut labels = HashSet::new();
-        let mut chosen = Self::default();
+        let mut unseen = history.unseen();
+        unseen.retain(|name| is_meant(name));
+        let mut chosen = Self { streams_left_out: unseen.len(), unseen, ..Self::default() };
         let mut room = GROUPS_MAX;
         for mut now in streams {
             if chosen.streams.len() >= STREAMS_MAX || !labels.insert(visible(&now.name)) {
@@ -153,6 +159,13 @@ impl Chosen {
             chosen.streams.push(now);
         }
         chosen
+    }
+
+    /// What is to be looked at before it is told: what was not yet, or not lately.
+    pub(super) fn due(&self, fresh: Duration, max: usize) -> Vec<Bytes> {
+        let old = self.streams.iter().filter(|stream| stream.at.elapsed() > fresh);
+        let old = old.map(|stream| &stream.name);
+        self.unseen.iter().chain(old).take(max).cloned().collect()
     }
 
     pub(super) fn add(&self, to: &mut Exposition) {
