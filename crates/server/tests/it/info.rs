@@ -134,13 +134,13 @@ fn timed_waits_and_watched_keys_are_counted() {
 fn what_happens_to_entries_of_all_groups_is_counted_with_and_without_a_policy() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let config = || Config { memory: false, directory: directory.path().to_owned(), ..memory() };
-    let totals = |client: &mut Client| {
+    let totals = |client: &mut Client| -> [u64; 6] {
         ["delivered", "acked", "nacked", "redelivered", "dead_lettered", "queue_wait_count"]
             .map(|name| client.info(&format!("millstream_{name}")).parse().expect("a number"))
     };
     let server = start(config());
     let mut client = Client::connect(&server);
-    assert_eq!(totals(&mut client), [0_u64; 6]);
+    assert_eq!(totals(&mut client), [0; 6]);
     for id in 1..=4 {
         client.call(&format!("XADD s {id}-1 f v"));
     }
