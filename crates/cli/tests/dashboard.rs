@@ -12,3 +12,6 @@ mod process;
 mod safety;
 #[path = "dashboard/site.rs"]
 mod site;
+#[cfg(feature = "otlp")]
+#[path = "dashboard/spans.rs"]
+mod spans;
