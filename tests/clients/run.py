@@ -72,6 +72,14 @@ def observers(context):
         context.client(python, f"observers/{tool}.py", limit_s=60)
 
 
+def metrics(context):
+    """What Prometheus reads, and what is in contrib/ for it and others."""
+    if context.launcher.kind == "redis":
+        context.tally.add("skip", "metrics: Redis has none")
+        return
+    context.program(tooling.python_with_prometheus(), "observers/prometheus.py", limit_s=60)
+
+
 def python_workers(context):
     context.program(tooling.python_with_redis(), "programs/check.py", "python", limit_s=90)
 
@@ -165,8 +173,8 @@ def chapter(context):
 
 SUITES = [
     redis_py, redis_py_password, unix_socket, ioredis, node_redis, command_line, observers,
-    python_workers, node_workers, examples_python, examples_node, examples_rust, examples_lines,
-    quick_starts, ecosystem_python, ecosystem_node, dashboard, durability, chapter,
+    metrics, python_workers, node_workers, examples_python, examples_node, examples_rust,
+    examples_lines, quick_starts, ecosystem_python, ecosystem_node, dashboard, durability, chapter,
 ]
 
 

@@ -16,11 +16,14 @@ mod demo;
 mod dlq;
 mod doctor;
 mod group;
+mod health;
 mod interrupts;
 mod logging;
 mod man;
 mod name;
+mod notify;
 mod or_refused;
+mod otlp;
 mod output;
 mod pace;
 mod pending;
@@ -77,6 +80,9 @@ enum Command {
     Restore(run_restore::RestoreOptions),
     /// Plays order processing with a consumer group on a server of its own, and checks the outcome.
     Demo(run_demo::RunDemoOptions),
+    /// Asks a server whether it works: exit code 0 if it does.
+    #[command(after_help = health::EXAMPLES)]
+    Health(health::HealthOptions),
     /// Lists streams, shows, follows, trims and deletes one, and what it keeps by itself.
     Stream(stream::StreamOptions),
     /// Lists, makes, moves and removes the groups of a stream, and what they do by themselves.
@@ -132,6 +138,7 @@ fn main() -> ExitCode {
         Command::Backup(options) => run_backup::run_backup(&options),
         Command::Restore(options) => run_restore::run_restore(&options),
         Command::Demo(options) => run_demo::run_demo(&options),
+        Command::Health(options) => health::run_health(&options),
         Command::Stream(options) => stream::run_stream(options),
         Command::Group(options) => group::run_group(options),
         Command::Consumer(options) => consumer::run_consumer(options),

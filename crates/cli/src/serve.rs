@@ -11,6 +11,8 @@ use tokio::sync::oneshot;
 
 use crate::admin::Admin;
 use crate::config_file::TomlFile;
+use crate::notify::{self, Patience};
+use crate::otlp::OtlpOptions;
 use crate::output::print_line;
 use crate::serve_options::{ConfigError, ServeOptions};
 
@@ -22,14 +24,16 @@ const START_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct ServeCommand {
     #[command(flatten)]
     options: ServeOptions,
+    #[command(flatten)]
+    otlp: OtlpOptions,
     /// Look whether the settings are right, and say so; nothing is started and no data is touched
     #[arg(long)]
     check_config: bool,
 }
 
 pub(crate) fn run_serve(command: ServeCommand) -> anyhow::Result<()> {
-    let ServeCommand { options, check_config } = command;
-    if check_config { check(options) } else { serve(options) }
+    let ServeCommand { options, otlp, check_config } = command;
+    if check_config { check(options) } else { serve(options, &otlp) }
 }
 
 fn check(options: ServeOptions) -> anyhow::Result<()> {
@@ -41,7 +45,7 @@ fn check(options: ServeOptions) -> anyhow::Result<()> {
 }
 
 /// Runs the server to its end.
-fn serve(options: ServeOptions) -> anyhow::Result<()> {
+fn serve(options: ServeOptions, otlp: &OtlpOptions) -> anyhow::Result<()> {
     crate::logging::start("info");
     turn_off_huge_pages();
     let path = options.config.as_deref().map(std::path::absolute).transpose()?;
@@ -49,15 +53,21 @@ fn serve(options: ServeOptions) -> anyhow::Result<()> {
     let admin = checked(options.admin())?;
     let mut config = options.into_config();
     config.config_file = path.map(|path| Arc::new(TomlFile::new(path)) as _);
+    // Ends after the server.
+    let (spans, _otlp) = otlp.start()?.unzip();
+    config.spans = spans;
     // Before the start: from the first reply on, a signal must not simply kill the process.
     let tell_signals = stop_on_signals()?;
     Server::check(&config).map_err(said)?;
     // Before the start, so that it can be seen how that goes.
     let admin = admin.map(Admin::start).transpose()?.flatten();
+    let patience = Patience::ask("reads its data");
     let server = Server::start(config).map_err(said)?;
+    drop(patience);
     if let Some(admin) = &admin {
         admin.runs(&server);
     }
+    notify::ready(&server);
     // The receiver is there until the first signal was handled.
     let _ = tell_signals.send(server.shutdown_handle());
     server.wait().context("the server ended badly")
@@ -96,13 +106,16 @@ fn stop_on_signals() -> anyhow::Result<oneshot::Sender<ShutdownHandle>> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        match tokio::time::timeout(START_PATIENCE, started).await {
-            Ok(Ok(handle)) => handle.shutdown(),
+        let _patience = match tokio::time::timeout(START_PATIENCE, started).await {
+            Ok(Ok(handle)) => {
+                handle.shutdown();
+                notify::stopping()
+            }
             // It could not start, and says so.
             Ok(Err(_)) => return,
             // Recovery takes long. It may be cut short anywhere, as by a crash.
             Err(_) => std::process::exit(0),
-        }
+        };
         interrupt.recv().await;
         eprintln!("millstream: interrupted again, ending at once");
         std::process::exit(1);

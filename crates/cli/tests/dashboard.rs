@@ -1,15 +1,17 @@
 //! The dashboard of a server, over HTTP, as browsers and programs ask for it.
 
+#[path = "dashboard/api.rs"]
+mod api;
 #[path = "dashboard/elsewhere.rs"]
 mod elsewhere;
 #[path = "dashboard/entries.rs"]
 mod entries;
-#[path = "dashboard/api.rs"]
-mod api;
 #[path = "dashboard/health.rs"]
 mod health;
 #[path = "dashboard/letters.rs"]
 mod letters;
+#[path = "dashboard/metrics.rs"]
+mod metrics;
 #[path = "dashboard/pages.rs"]
 mod pages;
 #[path = "dashboard/peers.rs"]
@@ -24,5 +26,8 @@ mod schedule;
 mod server;
 #[path = "dashboard/site.rs"]
 mod site;
+#[cfg(feature = "otlp")]
+#[path = "dashboard/spans.rs"]
+mod spans;
 #[path = "dashboard/stream_changes.rs"]
 mod stream_changes;

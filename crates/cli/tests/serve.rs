@@ -3,6 +3,7 @@
 #[path = "support/process.rs"]
 mod process;
 
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::mpsc;
@@ -211,4 +212,39 @@ fn in_memory_nothing_is_stored_and_it_says_so() {
     assert_eq!(ended(&mut process), Some(0));
     let left = std::fs::read_dir(directory.path()).expect("list the directory").count();
     assert_eq!(left, 0, "no file is written");
+}
+
+/// What a supervisor is told, up to a message that holds this.
+fn told_until(socket: &UnixDatagram, wanted: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    loop {
+        let mut buffer = [0; 4096];
+        let length = socket.recv(&mut buffer).unwrap_or_else(|error| {
+            panic!("{wanted} is not told: {error}; {all:?}");
+        });
+        all.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        if all.last().is_some_and(|last| last.contains(wanted)) {
+            return all;
+        }
+    }
+}
+
+#[test]
+fn systemd_is_told_when_it_is_ready_and_when_it_stops() {
+    let directory = scratch();
+    let path = directory.path().join("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(REPLY_LIMIT)).expect("a limit above zero");
+    let mut process = Process::start(|command| {
+        command.env("NOTIFY_SOCKET", &path).arg("--dir").arg(directory.path().join("data"));
+    });
+    let told = told_until(&socket, "READY=1");
+    let (last, before) = told.split_last().expect("something was told");
+    assert!(before.iter().all(|it| it.contains("EXTEND_TIMEOUT_USEC=30000000")), "{told:?}");
+    assert!(before[0].contains("STATUS=reads its data, 0 s so far"), "{told:?}");
+    assert!(last.contains(&format!("STATUS=listening on {}", process.address)), "{told:?}");
+    signal(&process, "TERM");
+    let told = told_until(&socket, "STOPPING=1");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(ended(&mut process), Some(0));
 }

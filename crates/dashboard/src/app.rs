@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, watch};
 use crate::failure::Failure;
 use crate::history::History;
 use crate::letter_jobs::LetterJobs;
+use crate::metrics::Scrapes;
 use crate::notices::Notices;
 use crate::random::secret;
 use crate::sessions::Sessions;
@@ -23,6 +24,7 @@ pub(crate) struct App {
     pub(crate) notices: Notices,
     pub(crate) history: History,
     pub(crate) letter_jobs: LetterJobs,
+    pub(crate) scrapes: Scrapes,
     /// Stands in the forms of strangers, whose pages other sites cannot read.
     pub(crate) token: String,
     lifecycle: watch::Receiver<Lifecycle>,
@@ -38,6 +40,7 @@ impl App {
             notices: Notices::default(),
             history: History::default(),
             letter_jobs: LetterJobs::default(),
+            scrapes: Scrapes::default(),
             token: secret(),
             lifecycle,
             trusted: Mutex::default(),

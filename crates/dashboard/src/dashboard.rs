@@ -12,7 +12,9 @@ use tokio::sync::watch;
 
 use crate::app::App;
 use crate::options::{BindError, DashboardOptions};
-use crate::{Lifecycle, api, asset, connections, failure, guard, health, history, login, pages};
+use crate::{
+    Lifecycle, api, asset, connections, failure, guard, health, history, login, metrics, pages,
+};
 
 /// Connections that the operating system keeps until they are accepted.
 const BACKLOG: i32 = 128;
@@ -75,6 +77,7 @@ fn router(app: Arc<App>) -> Router {
     let router = Router::new()
         .route("/healthz", get(health::is_alive))
         .route("/readyz", get(health::is_ready))
+        .route("/metrics", get(metrics::get))
         .route("/assets/style.css", get(asset::style))
         .route("/assets/live.js", get(asset::script))
         .route("/assets/icon.svg", get(asset::icon))

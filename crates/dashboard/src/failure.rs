@@ -54,6 +54,11 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
+    /// Nobody is there who could answer.
+    pub(crate) fn is_no_answer(&self) -> bool {
+        matches!(self, Self::NotReady(_) | Self::Server(Error::Connection(_)))
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::NotReady(_) | Self::Server(Error::Connection(_)) => {

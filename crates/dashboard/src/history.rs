@@ -61,13 +61,26 @@ async fn look_once(app: &App, scan_at: &mut Instant) -> Result<(), Failure> {
         app.history.scanned(names, is_whole);
         *scan_at = begun + begun.elapsed() * SCAN_SHARE;
     }
-    for names in app.history.due(AT_ONCE).chunks(CONCURRENT) {
-        let asked = names.iter().map(|name| ask(&millstream, name));
+    look_at(&app.history, &millstream, &app.history.due(AT_ONCE)).await?;
+    app.history.looked();
+    Ok(())
+}
+
+/// Looks at some streams now.
+///
+/// # Errors
+/// Those of the server.
+pub(crate) async fn look_at(
+    history: &History,
+    millstream: &Millstream,
+    streams: &[Bytes],
+) -> Result<(), Error> {
+    for names in streams.chunks(CONCURRENT) {
+        let asked = names.iter().map(|name| ask(millstream, name));
         for (name, seen) in names.iter().zip(join_all(asked).await) {
-            app.history.seen(name, seen?);
+            history.seen(name, seen?);
         }
     }
-    app.history.looked();
     Ok(())
 }
 

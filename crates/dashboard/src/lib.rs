@@ -9,7 +9,7 @@
 //! - `api`: the same as JSON, with OpenAPI.
 //! - `pages`: one file for each page, rendered here; no script is needed but to keep them fresh.
 //! - `guard`, `sessions`, `visitor`: who may come in, and who is asking.
-//! - `history`: what was seen in the last hour.
+//! - `history`: what was seen in the last hour. `metrics`: numbers of the moment, for Prometheus.
 //!
 //! Must not know how any server stores anything, nor read anything from a disk.
 
@@ -27,6 +27,7 @@ mod letter_jobs;
 mod lifecycle;
 mod live;
 mod login;
+mod metrics;
 mod notices;
 mod options;
 mod pages;

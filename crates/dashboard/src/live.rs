@@ -76,8 +76,11 @@ impl Ask {
         let events = stream::unfold(first, |(make, visitor, last)| async move {
             loop {
                 tokio::time::sleep(INTERVAL).await;
-                let made = async { make(visitor.later().await?).await };
-                let (name, text) = match made.await {
+                let made = match visitor.later().await {
+                    Ok(visitor) => make(visitor).await,
+                    Err(failure) => Err(failure),
+                };
+                let (name, text) = match made {
                     Ok(content) => ("content", content.live.into_string()),
                     Err(failure) => ("failure", failure.to_string()),
                 };

@@ -163,21 +163,24 @@ impl State {
                 stream.deliver(group, consumer, now_ms, pending);
                 stream.set_group_position(group, position, entries_read);
                 stream.touch_consumer(group, consumer, now_ms, !pending.is_empty());
+                self.flow.delivered += pending.len() as u64;
                 self.list_group_work(object, group);
                 Unit::Object(object.slot)
             }
             Mutation::RemovePending { object, group, ids, settled } => {
-                self.stream_mut(object.slot).remove_pending(group, ids, settled);
+                let many = self.stream_mut(object.slot).remove_pending(group, ids, settled);
+                self.flow.count(settled, many as u64);
                 self.list_group_work(object, group);
                 Unit::Object(object.slot)
             }
             Mutation::SetPending { object, group, by, now_ms, entries } => {
                 self.note_time(now_ms);
                 let stream = self.stream_mut(object.slot);
-                stream.set_pending(group, entries);
+                let counted = stream.set_pending(group, entries);
                 if let Some((consumer, became_active)) = by {
                     stream.touch_consumer(group, consumer, now_ms, became_active);
                 }
+                self.flow.add_set(&counted);
                 self.list_group_work(object, group);
                 Unit::Object(object.slot)
             }

@@ -11,6 +11,7 @@ use crate::default_policy::DefaultPolicy;
 use crate::dice::Dice;
 use crate::now::SteadyClock;
 use crate::object::ObjectId;
+use crate::queue_wait::QueueWait;
 use crate::schedule::Pause;
 use crate::state::State;
 use crate::transaction::RecordGroup;
@@ -49,6 +50,7 @@ pub(crate) struct Core {
     pub(crate) keyspace_misses: u64,
     /// Keys removed because their time had come, since the start or RESETSTAT.
     pub(crate) expired_keys: u64,
+    pub(crate) queue_wait: QueueWait,
     /// Delayed entries of no stream are fired meanwhile.
     pub(crate) schedule_pause: Pause,
     /// At the last look there was no log space for what time demands.

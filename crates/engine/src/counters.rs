@@ -19,6 +19,9 @@ pub(crate) struct Counters {
     pub(crate) checkpoint_failures: AtomicU64,
     pub(crate) checkpoint_bytes: AtomicU64,
     pub(crate) last_checkpoint_bytes: AtomicU64,
+    /// Bytes of those that a start would read.
+    pub(crate) kept_checkpoint_bytes: AtomicU64,
+    pub(crate) last_checkpoint_ms: AtomicU64,
     pub(crate) last_checkpoint_failed: AtomicBool,
     /// Bytes of blocks in memory only, beyond what the last checkpoint left so.
     pub(crate) unwritten_excess: AtomicU64,

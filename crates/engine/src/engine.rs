@@ -13,6 +13,7 @@ use millstream_log::{
     BlockFiles, BlockFilesOptions, CheckpointChain, DiskReserve, LogOptions, LogPosition,
     OpenError, Preparer, Progress, RecoveryReport, Room, Storage,
 };
+use millstream_model::GroupCounters;
 use parking_lot::{Condvar, Mutex};
 
 use crate::backup::Backups;
@@ -27,6 +28,7 @@ use crate::dice::Dice;
 use crate::garbage::Garbage;
 use crate::mutation::Mutation;
 use crate::now::{Now, SteadyClock};
+use crate::queue_wait::QueueWait;
 use crate::recovery;
 use crate::salvage::Loss;
 use crate::state::State;
@@ -406,6 +408,8 @@ impl Engine {
             has_checkpoint_failed: counters.last_checkpoint_failed.load(Ordering::Relaxed),
             checkpoint_bytes: read(&counters.checkpoint_bytes),
             last_checkpoint_bytes: read(&counters.last_checkpoint_bytes),
+            kept_checkpoint_bytes: read(&counters.kept_checkpoint_bytes),
+            last_checkpoint_ms: read(&counters.last_checkpoint_ms),
             reserve_bytes: self.shared.reserve().map_or(0, DiskReserve::bytes),
             longest_hold_us,
             longest_hold_cpu_us,
@@ -572,6 +576,7 @@ impl Core {
             keyspace_hits: 0,
             keyspace_misses: 0,
             expired_keys: 0,
+            queue_wait: QueueWait::default(),
             schedule_pause: crate::schedule::Pause::default(),
             is_log_full: false,
             cache: Cache::default(),
@@ -586,6 +591,8 @@ impl Core {
         self.log = log;
         self.clock = SteadyClock::anchored(now, self.state.time_max_ms);
         self.opened_at_ms = self.clock.read(now);
+        // What the log has told again did not happen now.
+        self.state.flow = GroupCounters::default();
     }
 
     /// Logs the first record of a new store.

@@ -40,6 +40,7 @@ mod mutation;
 mod now;
 mod object;
 mod objects;
+mod queue_wait;
 mod read;
 mod record;
 mod recovery;
@@ -79,6 +80,7 @@ pub use millstream_log::{
 };
 pub use now::Now;
 pub use object::{ObjectId, ObjectKind};
+pub use queue_wait::QueueWait;
 pub use read::{
     ClaimedEntry, GroupReader, REPLY_BYTES_MAX, ReadEntries, ReadFrom, ReadOutcome, ReadRequest,
     StreamPosition, StreamRead,

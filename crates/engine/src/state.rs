@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use millstream_log::LogPosition;
-use millstream_model::{FreedBlocks, Stream};
+use millstream_model::{FreedBlocks, GroupCounters, Stream};
 
 use crate::changes::Changes;
 use crate::checkpoint::{LoadedHeader, LoadedObject};
@@ -52,6 +52,8 @@ pub(crate) struct State {
     pub(crate) producing: BTreeSet<ObjectId>,
     /// Changes since the start; INFO shows them.
     pub(crate) change_count: u64,
+    /// What happened to entries in all groups since the start; INFO shows it.
+    pub(crate) flow: GroupCounters,
     /// Places of blocks that were freed since a checkpoint began last: it may still refer to them.
     pub(crate) freed: FreedBlocks,
     /// What a checkpoint has to know.
@@ -109,6 +111,7 @@ impl State {
             time_max_ms: 0,
             producing: BTreeSet::new(),
             change_count: 0,
+            flow: GroupCounters::default(),
             freed: FreedBlocks::default(),
             changes: Changes::default(),
             garbage: garbage_count.place(),

@@ -1,8 +1,10 @@
 //! What the engine counts, for INFO and metrics.
 
 use millstream_log::BlockFilesStatistics;
+use millstream_model::GroupCounters;
 
 use crate::core::Settings;
+use crate::queue_wait::QueueWait;
 use crate::state::DATABASE_COUNT;
 use crate::transaction::Transaction;
 
@@ -25,6 +27,8 @@ pub struct Statistics {
     pub expired_keys: u64,
     /// Changes applied since the start, replayed ones included.
     pub changes: u64,
+    /// What happened to entries in all groups since the start.
+    pub flow: GroupCounters,
     /// Parked reads.
     pub waiters: usize,
     /// Keys that parked reads wait for.
@@ -61,6 +65,10 @@ pub struct StorageStatistics {
     pub checkpoint_bytes: u64,
     /// Bytes of the last one, without blocks.
     pub last_checkpoint_bytes: u64,
+    /// Bytes of the checkpoints that a start would read, without blocks.
+    pub kept_checkpoint_bytes: u64,
+    /// How long the last one took from its beginning until it was published, in milliseconds.
+    pub last_checkpoint_ms: u64,
     /// The longest time that the engine was held for a checkpoint, in microseconds.
     pub longest_hold_us: u64,
     /// The same in microseconds on a processor: without what other threads took meanwhile.
@@ -99,6 +107,7 @@ impl Transaction<'_> {
             keyspace_misses: core.keyspace_misses,
             expired_keys: core.expired_keys,
             changes: core.state.change_count,
+            flow: core.state.flow,
             waiters: core.waiters.len(),
             waited_keys: core.waiters.key_count(),
             waited_group_keys: core.waiters.group_key_count(),
@@ -106,6 +115,12 @@ impl Transaction<'_> {
             unwritten_block_bytes: core.state.unwritten_bytes(),
             unwritten_bytes: core.log.as_ref().map_or(0, millstream_log::LogBuffer::pending_bytes),
         }
+    }
+
+    /// How long entries had to wait for their first delivery, since the start.
+    #[must_use]
+    pub fn queue_wait(&self) -> QueueWait {
+        self.core.queue_wait
     }
 
     /// Bytes that the tables of a database take.

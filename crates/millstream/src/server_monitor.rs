@@ -42,6 +42,16 @@ impl ServerMonitor {
         Ok(ServerInfo::from_text(&text))
     }
 
+    /// The same with all sections that there are: also how often each command ran.
+    ///
+    /// # Errors
+    /// Those of the server: `NOPERM` if the user may not ask.
+    pub async fn info_all(&self) -> Result<ServerInfo, Error> {
+        let answer = self.run(cmd("INFO").arg("ALL")).await?;
+        let text = reply::lossy_text(&answer).map_err(NotUnderstood::of("INFO"))?;
+        Ok(ServerInfo::from_text(&text))
+    }
+
     /// Its settings that match a name or a pattern of names (CONFIG GET). Those that it does not
     /// know are missing.
     ///
@@ -97,6 +107,11 @@ impl ServerInfo {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let facts = lines.filter_map(|line| line.split_once(':'));
         Self(facts.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    /// All names with what stands there, in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
     /// What stands there as it is.

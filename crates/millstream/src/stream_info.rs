@@ -23,6 +23,8 @@ pub struct StreamInfo {
     pub entries_added: Option<u64>,
     /// The highest id that was deleted, where the server tells (Redis 7.0).
     pub max_deleted: Option<EntryId>,
+    /// Keys and nodes of the tree in which the server keeps its entries: how it lies in memory.
+    pub radix_tree: Option<(u64, u64)>,
     /// Delayed entries that wait, on Millstream.
     pub scheduled: Option<u64>,
     /// Bytes in names and values of its entries, where a limit of them is set on Millstream.
@@ -58,6 +60,9 @@ impl StreamInfo {
             last_generated: facts.id("last-generated-id")?,
             entries_added: facts.count_if_there("entries-added"),
             max_deleted: max_deleted.filter(|id| *id > EntryId::ZERO),
+            radix_tree: facts
+                .count_if_there("radix-tree-keys")
+                .zip(facts.count_if_there("radix-tree-nodes")),
             scheduled: facts.count_if_there("scheduled"),
             payload_bytes: facts.count_if_there("bytes"),
             retention: facts.get("retention").cloned().map(Retention::parse).transpose()?,

@@ -46,20 +46,12 @@ struct Managed {
 
 impl Managed {
     /// A record was created.
-    fn note_new(&mut self, id: EntryId, has_owner: bool) {
-        self.counters.delivered += u64::from(has_owner);
+    fn note_new(&mut self, id: EntryId) {
         if let Some(order) = &mut self.order
             && let Some(value) = order.release(id)
         {
             order.set_value(id, value);
         }
-    }
-
-    fn count_replaced(&mut self, before: PendingEntry, after: PendingEntry) {
-        let is_given_back = before.owner.is_some() && after.owner.is_none();
-        self.counters.nacked += u64::from(is_given_back);
-        let is_again = after.owner.is_some() && after.delivery_count > before.delivery_count;
-        self.counters.redelivered += u64::from(is_again);
     }
 }
 
@@ -351,21 +343,27 @@ impl Group {
         }
     }
 
-    /// Creates or replaces pending records; each becomes the youngest of its time.
-    pub(crate) fn set_pending(&mut self, entries: &[PendingEntry]) {
+    /// Creates or replaces pending records; each becomes the youngest of its time. Returns what
+    /// that counts as.
+    pub(crate) fn set_pending(&mut self, entries: &[PendingEntry]) -> GroupCounters {
         let Self { pending, consumers, managed, .. } = self;
+        let mut counted = GroupCounters::default();
         pending.upsert_all(entries, |before, after| {
-            if let Some(managed) = managed {
-                match before {
-                    Some(before) => managed.count_replaced(before, after),
-                    None => managed.note_new(after.id, after.owner.is_some()),
-                }
+            counted.count_set(before, after);
+            if before.is_none()
+                && let Some(managed) = managed
+            {
+                managed.note_new(after.id);
             }
             let old_owner = before.and_then(|before| before.owner);
             if old_owner != after.owner || before.is_none() {
                 count_owner(consumers, old_owner, after.owner);
             }
         });
+        if let Some(managed) = managed {
+            managed.counters.add_set(&counted);
+        }
+        counted
     }
 
     /// New entries become pending for a consumer with count 1, ascending.

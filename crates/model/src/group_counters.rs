@@ -1,5 +1,7 @@
 //! What a managed group counts.
 
+use crate::PendingEntry;
+
 /// Since the group became managed. Follows from the transitions, so it is the same after a restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GroupCounters {
@@ -36,7 +38,27 @@ pub enum Settled {
 }
 
 impl GroupCounters {
-    pub(crate) fn count(&mut self, settled: Settled, many: u64) {
+    /// A pending record was created or replaced.
+    pub(crate) fn count_set(&mut self, before: Option<PendingEntry>, after: PendingEntry) {
+        let Some(before) = before else {
+            self.delivered += u64::from(after.owner.is_some());
+            return;
+        };
+        let is_given_back = before.owner.is_some() && after.owner.is_none();
+        self.nacked += u64::from(is_given_back);
+        let is_again = after.owner.is_some() && after.delivery_count > before.delivery_count;
+        self.redelivered += u64::from(is_again);
+    }
+
+    /// What [`Self::count_set`] has counted elsewhere.
+    pub fn add_set(&mut self, more: &Self) {
+        self.delivered += more.delivered;
+        self.nacked += more.nacked;
+        self.redelivered += more.redelivered;
+    }
+
+    /// Pending records went.
+    pub fn count(&mut self, settled: Settled, many: u64) {
         match settled {
             Settled::Acked => self.acked += many,
             Settled::DeadLettered => self.dead_lettered += many,

@@ -347,9 +347,10 @@ impl Stream {
         self.group_mut(group).deliver(consumer, now_ms, ids);
     }
 
-    /// Creates or replaces pending records; each becomes the youngest of its delivery time.
-    pub fn set_pending(&mut self, group: GroupId, entries: &[PendingEntry]) {
-        self.group_mut(group).set_pending(entries);
+    /// Creates or replaces pending records; each becomes the youngest of its delivery time. Returns
+    /// what that counts as, also in groups that count nothing themselves.
+    pub fn set_pending(&mut self, group: GroupId, entries: &[PendingEntry]) -> GroupCounters {
+        self.group_mut(group).set_pending(entries)
     }
 
     /// Removes pending records; what is not pending is passed over. Returns how many there were.

@@ -83,7 +83,7 @@ fn run_everysec<H: Host>(
     std::thread::scope(|scope| {
         scope.spawn(move || {
             for sync in syncs {
-                if to_commit.send(sync.run()).is_err() {
+                if to_commit.send(host.time(Work::LaterSync, || sync.run())).is_err() {
                     return;
                 }
             }
@@ -143,7 +143,7 @@ fn run_no<H: Host>(commit: &mut Commit, host: &H, stop: &AtomicBool) -> Result<(
         if store.saving.is_wanted(store.engine.durable()) {
             let moment = Moment::counted(host);
             commit.write_step()?;
-            commit.sync_step()?;
+            host.time(Work::LaterSync, || commit.sync_step())?;
             store.saving.note(moment);
         }
     }

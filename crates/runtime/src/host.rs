@@ -13,6 +13,8 @@ pub enum Work {
     Write,
     /// Syncing it before replies leave.
     Sync,
+    /// Syncing what was written some time before: replies do not wait for it.
+    LaterSync,
     /// Expiry and other work of the timer.
     Due,
 }
@@ -30,7 +32,8 @@ pub trait Host: Send + Sync + 'static {
     /// again. Called by the commit thread after each batch.
     fn wake_held(&self);
 
-    /// Does some work of a thread; may look how long it takes.
+    /// Does some work of a thread; may look how long it takes. Each kind is done by one thread at
+    /// a time, and of the two kinds of syncing a store does one.
     fn time<T>(&self, _: Work, work: impl FnOnce() -> T) -> T {
         work()
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use millstream_engine::{BlockOptions, LogOptions, Storage};
 use millstream_runtime::SyncMode;
 
-use crate::ConfigFile;
+use crate::{ConfigFile, Spans};
 
 /// Who may use DEBUG, whose subcommands are tools for tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -154,6 +154,8 @@ pub struct Config {
     pub group_policies: Vec<GroupPolicyRule>,
     /// Where CONFIG REWRITE writes; `None`: there is no file.
     pub config_file: Option<Arc<dyn ConfigFile>>,
+    /// Who takes spans of commands; `None`: nobody.
+    pub spans: Option<Spans>,
     /// Who may use DEBUG.
     pub debug: DebugAccess,
     /// Worker threads; `None`: one for every two cores, at least one, at most eight.
@@ -190,6 +192,7 @@ impl Default for Config {
             settings: Vec::new(),
             group_policies: Vec::new(),
             config_file: None,
+            spans: None,
             debug: DebugAccess::No,
             threads: None,
             abort_on_panic: false,

@@ -95,6 +95,17 @@ impl Distribution {
         0
     }
 
+    /// How many took less than so many nanoseconds, for each doubling from 2^`first` to 2^`last`,
+    /// all of which are bounds of buckets.
+    pub(crate) fn below_powers(&self, first: u32, last: u32) -> Vec<(u64, u64)> {
+        let below = |power: u32| {
+            let end: u64 = 1 << power;
+            let counts = self.counts.iter().enumerate();
+            counts.take_while(|(index, _)| highest(*index) < end).map(|(_, count)| count).sum()
+        };
+        (first..=last).map(|power| (1 << power, below(power))).collect()
+    }
+
     /// How many took no longer than so many microseconds, for each doubling at which there are
     /// more than before. Redis doubles from 1024 ns and shows where its own buckets end: 1, 2, 4,
     /// 8, 16, 33, 66 and so on.
@@ -144,6 +155,17 @@ mod tests {
         }
         histogram.reset();
         assert_eq!(Distribution::of(std::iter::once(&histogram)).percentile(50.0), 0);
+    }
+
+    #[test]
+    fn what_took_less_is_counted_with_what_took_more() {
+        let histogram = Histogram::default();
+        for nanoseconds in [1, (1 << 16) - 1, 1 << 16, 1 << 17, u64::MAX] {
+            histogram.add(nanoseconds, 1);
+        }
+        let all = Distribution::of(std::iter::once(&histogram));
+        assert_eq!(all.below_powers(16, 18), [(1 << 16, 2), (1 << 17, 3), (1 << 18, 4)]);
+        assert_eq!(all.below_powers(34, 34), [(1 << 34, 4)]);
     }
 
     #[test]

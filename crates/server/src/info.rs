@@ -4,6 +4,7 @@
 //! What nobody measures is not there.
 
 mod commands;
+mod flow;
 mod memory;
 mod persistence;
 mod process;
@@ -13,7 +14,7 @@ mod stats;
 use std::fmt::Write as _;
 
 use millstream_command::Reply;
-use millstream_engine::{DATABASE_COUNT, KeyCounts, Statistics};
+use millstream_engine::{DATABASE_COUNT, KeyCounts, QueueWait, Statistics};
 
 pub(crate) use self::memory::MemoryFacts;
 pub(crate) use self::process::ProcessFacts;
@@ -65,16 +66,17 @@ pub(crate) fn info(session: &Session, args: &[&[u8]], data: &mut Data<'_, '_>) -
 struct Facts<'a> {
     shared: &'a Shared,
     engine: Statistics,
+    queue_wait: QueueWait,
     keys: Vec<KeyCounts>,
 }
 
 impl<'a> Facts<'a> {
     fn gather(shared: &'a Shared, data: &mut Data<'_, '_>) -> Self {
-        let (engine, keys) = data.with(|txn| {
+        let (engine, queue_wait, keys) = data.with(|txn| {
             let keys = (0..DATABASE_COUNT).map(|db| txn.key_counts(db)).collect();
-            (txn.statistics(), keys)
+            (txn.statistics(), txn.queue_wait(), keys)
         });
-        Self { shared, engine, keys }
+        Self { shared, engine, queue_wait, keys }
     }
 
     fn section(&self, name: &str) -> String {
@@ -85,7 +87,7 @@ impl<'a> Facts<'a> {
             "memory" => memory::section(shared, &MemoryFacts::gather(shared, engine), engine),
             "persistence" => persistence::persistence(shared, engine),
             "threads" => server::threads(shared),
-            "stats" => stats::section(shared, engine),
+            "stats" => stats::section(shared, engine) + &flow::fields(engine, &self.queue_wait),
             "replication" => persistence::replication(shared),
             "cpu" => server::cpu(shared),
             "modules" => String::new(),

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use crate::Config;
 use crate::clients::Clients;
+use crate::fsync_times::FsyncTimes;
 use crate::latency::{LatencyEvent, LatencyEvents};
 use crate::mailbox::Mailbox;
 use crate::monitors::Monitors;
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) workers: Vec<WorkerShared>,
     pub(crate) slow_log: SlowLog,
     pub(crate) latency: LatencyEvents,
+    pub(crate) fsync: FsyncTimes,
     pub(crate) monitors: Monitors,
     pub(crate) sampler: Sampler,
     /// Memory of the process once it had started, without the data that recovery found.
@@ -87,6 +89,7 @@ impl Shared {
             settings: Settings::new(&config),
             slow_log: SlowLog::new(&config),
             latency: LatencyEvents::new(config.latency_threshold_ms),
+            fsync: FsyncTimes::new(),
             monitors: Monitors::default(),
             sampler: Sampler::default(),
             startup_bytes: AtomicU64::new(0),
@@ -135,8 +138,17 @@ impl Host for Shared {
     fn time<T>(&self, work: Work, run: impl FnOnce() -> T) -> T {
         let event = match work {
             Work::Write => LatencyEvent::AofWrite,
-            Work::Sync => LatencyEvent::AofFsyncAlways,
             Work::Due => LatencyEvent::ExpireCycle,
+            Work::Sync | Work::LaterSync => {
+                let begun = Instant::now();
+                let result = run();
+                let took = begun.elapsed();
+                self.fsync.add(took);
+                if work == Work::Sync {
+                    self.latency.note(LatencyEvent::AofFsyncAlways, took);
+                }
+                return result;
+            }
         };
         self.latency.time(event, run)
     }

@@ -15,6 +15,7 @@ CLIENTS = pathlib.Path(__file__).resolve().parent.parent
 WORKSPACE = CLIENTS.parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", WORKSPACE / "target"))
 REDIS_PY = "redis==8.1.0"
+PROMETHEUS = ["prometheus-client==0.26.0", "PyYAML==6.0.4"]
 INSTALL_LIMIT_S = 300
 
 
@@ -49,6 +50,11 @@ def built(name, hint):
 def python_with_redis():
     """The interpreter of a virtual environment that has the pinned redis-py."""
     return virtual_environment("client-venv", REDIS_PY + "\n")
+
+
+def python_with_prometheus():
+    """The interpreter that also has Prometheus' own parsers, and one of YAML."""
+    return virtual_environment("observers-venv", "\n".join([REDIS_PY, *PROMETHEUS]) + "\n")
 
 
 def python_with_libraries():

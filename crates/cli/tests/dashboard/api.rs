@@ -61,7 +61,10 @@ fn a_group_lives_and_works_by_requests_alone() {
 
     let letters = get(&site, "/api/v1/dead-letters/orders:dlq?error=customer");
     let letter = &letters["letters"][0];
-    assert_eq!((&letter["original_id"], &letter["fields"]), (&json!("3-1"), &json!({"order_id": "3"})));
+    assert_eq!(
+        (&letter["original_id"], &letter["fields"]),
+        (&json!("3-1"), &json!({"order_id": "3"}))
+    );
     let ids = json!({"ids": [letter["id"]]});
     let given = send(&site, "POST", "/api/v1/dead-letters/orders:dlq/requeue", &ids);
     assert_eq!((&given["changed"], &given["not_there"]), (&json!(1), &json!(0)));

@@ -194,6 +194,13 @@ impl History {
         self.0.lock().streams.get(name)?.now.clone()
     }
 
+    /// Streams that are known by name and were not looked at yet.
+    pub(crate) fn unseen(&self) -> Vec<Bytes> {
+        let kept = self.0.lock();
+        let unseen = kept.streams.iter().filter(|(_, stream)| stream.now.is_none());
+        unseen.map(|(name, _)| name.clone()).collect()
+    }
+
     /// All streams that were looked at, in the order of their names.
     pub(crate) fn streams(&self) -> Vec<StreamNow> {
         self.0.lock().streams.values().filter_map(|stream| stream.now.clone()).collect()

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::parts::{count, empty};
 use super::server_parts::{head, places, title, told};
 use crate::failure::Failure;
-use crate::secrets::is_secret;
 use crate::live::{Ask, Content};
+use crate::secrets::is_secret;
 use crate::visitor::Visitor;
 
 /// Characters of a value that are shown.

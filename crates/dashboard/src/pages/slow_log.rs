@@ -16,8 +16,8 @@ use super::server::short_micros;
 use super::server_parts::{ask, bytes, head, number, parts, places, title};
 use crate::actions;
 use crate::failure::Failure;
-use crate::secrets::is_secret;
 use crate::live::{Ask, Content};
+use crate::secrets::is_secret;
 use crate::visitor::Visitor;
 
 const PATH: &str = "/server/slow-log";

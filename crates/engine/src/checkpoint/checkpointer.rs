@@ -14,6 +14,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use millstream_log::{
     BlockWriter, CheckpointChain, CheckpointKind, CheckpointWriter, FinishedCheckpoint, LogPosition,
@@ -98,6 +99,8 @@ enum Work {
 
 /// A checkpoint in the making.
 struct Making {
+    /// Only for how long it took.
+    begun: Instant,
     /// `None` once it is finished.
     writer: Option<CheckpointWriter>,
     kind: CheckpointKind,
@@ -118,6 +121,8 @@ impl Checkpointer {
         position: LogPosition,
         salt: u64,
     ) -> Self {
+        let kept_bytes = facts.full_bytes + facts.delta_bytes;
+        shared.counters.kept_checkpoint_bytes.store(kept_bytes, Ordering::Relaxed);
         Self {
             shared,
             blocks,
@@ -282,6 +287,7 @@ impl Checkpointer {
             let position = core.log.as_mut().expect("checkpoints are of a stored log").cut();
             let header = core.state.begin_saving(is_full);
             let making = Making {
+                begun: Instant::now(),
                 writer: None,
                 kind,
                 number,
@@ -399,6 +405,10 @@ impl Checkpointer {
         counters.checkpoints.fetch_add(1, Ordering::Relaxed);
         counters.checkpoint_bytes.fetch_add(bytes, Ordering::Relaxed);
         counters.last_checkpoint_bytes.store(bytes, Ordering::Relaxed);
+        let kept_bytes = self.facts.full_bytes + self.facts.delta_bytes;
+        counters.kept_checkpoint_bytes.store(kept_bytes, Ordering::Relaxed);
+        let took_ms = making.begun.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        counters.last_checkpoint_ms.store(took_ms, Ordering::Relaxed);
         counters.last_checkpoint_failed.store(false, Ordering::Relaxed);
     }
 

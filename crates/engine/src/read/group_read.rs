@@ -241,8 +241,10 @@ impl Transaction<'_> {
         if !new.is_empty() {
             let (position, entries_read) = stream.position_after(group, new.ids());
             let mut ids = self.take_ids();
-            if !reader.noack {
-                ids.extend(new.ids());
+            ids.extend(new.ids());
+            self.core.queue_wait.add(self.now.wall_ms, &ids);
+            if reader.noack {
+                ids.clear();
             }
             self.change(&Mutation::Deliver {
                 object: who.object,

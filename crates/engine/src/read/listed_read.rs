@@ -195,6 +195,9 @@ impl Transaction<'_> {
                 delivery_count: 1,
             };
             let entries: Vec<_> = plan.ready.iter().map(record).collect();
+            let mut ids: Vec<_> = plan.ready.iter().map(PinnedEntry::id).collect();
+            ids.sort_unstable();
+            self.core.queue_wait.add(self.now.wall_ms, &ids);
             self.set_pending(who, true, &entries);
         }
         if !plan.passed.is_empty() {
@@ -202,6 +205,7 @@ impl Transaction<'_> {
             let (position, entries_read) =
                 stream.position_after(stream.group(group), plan.passed.iter().copied());
             let ids: Vec<_> = plan.new.iter().map(PinnedEntry::id).collect();
+            self.core.queue_wait.add(self.now.wall_ms, &ids);
             self.change(&Mutation::Deliver {
                 object,
                 group,

@@ -3,7 +3,7 @@
 use millstream_engine::Statistics;
 use millstream_runtime::saving;
 
-use super::{flag, lines};
+use super::{flag, flow, lines};
 use crate::shared::Shared;
 
 pub(super) fn persistence(shared: &Shared, engine: &Statistics) -> String {
@@ -47,6 +47,7 @@ pub(super) fn persistence(shared: &Shared, engine: &Statistics) -> String {
     if !shared.config.memory {
         all.extend(log(shared, engine));
         all.extend(storage(shared));
+        all.extend(flow::fsync(shared));
     }
     lines(&all)
 }
@@ -85,13 +86,19 @@ fn storage(shared: &Shared) -> Vec<(&'static str, String)> {
         .room()
         .map_or((0, 0), |room| (room.logged_bytes(), room.zeroed_bytes()));
     let all = logged + zeroed + files.written_bytes + facts.checkpoint_bytes;
+    let log_bytes = log_bytes(shared);
+    let disk_bytes = log_bytes + files.bytes + facts.kept_checkpoint_bytes + facts.reserve_bytes;
     vec![
+        ("millstream_log_bytes", log_bytes.to_string()),
+        ("millstream_disk_bytes", disk_bytes.to_string()),
         ("millstream_checkpoints", facts.checkpoints.to_string()),
         ("millstream_checkpoint_failures", facts.checkpoint_failures.to_string()),
         (
             "millstream_checkpoint_status",
             if facts.has_checkpoint_failed { "err" } else { "ok" }.into(),
         ),
+        ("millstream_last_checkpoint_ms", facts.last_checkpoint_ms.to_string()),
+        ("millstream_checkpoint_bytes", facts.kept_checkpoint_bytes.to_string()),
         ("millstream_last_checkpoint_bytes", facts.last_checkpoint_bytes.to_string()),
         ("millstream_checkpoint_bytes_written", facts.checkpoint_bytes.to_string()),
         ("millstream_longest_hold_us", facts.longest_hold_us.to_string()),
@@ -111,6 +118,13 @@ fn storage(shared: &Shared) -> Vec<(&'static str, String)> {
         // All bytes that went to disk since the start, for each that was logged.
         ("millstream_write_amplification", amplification(all, logged)),
     ]
+}
+
+/// What no checkpoint covers, and what is prepared for what comes: the log on disk but for the rest
+/// of its first segment.
+fn log_bytes(shared: &Shared) -> u64 {
+    let engine = &shared.store.engine;
+    engine.written().since(engine.checkpointed()) + engine.room().map_or(0, |room| room.bytes())
 }
 
 /// 0.00 where nothing was logged.

@@ -14,12 +14,13 @@
 use std::time::{Duration, Instant};
 
 use millstream_command::Reply;
-use millstream_command::table::{CommandId, CommandSpec, Flag};
+use millstream_command::table::{CommandId, CommandSpec, Flag, keys};
 use millstream_runtime::{TICK_MAX, Tick};
 
 use super::Session;
 use crate::latency::LatencyEvent;
 use crate::slow_log::SlowEntry;
+use crate::spans::CommandSpan;
 
 /// In batches up to this length each command is timed: reading and answering costs far more.
 const EACH_UP_TO: usize = 16;
@@ -48,6 +49,9 @@ pub(super) struct Stopwatch {
     slow: Duration,
     is_monitored: bool,
     is_tracking: bool,
+    /// Batches until one is taken as spans.
+    until_spans: u32,
+    is_spanned: bool,
 }
 
 impl Stopwatch {
@@ -62,12 +66,25 @@ impl Stopwatch {
             slow: Duration::MAX,
             is_monitored: false,
             is_tracking: true,
+            until_spans: 0,
+            is_spanned: false,
         }
     }
 
     /// From now on each command is timed and shown.
     pub(super) fn watch_each(&mut self) {
         (self.may_share, self.is_monitored) = (false, true);
+    }
+
+    /// Whether the commands of this batch become spans: the first of a connection, then one in so
+    /// many.
+    fn choose(&mut self, one_in: u32) -> bool {
+        if one_in == 0 {
+            return false;
+        }
+        let is_chosen = self.until_spans == 0;
+        self.until_spans = if is_chosen { one_in - 1 } else { self.until_spans - 1 };
+        is_chosen
     }
 
     fn start(&mut self, at: Instant) {
@@ -98,6 +115,11 @@ impl Session {
         let is_tracking = shared.latency.is_tracking();
         let may_share = commands > EACH_UP_TO && slow >= TICK_MAX && !is_monitored;
         let watch = &mut self.stopwatch;
+        watch.is_spanned = match &shared.config.spans {
+            Some(spans) => watch.choose(spans.one_in),
+            None => false,
+        };
+        let may_share = may_share && !watch.is_spanned;
         (watch.slow, watch.is_monitored, watch.may_share) = (slow, is_monitored, may_share);
         watch.is_tracking = is_tracking;
         watch.next = None;
@@ -200,7 +222,11 @@ impl Session {
         if spec.id == CommandId::ConfigSet {
             self.stopwatch.slow = self.slow();
         }
-        if took >= self.stopwatch.slow {
+        let is_slow = took >= self.stopwatch.slow;
+        if is_slow || self.stopwatch.is_spanned {
+            self.take_span(spec, args, took);
+        }
+        if is_slow {
             self.note_latency(spec, took);
             if let Some(entry) = self.slow_entry(spec, args, took) {
                 self.shared.slow_log.push(entry);
@@ -221,6 +247,18 @@ impl Session {
         let is_fast = spec.flags.contains(Flag::Fast);
         let event = if is_fast { LatencyEvent::FastCommand } else { LatencyEvent::Command };
         self.shared.latency.note(event, took);
+    }
+
+    #[cold]
+    fn take_span(&self, spec: &'static CommandSpec, args: &[&[u8]], took: Duration) {
+        let Some(spans) = &self.shared.config.spans else { return };
+        let is_slow = self.shared.slow_log.threshold().is_some_and(|threshold| took >= threshold);
+        if !is_slow && !self.stopwatch.is_spanned {
+            return;
+        }
+        let key = keys(spec, args).ok().and_then(|mut keys| keys.next());
+        let key = key.and_then(|key| args.get(key.index).copied());
+        spans.sink.take(CommandSpan { name: spec.name, key, took, is_slow });
     }
 
     /// For the slow log, if it took long enough. EXEC is not logged, its commands are.

@@ -1,5 +1,7 @@
 //! INFO: sections, and fields that programs read.
 
+use millstream_server::Config;
+
 use crate::client::{Client, command, memory, start};
 
 fn sections(client: &mut Client, words: &str) -> Vec<String> {
@@ -126,4 +128,68 @@ fn timed_waits_and_watched_keys_are_counted() {
     assert_eq!(client.info("total_watched_keys"), "3");
     client.call("XADD s 1-1 a b");
     client.await_info("clients_in_timeout_table", "0");
+}
+
+#[test]
+fn what_happens_to_entries_of_all_groups_is_counted_with_and_without_a_policy() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let config = || Config { memory: false, directory: directory.path().to_owned(), ..memory() };
+    let totals = |client: &mut Client| -> [u64; 6] {
+        ["delivered", "acked", "nacked", "redelivered", "dead_lettered", "queue_wait_count"]
+            .map(|name| client.info(&format!("millstream_{name}")).parse().expect("a number"))
+    };
+    let server = start(config());
+    let mut client = Client::connect(&server);
+    assert_eq!(totals(&mut client), [0; 6]);
+    for id in 1..=4 {
+        client.call(&format!("XADD s {id}-1 f v"));
+    }
+    client.call("XADD s * f v");
+    client.call("XGROUP CREATE s plain 0");
+    client.call("XGROUP CREATE s managed 0");
+    client.call("XGROUP CFGSET s managed MAXDELIVERIES 1");
+    client.call("XREADGROUP GROUP plain ada COUNT 2 STREAMS s >");
+    client.call("XREADGROUP GROUP managed ada COUNT 1 STREAMS s >");
+    assert_eq!(totals(&mut client), [3, 0, 0, 0, 0, 3]);
+    // Handed out, but never pending.
+    client.call("XREADGROUP GROUP plain ada COUNT 1 NOACK STREAMS s >");
+    assert_eq!(totals(&mut client), [3, 0, 0, 0, 0, 4]);
+    client.call("XCLAIM s plain bob 0 1-1");
+    client.call("XACK s plain 1-1 9-9");
+    client.call("XNACK s plain FAIL IDS 1 2-1");
+    client.call("XNACK s managed FAIL IDS 1 1-1");
+    client.await_info("millstream_dead_lettered", "1");
+    assert_eq!(totals(&mut client), [3, 1, 2, 1, 1, 4]);
+
+    // All of those had ids of long ago; this one has not.
+    client.call("XREADGROUP GROUP managed ada STREAMS s >");
+    let waits = client.info("millstream_queue_wait_ms_histogram");
+    assert!(waits.starts_with("1=") && waits.ends_with(",134217728=1"), "{waits}");
+    let (syncs, p99) =
+        (client.info("millstream_fsync_count"), client.info("millstream_fsync_p99_us"));
+    assert!(syncs.parse::<u64>().expect("a number") >= 5, "{syncs}");
+    assert!(p99.parse::<u64>().expect("a number") > 0, "{p99}");
+    let bytes = |name: &str, client: &mut Client| -> u64 {
+        client.info(&format!("millstream_{name}_bytes")).parse().expect("a number")
+    };
+    let on_disk = files_bytes(directory.path());
+    let told = bytes("disk", &mut client);
+    assert!(told.abs_diff(on_disk) < 1 << 20, "{told} told, {on_disk} there");
+    assert!(bytes("log", &mut client) < told);
+    drop(server);
+
+    // What the log tells again did not happen again.
+    let server = start(config());
+    let mut client = Client::connect(&server);
+    assert_eq!(totals(&mut client), [0; 6]);
+    assert_ne!(client.info("millstream_checkpoint_bytes"), "0", "that of the end");
+}
+
+fn files_bytes(directory: &std::path::Path) -> u64 {
+    let all = std::fs::read_dir(directory).expect("it can be read").map(|file| {
+        let file = file.expect("it can be read");
+        let facts = file.metadata().expect("it is there");
+        if facts.is_dir() { files_bytes(&file.path()) } else { facts.len() }
+    });
+    all.sum()
 }
