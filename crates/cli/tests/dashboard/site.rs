@@ -44,10 +44,7 @@ impl Site {
             .max_redirects(0)
             .timeout_global(Some(LIMIT))
             .build();
-        let site = Self { process, host, agent: agent.into(), _directory: directory };
-        // It listens a moment before the dashboard knows that.
-        site.until("/readyz", |answer| answer.status == 200);
-        site
+        Self { process, host, agent: agent.into(), _directory: directory }
     }
 
     /// A connection to the server itself.
