@@ -1,4 +1,4 @@
-//! `/metrics` as Prometheus asks for it. Whether its own parser takes it: `tests/clients/observers`.
+//! `/metrics` as Prometheus asks for it. What its own parser says: `tests/clients/observers`.
 
 use std::collections::BTreeSet;
 use std::thread;
