@@ -1,6 +1,6 @@
 //! Spans of commands, for whoever keeps them: all that are slow, and some of the others.
 //!
-//! Where nobody does, a batch of commands costs one look at an `Option` more, and a command nothing.
+//! Where nobody does, a batch of commands costs one look at an `Option` more, a command nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +30,7 @@ pub trait SpanSink: std::fmt::Debug + Send + Sync {
 pub struct Spans {
     /// Who.
     pub sink: Arc<dyn SpanSink>,
-    /// Of so many batches of commands on a connection, those of one are taken; 0: only what is slow.
+    /// Of so many batches of commands on a connection, those of one are taken; 0: only what is
+    /// slow.
     pub one_in: u32,
 }

@@ -34,6 +34,7 @@ fn a_password_and_full_clients_do_not_make_a_server_unhealthy() {
 #[test]
 fn the_command_for_containers_says_the_same_and_ends_with_it() {
     let site = Site::start(&[]);
+    site.until("/readyz", |answer| answer.status == 200);
     let url = format!("http://{}", site.host);
     assert_eq!(health(&["--url", &url]), (Some(0), "ready".to_owned()));
     assert_eq!(health(&["--url", &url, "--alive"]), (Some(0), "ok".to_owned()));

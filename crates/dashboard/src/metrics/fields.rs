@@ -1,7 +1,7 @@
 //! Fields of INFO that are one number each, and the metrics that they are.
 //!
-//! Those named `redis_` are redis_exporter's, so that its dashboards and alerts go on working; which
-//! of them there are depends on the server.
+//! Those named `redis_` are redis_exporter's, so that its dashboards and alerts go on working;
+//! which of them there are depends on the server.
 
 use super::exposition::{Kind, Metric};
 

@@ -1,8 +1,8 @@
 //! What was last seen of streams, groups and consumers, as metrics: of redis_exporter's names what
 //! it has of them, and what it has not under ours.
 //!
-//! Every name is a label, and each label is a series that somebody has to keep: so there are at most
-//! so many, the busiest first, and it is told how many were left out.
+//! Every name is a label, and each label is a series that somebody has to keep: so there are at
+//! most so many, the busiest first, and it is told how many were left out.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
