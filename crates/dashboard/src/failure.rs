@@ -1,7 +1,7 @@
 //! What goes wrong with a request, worded for who sees it.
 //!
-//! A failure becomes a status and a [`Reason`]; [`present`] makes a page or JSON of that, as fits to
-//! what was asked for.
+//! A failure becomes a status and a [`Reason`]; [`present`] makes a page or JSON of that, as fits
+//! to what was asked for.
 
 use axum::extract::Request;
 use axum::http::{StatusCode, header};

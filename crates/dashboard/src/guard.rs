@@ -1,8 +1,8 @@
 //! What is refused before anybody looks at it: requests by pages of others.
 //!
-//! 1. *Host*: a page of somebody else can let its own name lead to this address (DNS rebinding), and
-//!    would then be taken for ours by the browser. Its name stands in `Host`, which is why only
-//!    addresses, `localhost` and names that were configured may stand there.
+//! 1. *Host*: a page of somebody else can let its own name lead to this address (DNS rebinding),
+//!    and would then be taken for ours by the browser. Its name stands in `Host`, which is why
+//!    only addresses, `localhost` and names that were configured may stand there.
 //! 2. *Origin*: browsers say from whose page a change is asked for; only ours may. Forms have a
 //!    token beside that ([`crate::visitor::Visitor::change`]).
 //!

@@ -15,6 +15,8 @@ use crate::mailbox::Signal;
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) id: u64,
+    /// Of this process itself.
+    is_own: bool,
     pub(crate) address: Address,
     pub(crate) local_address: Address,
     pub(crate) connected_at: Instant,
@@ -85,25 +87,32 @@ impl Facts {
 #[derive(Debug, Default)]
 pub(crate) struct Clients {
     last_id: AtomicU64,
+    /// Those of this process itself, which take nobody's place.
+    own: AtomicUsize,
     by_id: Mutex<BTreeMap<u64, Arc<Client>>>,
 }
 
 impl Clients {
-    /// Notes a connection, unless there are `max` already.
+    /// Notes a connection, unless there are `max` already; `None` is for this process itself.
     pub(crate) fn add(
         &self,
         address: Address,
         local_address: Address,
         signal: Arc<Signal>,
-        max: usize,
+        max: Option<usize>,
     ) -> Option<Arc<Client>> {
         let mut by_id = self.by_id.lock();
-        if by_id.len() >= max {
-            return None;
+        // Changed with the lock held only.
+        let own = self.own.load(Ordering::Relaxed);
+        match max {
+            Some(max) if by_id.len() - own >= max => return None,
+            Some(_) => {}
+            None => self.own.store(own + 1, Ordering::Relaxed),
         }
         let now = Instant::now();
         let client = Arc::new(Client {
             id: self.last_id.fetch_add(1, Ordering::Relaxed) + 1,
+            is_own: max.is_none(),
             address,
             local_address,
             connected_at: now,
@@ -121,7 +130,10 @@ impl Clients {
     }
 
     pub(crate) fn remove(&self, id: u64) {
-        self.by_id.lock().remove(&id);
+        let mut by_id = self.by_id.lock();
+        if by_id.remove(&id).is_some_and(|client| client.is_own) {
+            self.own.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn get(&self, id: u64) -> Option<Arc<Client>> {

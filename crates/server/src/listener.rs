@@ -100,17 +100,15 @@ struct Distributor {
 
 impl Distributor {
     fn hand_over(&mut self, stream: Stream, address: Address, local_address: Address) {
-        let max = self.shared.settings.maxclients.load(Ordering::Relaxed);
-        self.hand_over_as(stream, address, local_address, max, false);
+        self.hand_over_as(stream, address, local_address, false);
     }
 
-    /// Unless there are `max` already.
+    /// Unless there are as many as there may be.
     fn hand_over_as(
         &mut self,
         stream: Stream,
         address: Address,
         local_address: Address,
-        max: usize,
         is_trusted: bool,
     ) {
         // Out of this thread's event queue, into the worker's.
@@ -122,6 +120,8 @@ impl Distributor {
         let shared = &self.shared;
         let mailbox = Arc::clone(&shared.workers[self.turn].mailbox);
         let signal = Arc::new(crate::mailbox::Signal::new(mailbox));
+        // Who is to say that there are too many clients must get in.
+        let max = (!is_trusted).then(|| shared.settings.maxclients.load(Ordering::Relaxed));
         let Some(client) = shared.clients.add(address, local_address, signal, max) else {
             shared.rejected_connections.fetch_add(1, Ordering::Relaxed);
             stream.try_tell(b"-ERR max number of clients reached\r\n");
@@ -185,10 +185,7 @@ pub(crate) async fn accept_own(
         match UnixStream::from_std(stream) {
             Ok(stream) => {
                 let stream = Stream::Unix(stream);
-                // Who is to say that there are too many clients must get in.
-                let limit = || distributor.shared.settings.maxclients.load(Ordering::Relaxed);
-                let max = if is_trusted { usize::MAX } else { limit() };
-                distributor.hand_over_as(stream, Address::Own, Address::Own, max, is_trusted);
+                distributor.hand_over_as(stream, Address::Own, Address::Own, is_trusted);
             }
             Err(error) => complain(&error).await,
         }

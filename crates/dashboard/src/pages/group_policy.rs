@@ -199,6 +199,13 @@ pub(super) fn exact(time: std::time::Duration) -> String {
     }
 }
 
+/// What may become of what a deleted consumer has.
+const DELETIONS: [(&str, &str); 3] = [
+    ("", "as the server does"),
+    ("release", "others get what it had"),
+    ("drop", "what it had is lost"),
+];
+
 /// The forms, for whoever may use them.
 pub(super) fn forms(
     visitor: &Visitor,
@@ -241,7 +248,7 @@ pub(super) fn forms(
                     (field("consumer_ttl", "Consumer TTL", &shown.consumer_ttl, "such as 1h: then idle consumers go"))
                     label { "On deletion of a consumer"
                         select name="consumer_deletion" {
-                            @for (value, text) in [("", "as the server does"), ("release", "others get what it had"), ("drop", "what it had is lost")] {
+                            @for (value, text) in DELETIONS {
                                 option value=(value) selected[value == shown.consumer_deletion] { (text) }
                             }
                         }
