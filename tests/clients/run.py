@@ -149,7 +149,7 @@ def dashboard(context):
     context.program(python, "dashboard/fuzz.py", limit_s=240)
     tooling.on_path("chromium", "chromedriver")
     modules = tooling.accessibility_rules()
-    context.program(python, "dashboard/browser.py", limit_s=240, NODE_PATH=modules)
+    context.program(python, "dashboard/browser.py", limit_s=300, NODE_PATH=modules)
 
 
 def durability(context):

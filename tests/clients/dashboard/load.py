@@ -16,6 +16,12 @@ class Load:
         client.xgroup_create("invoices", "mail", id="0", mkstream=True)
         policy = "VISIBILITY 3000 MAXDELIVERIES 2 BACKOFF 100 2 1000".split()
         client.execute_command("XGROUP", "CFGSET", "orders", "billing", *policy)
+        # One is a dead letter from the beginning on.
+        for number in (1, 2):
+            client.xadd("orders", {"order_id": -number, "customer": "ada"})
+            ((_, [(id, _)]),) = client.xreadgroup("billing", "eve", {"orders": ">"}, count=1)
+            words = ["XNACK", "orders", "billing", "FATAL", "IDS", 1, id]
+            client.execute_command(*words, "ERROR", "the card was declined: <b>insufficient</b>")
         tasks = [self.produce, lambda: self.work("orders", "billing", "ada", 0.02)]
         tasks += [lambda: self.work("orders", "billing", "bob", 0.02)]
         tasks += [lambda: self.work("orders", "audit", "cy", 0)]

@@ -89,6 +89,12 @@ class Window:
                 return button
         raise AssertionError(f"there is no button {text!r}")
 
+    def summary(self, text):
+        for summary in self.all("details > summary"):
+            if summary.text.strip() == text:
+                return summary
+        raise AssertionError(f"there is nothing to open called {text!r}")
+
     def type(self, name, text, within="body"):
         field = self.one(f"{within} [name={name}]")
         field.clear()

@@ -158,7 +158,7 @@ fn table(visitor: &Visitor, clients: &[Client], has_places: bool) -> Markup {
                     th { "Name" } th { "Address" } th { "User" } th { "Library" }
                     th { "Last command" } th { "State" } th .number { "Age" } th .number { "Idle" }
                     th .number { "Memory" } th .number { "Commands" }
-                    @if visitor.can_write { th { "Cut off" } }
+                    @if visitor.can_write { th { "Kill" } }
                 } }
                 tbody { @for client in clients { tr {
                     td .number { (dash(client.get("id"))) }
@@ -214,7 +214,7 @@ fn kill_button(client: &Client) -> Markup {
     let id = client.get("id");
     html! {
         button .small.danger form="kill" name="client" value={(id) "@" (client.place)}
-            aria-label={"Cut off client " (id)}
+            aria-label={"Kill client " (id)}
             data-ask={"Client " (id) " is cut off. Most connect again by themselves. Go on?"} {
             "Kill"
         }
