@@ -249,7 +249,8 @@ pub(super) fn forms(
                     label { "On deletion of a consumer"
                         select name="consumer_deletion" {
                             @for (value, text) in DELETIONS {
-                                option value=(value) selected[value == shown.consumer_deletion] { (text) }
+                                @let is_chosen = value == shown.consumer_deletion;
+                                option value=(value) selected[is_chosen] { (text) }
                             }
                         }
                         small { "what becomes of what it had" }
