@@ -6,6 +6,7 @@
 //! `{"error": "..."}`.
 
 mod body;
+mod clients;
 mod entries;
 mod group_changes;
 mod groups;
@@ -106,10 +107,14 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .routes(routes!(letters::list))
         .routes(routes!(letter_changes::requeue))
         .routes(routes!(letter_changes::purge))
+        .routes(routes!(letter_changes::requeue_edited))
         .routes(routes!(schedule::list, schedule_changes::add))
         .routes(routes!(schedule_changes::cancel))
         .routes(routes!(schedule_changes::run))
         .routes(routes!(server::get))
+        .routes(routes!(clients::list))
+        .routes(routes!(clients::kill))
+        .routes(routes!(clients::slow_log, clients::reset_slow_log))
         .split_for_parts();
     let text = document.to_pretty_json().unwrap_or_default();
     router.route("/api/openapi.json", get(move || async move { described(text) }))

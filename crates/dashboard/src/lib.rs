@@ -35,6 +35,7 @@ mod random;
 mod secrets;
 mod segments;
 mod sent;
+mod servers;
 mod sessions;
 mod visitor;
 

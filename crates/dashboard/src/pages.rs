@@ -31,7 +31,7 @@ mod schedule;
 mod server;
 mod server_parts;
 mod settings;
-mod slow_log;
+pub(crate) mod slow_log;
 mod stream;
 mod stream_changes;
 mod stream_retention;

@@ -121,6 +121,39 @@ fn a_stream_is_filled_trimmed_and_deleted_by_requests_alone() {
 }
 
 #[test]
+fn a_letter_is_changed_and_given_back_and_a_client_is_cut_off() {
+    let site = Site::start(&["--admin-write", "--slowlog-log-slower-than", "0"]);
+    site.redis("XADD orders 1-1 card none");
+    site.redis("XGROUP CREATE orders billing 0 CFG MAXDELIVERIES 1");
+    site.redis("XREADGROUP GROUP billing ada STREAMS orders >");
+    site.redis("XNACK orders billing FATAL IDS 1 1-1");
+    let letters = get(&site, "/api/v1/dead-letters/orders:dlq");
+    let id = letters["letters"][0]["id"].as_str().expect("a letter").to_owned();
+    let path = format!("/api/v1/dead-letters/orders:dlq/{id}/requeue");
+    let given = send(&site, "POST", &path, &json!({"fields": {"card": "4711"}}));
+    let added = get(&site, &format!("{ORDERS}/entries/{}", given["id"].as_str().expect("an id")));
+    assert_eq!(added["fields"], json!({"card": "4711"}));
+    refused(&site, "POST", &path, r#"{"fields":{"card":"4711"}}"#, 404);
+
+    let mut client = site.connect();
+    redis::cmd("CLIENT").arg(&["SETNAME", "victim"]).exec(&mut client).expect("it answers");
+    let clients = get(&site, "/api/v1/clients");
+    let all = clients["clients"].as_array().expect("clients");
+    let victim = all.iter().find(|it| it["facts"]["name"] == "victim").expect("it is there");
+    let number: u64 = victim["facts"]["id"].as_str().expect("a text").parse().expect("a number");
+    send(&site, "POST", "/api/v1/clients/kill", &json!({"id": number}));
+    redis::cmd("PING").exec(&mut client).expect_err("it is cut off");
+    refused(&site, "POST", "/api/v1/clients/kill", &json!({"id": number}).to_string(), 404);
+
+    let slow = get(&site, "/api/v1/slow-log");
+    let slow = slow["commands"].as_array().expect("commands");
+    assert!(slow.iter().any(|it| it["command"] == "CLIENT SETNAME victim"), "{slow:?}");
+    send(&site, "DELETE", "/api/v1/slow-log", &Json::Null);
+    let left = get(&site, "/api/v1/slow-log")["commands"].as_array().map(Vec::len);
+    assert!(left.is_some_and(|left| left < slow.len()), "{left:?}");
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_and_changes_nothing() {
     let site = Site::start(&["--admin-write"]);
     site.redis("XADD orders 1-1 n 1");

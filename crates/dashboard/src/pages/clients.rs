@@ -15,11 +15,12 @@ use serde::Deserialize;
 use super::done::back;
 use super::layout::token;
 use super::parts::{count, empty};
-use super::server_parts::{ask, bytes, head, places};
+use super::server_parts::{ask, head};
 use crate::actions;
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
 use crate::segments::segment;
+use crate::servers::{bytes, places};
 use crate::visitor::Visitor;
 
 const PER_PAGE: usize = 50;

@@ -10,9 +10,10 @@ use serde::Deserialize;
 
 use super::parts::{count, empty};
 use super::server::short_micros;
-use super::server_parts::{ask, bytes, head, places, title};
+use super::server_parts::{ask, head, title};
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
+use crate::servers::{bytes, places};
 use crate::visitor::Visitor;
 
 const PATH: &str = "/server/commands";

@@ -9,9 +9,10 @@ use millstream::redis::{Value, cmd};
 use millstream_shown::{byte_size, moment::moment, short, visible};
 
 use super::parts::{Mood, card, count, count_or_dash, facts};
-use super::server_parts::{Place, ask, bytes, head, number, parts, places, title, told};
+use super::server_parts::{ask, head, title, told};
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
+use crate::servers::{Place, bytes, number, parts, places};
 use crate::visitor::Visitor;
 
 /// How a fact is written.

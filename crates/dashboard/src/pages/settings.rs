@@ -9,10 +9,11 @@ use millstream_shown::visible;
 use serde::Deserialize;
 
 use super::parts::{count, empty};
-use super::server_parts::{head, places, title, told};
+use super::server_parts::{head, title, told};
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
 use crate::secrets::is_secret;
+use crate::servers::places;
 use crate::visitor::Visitor;
 
 /// Characters of a value that are shown.

@@ -13,11 +13,12 @@ use super::done::back;
 use super::layout::token;
 use super::parts::empty;
 use super::server::short_micros;
-use super::server_parts::{ask, bytes, head, number, parts, places, title};
+use super::server_parts::{ask, head, title};
 use crate::actions;
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
-use crate::secrets::is_secret;
+use crate::secrets::secret_arguments;
+use crate::servers::{bytes, number, parts, places};
 use crate::visitor::Visitor;
 
 const PATH: &str = "/server/slow-log";
@@ -94,9 +95,10 @@ fn client(part: &Value) -> String {
     if part.is_empty() { String::new() } else { visible(&part) }
 }
 
-fn command(arguments: &[Value]) -> String {
+/// Without passwords, and with long arguments cut.
+pub(crate) fn command(arguments: &[Value]) -> String {
     let arguments: Vec<Vec<u8>> = arguments.iter().map(|it| bytes(it).into_owned()).collect();
-    let shown = arguments.iter().zip(secret(&arguments)).map(|(argument, is_secret)| {
+    let shown = arguments.iter().zip(secret_arguments(&arguments)).map(|(argument, is_secret)| {
         if is_secret {
             return REDACTED.to_owned();
         }
@@ -104,37 +106,6 @@ fn command(arguments: &[Value]) -> String {
         visible(start) + if rest.is_empty() { "" } else { "..." }
     });
     shown.collect::<Vec<_>>().join(" ")
-}
-
-/// Which arguments are passwords. The servers say so themselves of most; this is for the others,
-/// and for those that are older.
-fn secret(arguments: &[Vec<u8>]) -> Vec<bool> {
-    let mut secret = vec![false; arguments.len()];
-    let word = |at: usize| arguments.get(at).map(|it| it.to_ascii_uppercase()).unwrap_or_default();
-    let mut hide = |from: usize, count: usize| {
-        secret.iter_mut().skip(from).take(count).for_each(|it| *it = true);
-    };
-    match (&word(0)[..], &word(1)[..]) {
-        (b"AUTH", _) => hide(1, usize::MAX),
-        (b"HELLO" | b"MIGRATE", _) => {
-            for at in 1..arguments.len() {
-                match &word(at)[..] {
-                    b"AUTH" | b"AUTH2" => hide(at + 1, 2),
-                    _ => {}
-                }
-            }
-        }
-        (b"CONFIG", b"SET") => {
-            for at in (2..arguments.len()).step_by(2) {
-                if is_secret(&arguments[at]) {
-                    hide(at + 1, 1);
-                }
-            }
-        }
-        (b"ACL", b"SETUSER") => hide(3, usize::MAX),
-        _ => {}
-    }
-    secret
 }
 
 #[derive(Debug, Deserialize)]
