@@ -113,10 +113,10 @@ def policy_and_pause(window, client):
 
 def pending_is_settled(window, client):
     """Ticked entries are acknowledged, those alike given back."""
-    client.xgroup_create("jobs", "work", id="0", mkstream=True)
+    client.xgroup_create("jobs", "crew", id="0", mkstream=True)
     ids = [client.xadd("jobs", {"n": n}) for n in range(9)]
-    client.xreadgroup("work", "eve", {"jobs": ">"}, count=9)
-    window.open("/streams/jobs/groups/work/pending")
+    client.xreadgroup("crew", "eve", {"jobs": ">"}, count=9)
+    window.open("/streams/jobs/groups/crew/pending")
     for id in ids[:2]:
         window.one(f"input[name=id][value='{id.decode()}']").click()
     settle = "form#settle"
@@ -124,17 +124,17 @@ def pending_is_settled(window, client):
     Select(window.one(f"{settle} select[name=which]")).select_by_value("ticked")
     window.button("Settle", within=settle).click()
     window.until_text(".notice", "2 entries")
-    equal(client.xpending("jobs", "work")["pending"], 7)
+    equal(client.xpending("jobs", "crew")["pending"], 7)
     Select(window.one(f"{settle} select[name=what]")).select_by_value("acknowledge")
     Select(window.one(f"{settle} select[name=which]")).select_by_value("all")
     window.button("Settle", within=settle).click()
     window.until_text("main", "7 entries")
     window.finds_nothing_inaccessible("question")
     window.picture("question")
-    equal(client.xpending("jobs", "work")["pending"], 7, "nothing is done before it is confirmed")
+    equal(client.xpending("jobs", "crew")["pending"], 7, "nothing is done before it is confirmed")
     window.one("main form[method=post] button.primary, main form[method=post] button.danger").click()
     window.until(".notice")
-    equal(client.xpending("jobs", "work")["pending"], 0)
+    equal(client.xpending("jobs", "crew")["pending"], 0)
     window.is_clean()
 
 

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 use millstream_shown::{byte_size, visible, visible_message};
-use serde::de::IgnoredAny;
+
+use super::pretty_json::pretty;
 
 /// Bytes of a value that are shown. The rest can be had as a file.
 const SHOWN_MAX: usize = 4 << 10;
@@ -43,10 +44,8 @@ pub(super) fn value(bytes: &[u8], path: &str, budget: &mut Budget) -> Markup {
 }
 
 fn shown(bytes: &[u8]) -> (String, bool) {
-    if bytes.len() <= JSON_MAX && matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[')) {
-        // Its own text laid out, so that no number and no order of names is changed.
-        let is_json = serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
-        let json = std::str::from_utf8(bytes).ok().filter(|_| is_json).map(laid_out);
+    if bytes.len() <= JSON_MAX {
+        let json = std::str::from_utf8(bytes).ok().and_then(pretty);
         if let Some(json) = json.filter(|json| json.len() <= LAID_OUT_MAX) {
             return (visible_message(&json), false);
         }
@@ -68,57 +67,6 @@ fn shown(bytes: &[u8]) -> (String, bool) {
     }
 }
 
-/// JSON with line ends between its parts. It is known to be JSON.
-fn laid_out(json: &str) -> String {
-    let mut text = String::with_capacity(json.len() * 2);
-    let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
-    let mut is_empty = false;
-    for c in json.chars() {
-        if is_text {
-            text.push(c);
-            match c {
-                _ if is_escaped => is_escaped = false,
-                '\\' => is_escaped = true,
-                '"' => is_text = false,
-                _ => {}
-            }
-            continue;
-        }
-        let line = |text: &mut String, depth: usize| {
-            text.push('\n');
-            // What is nested deeper is not moved further: that would be all blanks.
-            (0..depth.min(32)).for_each(|_| text.push_str("  "));
-        };
-        match c {
-            c if c.is_ascii_whitespace() => continue,
-            '}' | ']' => {
-                depth = depth.saturating_sub(1);
-                if !is_empty {
-                    line(&mut text, depth);
-                }
-                text.push(c);
-                is_empty = false;
-                continue;
-            }
-            _ if is_empty => line(&mut text, depth),
-            _ => {}
-        }
-        is_empty = false;
-        text.push(c);
-        match c {
-            '{' | '[' => {
-                depth += 1;
-                is_empty = true;
-            }
-            ',' => line(&mut text, depth),
-            ':' => text.push(' '),
-            '"' => is_text = true,
-            _ => {}
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +83,7 @@ mod tests {
                  \"x, y: {\\\"z\\\"}\"\n  ]\n}",
             ),
         ] {
-            assert_eq!(laid_out(json), text);
+            assert_eq!(pretty(json).as_deref(), Some(text));
             assert_eq!(shown(json.as_bytes()), (text.to_owned(), false));
         }
         assert_eq!(shown(b"{\"a\":\xff}").0, "{\"a\":\\xff}");

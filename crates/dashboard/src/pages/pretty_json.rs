@@ -5,6 +5,7 @@ use serde::de::IgnoredAny;
 
 /// Larger texts are shown as they are.
 const BYTES_MAX: usize = 256 * 1024;
+const DEPTH_MAX: usize = 32;
 
 /// `None`: it is no object and no list, or too large.
 pub(super) fn pretty(text: &str) -> Option<String> {
@@ -17,7 +18,8 @@ pub(super) fn pretty(text: &str) -> Option<String> {
     let (mut is_string, mut is_escaped) = (false, false);
     let line = |shown: &mut String, depth: usize| {
         shown.push('\n');
-        (0..depth).for_each(|_| shown.push_str("  "));
+        // What is nested deeper is not moved further: that would be all blanks.
+        (0..depth.min(DEPTH_MAX)).for_each(|_| shown.push_str("  "));
     };
     let mut all = text.chars().peekable();
     while let Some(c) = all.next() {
