@@ -18,7 +18,6 @@ pub(crate) struct Admin {
     pub(crate) port: u16,
     /// Somebody chose the port: without it nothing starts.
     pub(crate) is_chosen: bool,
-    pub(crate) has_password: bool,
     pub(crate) options: DashboardOptions,
 }
 
@@ -29,8 +28,8 @@ pub(crate) struct RunningAdmin(watch::Sender<Lifecycle>);
 impl Admin {
     /// # Errors
     /// Strangers could reach it, and need not log in.
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        if self.ip.is_loopback() || self.has_password {
+    pub(crate) fn check(&self, lets_strangers_in: bool) -> Result<(), ConfigError> {
+        if self.ip.is_loopback() || !lets_strangers_in {
             return Ok(());
         }
         Err(ConfigError(format!(

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use millstream_server::{Server, ShutdownHandle, StartError};
+use millstream_server::{Config, Server, ShutdownHandle, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -38,8 +38,10 @@ pub(crate) fn run_serve(command: ServeCommand) -> anyhow::Result<()> {
 
 fn check(options: ServeOptions) -> anyhow::Result<()> {
     let options = options.with_file()?;
-    checked(options.admin())?;
-    Server::check(&options.into_config()).map_err(said)?;
+    let admin = options.admin();
+    let config = options.into_config();
+    checked(admin, &config)?;
+    Server::check(&config).map_err(said)?;
     print_line("the settings are right")?;
     Ok(())
 }
@@ -50,8 +52,9 @@ fn serve(options: ServeOptions, otlp: &OtlpOptions) -> anyhow::Result<()> {
     turn_off_huge_pages();
     let path = options.config.as_deref().map(std::path::absolute).transpose()?;
     let options = options.with_file()?;
-    let admin = checked(options.admin())?;
+    let admin = options.admin();
     let mut config = options.into_config();
+    let admin = checked(admin, &config)?;
     config.config_file = path.map(|path| Arc::new(TomlFile::new(path)) as _);
     // Ends after the server.
     let (spans, _otlp) = otlp.start()?.unzip();
@@ -73,16 +76,18 @@ fn serve(options: ServeOptions, otlp: &OtlpOptions) -> anyhow::Result<()> {
     server.wait().context("the server ended badly")
 }
 
-fn checked(admin: Option<Admin>) -> anyhow::Result<Option<Admin>> {
-    admin.as_ref().map_or(Ok(()), Admin::check)?;
+fn checked(admin: Option<Admin>, config: &Config) -> anyhow::Result<Option<Admin>> {
+    let lets_strangers_in = Server::lets_strangers_in(config).map_err(said)?;
+    admin.as_ref().map_or(Ok(()), |admin| admin.check(lets_strangers_in))?;
     Ok(admin)
 }
 
 fn said(error: StartError) -> anyhow::Error {
     match error {
-        StartError::Unprotected { .. } | StartError::Setting { .. } | StartError::NoAddress => {
-            ConfigError(error.to_string()).into()
-        }
+        StartError::Unprotected { .. }
+        | StartError::Users { .. }
+        | StartError::Setting { .. }
+        | StartError::NoAddress => ConfigError(error.to_string()).into(),
         _ => anyhow::Error::new(error).context("start the server"),
     }
 }

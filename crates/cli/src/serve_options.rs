@@ -75,6 +75,16 @@ pub(crate) struct ServeOptions {
     /// Password that clients have to give
     #[arg(long, env = "MILLSTREAM_REQUIREPASS", hide_env_values = true, value_name = "PASSWORD")]
     pub(crate) requirepass: Option<String>,
+    /// File of users and their rules, as ACL SAVE writes it; it must be there, and may be empty
+    #[arg(long, env = "MILLSTREAM_ACLFILE", value_name = "PATH")]
+    aclfile: Option<PathBuf>,
+    /// Most refusals kept for ACL LOG [default: 128]
+    #[arg(long, env = "MILLSTREAM_ACLLOG_MAX_LEN", value_name = "COUNT")]
+    acllog_max_len: Option<Setting>,
+    /// How long the answer to a wrong password is held back, from the fourth on, twice as long each
+    /// time; 0: not at all [default: 100]
+    #[arg(long, env = "MILLSTREAM_AUTH_FAILURE_DELAY", value_name = "MS")]
+    auth_failure_delay: Option<Setting>,
     /// Most connections at a time [default: 10000]
     #[arg(long, env = "MILLSTREAM_MAXCLIENTS", value_name = "COUNT")]
     maxclients: Option<usize>,
@@ -374,6 +384,9 @@ impl ServeOptions {
             memory: self.memory.or(other.memory),
             cache_mb: self.cache_mb.or(other.cache_mb),
             requirepass: self.requirepass.or(other.requirepass),
+            aclfile: self.aclfile.or(other.aclfile),
+            acllog_max_len: self.acllog_max_len.or(other.acllog_max_len),
+            auth_failure_delay: self.auth_failure_delay.or(other.auth_failure_delay),
             maxclients: self.maxclients.or(other.maxclients),
             threads: self.threads.or(other.threads),
             unixsocket: self.unixsocket.or(other.unixsocket),
@@ -417,6 +430,8 @@ impl ServeOptions {
     /// What CONFIG SET can change, too, and judges.
     fn settings(&self) -> Vec<(&'static str, String)> {
         let all = [
+            ("acllog-max-len", &self.acllog_max_len),
+            ("auth-failure-delay", &self.auth_failure_delay),
             ("client-query-buffer-limit", &self.client_query_buffer_limit),
             ("latency-monitor-threshold", &self.latency_monitor_threshold),
             ("proto-max-bulk-len", &self.proto_max_bulk_len),
@@ -446,8 +461,7 @@ impl ServeOptions {
             hosts: self.admin_host.clone(),
         };
         let ip = self.admin_bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let has_password = self.requirepass.as_ref().is_some_and(|password| !password.is_empty());
-        Some(Admin { ip, port, is_chosen, has_password, options })
+        Some(Admin { ip, port, is_chosen, options })
     }
 
     pub(crate) fn into_config(self) -> Config {
@@ -470,6 +484,7 @@ impl ServeOptions {
             memory: self.memory.unwrap_or(usual.memory),
             cache_mb: self.cache_mb.unwrap_or(usual.cache_mb),
             requirepass: self.requirepass.filter(|password| !password.is_empty()),
+            acl_file: self.aclfile.filter(|path| !path.as_os_str().is_empty()),
             maxclients: self.maxclients.unwrap_or(usual.maxclients).max(1),
             threads: self.threads.or(usual.threads),
             unix_socket: self.unixsocket.filter(|path| !path.as_os_str().is_empty()),

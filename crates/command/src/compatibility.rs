@@ -21,7 +21,7 @@ struct Absent {
 }
 
 /// All commands of Redis up to 8.6, and those of 8.8 and 8.10 that are known.
-const ABSENT: [Absent; 16] = [
+const ABSENT: [Absent; 15] = [
     Absent {
         reason: "no bitmaps",
         names: &["bitcount", "bitfield", "bitfield_ro", "bitop", "bitpos", "getbit", "setbit"],
@@ -285,22 +285,6 @@ const ABSENT: [Absent; 16] = [
             "slaveof",
             "sync",
             "trimslots",
-        ],
-    },
-    Absent {
-        reason: "one user, `default`, with one password (`--requirepass`)",
-        names: &[
-            "acl|cat",
-            "acl|deluser",
-            "acl|dryrun",
-            "acl|genpass",
-            "acl|getuser",
-            "acl|list",
-            "acl|load",
-            "acl|log",
-            "acl|save",
-            "acl|setuser",
-            "acl|users",
         ],
     },
     Absent {

@@ -91,5 +91,5 @@ pub use schedule::{RunError, ScheduleListing};
 pub use state::DATABASE_COUNT;
 pub use statistics::{Statistics, StorageStatistics, TableBytes};
 pub use strings::{StringExpiry, StringForm};
-pub use transaction::{StreamEdges, Transaction};
+pub use transaction::{StreamEdges, Transaction, WriteGuard};
 pub use waiters::{ReadSink, Ticket, WaitResult};

@@ -96,6 +96,18 @@ impl Transaction<'_> {
         self.core.waiters.remove(ticket).is_some()
     }
 
+    /// Asks each sink whether its wait must end, since rules about who may read what were changed;
+    /// see [`ReadSink::ends_if_forbidden`].
+    pub fn end_forbidden_waits(&mut self) {
+        for ticket in self.core.waiters.tickets() {
+            let Some(waiter) = self.core.waiters.get_mut(ticket) else { continue };
+            let Waiter { request, sink, .. } = waiter;
+            if sink.ends_if_forbidden(request) {
+                self.core.waiters.remove(ticket);
+            }
+        }
+    }
+
     /// Serves waiters until nothing is ready for any of them.
     pub(crate) fn serve_all_signals(&mut self) {
         while !self.core.group.signals.is_empty() {

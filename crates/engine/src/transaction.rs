@@ -48,7 +48,12 @@ pub struct Transaction<'e> {
     began_in_panic: bool,
     pub(crate) may_put_off: bool,
     pub(crate) needed: NeededBlocks,
+    /// See [`Transaction::guard_writes`].
+    pub(crate) write_guard: Option<WriteGuard>,
 }
+
+/// Says whether whoever runs a command may write to a key.
+pub type WriteGuard = Box<dyn Fn(&[u8]) -> bool>;
 
 /// The first and the last entry of a stream, if it has any.
 pub type StreamEdges = (Option<PinnedEntry>, Option<PinnedEntry>);
@@ -75,6 +80,7 @@ impl<'e> Transaction<'e> {
             began_in_panic: std::thread::panicking(),
             may_put_off: false,
             needed: NeededBlocks::default(),
+            write_guard: None,
         }
     }
 
@@ -82,6 +88,7 @@ impl<'e> Transaction<'e> {
     pub fn begin(&mut self) {
         debug_assert!(self.core.group.touched.is_empty(), "groups do not nest");
         self.depends_on = LogPosition::ZERO;
+        self.write_guard = None;
     }
 
     /// Ends the record group: logs its parts as one record and serves the waiters it made ready.
@@ -315,6 +322,12 @@ impl<'e> Transaction<'e> {
     /// From now on, until said otherwise, reading a key does not count as a use of it.
     pub fn leave_no_trace(&mut self, leaves_no_trace: bool) {
         self.leaves_no_trace = leaves_no_trace;
+    }
+
+    /// Until the record group ends, entries go into a stream that was not named by the command
+    /// (that which a dead letter came from) only if the guard says so; `None`: into any.
+    pub fn guard_writes(&mut self, guard: Option<WriteGuard>) {
+        self.write_guard = guard;
     }
 
     pub(crate) fn find_stream(

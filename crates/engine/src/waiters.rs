@@ -46,6 +46,11 @@ pub trait ReadSink: Send {
     fn is_closed(&self) -> bool;
     /// Takes the result, and the position that must be released before it is shown. Called once.
     fn complete(&mut self, result: WaitResult, depends_on: LogPosition);
+    /// Ends the wait if whoever waits may not have the result any more, and says whether it did;
+    /// then it is not called again. Asked by [`crate::Transaction::end_forbidden_waits`].
+    fn ends_if_forbidden(&mut self, _request: &ReadRequest) -> bool {
+        false
+    }
 }
 
 pub(crate) struct Waiter {
@@ -287,6 +292,11 @@ impl Waiters {
         let waiting = queue.into_iter().flat_map(|queue| &queue.tickets);
         let waiting = waiting.map(|ticket| &self.waiters[ticket].request);
         waiting.filter_map(|request| Some(&request.group.as_ref()?.consumer[..])).collect()
+    }
+
+    /// All tickets, longest waiting first.
+    pub(crate) fn tickets(&self) -> Vec<Ticket> {
+        self.waiters.keys().copied().collect()
     }
 
     pub(crate) fn waited_keys(&self, db: u8) -> Vec<Bytes> {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use millstream_command::Reply;
 use millstream_command::integer::{NOT_AN_INTEGER, parse_i64};
 
+use crate::acl::Acl;
 use crate::address::Address;
 use crate::clients::Client;
 use crate::mailbox::{KILLED, READ_DONE, UNBLOCK_ERROR, UNBLOCK_TIMEOUT};
@@ -106,7 +107,8 @@ fn parse_kind(kind: &[u8]) -> Result<bool, Reply> {
     Err(Reply::ErrorBytes([b"ERR Unknown client type '", kind, b"'"].concat()))
 }
 
-fn describe(client: &Client, to: &mut String) {
+/// One line, as CLIENT LIST has it.
+pub(crate) fn describe(client: &Client, to: &mut String) {
     let facts = client.facts.lock().clone();
     let now = Instant::now();
     let seconds = |since: Instant| now.saturating_duration_since(since).as_secs();
@@ -128,7 +130,8 @@ fn describe(client: &Client, to: &mut String) {
     }
     let queued = facts.queued.map_or(-1, |queued| i64::try_from(queued).unwrap_or(i64::MAX));
     let command = facts.last_command.map_or("NULL", |spec| spec.name);
-    let user = if facts.is_authenticated { "default" } else { "(superuser)" };
+    let user = if facts.is_authenticated { facts.user.name() } else { b"(superuser)" };
+    let user = String::from_utf8_lossy(user);
     let output_buffered = client.output_buffered.load(Ordering::Relaxed);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let _ = writeln!(
@@ -165,17 +168,19 @@ struct KillFilter {
     local_address: Option<Vec<u8>>,
     /// Only connections of a type that nobody has here.
     is_other_type: bool,
+    user: Option<Vec<u8>>,
     age_min_s: Option<u64>,
     skip_me: bool,
 }
 
 impl KillFilter {
-    fn parse(options: &[&[u8]]) -> Result<Self, Reply> {
+    fn parse(options: &[&[u8]], acl: &Acl) -> Result<Self, Reply> {
         let mut filter = Self {
             id: None,
             address: None,
             local_address: None,
             is_other_type: false,
+            user: None,
             age_min_s: None,
             skip_me: true,
         };
@@ -189,7 +194,7 @@ impl KillFilter {
                 b"ADDR" => filter.address = Some(value.to_vec()),
                 b"LADDR" => filter.local_address = Some(value.to_vec()),
                 b"TYPE" => filter.is_other_type = !parse_kind(value)?,
-                b"USER" if *value == b"default" => {}
+                b"USER" if acl.get(value).is_some() => filter.user = Some(value.to_vec()),
                 b"USER" => {
                     let text = [b"ERR No such user '", *value, b"'"].concat();
                     return Err(Reply::ErrorBytes(text));
@@ -217,6 +222,7 @@ impl KillFilter {
             && self.id.is_none_or(|id| id == client.id)
             && is(&self.address, &client.address)
             && is(&self.local_address, &client.local_address)
+            && self.user.as_ref().is_none_or(|name| *name == client.facts.lock().user.name())
             && self.age_min_s.is_none_or(|age| client.connected_at.elapsed().as_secs() >= age)
     }
 }
@@ -230,13 +236,15 @@ fn parse_id(text: &[u8]) -> Result<u64, Reply> {
 pub(crate) fn kill(session: &mut Session, args: &[&[u8]]) -> Reply {
     if let [address] = args[2..] {
         let filter = [b"ADDR", address, b"SKIPME", b"no"];
-        return match KillFilter::parse(&filter).map(|filter| kill_matching(session, &filter)) {
+        return match KillFilter::parse(&filter, &session.shared.acl)
+            .map(|filter| kill_matching(session, &filter))
+        {
             Ok(0) => Reply::error("ERR No such client"),
             Ok(_) => Reply::OK,
             Err(reply) => reply,
         };
     }
-    match KillFilter::parse(&args[2..]) {
+    match KillFilter::parse(&args[2..], &session.shared.acl) {
         Ok(filter) => Reply::count(kill_matching(session, &filter)),
         Err(reply) => reply,
     }

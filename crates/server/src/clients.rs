@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use millstream_acl::User;
 use millstream_command::table::CommandSpec;
 use parking_lot::Mutex;
 
@@ -16,7 +17,7 @@ use crate::mailbox::Signal;
 pub(crate) struct Client {
     pub(crate) id: u64,
     /// Of this process itself.
-    is_own: bool,
+    pub(crate) is_trusted: bool,
     pub(crate) address: Address,
     pub(crate) local_address: Address,
     pub(crate) connected_at: Instant,
@@ -56,11 +57,12 @@ pub(crate) struct Facts {
     pub(crate) no_evict: bool,
     pub(crate) no_touch: bool,
     pub(crate) is_authenticated: bool,
+    pub(crate) user: Arc<User>,
     pub(crate) is_monitor: bool,
 }
 
 impl Facts {
-    fn new(now: Instant) -> Self {
+    fn new(now: Instant, user: Arc<User>) -> Self {
         Self {
             name: Vec::new(),
             library_name: Vec::new(),
@@ -78,6 +80,7 @@ impl Facts {
             no_evict: false,
             no_touch: false,
             is_authenticated: false,
+            user,
             is_monitor: false,
         }
     }
@@ -100,6 +103,7 @@ impl Clients {
         local_address: Address,
         signal: Arc<Signal>,
         max: Option<usize>,
+        user: Arc<User>,
     ) -> Option<Arc<Client>> {
         let mut by_id = self.by_id.lock();
         // Changed with the lock held only.
@@ -112,7 +116,7 @@ impl Clients {
         let now = Instant::now();
         let client = Arc::new(Client {
             id: self.last_id.fetch_add(1, Ordering::Relaxed) + 1,
-            is_own: max.is_none(),
+            is_trusted: max.is_none(),
             address,
             local_address,
             connected_at: now,
@@ -123,7 +127,7 @@ impl Clients {
             turn: AtomicU64::new(0),
             is_active: AtomicBool::new(false),
             output_buffered: AtomicUsize::new(0),
-            facts: Mutex::new(Facts::new(now)),
+            facts: Mutex::new(Facts::new(now, user)),
         });
         by_id.insert(client.id, Arc::clone(&client));
         Some(client)
@@ -131,7 +135,7 @@ impl Clients {
 
     pub(crate) fn remove(&self, id: u64) {
         let mut by_id = self.by_id.lock();
-        if by_id.remove(&id).is_some_and(|client| client.is_own) {
+        if by_id.remove(&id).is_some_and(|client| client.is_trusted) {
             self.own.fetch_sub(1, Ordering::Relaxed);
         }
     }

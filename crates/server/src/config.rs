@@ -137,6 +137,8 @@ pub struct Config {
     pub cache_mb: u64,
     /// Password of the user `default`; without one everybody may do everything.
     pub requirepass: Option<String>,
+    /// File of users, as ACL SAVE writes it; it must be there. `None`: users are gone at the end.
+    pub acl_file: Option<PathBuf>,
     /// Most connections at a time.
     pub maxclients: usize,
     /// A command that runs for at least so many microseconds goes into the slow log: 0 logs all, a
@@ -184,6 +186,7 @@ impl Default for Config {
             memory: false,
             cache_mb: 256,
             requirepass: None,
+            acl_file: None,
             maxclients: 10_000,
             slowlog_slower_than_us: 10_000,
             slowlog_entries_max: 128,

@@ -12,7 +12,7 @@ use millstream_engine::{DATABASE_COUNT, Settings as EngineSettings};
 
 use crate::session::{Data, Session};
 use crate::shared::Shared;
-use crate::{SettingValue, StartError};
+use crate::{SettingValue, StartError, acl_command};
 
 /// How a setting may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +33,10 @@ enum Kind {
     Text,
 }
 
-const SETTINGS: [(&str, Kind); 45] = [
+const SETTINGS: [(&str, Kind); 48] = [
+    ("acl-pubsub-default", Kind::Fact),
     ("aclfile", Kind::Immutable),
+    ("acllog-max-len", Kind::Number(0, u32::MAX as i64)),
     ("activerehashing", Kind::Fact),
     ("always-show-logo", Kind::Immutable),
     ("aof-use-rdb-preamble", Kind::Fact),
@@ -42,6 +44,7 @@ const SETTINGS: [(&str, Kind); 45] = [
     ("appendfilename", Kind::Immutable),
     ("appendfsync", Kind::Fact),
     ("appendonly", Kind::Fact),
+    ("auth-failure-delay", Kind::Number(0, 60_000)),
     ("bind", Kind::Immutable),
     ("client-query-buffer-limit", Kind::Bytes(1 << 20, u32::MAX as i64)),
     ("cluster-enabled", Kind::Immutable),
@@ -89,6 +92,13 @@ fn value(shared: &Shared, engine: &EngineSettings, name: &str) -> String {
     let yes_or_no = |is_yes: bool| if is_yes { "yes" } else { "no" }.to_owned();
     let config = &shared.config;
     match name {
+        "acl-pubsub-default" => "resetchannels".to_owned(),
+        "aclfile" => shared
+            .acl
+            .file
+            .as_ref()
+            .map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
+        "acllog-max-len" => shared.acl.log.entries_max().to_string(),
         "activerehashing" => yes_or_no(true),
         "appendfsync" => config.sync.word().to_owned(),
         "appendonly" => yes_or_no(!config.memory),
@@ -97,6 +107,7 @@ fn value(shared: &Shared, engine: &EngineSettings, name: &str) -> String {
         | "cluster-enabled"
         | "daemonize"
         | "lazyfree-lazy-user-del" => yes_or_no(false),
+        "auth-failure-delay" => shared.acl.failures.delay_ms.load(Ordering::Relaxed).to_string(),
         "bind" => config.bind.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         "client-query-buffer-limit" => {
             shared.settings.query_bytes_max.load(Ordering::Relaxed).to_string()
@@ -159,16 +170,20 @@ pub(crate) enum Change {
 }
 
 /// CONFIG SET name value ...: all of them or none.
-pub(crate) fn set(session: &Session, args: &[&[u8]], data: &mut Data<'_, '_>) -> Reply {
+pub(crate) fn set(session: &mut Session, args: &[&[u8]], data: &mut Data<'_, '_>) -> Reply {
     match check_all(session, &args[2..], data) {
         Err(reply) => reply,
         Ok(changes) => {
             let mut engine = data.with(|txn| txn.settings());
+            let is_about_users = changes.iter().any(|(name, _)| *name == "requirepass");
             for (name, change) in changes {
                 session.shared.settings.changed.lock().insert(name);
                 apply(&session.shared, &mut engine, name, change);
             }
             data.with(|txn| txn.set_settings(engine));
+            if is_about_users {
+                acl_command::settle(session, data);
+            }
             Reply::OK
         }
     }
@@ -270,7 +285,8 @@ fn apply(shared: &Shared, engine: &mut EngineSettings, name: &str, change: Chang
         Change::Nothing => return,
         Change::Text(text) => {
             if name == "requirepass" {
-                settings.set_password(&text);
+                settings.note_password(&text);
+                shared.acl.set_default_password(&text);
             }
             return;
         }
@@ -284,6 +300,8 @@ fn apply(shared: &Shared, engine: &mut EngineSettings, name: &str, change: Chang
     let as_usize = usize::try_from(number).unwrap_or(usize::MAX);
     let as_u32 = u32::try_from(number).unwrap_or(u32::MAX);
     match name {
+        "acllog-max-len" => shared.acl.log.set_entries_max(as_usize),
+        "auth-failure-delay" => shared.acl.failures.delay_ms.store(number, Ordering::Relaxed),
         "client-query-buffer-limit" => settings.query_bytes_max.store(as_u32, Ordering::Relaxed),
         "group-held-max" => engine.held_max = as_usize,
         "latency-monitor-threshold" => shared.latency.set_threshold_ms(number),
@@ -371,6 +389,7 @@ pub(crate) fn rewrite(session: &Session) -> Reply {
 pub(crate) fn reset_statistics(session: &Session, data: &mut Data<'_, '_>) -> Reply {
     session.reset_counters();
     session.shared.rejected_connections.store(0, Ordering::Relaxed);
+    session.shared.acl.denied.reset();
     data.with(|txn| txn.reset_statistics());
     Reply::OK
 }

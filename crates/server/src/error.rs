@@ -19,6 +19,13 @@ pub enum StartError {
         /// The address.
         ip: IpAddr,
     },
+    /// The file of users cannot be read, or something in it is wrong.
+    Users {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, by line.
+        why: String,
+    },
     /// Listening failed.
     Bind {
         /// Where.
@@ -69,7 +76,14 @@ impl fmt::Display for StartError {
             Self::Unprotected { ip } => write!(
                 f,
                 "refusing to listen on {ip} without a password, because other machines may reach \
-                 that address: set one with --requirepass, or bind a loopback address only"
+                 that address: set one with --requirepass, switch the user default off in the \
+                 file of users (--aclfile), or bind a loopback address only"
+            ),
+            Self::Users { path, why } => write!(
+                f,
+                "the file of users {}: {why} (it must be there: an empty file is one without \
+                 users)",
+                path.display()
             ),
             Self::Bind { address, .. } => write!(f, "cannot listen on {address}"),
             Self::Setting { name, why } => write!(f, "{name}: {why}"),
@@ -98,6 +112,7 @@ impl Error for StartError {
             | Self::UnixSocket { source, .. }
             | Self::Thread { source, .. } => Some(source),
             Self::Unprotected { .. }
+            | Self::Users { .. }
             | Self::Setting { .. }
             | Self::NoAddress
             | Self::NoSocket { .. }

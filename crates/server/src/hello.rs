@@ -1,7 +1,6 @@
 //! HELLO, AUTH, RESET, SELECT: who is at the other end, and how to talk to it.
-//!
-//! There is one user, `default`, who may do everything once the password was given.
 
+use millstream_acl::DEFAULT_USER;
 use millstream_command::Reply;
 use millstream_command::integer::{NOT_AN_INTEGER, parse_i64};
 use millstream_engine::DATABASE_COUNT;
@@ -58,8 +57,8 @@ fn say_hello(session: &mut Session, args: &[&[u8]]) -> Result<(), Reply> {
         };
     }
     if let Some((user, password)) = credentials {
-        authenticate(session, user, password)?;
-    } else if !session.is_authenticated {
+        authenticate(session, args[0], user, password)?;
+    } else if !session.is_authenticated() {
         return Err(Reply::error(HELLO_NOAUTH));
     }
     if let Some(name) = name {
@@ -86,20 +85,32 @@ fn greeting(session: &Session) -> Reply {
 /// AUTH [user] password
 pub(crate) fn auth(session: &mut Session, args: &[&[u8]]) -> Reply {
     let outcome = match args[1..] {
-        [_] if !session.shared.settings.has_password() => Err(Reply::error(AUTH_WITHOUT_PASSWORD)),
-        [password] => authenticate(session, b"default", password),
-        [user, password] => authenticate(session, user, password),
+        [_] if session.shared.acl.default_user().has_nopass() => {
+            Err(Reply::error(AUTH_WITHOUT_PASSWORD))
+        }
+        [password] => authenticate(session, args[0], DEFAULT_USER, password),
+        [user, password] => authenticate(session, args[0], user, password),
         _ => Err(Reply::error("ERR syntax error")),
     };
     outcome.map_or_else(|reply| reply, |()| Reply::OK)
 }
 
-fn authenticate(session: &mut Session, user: &[u8], password: &[u8]) -> Result<(), Reply> {
-    if user != b"default" || !session.shared.settings.is_password(password) {
-        return Err(Reply::error(WRONGPASS));
+fn authenticate(
+    session: &mut Session,
+    command: &[u8],
+    user: &[u8],
+    password: &[u8],
+) -> Result<(), Reply> {
+    match session.shared.acl.authenticate(user, password) {
+        Some(user) => {
+            session.log_in(user);
+            Ok(())
+        }
+        None => {
+            session.note_wrong_login(command, user);
+            Err(Reply::error(WRONGPASS))
+        }
     }
-    session.set_authenticated(true);
-    Ok(())
 }
 
 /// RESET
@@ -111,7 +122,7 @@ pub(crate) fn reset(session: &mut Session) -> Reply {
     session.set_protocol(Protocol::Resp2);
     session.set_db(0);
     session.leaves_no_trace = false;
-    session.set_authenticated(!session.shared.settings.has_password());
+    session.log_out();
     session.update_facts(|facts| {
         facts.name.clear();
         facts.no_evict = false;

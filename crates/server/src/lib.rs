@@ -46,6 +46,9 @@ mod worker;
 mod backup_command;
 mod session;
 
+mod acl;
+mod acl_command;
+
 mod client_command;
 mod config_command;
 mod debug_command;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use millstream_acl::Users;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -23,9 +24,9 @@ pub(crate) const BACKLOG: i32 = 1024;
 /// After an error of accept, such as too many open files.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
-/// Refuses addresses that strangers may reach while there is no password.
-pub(crate) fn check_protection(config: &Config) -> Result<(), StartError> {
-    if config.requirepass.as_ref().is_some_and(|password| !password.is_empty()) {
+/// Refuses addresses that strangers may reach while nobody has to say who they are.
+pub(crate) fn check_protection(config: &Config, users: &Users) -> Result<(), StartError> {
+    if !users.default_user().is_open() {
         return Ok(());
     }
     match config.bind.iter().find(|address| !address.ip.is_loopback()) {
@@ -122,7 +123,8 @@ impl Distributor {
         let signal = Arc::new(crate::mailbox::Signal::new(mailbox));
         // Who is to say that there are too many clients must get in.
         let max = (!is_trusted).then(|| shared.settings.maxclients.load(Ordering::Relaxed));
-        let Some(client) = shared.clients.add(address, local_address, signal, max) else {
+        let user = if is_trusted { shared.acl.process() } else { shared.acl.default_user() };
+        let Some(client) = shared.clients.add(address, local_address, signal, max, user) else {
             shared.rejected_connections.fetch_add(1, Ordering::Relaxed);
             stream.try_tell(b"-ERR max number of clients reached\r\n");
             return;

@@ -22,6 +22,8 @@ pub(crate) fn shown<'a>(spec: &CommandSpec, args: &[&'a [u8]]) -> Vec<&'a [u8]> 
                 hide(at + 2);
             }
         }
+        // Rules hold passwords, and who is meant is nobody's business either.
+        CommandId::AclSetuser => (2..args.len()).for_each(hide),
         CommandId::ConfigSet => {
             let is_secret = |name: &[u8]| name.eq_ignore_ascii_case(b"requirepass");
             (2..args.len())
@@ -53,6 +55,8 @@ mod tests {
                 "CONFIG SET maxclients 5 RequirePass (redacted)",
             ),
             ("CONFIG GET requirepass x", "CONFIG GET requirepass x"),
+            ("acl setuser u on >pw", "acl setuser (redacted) (redacted) (redacted)"),
+            ("ACL GETUSER u", "ACL GETUSER u"),
             ("ECHO auth", "ECHO auth"),
         ] {
             let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();

@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::acl::users_at_start;
 use crate::default_policy::default_policy;
 use crate::info::ProcessFacts;
 use crate::listener::BoundPort;
@@ -58,17 +59,26 @@ impl ShutdownHandle {
 
 impl Server {
     /// Looks for what [`Self::start`] would refuse whatever the machine and the directory are like:
-    /// an unprotected address, no address, a setting or a policy that is wrong. Touches nothing.
+    /// an unprotected address, no address, a setting, a policy or a file of users that is wrong.
+    /// Changes nothing.
     ///
     /// # Errors
     /// The first that is wrong.
     pub fn check(config: &Config) -> Result<(), StartError> {
-        listener::check_protection(config)?;
+        listener::check_protection(config, &users_at_start(config)?)?;
         if config.bind.is_empty() && config.unix_socket.is_none() {
             return Err(StartError::NoAddress);
         }
         config_command::check_at_start(&config.settings)?;
         default_policy(config).map(|_| ())
+    }
+
+    /// Whether everybody who reaches such a server may come in without saying who they are.
+    ///
+    /// # Errors
+    /// [`StartError::Users`]: the file of users cannot be read, or is wrong.
+    pub fn lets_strangers_in(config: &Config) -> Result<bool, StartError> {
+        Ok(users_at_start(config)?.default_user().is_open())
     }
 
     /// Opens the store, starts all threads and listens.
@@ -90,6 +100,7 @@ impl Server {
         config.unix_socket.as_deref().map_or(Ok(()), unix_socket::check)?;
         let addresses: Vec<SocketAddr> = ports.iter().map(|port| port.address).collect();
         let settings = config_command::check_at_start(&config.settings)?;
+        let users = users_at_start(&config)?;
         let clock = Clock::start();
         let mut startup_memory = StartupMemory::before_recovery();
         let store = open(&config, clock)?;
@@ -103,6 +114,7 @@ impl Server {
             recovery: store.report,
             run_id: run_id(),
             workers,
+            users,
         }));
         config_command::apply_at_start(&shared, settings);
         let port = addresses.first().map_or(0, |address| usize::from(address.port()));

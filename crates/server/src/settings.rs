@@ -1,7 +1,7 @@
 //! What may be changed while the server runs (CONFIG SET), apart from the engine's own settings.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use millstream_resp::RequestLimits;
 use parking_lot::{Mutex, RwLock};
@@ -11,9 +11,8 @@ use crate::Config;
 
 #[derive(Debug)]
 pub(crate) struct Settings {
-    requirepass: RwLock<Option<String>>,
-    /// The same in one read.
-    has_password: AtomicBool,
+    /// As it was set last, for CONFIG GET and CONFIG REWRITE; what counts is the user `default`.
+    requirepass: RwLock<String>,
     pub(crate) maxclients: AtomicUsize,
     /// `proto-max-bulk-len`.
     pub(crate) bulk_bytes_max: AtomicU64,
@@ -31,9 +30,8 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn new(config: &Config) -> Self {
         let limits = RequestLimits::default();
-        let settings = Self {
-            requirepass: RwLock::new(None),
-            has_password: AtomicBool::new(false),
+        Self {
+            requirepass: RwLock::new(config.requirepass.clone().unwrap_or_default()),
             maxclients: AtomicUsize::new(config.maxclients),
             bulk_bytes_max: AtomicU64::new(limits.bulk_bytes_max),
             query_bytes_max: AtomicU32::new(limits.request_bytes_max),
@@ -41,16 +39,11 @@ impl Settings {
             timeout_s: AtomicU32::new(0),
             timeout_changed: Notify::new(),
             changed: Mutex::default(),
-        };
-        settings.set_password(config.requirepass.as_deref().unwrap_or_default());
-        settings
+        }
     }
 
-    /// The empty text means: no password.
-    pub(crate) fn set_password(&self, password: &str) {
-        let password = (!password.is_empty()).then(|| password.to_owned());
-        self.has_password.store(password.is_some(), Ordering::Release);
-        *self.requirepass.write() = password;
+    pub(crate) fn note_password(&self, password: &str) {
+        password.clone_into(&mut self.requirepass.write());
     }
 
     /// Closes connections that are idle for so long from now on; 0: none.
@@ -59,21 +52,8 @@ impl Settings {
         self.timeout_changed.notify_one();
     }
 
-    pub(crate) fn has_password(&self) -> bool {
-        self.has_password.load(Ordering::Acquire)
-    }
-
     pub(crate) fn password(&self) -> String {
-        self.requirepass.read().clone().unwrap_or_default()
-    }
-
-    /// Takes the same time wherever the first wrong byte is.
-    pub(crate) fn is_password(&self, given: &[u8]) -> bool {
-        let password = self.requirepass.read();
-        let Some(expected) = password.as_ref().map(String::as_bytes) else { return true };
-        let differences = (0..given.len())
-            .fold(0, |differences, at| differences | (given[at] ^ expected[at % expected.len()]));
-        differences == 0 && given.len() == expected.len()
+        self.requirepass.read().clone()
     }
 
     pub(crate) fn limits(&self, unauthenticated: bool) -> RequestLimits {
@@ -82,22 +62,6 @@ impl Settings {
             request_bytes_max: self.query_bytes_max.load(Ordering::Relaxed),
             unauthenticated,
             ..RequestLimits::default()
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_is_right_as_a_whole_only() {
-        let settings = Settings::new(&Config::default());
-        assert!(!settings.has_password() && settings.is_password(b"anything"));
-        settings.set_password("secret");
-        assert!(settings.has_password() && settings.is_password(b"secret"));
-        for wrong in ["", "s", "secre", "secret1", "secretsecret", "Secret"] {
-            assert!(!settings.is_password(wrong.as_bytes()), "{wrong}");
         }
     }
 }

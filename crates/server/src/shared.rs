@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use millstream_acl::Users;
 use millstream_engine::{Engine, Now, RecoveryReport};
 use millstream_runtime::{Clock, Host, LiveStore, Work};
 use tokio::sync::Notify;
 
 use crate::Config;
+use crate::acl::Acl;
 use crate::clients::Clients;
 use crate::fsync_times::FsyncTimes;
 use crate::latency::{LatencyEvent, LatencyEvents};
@@ -34,6 +36,7 @@ pub(crate) struct Shared {
     /// 40 hexadecimal digits, new at each start.
     pub(crate) run_id: String,
     pub(crate) settings: Settings,
+    pub(crate) acl: Acl,
     pub(crate) pause: Pause,
     /// DEBUG SET-ACTIVE-EXPIRE 0: expired keys stay, absent for everybody all the same.
     pub(crate) is_expiry_stopped: AtomicBool,
@@ -78,15 +81,18 @@ pub(crate) struct SharedParts {
     pub(crate) recovery: RecoveryReport,
     pub(crate) run_id: String,
     pub(crate) workers: usize,
+    pub(crate) users: Users,
 }
 
 impl Shared {
     pub(crate) fn new(parts: SharedParts) -> Self {
-        let SharedParts { engine, clock, config, data_path, recovery, run_id, workers } = parts;
+        let SharedParts { engine, clock, config, data_path, recovery, run_id, workers, users } =
+            parts;
         Self {
             store: LiveStore::new(engine, config.sync, config.memory, clock.now()),
             clock,
             settings: Settings::new(&config),
+            acl: Acl::new(users, config.acl_file.clone()),
             slow_log: SlowLog::new(&config),
             latency: LatencyEvents::new(config.latency_threshold_ms),
             fsync: FsyncTimes::new(),

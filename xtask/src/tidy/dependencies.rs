@@ -7,8 +7,9 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("resp", &[]),
     ("engine", &["model", "log"]),
     ("command", &["engine", "model", "resp"]),
+    ("acl", &["command"]),
     ("runtime", &["command", "engine"]),
-    ("server", &["runtime", "command", "engine", "model", "log", "resp", "dashboard"]),
+    ("server", &["acl", "runtime", "command", "engine", "model", "log", "resp", "dashboard"]),
 ];
 
 /// Below the server nothing may know of the asynchronous runtime.

@@ -103,7 +103,36 @@ fn page(command: &str, lines: &'static [&'static str]) -> Reply {
     Reply::Array(std::iter::once(Reply::Simple(title.into())).chain(lines).collect())
 }
 
-const ACL: [&str; 2] = ["WHOAMI", "    The user that this connection is authenticated as."];
+const ACL: [&str; 28] = [
+    "CAT [<category>]",
+    "    Categories of commands, or the commands of one.",
+    "DELUSER <username> [<username> ...]",
+    "    Delete users and close their connections; return how many there were.",
+    "DRYRUN <username> <command> [<arg> ...]",
+    "    Whether the user may run the command. Nothing is run.",
+    "GENPASS [<bits>]",
+    "    A random password in hexadecimal digits; 256 bits if nothing else is said.",
+    "GETUSER <username>",
+    "    The rules of a user.",
+    "LIST",
+    "    The rules of all users, as the file of users has them.",
+    "LOAD",
+    "    Take the users from their file: all of them, or none if a line is wrong. The",
+    "    connections of users that are gone are closed.",
+    "LOG [<count> | RESET]",
+    "    What was refused lately, and to whom.",
+    "SAVE",
+    "    Write the users to their file.",
+    "SETUSER <username> <rule> [<rule> ...]",
+    "    Make a user, or change one: all rules count, or none if one is wrong. Those",
+    "    who wait for what they may not have any more are told so at once. Rules: on,",
+    "    off, >password, nopass, ~pattern, %R~pattern, +command, -command, +@category,",
+    "    -@category, db=0,1, (more rules), reset.",
+    "USERS",
+    "    The names of all users.",
+    "WHOAMI",
+    "    The user that this connection is authenticated as.",
+];
 
 const BACKUP: [&str; 8] = [
     "PIN",

@@ -225,8 +225,30 @@ pub enum CommandId {
     Set,
     /// `ACL`
     Acl,
+    /// `ACL CAT`
+    AclCat,
+    /// `ACL DELUSER`
+    AclDeluser,
+    /// `ACL DRYRUN`
+    AclDryrun,
+    /// `ACL GENPASS`
+    AclGenpass,
+    /// `ACL GETUSER`
+    AclGetuser,
     /// `ACL HELP`
     AclHelp,
+    /// `ACL LIST`
+    AclList,
+    /// `ACL LOAD`
+    AclLoad,
+    /// `ACL LOG`
+    AclLog,
+    /// `ACL SAVE`
+    AclSave,
+    /// `ACL SETUSER`
+    AclSetuser,
+    /// `ACL USERS`
+    AclUsers,
     /// `ACL WHOAMI`
     AclWhoami,
     /// `APPEND`

@@ -9,7 +9,7 @@ use super::words::{Category, Flag};
 
 pub(super) static ROWS: [CommandSpec; 18] = [
     CommandSpec::new(Server, Id::Acl, "acl", -2)
-        .docs("6.0.0", "By subcommand", "Access rules: so far, who one is.")
+        .docs("6.0.0", "By subcommand", "Manages users, and what they may do.")
         .subcommands(&ACL),
     CommandSpec::new(Server, Id::Backup, "backup", -2)
         .docs("8.10.0", "By subcommand", "Lets a program on this machine copy the store.")
@@ -158,8 +158,56 @@ static CONFIG: [CommandSpec; 5] = [
 ];
 
 /// Subcommands of ACL.
-static ACL: [CommandSpec; 2] = [
+static ACL: [CommandSpec; 13] = [
+    CommandSpec::new(Server, Id::AclCat, "acl|cat", -2)
+        .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale])
+        .docs("6.0.0", "O(1)", "Lists categories, or the commands in one."),
+    CommandSpec::new(Server, Id::AclDeluser, "acl|deluser", -3)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .docs("6.0.0", "O(N) for N connections", "Deletes users, and closes their connections."),
+    CommandSpec::new(Server, Id::AclDryrun, "acl|dryrun", -4)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
+        .docs(
+            "7.0.0",
+            "O(N) for N rules of the user",
+            "Says whether a user may run a command, without running it.",
+        ),
+    CommandSpec::new(Server, Id::AclGenpass, "acl|genpass", -2)
+        .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale])
+        .docs("6.0.0", "O(1)", "Makes a password that nobody can guess."),
+    CommandSpec::new(Server, Id::AclGetuser, "acl|getuser", 3)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
+        .docs("6.0.0", "O(N) for N rules", "Shows the rules of a user."),
     CommandSpec::help(Server, Id::AclHelp, "acl|help", &[]),
+    CommandSpec::new(Server, Id::AclList, "acl|list", 2)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
+        .docs(
+            "6.0.0",
+            "O(N) for N users",
+            "Shows the rules of all users, in the form of the file of users.",
+        ),
+    CommandSpec::new(Server, Id::AclLoad, "acl|load", 2)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
+        .docs("6.0.0", "O(N) for N users", "Takes the users from their file, all of them or none."),
+    CommandSpec::new(Server, Id::AclLog, "acl|log", -2)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
+        .docs("6.0.0", "O(N) for N entries shown", "Shows what was refused lately, and to whom."),
+    CommandSpec::new(Server, Id::AclSave, "acl|save", 2)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .docs("6.0.0", "O(N) for N users", "Writes the users to their file."),
+    CommandSpec::new(Server, Id::AclSetuser, "acl|setuser", -3)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .docs(
+            "6.0.0",
+            "O(N) for N rules, and for N waiting connections",
+            "Makes a user, or changes its rules.",
+        ),
+    CommandSpec::new(Server, Id::AclUsers, "acl|users", 2)
+        .flags(&[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale])
+        .docs("6.0.0", "O(N) for N users", "Lists the names of all users."),
     CommandSpec::new(Server, Id::AclWhoami, "acl|whoami", 2)
         .flags(&[Flag::NoScript, Flag::Loading, Flag::Stale])
         .docs("6.0.0", "O(1)", "Returns the name of the connection's user."),

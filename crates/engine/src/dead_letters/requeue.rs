@@ -208,6 +208,9 @@ impl Transaction<'_> {
         result: &mut LettersDone,
     ) -> bool {
         let key = &letter.stream[..];
+        if self.write_guard.as_ref().is_some_and(|may_write| !may_write(key)) {
+            return false;
+        }
         let id = letter.original_id;
         let Ok(found) = self.find_stream(db, key) else { return false };
         if let Some(object) = found

@@ -1,6 +1,6 @@
 //! The section of totals and rates.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream_engine::Statistics;
 
@@ -16,6 +16,7 @@ pub(super) fn section(shared: &Shared, engine: &Statistics) -> String {
     let rejected = shared.rejected_connections.load(Ordering::Relaxed);
     let rates = shared.sampler.rates();
     let kilobytes = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
+    let denied = |count: &AtomicU64| count.load(Ordering::Relaxed).to_string();
     let all = [
         ("total_connections_received", total(|worker| &worker.connections)),
         ("total_commands_processed", total(|worker| &worker.commands)),
@@ -40,23 +41,18 @@ pub(super) fn section(shared: &Shared, engine: &Statistics) -> String {
             "client_output_buffer_limit_disconnections",
             shared.monitors.cut_off.load(Ordering::Relaxed).to_string(),
         ),
-        ("acl_access_denied_auth", denied(shared).to_string()),
+        ("acl_access_denied_auth", denied(&shared.acl.denied.logins)),
+        ("acl_access_denied_cmd", denied(&shared.acl.denied.commands)),
+        ("acl_access_denied_key", denied(&shared.acl.denied.keys)),
+        ("acl_access_denied_db", denied(&shared.acl.denied.databases)),
         ("millstream_changes", engine.changes.to_string()),
     ];
     lines(&all) + &nothing()
 }
 
-/// Wrong passwords.
-fn denied(shared: &Shared) -> u64 {
-    let wrong = |worker: &crate::shared::WorkerShared| {
-        worker.counters.errors().get("WRONGPASS").copied().unwrap_or_default()
-    };
-    shared.workers.iter().map(wrong).sum()
-}
-
 /// What never happens here, under the names by which Redis counts it.
 fn nothing() -> String {
-    const NEVER: [&str; 34] = [
+    const NEVER: [&str; 32] = [
         "sync_full",
         "sync_partial_ok",
         "sync_partial_err",
@@ -87,8 +83,6 @@ fn nothing() -> String {
         "dump_payload_sanitizations",
         "io_threaded_total_prefetch_batches",
         "io_threaded_total_prefetch_entries",
-        "acl_access_denied_cmd",
-        "acl_access_denied_key",
         "acl_access_denied_channel",
         "acl_access_denied_tls_cert",
     ];

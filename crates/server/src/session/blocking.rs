@@ -10,14 +10,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use millstream_command::table::CommandSpec;
 use millstream_command::{Reply, read_reply, rejection_reply};
-use millstream_engine::{LogPosition, ReadSink, Ticket, WaitResult};
+use millstream_engine::{LogPosition, ReadRequest, ReadSink, Ticket, WaitResult};
 use millstream_runtime::admission::POISONED;
 use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use super::Session;
-use crate::mailbox::{READ_DONE, Signal, UNBLOCK_ERROR, UNBLOCK_TIMEOUT};
+use super::access::may_wait;
+use crate::clients::Client;
+use crate::mailbox::{READ_DONE, UNBLOCK_ERROR, UNBLOCK_TIMEOUT};
+use crate::shared::Shared;
 
 /// How often conditions without an event of their own are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
@@ -39,6 +43,8 @@ pub(super) enum Waiting {
     Postponed(super::postponing::Postponed),
     /// Blocks that the next command needs are being loaded.
     Blocks(super::loading::Loading),
+    /// The answer to a wrong password is held back.
+    Penalty(Pin<Box<Sleep>>, Option<(Reply, LogPosition)>),
     /// A large reply goes out bit by bit.
     Large(super::large_reply::LargeReply),
 }
@@ -56,28 +62,52 @@ impl Parked {
 
 /// Where the engine leaves the result of a parked read.
 pub(super) struct ParkedRead {
-    signal: Arc<Signal>,
+    client: Arc<Client>,
+    spec: &'static CommandSpec,
     is_closed: AtomicBool,
-    result: Mutex<Option<(WaitResult, LogPosition)>>,
+    result: Mutex<Option<WaitEnd>>,
+}
+
+/// How a parked read ended.
+enum WaitEnd {
+    Result(WaitResult, LogPosition),
+    /// Rules were changed, and it may not go on.
+    Forbidden(Box<ReadRequest>),
 }
 
 impl ParkedRead {
-    pub(super) fn new(signal: Arc<Signal>) -> Arc<Self> {
-        Arc::new(Self { signal, is_closed: AtomicBool::new(false), result: Mutex::new(None) })
+    pub(super) fn new(client: Arc<Client>, spec: &'static CommandSpec) -> Arc<Self> {
+        let (is_closed, result) = (AtomicBool::new(false), Mutex::new(None));
+        Arc::new(Self { client, spec, is_closed, result })
+    }
+
+    fn end(&self, end: WaitEnd) {
+        *self.result.lock() = Some(end);
+        self.client.signal.send(READ_DONE);
     }
 }
 
 /// The engine's end of a [`ParkedRead`].
-pub(super) struct Sink(pub(super) Arc<ParkedRead>);
+pub(super) struct Sink {
+    pub(super) read: Arc<ParkedRead>,
+    pub(super) shared: Arc<Shared>,
+}
 
 impl ReadSink for Sink {
     fn is_closed(&self) -> bool {
-        self.0.is_closed.load(Ordering::Acquire)
+        self.read.is_closed.load(Ordering::Acquire)
     }
 
     fn complete(&mut self, result: WaitResult, depends_on: LogPosition) {
-        *self.0.result.lock() = Some((result, depends_on));
-        self.0.signal.send(READ_DONE);
+        self.read.end(WaitEnd::Result(result, depends_on));
+    }
+
+    fn ends_if_forbidden(&mut self, request: &ReadRequest) -> bool {
+        let is_forbidden = !may_wait(&self.shared, &self.read.client, self.read.spec, request);
+        if is_forbidden {
+            self.read.end(WaitEnd::Forbidden(Box::new(request.clone())));
+        }
+        is_forbidden
     }
 }
 
@@ -136,6 +166,15 @@ impl Session {
             }
             Waiting::Postponed(_) => self.poll_postponed(context),
             Waiting::Blocks(_) => self.poll_loading(context),
+            Waiting::Penalty(sleep, held) => {
+                std::task::ready!(sleep.as_mut().poll(context));
+                let held = held.take();
+                self.waiting = Waiting::No;
+                if let Some((reply, position)) = held {
+                    self.put_or_defer(reply, position);
+                }
+                Poll::Ready(())
+            }
             Waiting::Large(_) => self.poll_large_reply(context),
         }
     }
@@ -160,8 +199,17 @@ impl Session {
             // It was served in this very moment.
             result = parked.read.result.lock().take();
         }
-        let Some((result, depends_on)) = result else { return Poll::Pending };
+        let Some(end) = result else { return Poll::Pending };
+        let spec = parked.read.spec;
         self.end_wait();
+        let (result, depends_on) = match end {
+            WaitEnd::Result(result, depends_on) => (result, depends_on),
+            WaitEnd::Forbidden(request) => {
+                let reply = self.refusal_of_wait(spec, &request);
+                self.answer_waiting(reply, LogPosition::ZERO);
+                return Poll::Ready(());
+            }
+        };
         let reply = match result {
             WaitResult::Read(outcome) => read_reply(outcome),
             WaitResult::Rejected(rejection) => rejection_reply(&rejection),

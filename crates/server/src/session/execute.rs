@@ -4,6 +4,7 @@
 //! is unlocked. Commands about data share one hold of the lock; others are run without it.
 
 use std::mem;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millstream_command::table::{self, CommandId, CommandSpec, Flag};
@@ -67,10 +68,10 @@ impl Session {
 
     /// Returns whether there is a request.
     fn parse(&mut self) -> bool {
-        let limits = self.shared.settings.limits(!self.is_authenticated);
+        let limits = self.shared.settings.limits(!self.is_authenticated());
         // One by one until the password was given: it decides how the next one is judged.
         // A monitor sees its own commands, too, each after its reply.
-        let is_alone = !self.is_authenticated || self.monitor.is_some();
+        let is_alone = !self.is_authenticated() || self.monitor.is_some();
         let count_max = if is_alone { 1 } else { BATCH_REQUESTS_MAX };
         match self.input.parse(&limits, count_max) {
             Ok(()) => !self.input.batch.is_empty(),
@@ -94,6 +95,7 @@ impl Session {
     }
 
     fn run_batch(&mut self, input: &mut Input) {
+        self.refresh_user();
         let mut args = self.args.take();
         let mut plan = mem::take(&mut self.plan);
         plan.clear();
@@ -143,7 +145,7 @@ impl Session {
         let now = self.shared.clock.at(started);
         // One question for all: room for the whole batch is room for each of it.
         let mut is_admitted = self.is_batch_admitted(plan.len(), batch_bytes);
-        let shared = std::sync::Arc::clone(&self.shared);
+        let shared = Arc::clone(&self.shared);
         let mut lock: Option<Transaction<'_>> = None;
         let mut lock_since = started;
         let mut args_start = 0;
@@ -208,7 +210,7 @@ impl Session {
     /// Nothing stands between this session and running a command.
     #[inline]
     fn is_plain(&self) -> bool {
-        self.is_authenticated
+        self.access.is_free()
             && self.multi.is_none()
             && self.monitor.is_none()
             && !self.shared.pause.is_on()
@@ -216,10 +218,16 @@ impl Session {
 
     /// What comes before the command itself: authentication, a pause, and queueing by MULTI.
     fn intercept(&mut self, spec: &'static CommandSpec, args: &[&[u8]]) -> Option<Step> {
-        if !self.is_authenticated && !spec.needs_no_auth() {
+        if !self.is_authenticated() && !spec.needs_no_auth() {
             // EXEC says that the transaction is gone, even here, where there can be none.
             let text = if spec.id == CommandId::Exec { EXEC_NOAUTH } else { NOAUTH };
             self.reject(spec, Reply::error(text));
+            return Some(Step::Next);
+        }
+        if !self.access.is_free()
+            && let Some((_, reply)) = self.refusal(spec, args)
+        {
+            self.reject(spec, reply);
             return Some(Step::Next);
         }
         if self.monitor.is_some() && (spec.is_write() || spec.flags.contains(Flag::Readonly)) {
@@ -287,6 +295,7 @@ impl Session {
         txn.begin();
         txn.may_put_off(true);
         txn.leave_no_trace(self.leaves_no_trace);
+        self.guard_writes(spec, args, txn);
         let answer = run(spec, args, self.db, true, txn);
         let position = txn.finish();
         self.batch_end = self.batch_end.max(position);
@@ -316,8 +325,13 @@ impl Session {
                 // The clock's millisecond has begun already, and a wait must not end early.
                 let deadline_ms = block_ms
                     .map(|block_ms| now.monotonic_ms.saturating_add(block_ms).saturating_add(1));
-                let read = ParkedRead::new(std::sync::Arc::clone(&self.client.signal));
-                let sink = Box::new(Sink(std::sync::Arc::clone(&read)));
+                if self.access.epoch() != self.shared.acl.epoch() {
+                    // Whoever changed the rules may have looked at all that wait already.
+                    return Step::Retry;
+                }
+                let read = ParkedRead::new(Arc::clone(&self.client), spec);
+                let shared = Arc::clone(&self.shared);
+                let sink = Box::new(Sink { read: Arc::clone(&read), shared });
                 self.forget_loaded();
                 let ticket = txn.park(*request, deadline_ms, sink);
                 self.last_position = self.last_position.max(position);

@@ -17,6 +17,7 @@
 //!
 //! Tests: `tests/it`.
 
+mod access;
 mod admitting;
 mod blocking;
 mod execute;
@@ -42,6 +43,7 @@ use millstream_engine::{BackupPin, LoadedBlocks, LogPosition};
 use millstream_resp::{ArgSlices, Protocol};
 use millstream_runtime::admission::{OUTCOME_UNKNOWN, Reservation, RoomWait};
 
+use self::access::Access;
 use self::blocking::Waiting;
 pub(crate) use self::blocking::{ReplicaWait, WaitKind};
 use self::execute::Planned;
@@ -71,7 +73,7 @@ pub(crate) struct Session {
     pub(crate) client: Arc<Client>,
     pub(crate) db: u8,
     pub(crate) protocol: Protocol,
-    pub(crate) is_authenticated: bool,
+    access: Access,
     /// CLIENT NO-TOUCH: reading a key is no use of it.
     pub(crate) leaves_no_trace: bool,
     /// No command runs any more; what is in the outbox still leaves.
@@ -95,6 +97,8 @@ pub(crate) struct Session {
     loaded: LoadedBlocks,
     load_failure: Option<Reply>,
     multi: Option<Multi>,
+    /// Its commands are running.
+    is_in_exec: bool,
     silence: Silence,
     watched: Vec<Watched>,
     /// Highest position that any reply of this session depended on.
@@ -124,14 +128,14 @@ impl Session {
         is_trusted: bool,
     ) -> Self {
         let shared = Arc::clone(&worker.shared);
-        let is_authenticated = is_trusted || !shared.settings.has_password();
-        client.facts.lock().is_authenticated = is_authenticated;
+        let access = Access::new(&shared.acl, is_trusted);
+        client.facts.lock().is_authenticated = access.is_authenticated();
         Self {
             shared,
             client,
             db: 0,
             protocol: Protocol::Resp2,
-            is_authenticated,
+            access,
             leaves_no_trace: false,
             is_closing: false,
             worker,
@@ -148,6 +152,7 @@ impl Session {
             loaded: LoadedBlocks::default(),
             load_failure: None,
             multi: None,
+            is_in_exec: false,
             silence: Silence::None,
             watched: Vec::new(),
             last_position: LogPosition::ZERO,
@@ -280,7 +285,9 @@ impl Session {
             Waiting::Read(_) | Waiting::Replicas(_) | Waiting::Postponed(_) => {
                 self.input.buffered() < BACKLOG_BYTES_MAX
             }
-            Waiting::Room(_) | Waiting::Blocks(_) | Waiting::Large(_) => false,
+            Waiting::Room(_) | Waiting::Blocks(_) | Waiting::Large(_) | Waiting::Penalty(..) => {
+                false
+            }
         }
     }
 
@@ -354,9 +361,8 @@ impl Session {
         self.update_facts(|facts| facts.db = db);
     }
 
-    pub(crate) fn set_authenticated(&mut self, is_authenticated: bool) {
-        self.is_authenticated = is_authenticated;
-        self.update_facts(|facts| facts.is_authenticated = is_authenticated);
+    fn is_in_multi(&self) -> bool {
+        self.multi.is_some() || self.is_in_exec
     }
 
     pub(crate) fn last_position(&self) -> LogPosition {

@@ -12,8 +12,9 @@ use super::Session;
 use super::blocking::{ReplicaWait, WaitKind, Waiting};
 use super::execute::Step;
 use crate::{
-    backup_command, client_command, config_command, debug_command, hello, info, latency_command,
-    lolwut, memory_command, save_command, server_command, slowlog_command, tracking,
+    acl_command, backup_command, client_command, config_command, debug_command, hello, info,
+    latency_command, lolwut, memory_command, save_command, server_command, slowlog_command,
+    tracking,
 };
 
 const RELOAD_IN_EXEC: &str = "ERR not allowed inside a transaction";
@@ -56,12 +57,13 @@ impl Data<'_, '_> {
 impl Session {
     /// Runs a command that is not about data, with the engine free.
     pub(super) fn run_own(&mut self, spec: &'static CommandSpec, args: &[&[u8]], now: Now) -> Step {
+        let replies = self.replies.len();
         let step = self.run_own_untimed(spec, args, now);
         // EXEC counts itself with what it runs, and what waits is counted later.
         if step == Step::Next && spec.id != CommandId::Exec {
             self.lap(spec, args);
         }
-        step
+        self.serve_penalty(replies, step)
     }
 
     fn run_own_untimed(&mut self, spec: &'static CommandSpec, args: &[&[u8]], now: Now) -> Step {
@@ -205,7 +207,18 @@ impl Session {
             C::ClientNoTouch => client_command::no_touch(self, args),
             C::ClientPause => client_command::pause(self, args, data),
             C::ClientUnpause => client_command::unpause(self, data),
-            C::AclWhoami => Reply::Text("default"),
+            C::AclCat => acl_command::cat(args),
+            C::AclDeluser => acl_command::delete_user(self, args, data),
+            C::AclDryrun => acl_command::dry_run(self, args),
+            C::AclGenpass => acl_command::generate_password(args),
+            C::AclGetuser => acl_command::get_user(self, args),
+            C::AclList => acl_command::list(self),
+            C::AclLoad => acl_command::load(self, data),
+            C::AclLog => acl_command::log(self, args),
+            C::AclSave => acl_command::save(self, data),
+            C::AclSetuser => acl_command::set_user(self, args, data),
+            C::AclUsers => acl_command::users(self),
+            C::AclWhoami => acl_command::who_am_i(self),
             C::ModuleList => Reply::Array(Vec::new()),
             C::Lolwut => lolwut::lolwut(args),
             C::AclHelp => introspection::help::acl(),

@@ -239,16 +239,21 @@ impl Session {
             return Some((reply, position));
         }
         let mut replies = Vec::with_capacity(queued.len());
+        self.is_in_exec = true;
         for (index, Queued { spec, args }) in queued.iter().enumerate() {
             self.stopwatch.next = queued.get(index + 1).map(|queued| queued.spec);
             let args: Vec<&[u8]> = args.iter().map(|argument| &**argument).collect();
-            let reply = if is_data_command(spec.id) {
+            let reply = if let Some(reply) = self.refusal_in_exec(spec, &args) {
+                reply
+            } else if is_data_command(spec.id) {
+                self.guard_writes(spec, &args, &mut txn);
                 match run(spec, &args, self.db, false, &mut txn) {
                     Answer::Reply(reply) => reply,
                     // A part of a transaction cannot be put off.
                     Answer::NeedsRoom => Reply::error(NO_ROOM),
                     // Nothing has changed yet: what ran before only looked.
                     Answer::NeedsBlocks => {
+                        self.is_in_exec = false;
                         txn.finish();
                         self.watched = watched;
                         self.load(txn.take_needed());
@@ -266,6 +271,7 @@ impl Session {
             }
             replies.push(reply);
         }
+        self.is_in_exec = false;
         let position = txn.finish();
         self.lap_exec(exec, since);
         Some((Reply::Array(replies), position))

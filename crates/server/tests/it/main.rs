@@ -1,5 +1,6 @@
 //! The server over TCP, in raw bytes, on ports of its own.
 
+mod acl;
 mod blocking;
 mod client;
 mod connection;
