@@ -12,7 +12,8 @@ use millstream_engine::{DATABASE_COUNT, Settings as EngineSettings};
 
 use crate::session::{Data, Session};
 use crate::shared::Shared;
-use crate::{SettingValue, StartError};
+use crate::tls::AuthClients;
+use crate::{SettingValue, StartError, tls_command};
 
 /// How a setting may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +30,13 @@ enum Kind {
     Bytes(i64, i64),
     /// On or off.
     YesNo,
+    /// One of some words.
+    OneOf(&'static [&'static str]),
     /// Any text.
     Text,
 }
 
-const SETTINGS: [(&str, Kind); 45] = [
+const SETTINGS: [(&str, Kind); 55] = [
     ("aclfile", Kind::Immutable),
     ("activerehashing", Kind::Fact),
     ("always-show-logo", Kind::Immutable),
@@ -77,9 +80,22 @@ const SETTINGS: [(&str, Kind); 45] = [
     ("stream-node-max-entries", Kind::Number(0, i64::MAX)),
     ("tcp-keepalive", Kind::Number(0, i32::MAX as i64)),
     ("timeout", Kind::Number(0, i32::MAX as i64)),
+    ("tls-auth-clients", Kind::OneOf(&AuthClients::WORDS)),
+    ("tls-ca-cert-dir", Kind::Text),
+    ("tls-ca-cert-file", Kind::Text),
+    ("tls-cert-file", Kind::Text),
+    ("tls-cluster", Kind::Fact),
+    ("tls-key-file", Kind::Text),
+    ("tls-key-file-pass", Kind::Text),
+    ("tls-port", Kind::Immutable),
+    ("tls-protocols", Kind::Text),
+    ("tls-replication", Kind::Fact),
     ("unixsocket", Kind::Immutable),
     ("unixsocketperm", Kind::Immutable),
 ];
+
+const TLS_IN_EXEC: &str = "ERR CONFIG SET of TLS is not allowed inside a transaction: nobody else \
+could do anything while files are read";
 
 fn find(name: &[u8]) -> Option<(&'static str, Kind)> {
     SETTINGS.iter().copied().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name))
@@ -96,7 +112,9 @@ fn value(shared: &Shared, engine: &EngineSettings, name: &str) -> String {
         | "aof-use-rdb-preamble"
         | "cluster-enabled"
         | "daemonize"
-        | "lazyfree-lazy-user-del" => yes_or_no(false),
+        | "lazyfree-lazy-user-del"
+        | "tls-cluster"
+        | "tls-replication" => yes_or_no(false),
         "bind" => config.bind.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         "client-query-buffer-limit" => {
             shared.settings.query_bytes_max.load(Ordering::Relaxed).to_string()
@@ -127,12 +145,14 @@ fn value(shared: &Shared, engine: &EngineSettings, name: &str) -> String {
         "stream-node-max-entries" => engine.block_limits.entries_max.to_string(),
         "tcp-keepalive" => shared.settings.tcp_keepalive_s.load(Ordering::Relaxed).to_string(),
         "timeout" => shared.settings.timeout_s.load(Ordering::Relaxed).to_string(),
+        "tls-port" => shared.tls_port.load(Ordering::Relaxed).to_string(),
         "unixsocket" => config
             .unix_socket
             .as_ref()
             .map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
         "unixsocketperm" => format!("{:o}", config.unix_socket_permissions.unwrap_or_default()),
-        _ => String::new(),
+        // All others are of TLS, or read as empty.
+        name => config.tls.settings().get(name).unwrap_or_default(),
     }
 }
 
@@ -163,6 +183,9 @@ pub(crate) fn set(session: &Session, args: &[&[u8]], data: &mut Data<'_, '_>) ->
     match check_all(session, &args[2..], data) {
         Err(reply) => reply,
         Ok(changes) => {
+            if let Err(reply) = set_tls(session, &changes, data) {
+                return reply;
+            }
             let mut engine = data.with(|txn| txn.settings());
             for (name, change) in changes {
                 session.shared.settings.changed.lock().insert(name);
@@ -172,6 +195,24 @@ pub(crate) fn set(session: &Session, args: &[&[u8]], data: &mut Data<'_, '_>) ->
             Reply::OK
         }
     }
+}
+
+/// The part of CONFIG SET that reads files, and may fail last.
+fn set_tls(
+    session: &Session,
+    changes: &[(&'static str, Change)],
+    data: &Data<'_, '_>,
+) -> Result<(), Reply> {
+    let tls: Vec<_> = changes.iter().filter(|(name, _)| tls_command::is_setting(name)).collect();
+    if !tls.is_empty() && data.is_held() {
+        return Err(Reply::error(TLS_IN_EXEC));
+    }
+    let text = |(name, change): &&(&'static str, Change)| match change {
+        Change::Text(text) => Some((*name, text.clone())),
+        Change::Nothing | Change::Number(_) => None,
+    };
+    let texts: Vec<_> = tls.iter().filter_map(|it| text(it)).collect();
+    tls_command::set(session, &texts).map_err(|refusal| refusal.reply())
 }
 
 fn check_all(
@@ -241,6 +282,12 @@ fn check_one(kind: Kind, text: &[u8], present: &str) -> Result<Change, String> {
             b"no" => Ok(Change::Number(0)),
             _ => Err("argument must be 'yes' or 'no'".to_owned()),
         },
+        Kind::OneOf(words) => {
+            let word = words.iter().find(|word| text.eq_ignore_ascii_case(word.as_bytes()));
+            let all = words.join(", ");
+            word.map(|word| Change::Text((*word).to_owned()))
+                .ok_or_else(|| format!("argument(s) must be one of the following: {all}"))
+        }
         Kind::Text => String::from_utf8(text.to_vec())
             .map(Change::Text)
             .map_err(|_| "argument must be text".to_owned()),

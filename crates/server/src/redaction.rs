@@ -23,7 +23,10 @@ pub(crate) fn shown<'a>(spec: &CommandSpec, args: &[&'a [u8]]) -> Vec<&'a [u8]> 
             }
         }
         CommandId::ConfigSet => {
-            let is_secret = |name: &[u8]| name.eq_ignore_ascii_case(b"requirepass");
+            let is_secret = |name: &[u8]| {
+                let secrets: [&[u8]; 2] = [b"requirepass", b"tls-key-file-pass"];
+                secrets.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+            };
             (2..args.len())
                 .step_by(2)
                 .filter(|at| is_secret(args[*at]))
@@ -52,6 +55,7 @@ mod tests {
                 "CONFIG SET maxclients 5 RequirePass x",
                 "CONFIG SET maxclients 5 RequirePass (redacted)",
             ),
+            ("CONFIG SET tls-key-file-pass x", "CONFIG SET tls-key-file-pass (redacted)"),
             ("CONFIG GET requirepass x", "CONFIG GET requirepass x"),
             ("ECHO auth", "ECHO auth"),
         ] {

@@ -308,6 +308,7 @@ impl Session {
         (self.is_closing || self.input.is_ended)
             && !has_input
             && self.outbox.is_empty()
+            && !self.stream.has_unsent()
             && matches!(self.waiting, Waiting::No)
     }
 
@@ -372,6 +373,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.abandon_wait();
         self.end_monitoring();
+        self.stream.say_goodbye();
     }
 }
 
