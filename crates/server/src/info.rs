@@ -22,7 +22,8 @@ pub(crate) use self::process::ProcessFacts;
 use crate::session::{Data, Session};
 use crate::shared::Shared;
 
-/// In the order of the reply; those marked come only on request or with `all`.
+/// In the order of the reply, and whether they come by themselves; the others only on request or
+/// with `all`. That on TLS is not there without it, unless it is asked for.
 const SECTIONS: [(&str, bool); 15] = [
     ("server", true),
     ("clients", true),
@@ -32,7 +33,7 @@ const SECTIONS: [(&str, bool); 15] = [
     ("stats", true),
     ("replication", true),
     ("cpu", true),
-    ("tls", false),
+    ("tls", true),
     ("modules", true),
     ("commandstats", false),
     ("errorstats", true),
@@ -51,8 +52,8 @@ pub(crate) fn info(session: &Session, args: &[&[u8]], data: &mut Data<'_, '_>) -
     let facts = Facts::gather(&session.shared, data);
     let mut text = String::new();
     for (section, is_usual) in SECTIONS {
-        let is_usual = is_usual || (section == "tls" && session.shared.config.tls.is_on());
-        if has(section) || all || (usual && is_usual) {
+        let is_there = section != "tls" || session.shared.config.tls.is_on();
+        if has(section) || (is_there && (all || (usual && is_usual))) {
             if !text.is_empty() {
                 text.push_str("\r\n");
             }
