@@ -13,7 +13,7 @@ use millstream_engine::{DATABASE_COUNT, Settings as EngineSettings};
 use crate::session::{Data, Session};
 use crate::shared::Shared;
 use crate::tls::AuthClients;
-use crate::{SettingValue, StartError, tls_command};
+use crate::{SettingValue, StartError, open_files, tls_command};
 
 /// How a setting may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -336,7 +336,8 @@ fn apply(shared: &Shared, engine: &mut EngineSettings, name: &str, change: Chang
         "latency-monitor-threshold" => shared.latency.set_threshold_ms(number),
         "latency-tracking" => shared.latency.set_tracking(number == 1),
         "maxclients" => {
-            let connections = crate::open_files::make_room_for(as_usize);
+            let handshakes = open_files::handshakes_max(&shared.config);
+            let connections = open_files::make_room_for(as_usize, handshakes);
             settings.maxclients.store(connections, Ordering::Relaxed);
         }
         "proto-max-bulk-len" => settings.bulk_bytes_max.store(number, Ordering::Relaxed),

@@ -85,7 +85,8 @@ impl Server {
     /// [`StartError`]: nothing runs then.
     pub fn start(mut config: Config) -> Result<RunningServer, StartError> {
         Self::check(&config)?;
-        let connections = open_files::make_room_for(config.maxclients);
+        let connections =
+            open_files::make_room_for(config.maxclients, open_files::handshakes_max(&config));
         if connections < config.maxclients {
             tracing::warn!(
                 "the limit of open files leaves room for {connections} clients, not {}",
@@ -133,11 +134,11 @@ impl Server {
                 return Err(error);
             }
         };
-        for address in &addresses {
-            tracing::info!("listening on {address}");
-        }
         for address in &tls_addresses {
             tracing::info!("listening for TLS on {address}");
+        }
+        for address in &addresses {
+            tracing::info!("listening on {address}");
         }
         if let Some(path) = &shared.config.unix_socket {
             tracing::info!("listening on {}", path.display());

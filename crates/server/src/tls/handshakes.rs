@@ -26,15 +26,13 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio_rustls::TlsAcceptor;
 
 use super::{Socket, TlsStream};
-use crate::StartError;
 use crate::address::Address;
 use crate::listener::{self, BoundPort, Distributor};
 use crate::shared::Shared;
 use crate::stream::Stream;
 use crate::worker::Arrival;
+use crate::{StartError, open_files};
 
-/// At a time. One takes some 20 KB.
-const PLACES: usize = 1024;
 /// What each has for its own, however many others wait.
 const CROWDED_PATIENCE: Duration = Duration::from_secs(1);
 /// Failures are warned of that often at most.
@@ -100,8 +98,8 @@ impl Handshakes {
     fn new(shared: Arc<Shared>, workers: Vec<UnboundedSender<Arrival>>) -> Rc<Self> {
         Rc::new(Self {
             distributor: RefCell::new(Distributor::new(Arc::clone(&shared), workers)),
+            room: Arc::new(Semaphore::new(open_files::handshakes_max(&shared.config))),
             shared,
-            room: Arc::new(Semaphore::new(PLACES)),
             is_crowded: watch::Sender::new(false),
             failures: RefCell::default(),
         })
