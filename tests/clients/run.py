@@ -53,7 +53,7 @@ def tls(context):
     if context.launcher.kind == "redis":
         context.tally.add("skip", "TLS: the real servers that can be fetched are built without it")
         return
-    tooling.on_path("node", "redis-cli")
+    tooling.on_path("node", "openssl", "redis-cli")
     python = tooling.python_with_certificates()
     context.program(python, "tls/main.py", limit_s=90, NODE_PATH=tooling.node_modules())
 

@@ -128,14 +128,51 @@ fn connect(host: &str, usual_port: u16) -> anyhow::Result<TcpStream> {
     Ok(stream)
 }
 
+/// A broken pipe is a failure here: only that of standard output means that nobody reads on.
+fn of_network(error: std::io::Error) -> anyhow::Error {
+    anyhow::anyhow!("{error}")
+}
+
 /// One request is not worth an HTTP client.
 fn ask(mut stream: impl Read + Write, host: &str, path: &str) -> anyhow::Result<(String, String)> {
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
-    stream.flush()?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n");
+    stream.write_all(request.as_bytes()).and_then(|()| stream.flush()).map_err(of_network)?;
     let mut answer = Vec::new();
-    stream.take(ANSWER_MAX).read_to_end(&mut answer)?;
+    stream.take(ANSWER_MAX).read_to_end(&mut answer).map_err(of_network)?;
     let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n").context("this is no HTTP")?;
     let status = head.split_ascii_whitespace().nth(1).context("this is no HTTP")?;
     Ok((status.to_owned(), body.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    /// The other end is gone.
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Read for Closed {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Ok(0)
+        }
+    }
+
+    #[test]
+    fn a_server_that_hangs_up_is_not_taken_for_well() {
+        let error = ask(Closed, "127.0.0.1", "/readyz").expect_err("nothing was answered");
+        assert!(!crate::output::ends_quietly(&error), "{error}");
+    }
 }

@@ -110,9 +110,7 @@ fn commands_by_tls_meet_who_is_right_only() {
         let words: Vec<&str> = line.split(' ').chain(["--url", &url]).collect();
         place.run(&[&words[..], options].concat())
     };
-    for line in
-        ["produce s n=1", "group create s g --at 0", "stream ls", "group info s g", "doctor"]
-    {
+    for line in ["produce s n=1", "group create s g", "stream ls", "group info s g", "doctor"] {
         let (code, _, said) = run(line, &own);
         assert_eq!(code, Some(0), "{line}: {said}");
     }
@@ -237,7 +235,10 @@ fn tls_may_be_the_only_way_in() {
     let socket = place.at("socket");
     let socket = socket.to_str().expect("UTF-8");
     // The address of the process is that of its socket.
-    let process = place.serve(&["--port=off", "--tls-auth-clients=no", "--unixsocket", socket]);
+    let process = Process::start_at("off", |command| {
+        let more = ["--memory", "--tls-auth-clients=no", "--unixsocket", socket];
+        command.args(more).args(place.flags());
+    });
     assert_eq!(process.address, socket);
     assert!(!process.first_lines.iter().any(|line| line.contains("listening on 127.0.0.1")));
     let url = format!("rediss://127.0.0.1:{}", tls_port(&process));
