@@ -1,4 +1,4 @@
-//! A connection's byte stream: TCP, TLS or a Unix socket, told apart at each call without allocation.
+//! The byte stream of a connection: TCP, TLS or a Unix socket, told apart without allocation.
 
 use std::io::{self, Write as _};
 use std::pin::Pin;
