@@ -110,7 +110,7 @@ fn commands_by_tls_meet_who_is_right_only() {
         let words: Vec<&str> = line.split(' ').chain(["--url", &url]).collect();
         place.run(&[&words[..], options].concat())
     };
-    for line in ["produce s n=1", "group create s g", "stream ls", "group info s g", "doctor"] {
+    for line in ["produce s n=1", "group create s g", "stream ls", "group info s g", "group ls s"] {
         let (code, _, said) = run(line, &own);
         assert_eq!(code, Some(0), "{line}: {said}");
     }
