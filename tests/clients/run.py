@@ -48,6 +48,16 @@ def unix_socket(context):
         context.client(interpreter, script, limit_s=60, unix_socket=path, **variables)
 
 
+def tls(context):
+    """Clients by TLS, with and without certificates of their own."""
+    if context.launcher.kind == "redis":
+        context.tally.add("skip", "TLS: the real servers that can be fetched are built without it")
+        return
+    tooling.on_path("node", "openssl", "redis-cli")
+    python = tooling.python_with_certificates()
+    context.program(python, "tls/main.py", limit_s=90, NODE_PATH=tooling.node_modules())
+
+
 def ioredis(context):
     modules = tooling.node_modules()
     context.client("node", "node/ioredis.js", limit_s=180, NODE_PATH=modules)
@@ -172,9 +182,10 @@ def chapter(context):
 
 
 SUITES = [
-    redis_py, redis_py_password, unix_socket, ioredis, node_redis, command_line, observers,
+    redis_py, redis_py_password, unix_socket, tls, ioredis, node_redis, command_line, observers,
     metrics, python_workers, node_workers, examples_python, examples_node, examples_rust,
-    examples_lines, quick_starts, ecosystem_python, ecosystem_node, dashboard, durability, chapter,
+    examples_lines, quick_starts, ecosystem_python, ecosystem_node, dashboard, durability,
+    chapter,
 ]
 
 

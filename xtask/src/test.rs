@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{checkout, instructions, peers, tidy};
+use crate::{checkout, deny, instructions, peers, tidy};
 
 /// What has been counted so far.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -57,6 +57,13 @@ pub(crate) fn run() -> Result<()> {
     } else {
         println!("SKIP: no valgrind to count instructions with");
         count.skipped += 1;
+    }
+    match deny::cargo_deny() {
+        Err(error) if !checkout::peers_required() => {
+            println!("SKIP: {error:#}");
+            count.skipped += 1;
+        }
+        _ => count.step("deny", deny::run(&[])),
     }
     count.step("tidy", tidy::run());
     println!("test: {} passed, {} failed, {} skipped", count.passed, count.failed, count.skipped);

@@ -1,12 +1,13 @@
 //! The dashboard within a server's process: its port, its thread, and what it is told.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context as _;
 use millstream::ConnectOptions;
-use millstream_dashboard::{Dashboard, DashboardOptions, Lifecycle, Target};
-use millstream_server::RunningServer;
+use millstream_dashboard::{Dashboard, DashboardOptions, HttpsConfig, Lifecycle, Target};
+use millstream_server::{RunningServer, Tls};
 use tokio::sync::watch;
 
 use crate::serve_options::ConfigError;
@@ -18,6 +19,8 @@ pub(crate) struct Admin {
     pub(crate) port: u16,
     /// Somebody chose the port: without it nothing starts.
     pub(crate) is_chosen: bool,
+    /// With the certificate of the server.
+    pub(crate) is_https: bool,
     pub(crate) options: DashboardOptions,
 }
 
@@ -44,8 +47,12 @@ impl Admin {
     ///
     /// # Errors
     /// The port cannot be taken, or there is no thread.
-    pub(crate) fn start(self) -> anyhow::Result<Option<RunningAdmin>> {
-        let Self { ip, port, is_chosen, options, .. } = self;
+    pub(crate) fn start(self, tls: &Arc<Tls>) -> anyhow::Result<Option<RunningAdmin>> {
+        let Self { ip, port, is_chosen, is_https, mut options, .. } = self;
+        if is_https {
+            let tls = Arc::clone(tls);
+            options.https = Some(HttpsConfig::new(move || tls.https()));
+        }
         let dashboard = match Dashboard::bind(ip, port, options) {
             Ok(dashboard) => dashboard,
             Err(error) if !is_chosen => {
@@ -54,7 +61,7 @@ impl Admin {
             }
             Err(error) => return Err(error.into()),
         };
-        tracing::info!("dashboard on http://{}", dashboard.address());
+        tracing::info!("dashboard on {}", dashboard.url());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -75,10 +82,9 @@ impl Admin {
 impl RunningAdmin {
     /// The server is there.
     pub(crate) fn runs(&self, server: &RunningServer) {
-        let address = match server.addresses() {
-            [first, ..] => first.to_string(),
-            [] => "its Unix socket".to_owned(),
-        };
+        let mut addresses = server.addresses().iter().chain(server.tls_addresses());
+        let address =
+            addresses.next().map_or_else(|| "its Unix socket".to_owned(), ToString::to_string);
         let (trusted, anonymous) = (server.connector(), server.connector());
         let target = Target {
             address,

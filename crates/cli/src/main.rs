@@ -37,6 +37,7 @@ mod run_restore;
 mod schedule;
 mod serve;
 mod serve_options;
+mod serve_values;
 mod server;
 mod server_error;
 mod stream;

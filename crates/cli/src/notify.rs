@@ -54,7 +54,9 @@ impl Drop for Patience {
 
 /// The server listens.
 pub(crate) fn ready(server: &RunningServer) {
-    let addresses: Vec<_> = server.addresses().iter().map(ToString::to_string).collect();
+    let plain = server.addresses().iter().map(ToString::to_string);
+    let tls = server.tls_addresses().iter().map(|address| format!("{address} (TLS)"));
+    let addresses: Vec<_> = plain.chain(tls).collect();
     let status = match &addresses[..] {
         [] => "listening on its Unix socket".to_owned(),
         addresses => format!("listening on {}", addresses.join(", ")),

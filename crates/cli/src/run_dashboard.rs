@@ -73,9 +73,9 @@ async fn run(command: DashboardCommand) -> anyhow::Result<()> {
              or say --unprotected where something else protects it"
         )));
     }
-    let options = DashboardOptions { can_strangers_write: write, hosts: host };
+    let options = DashboardOptions { can_strangers_write: write, hosts: host, https: None };
     let dashboard = Dashboard::bind(bind, port, options)?;
-    let url = format!("http://{}", dashboard.address());
+    let url = dashboard.url();
     tracing::info!("dashboard on {url} for {}", trusted.address());
     if server.json {
         print_json(&serde_json::json!({ "url": url, "server": trusted.address() }))?;

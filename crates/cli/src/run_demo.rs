@@ -42,7 +42,7 @@ pub(crate) fn run_demo(options: &RunDemoOptions) -> anyhow::Result<()> {
     crate::logging::start("warn,millstream_server::store=error");
     let directory = DemoDirectory::create()?;
     let config = Config {
-        port: 0,
+        port: Some(0),
         directory: directory.0.clone(),
         sync: SyncMode::Always,
         ..Config::default()

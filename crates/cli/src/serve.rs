@@ -1,19 +1,20 @@
 //! `millstream serve`: a running server, from its start to its end.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use millstream_server::{Config, Server, ShutdownHandle, StartError};
-use tokio::signal::unix::{SignalKind, signal};
+use millstream_server::{Config, Server, ShutdownHandle, StartError, Tls};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::admin::Admin;
 use crate::config_file::TomlFile;
 use crate::notify::{self, Patience};
 use crate::otlp::OtlpOptions;
-use crate::output::print_line;
+use crate::output::{notice, print_line};
 use crate::serve_options::{ConfigError, ServeOptions};
 
 /// A signal waits at most so long for a server that is starting.
@@ -39,7 +40,9 @@ pub(crate) fn run_serve(command: ServeCommand) -> anyhow::Result<()> {
 fn check(options: ServeOptions) -> anyhow::Result<()> {
     let options = options.with_file()?;
     let admin = options.admin();
-    let config = options.into_config();
+    let tls = options.tls().map_err(|error| said(error.into()))?;
+    tls.warnings().iter().for_each(|warning| notice(&format!("warning: {warning}")));
+    let config = Config { tls, ..options.into_config() };
     checked(admin, &config)?;
     Server::check(&config).map_err(said)?;
     print_line("the settings are right")?;
@@ -53,17 +56,19 @@ fn serve(options: ServeOptions, otlp: &OtlpOptions) -> anyhow::Result<()> {
     let path = options.config.as_deref().map(std::path::absolute).transpose()?;
     let options = options.with_file()?;
     let admin = options.admin();
-    let mut config = options.into_config();
+    let tls = options.tls().map_err(|error| said(error.into()))?;
+    tls.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    let mut config = Config { tls: Arc::clone(&tls), ..options.into_config() };
     let admin = checked(admin, &config)?;
     config.config_file = path.map(|path| Arc::new(TomlFile::new(path)) as _);
     // Ends after the server.
     let (spans, _otlp) = otlp.start()?.unzip();
     config.spans = spans;
     // Before the start: from the first reply on, a signal must not simply kill the process.
-    let tell_signals = stop_on_signals()?;
+    let tell_signals = watch_signals(Arc::clone(&tls))?;
     Server::check(&config).map_err(said)?;
     // Before the start, so that it can be seen how that goes.
-    let admin = admin.map(Admin::start).transpose()?.flatten();
+    let admin = admin.map(|admin| admin.start(&tls)).transpose()?.flatten();
     let patience = Patience::ask("reads its data");
     let server = Server::start(config).map_err(said)?;
     drop(patience);
@@ -87,6 +92,7 @@ fn said(error: StartError) -> anyhow::Error {
         StartError::Unprotected { .. }
         | StartError::Users { .. }
         | StartError::Setting { .. }
+        | StartError::Tls(_)
         | StartError::NoAddress => ConfigError(error.to_string()).into(),
         _ => anyhow::Error::new(error).context("start the server"),
     }
@@ -94,22 +100,25 @@ fn said(error: StartError) -> anyhow::Error {
 
 /// SIGTERM or SIGINT stops the server, whose handle is to be sent, in order. Another SIGTERM
 /// changes nothing: who supervises the server may send it more than once. Another SIGINT is a
-/// person who insists, and ends the process at once.
-fn stop_on_signals() -> anyhow::Result<oneshot::Sender<ShutdownHandle>> {
+/// person who insists, and ends the process at once. SIGHUP reads certificates again.
+fn watch_signals(tls: Arc<Tls>) -> anyhow::Result<oneshot::Sender<ShutdownHandle>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("watch for signals")?;
-    let (mut terminate, mut interrupt) = {
+    let (mut terminate, mut interrupt, hangup) = {
         let _context = runtime.enter();
         let watch = |kind| signal(kind).context("watch for signals");
-        (watch(SignalKind::terminate())?, watch(SignalKind::interrupt())?)
+        let [terminate, interrupt, hangup] =
+            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(watch);
+        (terminate?, interrupt?, hangup?)
     };
     let (sender, started) = oneshot::channel::<ShutdownHandle>();
     let watch = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            never = reload_on(hangup, tls) => match never {},
         }
         let _patience = match tokio::time::timeout(START_PATIENCE, started).await {
             Ok(Ok(handle)) => {
@@ -131,6 +140,21 @@ fn stop_on_signals() -> anyhow::Result<oneshot::Sender<ShutdownHandle>> {
         .spawn(move || runtime.block_on(watch))
         .context("watch for signals")?;
     Ok(sender)
+}
+
+/// Reads certificates again at each such signal.
+async fn reload_on(mut hangup: Signal, tls: Arc<Tls>) -> Infallible {
+    while hangup.recv().await.is_some() {
+        if !tls.is_on() {
+            tracing::info!("SIGHUP: nothing is read again, as there is no TLS");
+            continue;
+        }
+        match tls.reload() {
+            Ok(()) => tracing::info!("SIGHUP: the files of TLS were read again"),
+            Err(error) => tracing::error!("SIGHUP: TLS stays as it was: {error}"),
+        }
+    }
+    std::future::pending().await
 }
 
 /// A page of 2 MB is cleared by the kernel while whoever needed memory waits, milliseconds long and

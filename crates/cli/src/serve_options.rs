@@ -3,20 +3,22 @@
 //! Every setting is a flag, a variable `MILLSTREAM_*` and a key of the TOML file, in this order of
 //! precedence. A key that does not exist is refused, since it is a misspelt one.
 
-use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
-use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::Args;
 use millstream_dashboard::DashboardOptions;
-use millstream_server::{BindAddress, Config, DebugAccess, SyncMode};
-use serde::{Deserialize, Serialize, Serializer};
+use millstream_server::{
+    AuthClients, BindAddress, Config, DebugAccess, SyncMode, Tls, TlsError, TlsSettings,
+};
+use serde::{Deserialize, Serialize};
 
 use crate::admin::Admin;
 use crate::policy_rule::PolicyRule;
+use crate::serve_values::{BindList, Permissions, Port, Setting, as_text, parse_text};
 
 /// Where the dashboard is unless it is said.
 const ADMIN_PORT: u16 = 8379;
@@ -28,16 +30,58 @@ pub(crate) struct ServeOptions {
     /// Addresses to listen on; one with a leading - may be missing [default: 127.0.0.1 -::1]
     #[arg(long, env = "MILLSTREAM_BIND", value_name = "ADDRESS...", allow_hyphen_values = true)]
     bind: Option<BindList>,
-    /// Port; 0 lets the system choose one, which is printed [default: 6379]
+    /// Port; 0 lets the system choose one, which is printed; off: only TLS and the Unix socket lead
+    /// in [default: 6379]
     #[arg(long, env = "MILLSTREAM_PORT")]
-    port: Option<u16>,
+    port: Option<Port>,
+    /// Port for clients that speak TLS; 0 lets the system choose one, which is printed; off: none
+    /// [default: off]
+    #[arg(long, env = "MILLSTREAM_TLS_PORT", value_name = "PORT")]
+    tls_port: Option<Port>,
+    /// The server's certificate, with those between it and its authority (PEM)
+    #[arg(long, env = "MILLSTREAM_TLS_CERT_FILE", value_name = "FILE")]
+    tls_cert_file: Option<PathBuf>,
+    /// Its key (PEM)
+    #[arg(long, env = "MILLSTREAM_TLS_KEY_FILE", value_name = "FILE")]
+    tls_key_file: Option<PathBuf>,
+    /// What the key is encrypted with
+    #[arg(
+        long,
+        env = "MILLSTREAM_TLS_KEY_FILE_PASS",
+        hide_env_values = true,
+        value_name = "PASSPHRASE"
+    )]
+    pub(crate) tls_key_file_pass: Option<String>,
+    /// Who signs the certificates of clients (PEM)
+    #[arg(long, env = "MILLSTREAM_TLS_CA_CERT_FILE", value_name = "FILE")]
+    tls_ca_cert_file: Option<PathBuf>,
+    /// The same, as a directory of such files
+    #[arg(long, env = "MILLSTREAM_TLS_CA_CERT_DIR", value_name = "PATH")]
+    tls_ca_cert_dir: Option<PathBuf>,
+    /// Whether clients by TLS must show a certificate: yes, no, optional [default: yes]
+    #[arg(long, env = "MILLSTREAM_TLS_AUTH_CLIENTS", value_name = "WORD")]
+    #[serde(deserialize_with = "parse_text", serialize_with = "as_text")]
+    tls_auth_clients: Option<AuthClients>,
+    /// Versions of TLS that are spoken, with blanks between them [default: TLSv1.2 and TLSv1.3]
+    #[arg(long, env = "MILLSTREAM_TLS_PROTOCOLS", value_name = "VERSIONS")]
+    tls_protocols: Option<String>,
     /// Port of the dashboard, /metrics, /healthz and /readyz; 0 lets the system choose one, which
     /// is printed; off: none [default: 8379, or none where that is taken]
     #[arg(long, env = "MILLSTREAM_ADMIN_PORT", value_name = "PORT")]
-    admin_port: Option<AdminPort>,
+    admin_port: Option<Port>,
     /// Address that the dashboard listens on [default: 127.0.0.1]
     #[arg(long, env = "MILLSTREAM_ADMIN_BIND", value_name = "ADDRESS")]
     admin_bind: Option<IpAddr>,
+    /// Let the dashboard be reached by HTTPS, with the certificate of --tls-cert-file
+    #[arg(
+        long,
+        env = "MILLSTREAM_ADMIN_TLS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
+    admin_tls: Option<bool>,
     /// Let the dashboard change something also where there is no password
     #[arg(
         long,
@@ -171,166 +215,6 @@ pub(crate) struct ServeOptions {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// Addresses with blanks or commas between them, or a list of texts; none: TCP is off.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(try_from = "TextOrList", into = "String")]
-struct BindList(Vec<BindAddress>);
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum TextOrList {
-    Text(String),
-    List(Vec<String>),
-}
-
-impl FromStr for BindList {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let addresses = text.split([' ', ',']).filter(|address| !address.is_empty());
-        let addresses = addresses.map(str::parse).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self(addresses))
-    }
-}
-
-impl From<BindList> for String {
-    fn from(list: BindList) -> Self {
-        list.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-    }
-}
-
-impl TryFrom<TextOrList> for BindList {
-    type Error = String;
-
-    fn try_from(given: TextOrList) -> Result<Self, Self::Error> {
-        match given {
-            TextOrList::Text(text) => text.parse(),
-            TextOrList::List(list) => list.join(" ").parse(),
-        }
-    }
-}
-
-/// The value of a setting as it was written: the server judges it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(from = "NumberOrText", into = "NumberOrText")]
-struct Setting(String);
-
-#[derive(Deserialize, Serialize)]
-#[serde(untagged)]
-enum NumberOrText {
-    Number(i64),
-    Text(String),
-}
-
-impl From<NumberOrText> for Setting {
-    fn from(given: NumberOrText) -> Self {
-        match given {
-            NumberOrText::Number(number) => Self(number.to_string()),
-            NumberOrText::Text(text) => Self(text),
-        }
-    }
-}
-
-impl From<Setting> for NumberOrText {
-    fn from(setting: Setting) -> Self {
-        setting.0.parse().map_or(Self::Text(setting.0), Self::Number)
-    }
-}
-
-impl FromStr for Setting {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-/// Where the dashboard listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "Setting", into = "Setting")]
-enum AdminPort {
-    Off,
-    Port(u16),
-}
-
-impl FromStr for AdminPort {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "off" => Ok(Self::Off),
-            port => {
-                port.parse().map(Self::Port).map_err(|_| format!("'{port}' is no port, nor off"))
-            }
-        }
-    }
-}
-
-impl TryFrom<Setting> for AdminPort {
-    type Error = String;
-
-    fn try_from(given: Setting) -> Result<Self, Self::Error> {
-        given.0.parse()
-    }
-}
-
-impl From<AdminPort> for Setting {
-    fn from(port: AdminPort) -> Self {
-        Self(match port {
-            AdminPort::Off => "off".to_owned(),
-            AdminPort::Port(port) => port.to_string(),
-        })
-    }
-}
-
-/// Permissions of a file. The digits are octal in the file, too, where they may be a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "Setting", into = "String")]
-struct Permissions(u32);
-
-impl From<Permissions> for String {
-    fn from(permissions: Permissions) -> Self {
-        format!("{:o}", permissions.0)
-    }
-}
-
-impl FromStr for Permissions {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
-        mode.map(Self).ok_or_else(|| format!("'{text}' is no number from 0 to 777 in octal digits"))
-    }
-}
-
-impl TryFrom<Setting> for Permissions {
-    type Error = String;
-
-    fn try_from(given: Setting) -> Result<Self, Self::Error> {
-        given.0.parse()
-    }
-}
-
-fn parse_text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    T: FromStr<Err = String>,
-    D: serde::Deserializer<'de>,
-{
-    let text = String::deserialize(deserializer)?;
-    text.parse().map(Some).map_err(serde::de::Error::custom)
-}
-
-fn as_text<T, S>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error>
-where
-    T: fmt::Display,
-    S: Serializer,
-{
-    match value {
-        Some(value) => serializer.collect_str(value),
-        None => serializer.serialize_none(),
-    }
-}
-
 /// The command line or the file asks for something impossible.
 #[derive(Debug)]
 pub(crate) struct ConfigError(pub(crate) String);
@@ -373,7 +257,16 @@ impl ServeOptions {
             bind: self.bind.or(other.bind),
             port: self.port.or(other.port),
             admin_port: self.admin_port.or(other.admin_port),
+            tls_port: self.tls_port.or(other.tls_port),
+            tls_cert_file: self.tls_cert_file.or(other.tls_cert_file),
+            tls_key_file: self.tls_key_file.or(other.tls_key_file),
+            tls_key_file_pass: self.tls_key_file_pass.or(other.tls_key_file_pass),
+            tls_ca_cert_file: self.tls_ca_cert_file.or(other.tls_ca_cert_file),
+            tls_ca_cert_dir: self.tls_ca_cert_dir.or(other.tls_ca_cert_dir),
+            tls_auth_clients: self.tls_auth_clients.or(other.tls_auth_clients),
+            tls_protocols: self.tls_protocols.or(other.tls_protocols),
             admin_bind: self.admin_bind.or(other.admin_bind),
+            admin_tls: self.admin_tls.or(other.admin_tls),
             admin_write: self.admin_write.or(other.admin_write),
             admin_host: match self.admin_host {
                 given if given.is_empty() => other.admin_host,
@@ -452,16 +345,43 @@ impl ServeOptions {
     /// How the dashboard is to be; `None`: there is to be none.
     pub(crate) fn admin(&self) -> Option<Admin> {
         let (port, is_chosen) = match self.admin_port {
-            Some(AdminPort::Off) => return None,
-            Some(AdminPort::Port(port)) => (port, true),
+            Some(Port::Off) => return None,
+            Some(Port::Port(port)) => (port, true),
             None => (ADMIN_PORT, false),
         };
         let options = DashboardOptions {
             can_strangers_write: self.admin_write.unwrap_or(false),
             hosts: self.admin_host.clone(),
+            https: None,
         };
         let ip = self.admin_bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        Some(Admin { ip, port, is_chosen, options })
+        let is_https = self.admin_tls == Some(true);
+        Some(Admin { ip, port, is_chosen, is_https, options })
+    }
+
+    /// TLS of the server and of the dashboard, with all files read if one of them speaks it.
+    ///
+    /// # Errors
+    /// What is wrong with the first file that cannot be used.
+    pub(crate) fn tls(&self) -> Result<Arc<Tls>, TlsError> {
+        let path = |path: &Option<PathBuf>| path.clone().unwrap_or_default();
+        let settings = TlsSettings {
+            cert_file: path(&self.tls_cert_file),
+            key_file: path(&self.tls_key_file),
+            key_file_pass: self.tls_key_file_pass.clone().unwrap_or_default(),
+            ca_cert_file: path(&self.tls_ca_cert_file),
+            ca_cert_dir: path(&self.tls_ca_cert_dir),
+            auth_clients: self.tls_auth_clients.unwrap_or_default(),
+            protocols: self.tls_protocols.clone().unwrap_or_default(),
+        };
+        let has_port = self.tls_port.and_then(Port::number).is_some();
+        // Without a port there are no clients to be asked.
+        let auth_clients = if has_port { settings.auth_clients } else { AuthClients::No };
+        let has_admin = self.admin_tls == Some(true) && self.admin_port != Some(Port::Off);
+        Ok(Arc::new(match has_port || has_admin {
+            true => Tls::load(TlsSettings { auth_clients, ..settings })?,
+            false => Tls::off(settings),
+        }))
     }
 
     pub(crate) fn into_config(self) -> Config {
@@ -478,7 +398,8 @@ impl ServeOptions {
         }
         Config {
             bind: self.bind.map_or(usual.bind, |list| list.0),
-            port: self.port.unwrap_or(usual.port),
+            port: self.port.map_or(usual.port, Port::number),
+            tls_port: self.tls_port.and_then(Port::number),
             directory: self.dir.unwrap_or(usual.directory),
             sync: self.sync.unwrap_or(usual.sync),
             memory: self.memory.unwrap_or(usual.memory),
@@ -552,7 +473,9 @@ mod tests {
         )
         .expect("all keys are known");
         let config = options.into_config();
-        assert_eq!((config.port, config.bind.len(), config.cache_mb), (1, 2, 3));
+        assert_eq!((config.port, config.bind.len(), config.cache_mb), (Some(1), 2, 3));
+        let options: ServeOptions = toml::from_str("port = \"off\"").expect("a word");
+        assert_eq!(options.into_config().port, None);
         assert_eq!(config.sync, SyncMode::Everysec);
         assert!(toml::from_str::<ServeOptions>("prot = 1").is_err());
         assert!(toml::from_str::<ServeOptions>("sync = \"sometimes\"").is_err());
@@ -560,9 +483,10 @@ mod tests {
 
     #[test]
     fn a_flag_beats_the_file() {
-        let flags = ServeOptions { port: Some(1), ..ServeOptions::default() };
-        let file = ServeOptions { port: Some(2), threads: Some(3), ..ServeOptions::default() };
+        let flags = ServeOptions { port: Some(Port::Port(1)), ..ServeOptions::default() };
+        let file =
+            ServeOptions { port: Some(Port::Port(2)), threads: Some(3), ..ServeOptions::default() };
         let config = flags.or(file).into_config();
-        assert_eq!((config.port, config.threads), (1, Some(3)));
+        assert_eq!((config.port, config.threads), (Some(1), Some(3)));
     }
 }

@@ -4,6 +4,7 @@
 //! * [`Program`] and [`Server`]: start a server, ours or a peer, on a port and in a directory of
 //!   its own; [`Cluster`], [`Sentinels`]: several that belong
 //!   together.
+//! * [`Authority`]: certificates for servers and clients by TLS.
 //! * [`Client`] and [`Value`]: one blocking connection, replies exactly as they were on the wire.
 //! * [`scenario`]: the corpus under `scenarios/`, its notation and its runner.
 //! * [`differential`]: seeded command sequences sent to two servers, replies and states compared.
@@ -14,6 +15,7 @@
 //! that names the scenario and its line, or the seed. `tests/` holds one test per runner and
 //! server.
 
+mod authority;
 mod client;
 mod cluster;
 pub mod differential;
@@ -26,6 +28,7 @@ mod server;
 mod value;
 mod waiting;
 
+pub use authority::{Authority, Signed};
 pub use client::Client;
 pub use cluster::Cluster;
 pub use pattern::{Bindings, Pattern};

@@ -13,9 +13,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
+
+use crate::options::HttpsConfig;
 
 /// At a time; others wait until one of them ends.
 const CONNECTIONS_MAX: usize = 512;
@@ -25,7 +29,11 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers all of them, until it is dropped: then they end, too.
-pub(crate) async fn answer(listener: TcpListener, router: Router) -> Infallible {
+pub(crate) async fn answer(
+    listener: TcpListener,
+    https: Option<HttpsConfig>,
+    router: Router,
+) -> Infallible {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut running = tokio::task::JoinSet::new();
     loop {
@@ -36,7 +44,7 @@ pub(crate) async fn answer(listener: TcpListener, router: Router) -> Infallible 
         tokio::select! {
             (place, accepted) = accepted => match accepted {
                 Ok((stream, address)) => {
-                    let serving = one(stream, address, router.clone());
+                    let serving = one(stream, address, https.clone(), router.clone());
                     running.spawn(async move {
                         serving.await;
                         drop(place);
@@ -53,8 +61,19 @@ pub(crate) async fn answer(listener: TcpListener, router: Router) -> Infallible 
     }
 }
 
-async fn one(stream: TcpStream, address: SocketAddr, router: Router) {
+async fn one(stream: TcpStream, address: SocketAddr, https: Option<HttpsConfig>, router: Router) {
     let _ = stream.set_nodelay(true);
+    let Some(https) = https else { return serve(stream, address, router).await };
+    let Some(config) = https.present() else { return };
+    let shaken = TlsAcceptor::from(config).accept(stream);
+    match tokio::time::timeout(PATIENCE, shaken).await {
+        Ok(Ok(stream)) => serve(stream, address, router).await,
+        Ok(Err(error)) => tracing::debug!("dashboard: TLS with {address} failed: {error}"),
+        Err(_) => tracing::debug!("dashboard: TLS with {address} took too long"),
+    }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, address: SocketAddr, router: Router) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(address));
         let mut router = router.clone();

@@ -54,16 +54,24 @@ impl Dashboard {
         self.address
     }
 
+    /// Its address as a browser wants it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.options.https.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
     /// Answers, and looks at the server now and then, until it is dropped. Within a tokio runtime.
     ///
     /// # Errors
     /// The operating system does not let it listen.
     pub async fn serve(self, lifecycle: watch::Receiver<Lifecycle>) -> std::io::Result<()> {
         let listener = TcpListener::from_std(self.socket.into())?;
+        let https = self.options.https.clone();
         let app = Arc::new(App::new(self.options, lifecycle));
         let looking = history::look(Arc::clone(&app));
         tokio::select! {
-            never = connections::answer(listener, router(app)) => match never {},
+            never = connections::answer(listener, https, router(app)) => match never {},
             () = looking => Ok(()),
         }
     }

@@ -41,4 +41,4 @@ mod visitor;
 
 pub use dashboard::Dashboard;
 pub use lifecycle::{Lifecycle, Target};
-pub use options::{BindError, DashboardOptions};
+pub use options::{BindError, DashboardOptions, HttpsConfig};

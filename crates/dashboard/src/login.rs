@@ -84,8 +84,16 @@ pub(crate) async fn log_in(
     };
     tracing::info!("dashboard: {shown_name} at {address} logged in");
     let key = app.sessions.begin(name.to_owned(), millstream);
-    let cookie = format!("{COOKIE}={key}; Path=/; HttpOnly; SameSite=Strict");
+    let cookie = format!("{COOKIE}={key}; {}", attributes(&app));
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(page(&then))).into_response())
+}
+
+/// What no script sees, no page of others sends, and by HTTPS nobody on the way reads.
+fn attributes(app: &App) -> &'static str {
+    match app.options.https {
+        Some(_) => "Path=/; HttpOnly; SameSite=Strict; Secure",
+        None => "Path=/; HttpOnly; SameSite=Strict",
+    }
 }
 
 #[derive(Deserialize)]
@@ -104,7 +112,7 @@ pub(crate) async fn log_out(
         visitor.change(Some(&token))?;
     }
     session_key(&parts).inspect(|key| app.sessions.end(key));
-    let cookie = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+    let cookie = format!("{COOKIE}=; {}; Max-Age=0", attributes(&app));
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response())
 }
 

@@ -1,7 +1,11 @@
 //! How a dashboard is to be.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
 
 /// How a dashboard is to be.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +15,31 @@ pub struct DashboardOptions {
     /// Names, beside addresses and `localhost`, that it may be called by in a browser. Other names
     /// are refused: a page of somebody else could make its own name lead here.
     pub hosts: Vec<String>,
+    /// It is reached by HTTPS; `None`: by HTTP.
+    pub https: Option<HttpsConfig>,
+}
+
+/// What each connection by HTTPS begins with. It is asked for anew each time, so that a new
+/// certificate needs no new start.
+#[derive(Clone)]
+pub struct HttpsConfig(Arc<dyn Fn() -> Option<Arc<ServerConfig>> + Send + Sync>);
+
+impl HttpsConfig {
+    /// By what this returns at each call, which must not wait; for `None` a connection is closed.
+    #[must_use]
+    pub fn new(present: impl Fn() -> Option<Arc<ServerConfig>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(present))
+    }
+
+    pub(crate) fn present(&self) -> Option<Arc<ServerConfig>> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for HttpsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HttpsConfig")
+    }
 }
 
 /// The address of a dashboard cannot be taken.
@@ -23,8 +52,8 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-impl std::fmt::Display for BindError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot listen on {} for the dashboard: {}", self.address, self.source)
     }
 }

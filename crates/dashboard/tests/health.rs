@@ -71,7 +71,7 @@ impl Site {
 
 fn on(storage: &MemoryStorage) -> Config {
     let mut config =
-        Config { port: 0, storage: Some(Arc::new(storage.clone())), ..Config::default() };
+        Config { port: Some(0), storage: Some(Arc::new(storage.clone())), ..Config::default() };
     config.log.segment_bytes = 4 << 20;
     config.log.zero_ahead_bytes = 1 << 20;
     config.log.zero_step_bytes = 64 << 10;

@@ -153,6 +153,12 @@ impl Clients {
         self.by_id.lock().len()
     }
 
+    /// How many are not of this process itself.
+    pub(crate) fn strangers(&self) -> usize {
+        let by_id = self.by_id.lock();
+        by_id.len() - self.own.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn tell_all(&self, event: u8) {
         for client in self.all() {
             client.signal.send(event);

@@ -5,11 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use millstream_engine::{BlockOptions, LogOptions, Storage};
 use millstream_runtime::SyncMode;
 
-use crate::{ConfigFile, Spans};
+use crate::{ConfigFile, Spans, Tls};
 
 /// Who may use DEBUG, whose subcommands are tools for tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,8 +116,14 @@ impl FromStr for GroupPolicyRule {
 pub struct Config {
     /// Where to listen; with none of them, TCP is off.
     pub bind: Vec<BindAddress>,
-    /// TCP port; 0 lets the system choose one, the same for all addresses.
-    pub port: u16,
+    /// TCP port; 0 lets the system choose one, the same for all addresses; `None`: there is none.
+    pub port: Option<u16>,
+    /// The same of connections by TLS, for which [`Self::tls`] has to be on.
+    pub tls_port: Option<u16>,
+    /// Certificates and what else is chosen about TLS.
+    pub tls: Arc<Tls>,
+    /// How long a client has for the handshake of TLS.
+    pub tls_handshake_timeout: Duration,
     /// Path of a Unix socket to listen on, too. With an empty `bind` it is the only way in.
     pub unix_socket: Option<PathBuf>,
     /// Permissions of its file; `None`: those of any new file.
@@ -175,7 +182,10 @@ impl Default for Config {
                 loopback(Ipv4Addr::LOCALHOST.into(), false),
                 loopback(Ipv6Addr::LOCALHOST.into(), true),
             ],
-            port: 6379,
+            port: Some(6379),
+            tls_port: None,
+            tls: Arc::default(),
+            tls_handshake_timeout: Duration::from_secs(10),
             unix_socket: None,
             unix_socket_permissions: None,
             directory: PathBuf::from("millstream-data"),

@@ -12,7 +12,8 @@ use millstream_engine::{DATABASE_COUNT, Settings as EngineSettings};
 
 use crate::session::{Data, Session};
 use crate::shared::Shared;
-use crate::{SettingValue, StartError, acl_command};
+use crate::tls::AuthClients;
+use crate::{SettingValue, StartError, acl_command, open_files, tls_command};
 
 /// How a setting may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +30,13 @@ enum Kind {
     Bytes(i64, i64),
     /// On or off.
     YesNo,
+    /// One of some words.
+    OneOf(&'static [&'static str]),
     /// Any text.
     Text,
 }
 
-const SETTINGS: [(&str, Kind); 48] = [
+const SETTINGS: [(&str, Kind); 58] = [
     ("acl-pubsub-default", Kind::Fact),
     ("aclfile", Kind::Immutable),
     ("acllog-max-len", Kind::Number(0, u32::MAX as i64)),
@@ -80,9 +83,22 @@ const SETTINGS: [(&str, Kind); 48] = [
     ("stream-node-max-entries", Kind::Number(0, i64::MAX)),
     ("tcp-keepalive", Kind::Number(0, i32::MAX as i64)),
     ("timeout", Kind::Number(0, i32::MAX as i64)),
+    ("tls-auth-clients", Kind::OneOf(&AuthClients::WORDS)),
+    ("tls-ca-cert-dir", Kind::Text),
+    ("tls-ca-cert-file", Kind::Text),
+    ("tls-cert-file", Kind::Text),
+    ("tls-cluster", Kind::Fact),
+    ("tls-key-file", Kind::Text),
+    ("tls-key-file-pass", Kind::Text),
+    ("tls-port", Kind::Immutable),
+    ("tls-protocols", Kind::Text),
+    ("tls-replication", Kind::Fact),
     ("unixsocket", Kind::Immutable),
     ("unixsocketperm", Kind::Immutable),
 ];
+
+const TLS_IN_EXEC: &str = "ERR CONFIG SET of TLS is not allowed inside a transaction: nobody else \
+could do anything while files are read";
 
 fn find(name: &[u8]) -> Option<(&'static str, Kind)> {
     SETTINGS.iter().copied().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name))
@@ -106,7 +122,9 @@ fn value(shared: &Shared, engine: &EngineSettings, name: &str) -> String {
         | "aof-use-rdb-preamble"
         | "cluster-enabled"
         | "daemonize"
-        | "lazyfree-lazy-user-del" => yes_or_no(false),
+        | "lazyfree-lazy-user-del"
+        | "tls-cluster"
+        | "tls-replication" => yes_or_no(false),
         "auth-failure-delay" => shared.acl.failures.delay_ms.load(Ordering::Relaxed).to_string(),
         "bind" => config.bind.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         "client-query-buffer-limit" => {
@@ -138,12 +156,14 @@ fn value(shared: &Shared, engine: &EngineSettings, name: &str) -> String {
         "stream-node-max-entries" => engine.block_limits.entries_max.to_string(),
         "tcp-keepalive" => shared.settings.tcp_keepalive_s.load(Ordering::Relaxed).to_string(),
         "timeout" => shared.settings.timeout_s.load(Ordering::Relaxed).to_string(),
+        "tls-port" => shared.tls_port.load(Ordering::Relaxed).to_string(),
         "unixsocket" => config
             .unix_socket
             .as_ref()
             .map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
         "unixsocketperm" => format!("{:o}", config.unix_socket_permissions.unwrap_or_default()),
-        _ => String::new(),
+        // All others are of TLS, or read as empty.
+        name => config.tls.settings().get(name).unwrap_or_default(),
     }
 }
 
@@ -174,6 +194,9 @@ pub(crate) fn set(session: &mut Session, args: &[&[u8]], data: &mut Data<'_, '_>
     match check_all(session, &args[2..], data) {
         Err(reply) => reply,
         Ok(changes) => {
+            if let Err(reply) = set_tls(session, &changes, data) {
+                return reply;
+            }
             let mut engine = data.with(|txn| txn.settings());
             let is_about_users = changes.iter().any(|(name, _)| *name == "requirepass");
             for (name, change) in changes {
@@ -187,6 +210,24 @@ pub(crate) fn set(session: &mut Session, args: &[&[u8]], data: &mut Data<'_, '_>
             Reply::OK
         }
     }
+}
+
+/// The part of CONFIG SET that reads files, and may fail last.
+fn set_tls(
+    session: &Session,
+    changes: &[(&'static str, Change)],
+    data: &Data<'_, '_>,
+) -> Result<(), Reply> {
+    let tls: Vec<_> = changes.iter().filter(|(name, _)| tls_command::is_setting(name)).collect();
+    if !tls.is_empty() && data.is_held() {
+        return Err(Reply::error(TLS_IN_EXEC));
+    }
+    let text = |(name, change): &&(&'static str, Change)| match change {
+        Change::Text(text) => Some((*name, text.clone())),
+        Change::Nothing | Change::Number(_) => None,
+    };
+    let texts: Vec<_> = tls.iter().filter_map(|it| text(it)).collect();
+    tls_command::set(session, &texts).map_err(|refusal| refusal.reply())
 }
 
 fn check_all(
@@ -256,6 +297,12 @@ fn check_one(kind: Kind, text: &[u8], present: &str) -> Result<Change, String> {
             b"no" => Ok(Change::Number(0)),
             _ => Err("argument must be 'yes' or 'no'".to_owned()),
         },
+        Kind::OneOf(words) => {
+            let word = words.iter().find(|word| text.eq_ignore_ascii_case(word.as_bytes()));
+            let all = words.join(", ");
+            word.map(|word| Change::Text((*word).to_owned()))
+                .ok_or_else(|| format!("argument(s) must be one of the following: {all}"))
+        }
         Kind::Text => String::from_utf8(text.to_vec())
             .map(Change::Text)
             .map_err(|_| "argument must be text".to_owned()),
@@ -307,7 +354,8 @@ fn apply(shared: &Shared, engine: &mut EngineSettings, name: &str, change: Chang
         "latency-monitor-threshold" => shared.latency.set_threshold_ms(number),
         "latency-tracking" => shared.latency.set_tracking(number == 1),
         "maxclients" => {
-            let connections = crate::open_files::make_room_for(as_usize);
+            let handshakes = open_files::handshakes_max(&shared.config);
+            let connections = open_files::make_room_for(as_usize, handshakes);
             settings.maxclients.store(connections, Ordering::Relaxed);
         }
         "proto-max-bulk-len" => settings.bulk_bytes_max.store(number, Ordering::Relaxed),

@@ -8,6 +8,8 @@ use std::{fmt, io};
 use millstream_engine::OpenError;
 use millstream_runtime::ThreadError;
 
+use crate::TlsError;
+
 /// The server did not start. No port is open, and the store is as it was.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -40,6 +42,8 @@ pub enum StartError {
         /// What is wrong.
         why: String,
     },
+    /// TLS cannot be as it was asked for.
+    Tls(TlsError),
     /// There is nothing to listen on: no address was given, or none exists on this machine, and no
     /// Unix socket was asked for.
     NoAddress,
@@ -77,7 +81,8 @@ impl fmt::Display for StartError {
                 f,
                 "refusing to listen on {ip} without a password, because other machines may reach \
                  that address: set one with --requirepass, switch the user default off in the \
-                 file of users (--aclfile), or bind a loopback address only"
+                 file of users (--aclfile), bind a loopback address only, or let clients in by \
+                 certificates alone (--tls-port with --tls-auth-clients yes and --port off)"
             ),
             Self::Users { path, why } => write!(
                 f,
@@ -87,8 +92,10 @@ impl fmt::Display for StartError {
             ),
             Self::Bind { address, .. } => write!(f, "cannot listen on {address}"),
             Self::Setting { name, why } => write!(f, "{name}: {why}"),
+            Self::Tls(error) => error.fmt(f),
             Self::NoAddress => f.write_str(
-                "there is nothing to listen on: no address that this machine has, and no Unix socket",
+                "there is nothing to listen on: no port or no address that this machine has, and no \
+                 Unix socket",
             ),
             Self::NoSocket { path } => write!(
                 f,
@@ -111,7 +118,8 @@ impl Error for StartError {
             Self::Bind { source, .. }
             | Self::UnixSocket { source, .. }
             | Self::Thread { source, .. } => Some(source),
-            Self::Unprotected { .. }
+            Self::Tls(_)
+            | Self::Unprotected { .. }
             | Self::Users { .. }
             | Self::Setting { .. }
             | Self::NoAddress
@@ -124,6 +132,12 @@ impl Error for StartError {
 impl From<OpenError> for StartError {
     fn from(error: OpenError) -> Self {
         Self::Open(error)
+    }
+}
+
+impl From<TlsError> for StartError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
     }
 }
 

@@ -10,6 +10,7 @@ mod persistence;
 mod process;
 mod server;
 mod stats;
+mod tls;
 
 use std::fmt::Write as _;
 
@@ -21,8 +22,9 @@ pub(crate) use self::process::ProcessFacts;
 use crate::session::{Data, Session};
 use crate::shared::Shared;
 
-/// In the order of the reply; those marked come only on request or with `all`.
-const SECTIONS: [(&str, bool); 14] = [
+/// In the order of the reply, and whether they come by themselves; the others only on request or
+/// with `all`. That on TLS is not there without it, unless it is asked for.
+const SECTIONS: [(&str, bool); 15] = [
     ("server", true),
     ("clients", true),
     ("memory", true),
@@ -31,6 +33,7 @@ const SECTIONS: [(&str, bool); 14] = [
     ("stats", true),
     ("replication", true),
     ("cpu", true),
+    ("tls", true),
     ("modules", true),
     ("commandstats", false),
     ("errorstats", true),
@@ -49,12 +52,14 @@ pub(crate) fn info(session: &Session, args: &[&[u8]], data: &mut Data<'_, '_>) -
     let facts = Facts::gather(&session.shared, data);
     let mut text = String::new();
     for (section, is_usual) in SECTIONS {
-        if has(section) || all || (usual && is_usual) {
+        let is_there = section != "tls" || session.shared.config.tls.is_on();
+        if has(section) || (is_there && (all || (usual && is_usual))) {
             if !text.is_empty() {
                 text.push_str("\r\n");
             }
-            // Names of sections start with a capital, but for the one that is an abbreviation.
-            let (capitals, rest) = section.split_at(if section == "cpu" { 3 } else { 1 });
+            // Names of sections start with a capital, but for those that are abbreviations.
+            let is_abbreviation = matches!(section, "cpu" | "tls");
+            let (capitals, rest) = section.split_at(if is_abbreviation { 3 } else { 1 });
             let capitals = capitals.to_ascii_uppercase();
             let _ = write!(text, "# {capitals}{rest}\r\n{}", facts.section(section));
         }
@@ -90,6 +95,7 @@ impl<'a> Facts<'a> {
             "stats" => stats::section(shared, engine) + &flow::fields(engine, &self.queue_wait),
             "replication" => persistence::replication(shared),
             "cpu" => server::cpu(shared),
+            "tls" => tls::section(shared),
             "modules" => String::new(),
             "commandstats" => commands::counts(shared),
             "errorstats" => commands::errors(shared),

@@ -40,6 +40,7 @@ mod slow_log;
 mod spans;
 mod statistics;
 mod stream;
+mod tls;
 mod unix_socket;
 mod worker;
 
@@ -60,6 +61,7 @@ mod memory_command;
 mod save_command;
 mod server_command;
 mod slowlog_command;
+mod tls_command;
 mod tracking;
 
 pub use config::{BindAddress, Config, DebugAccess, GroupPolicyRule};
@@ -69,3 +71,4 @@ pub use millstream_runtime::{StopError, SyncMode};
 pub use own_connection::Connector;
 pub use server::{RunningServer, Server, ShutdownHandle};
 pub use spans::{CommandSpan, SpanSink, Spans};
+pub use tls::{AuthClients, Tls, TlsError, TlsSettings};

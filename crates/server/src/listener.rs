@@ -1,7 +1,7 @@
 //! Ports and who may open one; handing connections to workers.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use millstream_acl::Users;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::address::Address;
@@ -24,15 +25,27 @@ pub(crate) const BACKLOG: i32 = 1024;
 /// After an error of accept, such as too many open files.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
-/// Refuses addresses that strangers may reach while nobody has to say who they are.
+/// Refuses addresses that strangers may reach while nobody has to say who they are, and not all
+/// must show a certificate.
 pub(crate) fn check_protection(config: &Config, users: &Users) -> Result<(), StartError> {
-    if !users.default_user().is_open() {
-        return Ok(());
-    }
-    match config.bind.iter().find(|address| !address.ip.is_loopback()) {
-        Some(address) => Err(StartError::Unprotected { ip: address.ip }),
+    let has_password = !users.default_user().is_open();
+    let requires_certificates = config.tls.requires_certificates();
+    match open_to_strangers(config, has_password, requires_certificates) {
+        Some(ip) => Err(StartError::Unprotected { ip }),
         None => Ok(()),
     }
+}
+
+/// The first address where anybody may come in from another machine.
+pub(crate) fn open_to_strangers(
+    config: &Config,
+    has_password: bool,
+    requires_certificates: bool,
+) -> Option<IpAddr> {
+    let is_tls_open = config.tls_port.is_some() && !requires_certificates;
+    let is_open = !has_password && (config.port.is_some() || is_tls_open);
+    let mut addresses = config.bind.iter().map(|address| address.ip);
+    addresses.find(|ip| is_open && !ip.is_loopback())
 }
 
 /// A port that is ours; nobody can connect yet.
@@ -42,19 +55,31 @@ pub(crate) struct BoundPort {
 }
 
 impl BoundPort {
-    /// From now on clients can connect.
-    pub(crate) fn listen(self) -> Result<StdListener, StartError> {
+    /// From now on clients can connect. Within the event loop that is to serve them.
+    fn listen(self) -> Result<TcpListener, StartError> {
         let address = self.address;
         let outcome = self.socket.listen(BACKLOG);
         outcome.map_err(|source| StartError::Bind { address, source })?;
-        Ok(self.socket.into())
+        TcpListener::from_std(self.socket.into())
+            .map_err(|source| StartError::Thread { purpose: "listening", source })
     }
 }
 
-/// Takes all ports. With port 0 the first address chooses it for all.
-pub(crate) fn bind_all(config: &Config) -> Result<Vec<BoundPort>, StartError> {
+/// From now on clients can connect.
+pub(crate) fn listen_all(
+    ports: Vec<BoundPort>,
+    runtime: &Runtime,
+) -> Result<Vec<TcpListener>, StartError> {
+    let _context = runtime.enter();
+    ports.into_iter().map(BoundPort::listen).collect()
+}
+
+/// Takes the port on all addresses; `None`: nothing. With port 0 the first address chooses it for
+/// all.
+pub(crate) fn bind_all(config: &Config, wanted: Option<u16>) -> Result<Vec<BoundPort>, StartError> {
     let mut ports: Vec<BoundPort> = Vec::new();
-    let mut port = config.port;
+    let Some(wanted) = wanted else { return Ok(ports) };
+    let mut port = wanted;
     for bind in &config.bind {
         let address = SocketAddr::new(bind.ip, port);
         match bind_one(address) {
@@ -62,22 +87,19 @@ pub(crate) fn bind_all(config: &Config) -> Result<Vec<BoundPort>, StartError> {
                 port = bound.address.port();
                 ports.push(bound);
             }
-            Err(source) if may_be_missing(bind, config, &source) => {
+            Err(source) if may_be_missing(bind, wanted, &source) => {
                 tracing::debug!("not listening on {address}: {source}");
             }
             Err(source) => return Err(StartError::Bind { address, source }),
         }
     }
-    match &config.unix_socket {
-        None if ports.is_empty() => Err(StartError::NoAddress),
-        _ => Ok(ports),
-    }
+    Ok(ports)
 }
 
-fn may_be_missing(bind: &BindAddress, config: &Config, error: &io::Error) -> bool {
+fn may_be_missing(bind: &BindAddress, wanted: u16, error: &io::Error) -> bool {
     let is_taken = error.kind() == io::ErrorKind::AddrInUse;
     // A chosen port that happens to be taken on the second address is nobody's mistake.
-    bind.is_optional && (!is_taken || config.port == 0)
+    bind.is_optional && (!is_taken || wanted == 0)
 }
 
 fn bind_one(wanted: SocketAddr) -> io::Result<BoundPort> {
@@ -93,14 +115,18 @@ fn bind_one(wanted: SocketAddr) -> io::Result<BoundPort> {
 }
 
 /// Hands connections to the workers, which take turns.
-struct Distributor {
+pub(crate) struct Distributor {
     shared: Arc<Shared>,
     workers: Vec<UnboundedSender<Arrival>>,
     turn: usize,
 }
 
 impl Distributor {
-    fn hand_over(&mut self, stream: Stream, address: Address, local_address: Address) {
+    pub(crate) fn new(shared: Arc<Shared>, workers: Vec<UnboundedSender<Arrival>>) -> Self {
+        Self { shared, workers, turn: 0 }
+    }
+
+    pub(crate) fn hand_over(&mut self, stream: Stream, address: Address, local_address: Address) {
         self.hand_over_as(stream, address, local_address, false);
     }
 
@@ -113,7 +139,7 @@ impl Distributor {
         is_trusted: bool,
     ) {
         // Out of this thread's event queue, into the worker's.
-        let stream = match stream.detach() {
+        let mut stream = match stream.detach() {
             Ok(stream) => stream,
             Err(error) => return tracing::debug!("lost a connection from {address}: {error}"),
         };
@@ -142,7 +168,7 @@ pub(crate) async fn accept_tcp(
     shared: Arc<Shared>,
     workers: Vec<UnboundedSender<Arrival>>,
 ) {
-    let mut distributor = Distributor { shared, workers, turn: 0 };
+    let mut distributor = Distributor::new(shared, workers);
     loop {
         match listener.accept().await {
             Ok((stream, address)) => match prepare(&stream, &distributor.shared.settings) {
@@ -164,7 +190,7 @@ pub(crate) async fn accept_unix(
     shared: Arc<Shared>,
     workers: Vec<UnboundedSender<Arrival>>,
 ) {
-    let mut distributor = Distributor { shared, workers, turn: 0 };
+    let mut distributor = Distributor::new(shared, workers);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -182,7 +208,7 @@ pub(crate) async fn accept_own(
     shared: Arc<Shared>,
     workers: Vec<UnboundedSender<Arrival>>,
 ) {
-    let mut distributor = Distributor { shared, workers, turn: 0 };
+    let mut distributor = Distributor::new(shared, workers);
     while let Some(OwnConnection { stream, is_trusted }) = connections.recv().await {
         match UnixStream::from_std(stream) {
             Ok(stream) => {
@@ -194,13 +220,13 @@ pub(crate) async fn accept_own(
     }
 }
 
-async fn complain(error: &io::Error) {
+pub(crate) async fn complain(error: &io::Error) {
     tracing::warn!("cannot accept a connection: {error}");
     tokio::time::sleep(ERROR_PAUSE).await;
 }
 
 /// Sets the options of a new connection. Returns its local address.
-fn prepare(stream: &TcpStream, settings: &Settings) -> io::Result<SocketAddr> {
+pub(crate) fn prepare(stream: &TcpStream, settings: &Settings) -> io::Result<SocketAddr> {
     stream.set_nodelay(true)?;
     let seconds = settings.tcp_keepalive_s.load(Ordering::Relaxed);
     if seconds > 0 {

@@ -5,13 +5,29 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::Config;
+
 /// For the log, listeners, event loops, and whatever else the process has open.
 const SET_ASIDE: u64 = 64;
+/// Handshakes of TLS at a time, which are no clients yet.
+const HANDSHAKES_MAX: u64 = 1024;
 
-/// Raises the limit of open files as far as `wanted` connections need and the system allows.
-/// Returns how many connections fit; at least one.
-pub(crate) fn make_room_for(wanted: usize) -> usize {
-    let needed = (wanted as u64).saturating_add(SET_ASIDE);
+/// How many handshakes of TLS there is room for beside clients, where TLS is spoken.
+pub(crate) fn handshakes_max(config: &Config) -> usize {
+    if config.tls_port.is_none() {
+        return 0;
+    }
+    let possible = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    // Clients need most of what there is.
+    let places = HANDSHAKES_MAX.min(possible / 4).max(1);
+    usize::try_from(places).unwrap_or(usize::MAX)
+}
+
+/// Raises the limit of open files as far as `wanted` connections and these handshakes need and the
+/// system allows. Returns how many connections fit; at least one.
+pub(crate) fn make_room_for(wanted: usize, handshakes: usize) -> usize {
+    let set_aside = SET_ASIDE + handshakes as u64;
+    let needed = (wanted as u64).saturating_add(set_aside);
     let limit = getrlimit(Resource::Nofile);
     let mut current = limit.current.unwrap_or(u64::MAX);
     if current < needed {
@@ -21,7 +37,7 @@ pub(crate) fn make_room_for(wanted: usize) -> usize {
             current = raised;
         }
     }
-    let fits = current.saturating_sub(SET_ASIDE).max(1);
+    let fits = current.saturating_sub(set_aside).max(1);
     usize::try_from(fits).unwrap_or(usize::MAX).min(wanted)
 }
 
@@ -31,8 +47,8 @@ mod tests {
 
     #[test]
     fn no_more_connections_than_wanted_or_possible() {
-        assert_eq!(make_room_for(1), 1);
-        let most = make_room_for(usize::MAX);
+        assert_eq!(make_room_for(1, 0), 1);
+        let most = make_room_for(usize::MAX, 0);
         let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
         assert!(most as u64 <= limit && most > 1, "{most} of {limit}");
     }

@@ -25,7 +25,10 @@ pub(crate) fn shown<'a>(spec: &CommandSpec, args: &[&'a [u8]]) -> Vec<&'a [u8]> 
         // Rules hold passwords, and who is meant is nobody's business either.
         CommandId::AclSetuser => (2..args.len()).for_each(hide),
         CommandId::ConfigSet => {
-            let is_secret = |name: &[u8]| name.eq_ignore_ascii_case(b"requirepass");
+            let is_secret = |name: &[u8]| {
+                let secrets: [&[u8]; 2] = [b"requirepass", b"tls-key-file-pass"];
+                secrets.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+            };
             (2..args.len())
                 .step_by(2)
                 .filter(|at| is_secret(args[*at]))
@@ -54,6 +57,7 @@ mod tests {
                 "CONFIG SET maxclients 5 RequirePass x",
                 "CONFIG SET maxclients 5 RequirePass (redacted)",
             ),
+            ("CONFIG SET tls-key-file-pass x", "CONFIG SET tls-key-file-pass (redacted)"),
             ("CONFIG GET requirepass x", "CONFIG GET requirepass x"),
             ("acl setuser u on >pw", "acl setuser (redacted) (redacted) (redacted)"),
             ("ACL GETUSER u", "ACL GETUSER u"),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use millstream_engine::Options;
 use millstream_runtime::{Clock, DurableParts, Store, StoreOptions, open_store, random, spawn};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -23,9 +23,12 @@ use crate::listener::BoundPort;
 use crate::mailbox::{KILLED, STOPPING};
 use crate::own_connection::{Connector, OwnConnection};
 use crate::shared::{Shared, SharedParts};
+use crate::tls::HandshakeThread;
 use crate::unix_socket::SocketFile;
 use crate::worker::{self, Arrival};
-use crate::{Config, StartError, StopError, config_command, listener, open_files, unix_socket};
+use crate::{
+    Config, StartError, StopError, TlsError, config_command, listener, open_files, unix_socket,
+};
 
 /// After this, connections that do not take their replies are cut.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -38,6 +41,7 @@ pub struct Server;
 #[derive(Debug)]
 pub struct RunningServer {
     addresses: Vec<SocketAddr>,
+    tls_addresses: Vec<SocketAddr>,
     shared: Arc<Shared>,
     connector: Connector,
     /// Ends when all other threads have ended.
@@ -66,8 +70,12 @@ impl Server {
     /// The first that is wrong.
     pub fn check(config: &Config) -> Result<(), StartError> {
         listener::check_protection(config, &users_at_start(config)?)?;
-        if config.bind.is_empty() && config.unix_socket.is_none() {
+        let has_port = config.port.is_some() || config.tls_port.is_some();
+        if (config.bind.is_empty() || !has_port) && config.unix_socket.is_none() {
             return Err(StartError::NoAddress);
+        }
+        if config.tls_port.is_some() && !config.tls.is_on() {
+            return Err(TlsError::Missing { setting: "tls-cert-file" }.into());
         }
         config_command::check_at_start(&config.settings)?;
         default_policy(config).map(|_| ())
@@ -87,7 +95,8 @@ impl Server {
     /// [`StartError`]: nothing runs then.
     pub fn start(mut config: Config) -> Result<RunningServer, StartError> {
         Self::check(&config)?;
-        let connections = open_files::make_room_for(config.maxclients);
+        let connections =
+            open_files::make_room_for(config.maxclients, open_files::handshakes_max(&config));
         if connections < config.maxclients {
             tracing::warn!(
                 "the limit of open files leaves room for {connections} clients, not {}",
@@ -96,9 +105,13 @@ impl Server {
             config.maxclients = connections;
         }
         // Taken first, so that a port in use is told before a long recovery.
-        let ports = listener::bind_all(&config)?;
+        let ports = listener::bind_all(&config, config.port)?;
+        let tls_ports = listener::bind_all(&config, config.tls_port)?;
+        if ports.is_empty() && tls_ports.is_empty() && config.unix_socket.is_none() {
+            return Err(StartError::NoAddress);
+        }
         config.unix_socket.as_deref().map_or(Ok(()), unix_socket::check)?;
-        let addresses: Vec<SocketAddr> = ports.iter().map(|port| port.address).collect();
+        let (addresses, tls_addresses) = (addresses(&ports), addresses(&tls_ports));
         let settings = config_command::check_at_start(&config.settings)?;
         let users = users_at_start(&config)?;
         let clock = Clock::start();
@@ -117,14 +130,15 @@ impl Server {
             users,
         }));
         config_command::apply_at_start(&shared, settings);
-        let port = addresses.first().map_or(0, |address| usize::from(address.port()));
-        shared.port.store(port, Ordering::Relaxed);
+        let port = |addresses: &[SocketAddr]| addresses.first().map_or(0, |it| it.port().into());
+        shared.port.store(port(&addresses), Ordering::Relaxed);
+        shared.tls_port.store(port(&tls_addresses), Ordering::Relaxed);
 
         let mut threads = Threads::default();
         let (connect, own) = unbounded_channel();
         let started = threads
             .start(&shared, store.durable)
-            .and_then(|senders| start_control(&shared, ports, senders, own));
+            .and_then(|senders| start_control(&shared, Ports { ports, tls_ports }, senders, own));
         let (control, control_runtime) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -132,6 +146,9 @@ impl Server {
                 return Err(error);
             }
         };
+        for address in &tls_addresses {
+            tracing::info!("listening for TLS on {address}");
+        }
         for address in &addresses {
             tracing::info!("listening on {address}");
         }
@@ -145,15 +162,21 @@ impl Server {
             threads.stop(&control_shared)
         })?;
         let connector = Connector::new(connect);
-        Ok(RunningServer { addresses, shared, connector, control: Some(control) })
+        Ok(RunningServer { addresses, tls_addresses, shared, connector, control: Some(control) })
     }
 }
 
 impl RunningServer {
-    /// Where it listens; empty if it listens on a Unix socket only.
+    /// Where it listens without TLS; empty if it does not do so by TCP.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where it listens for TLS; empty without it.
+    #[must_use]
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_addresses
     }
 
     /// A handle that can stop it.
@@ -289,23 +312,32 @@ impl Threads {
     }
 }
 
+/// What is to be listened on.
+struct Ports {
+    ports: Vec<BoundPort>,
+    tls_ports: Vec<BoundPort>,
+}
+
+fn addresses(ports: &[BoundPort]) -> Vec<SocketAddr> {
+    ports.iter().map(|port| port.address).collect()
+}
+
 /// Makes the future that accepts connections until the server is to stop, then drains.
 fn start_control(
     shared: &Arc<Shared>,
-    ports: Vec<BoundPort>,
+    ports: Ports,
     senders: Vec<UnboundedSender<Arrival>>,
     own: UnboundedReceiver<OwnConnection>,
 ) -> Result<(impl Future<Output = ()> + Send + use<>, Runtime), StartError> {
     let runtime = runtime()?;
-    let listeners = {
-        let _context = runtime.enter();
-        let listen = |port: BoundPort| {
-            TcpListener::from_std(port.listen()?)
-                .map_err(|source| StartError::Thread { purpose: "listening", source })
-        };
-        ports.into_iter().map(listen).collect::<Result<Vec<_>, _>>()?
-    };
+    let Ports { ports, tls_ports } = ports;
+    let listeners = listener::listen_all(ports, &runtime)?;
     let unix = listen_on_unix_socket(&shared.config, &runtime)?;
+    let handshakes = match tls_ports {
+        ports if ports.is_empty() => None,
+        // The last that may fail: it has a thread.
+        ports => Some(HandshakeThread::start(self::runtime()?, shared, ports, senders.clone())?),
+    };
     let shared = Arc::clone(shared);
     let control = async move {
         let idle = tokio::spawn(crate::idle::close_idle(Arc::clone(&shared)));
@@ -331,6 +363,9 @@ fn start_control(
             shared.stop_wanted.notified().await;
         }
         tracing::info!("stopping");
+        if let Some(handshakes) = handshakes {
+            handshakes.stop();
+        }
         sampling.abort();
         for task in accepting.into_iter().chain([idle]) {
             task.abort();

@@ -22,6 +22,7 @@ use crate::sampler::Sampler;
 use crate::settings::Settings;
 use crate::slow_log::SlowLog;
 use crate::statistics::WorkerCounters;
+use crate::tls::HandshakeCounters;
 
 /// Version of Redis whose behaviour clients may expect.
 pub(crate) const REDIS_VERSION: &str = "8.10.0";
@@ -49,7 +50,10 @@ pub(crate) struct Shared {
     pub(crate) sampler: Sampler,
     /// Memory of the process once it had started, without the data that recovery found.
     pub(crate) startup_bytes: AtomicU64,
+    /// 0: there is none.
     pub(crate) port: AtomicUsize,
+    pub(crate) tls_port: AtomicUsize,
+    pub(crate) handshakes: HandshakeCounters,
     pub(crate) rejected_connections: AtomicU64,
     pub(crate) is_stopping: AtomicBool,
     /// Told once when the server shall stop.
@@ -108,6 +112,8 @@ impl Shared {
             clients: Clients::default(),
             workers: (0..workers).map(|_| WorkerShared::default()).collect(),
             port: AtomicUsize::new(0),
+            tls_port: AtomicUsize::new(0),
+            handshakes: HandshakeCounters::default(),
             rejected_connections: AtomicU64::new(0),
             is_stopping: AtomicBool::new(false),
             stop_wanted: Notify::new(),
@@ -118,6 +124,11 @@ impl Shared {
     pub(crate) fn stop(&self) {
         self.is_stopping.store(true, Ordering::Release);
         self.stop_wanted.notify_one();
+    }
+
+    /// Whether there are as many clients as there may be.
+    pub(crate) fn is_full(&self) -> bool {
+        self.clients.strangers() >= self.settings.maxclients.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -151,6 +151,12 @@ fn start_session(worker: &Rc<Worker>, arrival: Arrival) {
             return;
         }
     };
+    tracing::debug!(
+        "client {} from {}, certificate {:?}",
+        client.id,
+        client.address,
+        stream.peer_common_name()
+    );
     let mut session = Session::new(Rc::clone(worker), client, stream, is_trusted);
     tokio::task::spawn_local(async move {
         let _presence = presence;

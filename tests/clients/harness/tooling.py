@@ -15,6 +15,7 @@ CLIENTS = pathlib.Path(__file__).resolve().parent.parent
 WORKSPACE = CLIENTS.parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", WORKSPACE / "target"))
 REDIS_PY = "redis==8.1.0"
+CERTIFICATES = "cryptography==48.0.0"
 PROMETHEUS = ["prometheus-client==0.26.0", "PyYAML==6.0.4"]
 INSTALL_LIMIT_S = 300
 
@@ -50,6 +51,11 @@ def built(name, hint):
 def python_with_redis():
     """The interpreter of a virtual environment that has the pinned redis-py."""
     return virtual_environment("client-venv", REDIS_PY + "\n")
+
+
+def python_with_certificates():
+    """The interpreter that also makes certificates."""
+    return virtual_environment("certificates-venv", f"{REDIS_PY}\n{CERTIFICATES}\n")
 
 
 def python_with_prometheus():

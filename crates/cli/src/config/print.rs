@@ -16,7 +16,8 @@ Examples:
 
 /// Flags that are no keys.
 const NO_KEYS: [&str; 4] = ["config", "check-config", "help", "version"];
-const PASSWORD: &str = "requirepass";
+/// Settings that are not shown unless that is asked for.
+const SECRETS: [&str; 2] = ["requirepass", "tls-key-file-pass"];
 const LINE_WIDTH: usize = 98;
 
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,7 @@ pub(crate) struct PrintOptions {
     /// Print one JSON document: `settings` has those that were given
     #[arg(long)]
     json: bool,
-    /// Print the password, too
+    /// Print passwords, too
     #[arg(long)]
     show_password: bool,
 }
@@ -34,14 +35,19 @@ pub(crate) struct PrintOptions {
 pub(super) fn print(options: PrintOptions) -> anyhow::Result<()> {
     let PrintOptions { settings, json, show_password } = options;
     let mut settings = settings.with_file()?;
-    let is_hidden = !show_password && settings.requirepass.take_if(|it| !it.is_empty()).is_some();
+    let secrets = [&mut settings.requirepass, &mut settings.tls_key_file_pass];
+    let is_hidden = |secret: &mut Option<String>| {
+        !show_password && secret.take_if(|it| !it.is_empty()).is_some()
+    };
+    let hidden = SECRETS.into_iter().zip(secrets);
+    let hidden: Vec<&str> =
+        hidden.filter_map(|(name, secret)| is_hidden(secret).then_some(name)).collect();
     if json {
         let given = given(&settings)?;
-        let hidden = if is_hidden { &[PASSWORD][..] } else { &[] };
         print_json(&serde_json::json!({ "settings": given, "hidden": hidden }))?;
         return Ok(());
     }
-    print_text(&file(&given(&settings)?, is_hidden)?)?;
+    print_text(&file(&given(&settings)?, &hidden)?)?;
     Ok(())
 }
 
@@ -52,7 +58,7 @@ fn given(settings: &ServeOptions) -> anyhow::Result<toml::Table> {
     Ok(given)
 }
 
-fn file(given: &toml::Table, is_password_hidden: bool) -> anyhow::Result<String> {
+fn file(given: &toml::Table, hidden: &[&str]) -> anyhow::Result<String> {
     let mut text =
         "# Settings of `millstream serve`. A flag or a variable MILLSTREAM_* beats them.\n"
             .to_owned();
@@ -72,7 +78,7 @@ fn file(given: &toml::Table, is_password_hidden: bool) -> anyhow::Result<String>
         }
         match value {
             Some(value) => writeln!(text, "{key} = {value}")?,
-            None if key == PASSWORD && is_password_hidden => {
+            None if hidden.contains(&key) => {
                 writeln!(text, "# It is set, and not shown: see --show-password.")?;
                 writeln!(text, "# {key} = <{}>", value_name(argument))?;
             }

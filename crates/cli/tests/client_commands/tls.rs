@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::thread;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use millstream_conformance::{Authority, Signed};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -16,42 +16,22 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::place::Place;
 
-/// Signs certificates of servers and of clients.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("no names");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        Self(CertifiedIssuer::self_signed(params, key).expect("it signs itself"))
-    }
-
-    /// A certificate and its key, in PEM.
-    fn sign(&self, name: &str) -> (String, String) {
-        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.0).expect("it signs").pem();
-        (certificate, key.serialize_pem())
-    }
-
-    /// Wants to see a certificate of the same authority.
-    fn acceptor(&self) -> TlsAcceptor {
-        let (certificate, key) = self.sign("127.0.0.1");
-        let provider = Arc::new(default_provider());
-        let mut roots = RootCertStore::empty();
-        let der = CertificateDer::from_pem_slice(self.0.pem().as_bytes()).expect("PEM");
-        roots.add(der).expect("a certificate");
-        let roots = Arc::new(roots);
-        let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
-        let config = ServerConfig::builder_with_provider(provider);
-        let config = config.with_safe_default_protocol_versions().expect("versions");
-        let config = config.with_client_cert_verifier(verifier.build().expect("it can verify"));
-        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("PEM");
-        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("PEM");
-        let config = config.with_single_cert(vec![certificate], key).expect("they fit");
-        TlsAcceptor::from(Arc::new(config))
-    }
+/// Wants to see a certificate of the same authority.
+fn acceptor(authority: &Authority) -> TlsAcceptor {
+    let own = authority.sign("127.0.0.1");
+    let provider = Arc::new(default_provider());
+    let mut roots = RootCertStore::empty();
+    let der = CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("PEM");
+    roots.add(der).expect("a certificate");
+    let roots = Arc::new(roots);
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
+    let config = ServerConfig::builder_with_provider(provider);
+    let config = config.with_safe_default_protocol_versions().expect("versions");
+    let config = config.with_client_cert_verifier(verifier.build().expect("it can verify"));
+    let certificate = CertificateDer::from_pem_slice(own.certificate.as_bytes()).expect("PEM");
+    let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).expect("PEM");
+    let config = config.with_single_cert(vec![certificate], key).expect("they fit");
+    TlsAcceptor::from(Arc::new(config))
 }
 
 /// Ends TLS in front of the server for as long as the test runs; returns the port.
@@ -83,16 +63,16 @@ fn certificates_are_checked_and_shown() {
     let place = Place::start("millstream").expect("it is there");
     place.redis("XADD s 1-1 n 1");
     let authority = Authority::new();
-    let port = proxy(place.server.port(), authority.acceptor());
+    let port = proxy(place.server.port(), acceptor(&authority));
     let directory = tempfile::tempdir().expect("a directory");
     let file = |name: &str, text: &str| {
         let path = directory.path().join(name);
         fs::write(&path, text).expect("write");
         path.to_str().expect("UTF-8").to_owned()
     };
-    let (certificate, key) = authority.sign("somebody");
-    let ca = file("ca.pem", &authority.0.pem());
-    let other_ca = file("other.pem", &Authority::new().0.pem());
+    let Signed { certificate, key } = authority.sign("somebody");
+    let ca = file("ca.pem", &authority.pem());
+    let other_ca = file("other.pem", &Authority::new().pem());
     let (certificate, key) = (file("cert.pem", &certificate), file("key.pem", &key));
     let run = |url: &str, options: &[&str]| {
         let line = ["stream", "info", "s", "--json", "--url", url];

@@ -21,7 +21,8 @@ pub(crate) fn dashboard_of(url: &str) -> Browser {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
             let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-            let options = DashboardOptions { can_strangers_write: true, hosts: Vec::new() };
+            let options =
+                DashboardOptions { can_strangers_write: true, hosts: Vec::new(), https: None };
             let dashboard = Dashboard::bind(ip, 0, options).expect("a port");
             sender.send(dashboard.address().to_string()).expect("the test waits");
             let (_keep, lifecycle) = watch::channel(Lifecycle::Running(Box::new(target)));

@@ -21,9 +21,14 @@ pub(crate) struct Process {
 impl Process {
     /// Runs `serve` with these arguments and returns once it listens.
     pub(crate) fn start(configure: impl FnOnce(&mut Command)) -> Self {
+        Self::start_at("0", configure)
+    }
+
+    /// The same at another port, or none: then it has to have a socket.
+    pub(crate) fn start_at(port: &str, configure: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
         command
-            .args(["serve", "--port", "0"])
+            .args(["serve", "--port", port])
             .env("MILLSTREAM_ADMIN_PORT", "off")
             .stdout(Stdio::null())
             .stderr(Stdio::piped());

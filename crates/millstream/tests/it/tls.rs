@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use millstream::{ConnectOptions, Error, Fields, Millstream};
-use millstream_conformance::{Cluster, Program, SERVICE, Sentinels, Server};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use millstream_conformance::{Authority, Cluster, Program, SERVICE, Sentinels, Server, Signed};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -24,35 +23,6 @@ use crate::trouble::runtime;
 const PASSWORD: &str = "secret";
 /// The first byte of whoever begins TLS.
 const TLS_HANDSHAKE: u8 = 0x16;
-
-/// Somebody who signs certificates.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-/// A certificate and its key, in PEM.
-struct Signed {
-    certificate: String,
-    key: String,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("no names");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        Self(CertifiedIssuer::self_signed(params, key).expect("it signs itself"))
-    }
-
-    fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    fn sign(&self, name: &str) -> Signed {
-        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.0).expect("it signs").pem();
-        Signed { certificate, key: key.serialize_pem() }
-    }
-}
 
 /// Ends TLS in front of this server, as long as the runtime lives; returns the port. `clients`:
 /// who signs theirs, if they must show a certificate.

@@ -1,7 +1,7 @@
 //! Sections on the program, its clients, its processor time.
 
 use std::fmt::Write as _;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use millstream_command::compatibility::EXTENSIONS;
 use millstream_engine::Statistics;
@@ -35,7 +35,7 @@ pub(super) fn server(shared: &Shared) -> String {
         ("process_id", std::process::id().to_string()),
         ("process_supervised", "no".into()),
         ("run_id", shared.run_id.clone()),
-        ("tcp_port", shared.port.load(Ordering::Relaxed).to_string()),
+        ("tcp_port", tcp_port(shared).to_string()),
         ("server_time_usec", since_1970().as_micros().to_string()),
         ("uptime_in_seconds", uptime_s.to_string()),
         ("uptime_in_days", (uptime_s / 86_400).to_string()),
@@ -44,7 +44,7 @@ pub(super) fn server(shared: &Shared) -> String {
         ("io_threads", shared.workers.len().to_string()),
         ("io_threads_active", flag(shared.workers.len() > 1)),
     ]);
-    for (index, listener) in listeners(shared).iter().enumerate() {
+    for (index, listener) in listeners(shared) {
         let _ = write!(text, "listener{index}:{listener}\r\n");
     }
     text
@@ -55,15 +55,28 @@ fn config_file(shared: &Shared) -> String {
     shared.config.config_file.as_ref().map_or_else(String::new, |file| file.path())
 }
 
-/// Where clients can connect, one for each kind of socket.
-fn listeners(shared: &Shared) -> Vec<String> {
+/// As in Redis, that for TLS where there is no other.
+fn tcp_port(shared: &Shared) -> usize {
+    match shared.port.load(Ordering::Relaxed) {
+        0 => shared.tls_port.load(Ordering::Relaxed),
+        port => port,
+    }
+}
+
+/// Where clients can connect, one for each kind of socket, with Redis' number of that kind.
+fn listeners(shared: &Shared) -> Vec<(u8, String)> {
     let config = &shared.config;
     let binds: Vec<String> = config.bind.iter().map(|address| format!("bind={address}")).collect();
-    let port = shared.port.load(Ordering::Relaxed);
-    let tcp = (!binds.is_empty()).then(|| format!("name=tcp,{},port={port}", binds.join(",")));
+    let by_tcp = |name: &str, port: &AtomicUsize| {
+        let port = port.load(Ordering::Relaxed);
+        (port > 0).then(|| format!("name={name},{},port={port}", binds.join(",")))
+    };
     let unix = config.unix_socket.as_ref();
     let unix = unix.map(|path| format!("name=unix,bind={}", path.display()));
-    tcp.into_iter().chain(unix).collect()
+    [(0, by_tcp("tcp", &shared.port)), (1, unix), (2, by_tcp("tls", &shared.tls_port))]
+        .into_iter()
+        .filter_map(|(index, listener)| Some((index, listener?)))
+        .collect()
 }
 
 pub(super) fn clients(shared: &Shared, engine: &Statistics) -> String {

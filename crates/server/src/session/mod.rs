@@ -315,6 +315,7 @@ impl Session {
         (self.is_closing || self.input.is_ended)
             && !has_input
             && self.outbox.is_empty()
+            && !self.stream.has_unsent()
             && matches!(self.waiting, Waiting::No)
     }
 
@@ -378,6 +379,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.abandon_wait();
         self.end_monitoring();
+        self.stream.say_goodbye();
     }
 }
 

@@ -131,7 +131,7 @@ impl Outbox {
             self.total_writes += 1;
             self.give_back();
         }
-        Poll::Ready(Ok(()))
+        stream.poll_sent(context)
     }
 
     fn give_back(&mut self) {

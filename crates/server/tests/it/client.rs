@@ -12,15 +12,16 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// A configuration on a free port that keeps everything in memory.
 pub(crate) fn memory() -> Config {
-    Config { port: 0, memory: true, threads: Some(2), ..Config::default() }
+    Config { port: Some(0), memory: true, threads: Some(2), ..Config::default() }
 }
 
 pub(crate) fn start(config: Config) -> RunningServer {
     Server::start(config).expect("the server starts")
 }
 
-pub(crate) struct Client {
-    stream: TcpStream,
+/// A connection, by TCP unless it is said.
+pub(crate) struct Client<S = TcpStream> {
+    stream: S,
     received: Vec<u8>,
 }
 
@@ -30,11 +31,42 @@ impl Client {
     }
 
     pub(crate) fn connect_to(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, LIMIT).expect("connect");
-        stream.set_read_timeout(Some(LIMIT)).expect("set a limit");
-        stream.set_write_timeout(Some(LIMIT)).expect("set a limit");
-        stream.set_nodelay(true).expect("set an option");
+        Self::over(connect_to(address))
+    }
+
+    /// Whether nothing arrives for so long.
+    pub(crate) fn is_silent_for(&mut self, time: Duration) -> bool {
+        assert!(self.received.is_empty(), "replies were left unread");
+        self.stream.set_read_timeout(Some(time)).expect("set a limit");
+        let mut byte = [0];
+        let result = self.stream.read(&mut byte);
+        self.stream.set_read_timeout(Some(LIMIT)).expect("set a limit");
+        if let Ok(count) = result {
+            self.received.extend_from_slice(&byte[..count]);
+        }
+        let waited = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
+        result.is_err_and(|error| waited.contains(&error.kind()))
+    }
+
+    /// The same connection, for a thread that sends.
+    pub(crate) fn second_handle(&self) -> Self {
+        let stream = self.stream.try_clone().expect("one more descriptor");
         Self { stream, received: Vec::new() }
+    }
+
+    /// Sends no more, but goes on reading.
+    pub(crate) fn finish_sending(&self) {
+        self.stream.shutdown(std::net::Shutdown::Write).expect("shut down one side");
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    pub(crate) fn over(stream: S) -> Self {
+        Self { stream, received: Vec::new() }
+    }
+
+    pub(crate) fn stream(&mut self) -> &mut S {
+        &mut self.stream
     }
 
     pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
@@ -86,31 +118,6 @@ impl Client {
         std::mem::take(&mut self.received)
     }
 
-    /// Whether nothing arrives for so long.
-    pub(crate) fn is_silent_for(&mut self, time: Duration) -> bool {
-        assert!(self.received.is_empty(), "replies were left unread");
-        self.stream.set_read_timeout(Some(time)).expect("set a limit");
-        let mut byte = [0];
-        let result = self.stream.read(&mut byte);
-        self.stream.set_read_timeout(Some(LIMIT)).expect("set a limit");
-        if let Ok(count) = result {
-            self.received.extend_from_slice(&byte[..count]);
-        }
-        let waited = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
-        result.is_err_and(|error| waited.contains(&error.kind()))
-    }
-
-    /// The same connection, for a thread that sends.
-    pub(crate) fn second_handle(&self) -> Self {
-        let stream = self.stream.try_clone().expect("one more descriptor");
-        Self { stream, received: Vec::new() }
-    }
-
-    /// Sends no more, but goes on reading.
-    pub(crate) fn finish_sending(&self) {
-        self.stream.shutdown(std::net::Shutdown::Write).expect("shut down one side");
-    }
-
     pub(crate) fn id(&mut self) -> i64 {
         self.call("CLIENT ID").as_int().expect("a number")
     }
@@ -130,6 +137,15 @@ impl Client {
             assert!(Instant::now() < deadline, "{field} is {}, not {value}", self.info(field));
         }
     }
+}
+
+/// A socket on which nothing is waited for longer than it takes.
+pub(crate) fn connect_to(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect_timeout(&address, LIMIT).expect("connect");
+    stream.set_read_timeout(Some(LIMIT)).expect("set a limit");
+    stream.set_write_timeout(Some(LIMIT)).expect("set a limit");
+    stream.set_nodelay(true).expect("set an option");
+    stream
 }
 
 pub(crate) fn command(line: &str) -> Vec<u8> {

@@ -59,7 +59,7 @@ fn an_open_address_needs_a_password() {
 fn a_port_in_use_is_reported() {
     let server = start(memory());
     let port = server.addresses()[0].port();
-    let second = Server::start(Config { port, ..memory() });
+    let second = Server::start(Config { port: Some(port), ..memory() });
     assert!(matches!(second, Err(StartError::Bind { .. })));
 }
 

@@ -18,5 +18,7 @@ mod settings;
 mod shutdown;
 mod silence;
 mod slow_log;
+mod tls;
+mod tls_place;
 mod transactions;
 mod unix_socket;
