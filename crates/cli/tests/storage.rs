@@ -13,6 +13,8 @@ mod failing;
 mod full_disk;
 #[path = "storage/memory.rs"]
 mod memory;
+#[path = "storage/pending_errors.rs"]
+mod pending_errors;
 #[path = "support/process.rs"]
 mod process;
 #[path = "storage/refused_starts.rs"]

@@ -27,6 +27,8 @@ pub struct Abilities {
     pub has_retention: bool,
     /// `XACK FENCE` and `XFENCE`: what counts only while a consumer still has an entry.
     pub has_fence: bool,
+    /// `XPENDING WITHERRORS`: the errors of what is pending.
+    pub has_pending_errors: bool,
     /// `XREADGROUP CLAIM`: one read takes over what is idle, and new entries.
     pub has_claim: bool,
     /// `XAUTOCLAIM`.
@@ -52,6 +54,7 @@ impl Abilities {
             has_policies: true,
             has_retention: true,
             has_fence: true,
+            has_pending_errors: true,
             has_claim: true,
             has_auto_claim: true,
             has_nack: true,
@@ -92,6 +95,7 @@ impl Abilities {
             has_policies: has("group-policy"),
             has_retention: has("retention"),
             has_fence: has("fence"),
+            has_pending_errors: has("pending-errors"),
             has_claim: understands(backend, &read("CLAIM")).await?,
             has_auto_claim: understands(backend, &auto_claim).await?,
             has_nack: understands(backend, &nack).await?,

@@ -77,7 +77,7 @@ pub(crate) async fn list(
         Some(after) => Bound::Excluded(id(after)?),
         None => Bound::Unbounded,
     };
-    let entries = PendingEntries::new(&visitor.millstream, &stream, &group);
+    let entries = PendingEntries::new(&visitor.millstream, &stream, &group).with_errors();
     let range = (start, Bound::Unbounded);
     let mut page = entries.page(range, &filter, limit + 1, LOOKED_AT_MAX).await?;
     if page.found.len() > limit {
