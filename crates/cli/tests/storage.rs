@@ -5,6 +5,8 @@
 
 #[path = "storage/damage.rs"]
 mod damage;
+#[path = "storage/disk_usage.rs"]
+mod disk_usage;
 #[path = "storage/entries.rs"]
 mod entries;
 #[path = "storage/failing.rs"]
