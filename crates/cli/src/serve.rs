@@ -33,10 +33,11 @@ pub(crate) struct ServeCommand {
 
 pub(crate) fn run_serve(command: ServeCommand) -> anyhow::Result<()> {
     let ServeCommand { options, otlp, check_config } = command;
-    if check_config { check(options) } else { serve(options, &otlp) }
+    if check_config { check(options, &otlp) } else { serve(options, &otlp) }
 }
 
-fn check(options: ServeOptions) -> anyhow::Result<()> {
+fn check(options: ServeOptions, otlp: &OtlpOptions) -> anyhow::Result<()> {
+    otlp.check()?;
     let options = options.with_file()?;
     checked(options.admin())?;
     Server::check(&options.into_config()).map_err(said)?;
@@ -67,6 +68,8 @@ fn serve(options: ServeOptions, otlp: &OtlpOptions) -> anyhow::Result<()> {
     if let Some(admin) = &admin {
         admin.runs(&server);
     }
+    // Last: whoever reads it may ask the dashboard whether it is ready.
+    server.tell_addresses();
     notify::ready(&server);
     // The receiver is there until the first signal was handled.
     let _ = tell_signals.send(server.shutdown_handle());

@@ -120,12 +120,6 @@ impl Server {
                 return Err(error);
             }
         };
-        for address in &addresses {
-            tracing::info!("listening on {address}");
-        }
-        if let Some(path) = &shared.config.unix_socket {
-            tracing::info!("listening on {}", path.display());
-        }
         shared.startup_bytes.store(startup_memory.bytes(), Ordering::Relaxed);
         let control_shared = Arc::clone(&shared);
         let control = spawn("control", move || {
@@ -142,6 +136,16 @@ impl RunningServer {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Says in the log where it listens.
+    pub fn tell_addresses(&self) {
+        for address in &self.addresses {
+            tracing::info!("listening on {address}");
+        }
+        if let Some(path) = &self.shared.config.unix_socket {
+            tracing::info!("listening on {}", path.display());
+        }
     }
 
     /// A handle that can stop it.
