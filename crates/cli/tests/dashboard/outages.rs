@@ -8,7 +8,6 @@ use std::time::Duration;
 use millstream_conformance::{Family, Program, Server};
 
 use crate::elsewhere::{Elsewhere, dashboard_of};
-use crate::site::Answer;
 
 /// Longer than anything takes: the toolkit waits for an answer for ten seconds.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -78,22 +77,28 @@ fn all_is_well(place: &Elsewhere) {
     assert!(place.browser.get("/metrics").text.contains("\nredis_up 1\n"));
 }
 
-#[track_caller]
+/// All at the same time: of a server that hangs, each answer takes as long as the toolkit waits.
 fn all_say_that_it_is_away(place: &Elsewhere) {
-    let get = |path: &str| -> Answer { place.browser.get(path) };
-    for path in PAGES.iter().chain(&JSON) {
-        let answer = get(path);
-        assert_eq!(answer.status, 503, "{path}: {}", answer.text);
-        let is_json = path.starts_with("/api/");
-        let said = if is_json { "{\"error\":\"" } else { "role=\"alert\"" };
-        assert!(answer.text.contains(said), "{path}: {}", answer.text);
-    }
-    for path in ["/readyz", "/healthz"] {
-        assert_eq!(get(path).status, 503, "{path}");
-    }
-    let metrics = get("/metrics");
-    assert_eq!(metrics.status, 200);
-    assert!(metrics.text.contains("\nredis_up 0\n"), "{}", metrics.text);
+    let browser = &place.browser;
+    std::thread::scope(|scope| {
+        for path in PAGES.iter().chain(&JSON) {
+            scope.spawn(move || {
+                let answer = browser.get(path);
+                assert_eq!(answer.status, 503, "{path}: {}", answer.text);
+                let is_json = path.starts_with("/api/");
+                let said = if is_json { "{\"error\":\"" } else { "role=\"alert\"" };
+                assert!(answer.text.contains(said), "{path}: {}", answer.text);
+            });
+        }
+        for path in ["/readyz", "/healthz"] {
+            scope.spawn(move || assert_eq!(browser.get(path).status, 503, "{path}"));
+        }
+        scope.spawn(|| {
+            let metrics = browser.get("/metrics");
+            assert_eq!(metrics.status, 200);
+            assert!(metrics.text.contains("\nredis_up 0\n"), "{}", metrics.text);
+        });
+    });
 }
 
 /// `$program` on a directory of its own, with a dashboard.
