@@ -87,7 +87,9 @@ def metrics(context):
     if context.launcher.kind == "redis":
         context.tally.add("skip", "metrics: Redis has none")
         return
-    context.program(tooling.python_with_prometheus(), "observers/prometheus.py", limit_s=60)
+    python = tooling.python_with_prometheus()
+    context.program(python, "observers/prometheus.py", limit_s=60)
+    context.program(python, "observers/metrics_elsewhere.py", limit_s=90)
 
 
 def python_workers(context):
@@ -160,6 +162,7 @@ def dashboard(context):
     tooling.on_path("chromium", "chromedriver")
     modules = tooling.accessibility_rules()
     context.program(python, "dashboard/browser.py", limit_s=300, NODE_PATH=modules)
+    context.program(python, "dashboard/browser_elsewhere.py", limit_s=200, NODE_PATH=modules)
 
 
 def durability(context):

@@ -34,10 +34,11 @@ pub(crate) struct ServeCommand {
 
 pub(crate) fn run_serve(command: ServeCommand) -> anyhow::Result<()> {
     let ServeCommand { options, otlp, check_config } = command;
-    if check_config { check(options) } else { serve(options, &otlp) }
+    if check_config { check(options, &otlp) } else { serve(options, &otlp) }
 }
 
-fn check(options: ServeOptions) -> anyhow::Result<()> {
+fn check(options: ServeOptions, otlp: &OtlpOptions) -> anyhow::Result<()> {
+    otlp.check()?;
     let options = options.with_file()?;
     let admin = options.admin();
     let tls = options.tls().map_err(|error| said(error.into()))?;
@@ -75,6 +76,8 @@ fn serve(options: ServeOptions, otlp: &OtlpOptions) -> anyhow::Result<()> {
     if let Some(admin) = &admin {
         admin.runs(&server);
     }
+    // Last: whoever reads it may ask the dashboard whether it is ready.
+    server.tell_addresses();
     notify::ready(&server);
     // The receiver is there until the first signal was handled.
     let _ = tell_signals.send(server.shutdown_handle());

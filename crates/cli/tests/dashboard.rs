@@ -2,6 +2,8 @@
 
 #[path = "dashboard/api.rs"]
 mod api;
+#[path = "dashboard/api_bulk.rs"]
+mod api_bulk;
 #[path = "dashboard/elsewhere.rs"]
 mod elsewhere;
 #[path = "dashboard/entries.rs"]
@@ -12,6 +14,8 @@ mod health;
 mod letters;
 #[path = "dashboard/metrics.rs"]
 mod metrics;
+#[path = "dashboard/outages.rs"]
+mod outages;
 #[path = "dashboard/pages.rs"]
 mod pages;
 #[path = "dashboard/peers.rs"]
@@ -26,7 +30,6 @@ mod schedule;
 mod server;
 #[path = "dashboard/site.rs"]
 mod site;
-#[cfg(feature = "otlp")]
 #[path = "dashboard/spans.rs"]
 mod spans;
 #[path = "dashboard/stream_changes.rs"]

@@ -5,6 +5,8 @@
 
 #[path = "storage/damage.rs"]
 mod damage;
+#[path = "storage/disk_usage.rs"]
+mod disk_usage;
 #[path = "storage/entries.rs"]
 mod entries;
 #[path = "storage/failing.rs"]
@@ -13,6 +15,8 @@ mod failing;
 mod full_disk;
 #[path = "storage/memory.rs"]
 mod memory;
+#[path = "storage/pending_errors.rs"]
+mod pending_errors;
 #[path = "support/process.rs"]
 mod process;
 #[path = "storage/refused_starts.rs"]

@@ -11,7 +11,8 @@ use crate::table::{self, CommandSpec};
 
 /// What is here and not in Redis, by words that stay: what clients look for in INFO, since versions
 /// say little. Each is described in `docs/delivery.md`.
-pub const EXTENSIONS: &str = "group-policy,fence,dead-letters,retention,schedule";
+pub const EXTENSIONS: &str =
+    "group-policy,fence,dead-letters,retention,schedule,pending-errors,disk-usage";
 
 /// Commands of Redis that are not here, for one reason.
 struct Absent {

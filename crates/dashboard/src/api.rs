@@ -11,14 +11,17 @@ mod entries;
 mod group_changes;
 mod groups;
 mod letter_changes;
+mod letter_jobs;
 mod letters;
 mod overview;
 mod pending;
+mod pending_bulk;
 mod pending_changes;
 mod policy_change;
 mod schedule;
 mod schedule_changes;
 mod server;
+mod statistics;
 mod stream_changes;
 mod streams;
 
@@ -104,14 +107,23 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .routes(routes!(pending_changes::ack))
         .routes(routes!(pending_changes::claim))
         .routes(routes!(pending_changes::nack))
+        .routes(routes!(pending_bulk::ack_all))
+        .routes(routes!(pending_bulk::claim_all))
+        .routes(routes!(pending_bulk::nack_all))
         .routes(routes!(letters::list))
         .routes(routes!(letter_changes::requeue))
         .routes(routes!(letter_changes::purge))
         .routes(routes!(letter_changes::requeue_edited))
+        .routes(routes!(letter_jobs::requeue_all))
+        .routes(routes!(letter_jobs::purge_all))
+        .routes(routes!(letter_jobs::jobs))
+        .routes(routes!(letter_jobs::stop))
         .routes(routes!(schedule::list, schedule_changes::add))
         .routes(routes!(schedule_changes::cancel))
         .routes(routes!(schedule_changes::run))
         .routes(routes!(server::get))
+        .routes(routes!(statistics::commands))
+        .routes(routes!(statistics::latency))
         .routes(routes!(clients::list))
         .routes(routes!(clients::kill))
         .routes(routes!(clients::slow_log, clients::reset_slow_log))

@@ -28,8 +28,16 @@ pub(crate) struct App {
     /// Stands in the forms of strangers, whose pages other sites cannot read.
     pub(crate) token: String,
     lifecycle: watch::Receiver<Lifecycle>,
-    trusted: Mutex<Option<Millstream>>,
-    stranger: Mutex<Option<(Millstream, Instant)>>,
+    trusted: Mutex<Kept>,
+    stranger: Mutex<Kept>,
+}
+
+/// A connection that many share, and why there is none.
+#[derive(Debug, Default)]
+struct Kept {
+    made: Option<(Millstream, Instant)>,
+    /// When the server did not answer last, and what was told then.
+    missed: Option<(Instant, String)>,
 }
 
 impl App {
@@ -62,12 +70,7 @@ impl App {
 
     /// For what the dashboard itself has to know. Nothing that a visitor says is for it.
     pub(crate) async fn trusted(&self) -> Result<Millstream, Failure> {
-        let target = self.target()?;
-        let mut kept = self.trusted.lock().await;
-        if let Some(millstream) = &*kept {
-            return Ok(millstream.clone());
-        }
-        Ok(kept.insert(connect(&target.trusted).await?).clone())
+        shared(&self.trusted, &self.target()?.trusted, Duration::MAX).await
     }
 
     /// For a visitor who has not logged in.
@@ -75,19 +78,7 @@ impl App {
     /// # Errors
     /// [`Failure::LoginNeeded`].
     pub(crate) async fn stranger(&self) -> Result<Millstream, Failure> {
-        let target = self.target()?;
-        let mut kept = self.stranger.lock().await;
-        match &*kept {
-            Some((millstream, begun)) if begun.elapsed() < STRANGER_AGE_MAX => {
-                Ok(millstream.clone())
-            }
-            _ => {
-                *kept = None;
-                let millstream = connect(&target.anonymous).await?;
-                *kept = Some((millstream.clone(), Instant::now()));
-                Ok(millstream)
-            }
-        }
+        shared(&self.stranger, &self.target()?.anonymous, STRANGER_AGE_MAX).await
     }
 
     /// For a visitor with these credentials.
@@ -106,6 +97,38 @@ impl App {
             }
             other => other,
         })
+    }
+}
+
+/// The connection that is kept, unless it is older. Of all that wait for a server that does not
+/// answer, one tries, and the others are told the same: else each would wait for those before it.
+async fn shared(
+    kept: &Mutex<Kept>,
+    way: &ConnectOptions,
+    age_max: Duration,
+) -> Result<Millstream, Failure> {
+    let asked = Instant::now();
+    let mut kept = kept.lock().await;
+    if let Some((millstream, begun)) = &kept.made
+        && begun.elapsed() < age_max
+    {
+        return Ok(millstream.clone());
+    }
+    match &kept.missed {
+        Some((at, text)) if *at >= asked => return Err(Failure::NotReady(text.clone())),
+        _ => *kept = Kept::default(),
+    }
+    match connect(way).await {
+        Ok(millstream) => {
+            kept.made = Some((millstream.clone(), Instant::now()));
+            Ok(millstream)
+        }
+        Err(failure) => {
+            if failure.is_no_answer() {
+                kept.missed = Some((Instant::now(), failure.to_string()));
+            }
+            Err(failure)
+        }
     }
 }
 

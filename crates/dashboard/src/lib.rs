@@ -17,6 +17,7 @@ mod actions;
 mod api;
 mod app;
 mod asset;
+mod command_cost;
 mod connections;
 mod dashboard;
 mod failure;

@@ -14,7 +14,8 @@ mod streams;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{Query, State};
+use axum::extract::{FromRequestParts as _, Query, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use futures_util::future::join_all;
 use millstream::{ConsumerGroupManager, Millstream, ServerMonitor};
 use serde::Deserialize;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use self::exposition::{Exposition, Kind, Labels, Metric};
 use self::streams::{CONSUMERS_MAX, CONSUMERS_OF_GROUP_MAX, Chosen};
@@ -34,6 +36,8 @@ use crate::visitor::Visitor;
 const FRESH: Duration = Duration::from_secs(15);
 /// Streams that are looked at for one scrape, at most.
 const LOOKS_MAX: usize = 250;
+/// For a scrape, where nobody says how long it may take.
+const PATIENCE_MAX: Duration = Duration::from_secs(60);
 /// Commands that are on their way at a time.
 const CONCURRENT: usize = 50;
 
@@ -68,28 +72,45 @@ struct Scrape {
 
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
-    visitor: Result<Visitor, Failure>,
     ask: Result<Query<Ask>, axum::extract::rejection::QueryRejection>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Failure> {
     let Query(mut ask) = ask.map_err(|error| Failure::Invalid(error.body_text()))?;
-    let accept = headers.get_all(header::ACCEPT).iter();
+    let (mut parts, _) = request.into_parts();
+    let accept = parts.headers.get_all(header::ACCEPT).iter();
     ask.is_open_metrics = accept
         .filter_map(|accept| accept.to_str().ok())
         .any(|accept| accept.contains("application/openmetrics-text"));
     if !matches!(ask.consumers.as_deref(), None | Some("0" | "1")) {
         return Err(Failure::Invalid("consumers is 0 or 1".to_owned()));
     }
-    if let Err(failure) = visitor {
+    let patience = patience(&parts.headers);
+    match timeout(patience, answer(&app, &mut parts, &ask)).await {
+        Ok(answered) => answered,
+        // Whoever asked would not hear of it later.
+        Err(_) => Ok(down(&ask)),
+    }
+}
+
+/// How long Prometheus waits, as it says, and a little less; others wait as long as it takes.
+fn patience(headers: &HeaderMap) -> Duration {
+    let told = headers.get("x-prometheus-scrape-timeout-seconds");
+    let seconds = told.and_then(|told| told.to_str().ok()?.parse::<f64>().ok());
+    let patience = seconds.and_then(|it| Duration::try_from_secs_f64(it * 0.9).ok());
+    patience.unwrap_or(PATIENCE_MAX)
+}
+
+async fn answer(app: &Arc<App>, parts: &mut Parts, ask: &Ask) -> Result<Response, Failure> {
+    if let Err(failure) = Visitor::from_request_parts(parts, app).await {
         // That no server answers is a number, too, which alerts wait for.
-        return if failure.is_no_answer() { Ok(down(&ask)) } else { Err(failure) };
+        return if failure.is_no_answer() { Ok(down(ask)) } else { Err(failure) };
     }
     let asked = Instant::now();
     let mut last = app.scrapes.0.lock().await;
-    if last.as_ref().is_none_or(|last| last.begun < asked || last.ask != ask) {
-        *last = match scrape(&app, &ask).await {
+    if last.as_ref().is_none_or(|last| last.begun < asked || last.ask != *ask) {
+        *last = match scrape(app, ask).await {
             Ok(scrape) => Some(scrape),
-            Err(failure) if failure.is_no_answer() => return Ok(down(&ask)),
+            Err(failure) if failure.is_no_answer() => return Ok(down(ask)),
             Err(failure) => return Err(failure),
         };
     }

@@ -8,7 +8,8 @@ use axum::http::header;
 use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use millstream::Millstream;
+use millstream::redis::cmd;
+use millstream::{Error, Millstream, ServerMonitor};
 
 use crate::app::App;
 use crate::failure::Failure;
@@ -53,6 +54,21 @@ impl Visitor {
             None => self.app.stranger().await?,
         };
         Ok(Self { millstream, ..self.clone() })
+    }
+
+    /// For what shows only what was seen before: that the server is away must be told, too.
+    ///
+    /// # Errors
+    /// None of the servers answers.
+    pub(crate) async fn server_answers(&self) -> Result<(), Failure> {
+        let mut missed = Ok(());
+        for monitor in ServerMonitor::all(&self.millstream).await? {
+            match monitor.query(&cmd("PING")).await {
+                Err(error @ Error::Connection(_)) => missed = Err(error.into()),
+                _ => return Ok(()),
+            }
+        }
+        missed
     }
 
     /// To be asked for before anything is changed, with the token of the form. A request that says

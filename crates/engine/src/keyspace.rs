@@ -78,6 +78,14 @@ impl Transaction<'_> {
         Some(key.len() + KEY_OVERHEAD + self.state().object(object.slot).heap_bytes())
     }
 
+    /// Bytes that a key's value takes in block files; `None` if the key is missing. What came since
+    /// the last checkpoint is in the log alone, and not counted.
+    pub fn disk_bytes(&mut self, db: u8, key: &[u8]) -> Option<u64> {
+        let object = self.look(db, key)?;
+        let stream = self.state().object(object.slot).data.as_stream();
+        Some(stream.map_or(0, millstream_model::Stream::stored_bytes))
+    }
+
     /// How a key's value is kept, in Redis' words; `None` if the key is missing.
     pub fn encoding(&mut self, db: u8, key: &[u8]) -> Option<&'static str> {
         let object = self.look(db, key)?;

@@ -27,6 +27,10 @@ pub struct Abilities {
     pub has_retention: bool,
     /// `XACK FENCE` and `XFENCE`: what counts only while a consumer still has an entry.
     pub has_fence: bool,
+    /// `XPENDING WITHERRORS`: the errors of what is pending.
+    pub has_pending_errors: bool,
+    /// `MEMORY USAGE key DISK`: what a stream takes on disk.
+    pub has_disk_usage: bool,
     /// `XREADGROUP CLAIM`: one read takes over what is idle, and new entries.
     pub has_claim: bool,
     /// `XAUTOCLAIM`.
@@ -52,6 +56,8 @@ impl Abilities {
             has_policies: true,
             has_retention: true,
             has_fence: true,
+            has_pending_errors: true,
+            has_disk_usage: true,
             has_claim: true,
             has_auto_claim: true,
             has_nack: true,
@@ -92,6 +98,8 @@ impl Abilities {
             has_policies: has("group-policy"),
             has_retention: has("retention"),
             has_fence: has("fence"),
+            has_pending_errors: has("pending-errors"),
+            has_disk_usage: has("disk-usage"),
             has_claim: understands(backend, &read("CLAIM")).await?,
             has_auto_claim: understands(backend, &auto_claim).await?,
             has_nack: understands(backend, &nack).await?,

@@ -88,6 +88,22 @@ impl StreamManager {
         }
     }
 
+    /// The bytes of its entries in files, without those that the log alone has; `None` if it is not
+    /// there, or the server does not say (Millstream does).
+    ///
+    /// # Errors
+    /// Those of the server, but for its refusal.
+    pub async fn disk_bytes(&self) -> Result<Option<u64>, Error> {
+        if !self.millstream.abilities().has_disk_usage {
+            return Ok(None);
+        }
+        match self.run(cmd("MEMORY").arg("USAGE").arg(&self.stream[..]).arg("DISK")).await {
+            Ok(Value::Nil) | Err(Error::Refused { .. }) => Ok(None),
+            Ok(bytes) => reply::count(&bytes).map(Some).map_err(NotUnderstood::of("MEMORY USAGE")),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The first entries of these, at most `count`, in their order; none if it is not there.
     ///
     /// # Errors

@@ -113,6 +113,12 @@ impl Schedule {
         size_of::<Self>() + self.due.heap_bytes() + self.payloads.heap_bytes()
     }
 
+    /// Bytes of the blocks that have a place outside memory, there. Costs the number of blocks.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        self.payloads.stored_bytes()
+    }
+
     /// Pieces that a copy touches, roughly.
     #[must_use]
     pub fn chunk_count(&self) -> usize {

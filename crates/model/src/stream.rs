@@ -157,6 +157,13 @@ impl Stream {
         let retention = self.retention.as_ref().map_or(0, |_| size_of::<Retention>());
         self.entries.heap_bytes() + groups + self.idempotence.heap_bytes() + schedule + retention
     }
+
+    /// Bytes of the blocks of entries, those of the schedule included, that have a place outside
+    /// memory, there. Costs the number of blocks.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        self.entries.stored_bytes() + self.schedule().map_or(0, Schedule::stored_bytes)
+    }
 }
 
 /// Storing.

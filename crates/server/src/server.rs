@@ -146,15 +146,6 @@ impl Server {
                 return Err(error);
             }
         };
-        for address in &tls_addresses {
-            tracing::info!("listening for TLS on {address}");
-        }
-        for address in &addresses {
-            tracing::info!("listening on {address}");
-        }
-        if let Some(path) = &shared.config.unix_socket {
-            tracing::info!("listening on {}", path.display());
-        }
         shared.startup_bytes.store(startup_memory.bytes(), Ordering::Relaxed);
         let control_shared = Arc::clone(&shared);
         let control = spawn("control", move || {
@@ -177,6 +168,19 @@ impl RunningServer {
     #[must_use]
     pub fn tls_addresses(&self) -> &[SocketAddr] {
         &self.tls_addresses
+    }
+
+    /// Says in the log where it listens.
+    pub fn tell_addresses(&self) {
+        for address in &self.tls_addresses {
+            tracing::info!("listening for TLS on {address}");
+        }
+        for address in &self.addresses {
+            tracing::info!("listening on {address}");
+        }
+        if let Some(path) = &self.shared.config.unix_socket {
+            tracing::info!("listening on {}", path.display());
+        }
     }
 
     /// A handle that can stop it.

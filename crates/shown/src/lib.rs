@@ -37,4 +37,4 @@ pub use pending_row::PendingRow;
 pub use plural::{entries, plural};
 pub use policy_row::{PolicyRow, policy_facts};
 pub use retention_row::{RetentionRow, retention_facts};
-pub use visible::{parse_visible, visible, visible_message};
+pub use visible::{parse_visible, visible, visible_message, visible_start};

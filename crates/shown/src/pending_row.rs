@@ -16,6 +16,8 @@ pub struct PendingRow {
     /// Since its last delivery; `None`: nobody has it.
     idle_ms: Option<u64>,
     deliveries: u64,
+    /// What was said when it failed last, if its group keeps that; `None`: nothing.
+    error: Option<JsonBytes>,
 }
 
 impl From<&PendingEntry> for PendingRow {
@@ -25,6 +27,7 @@ impl From<&PendingEntry> for PendingRow {
             consumer: entry.consumer.clone().map(JsonBytes),
             idle_ms: entry.idle.map(milliseconds),
             deliveries: entry.deliveries,
+            error: entry.error.clone().map(JsonBytes),
         }
     }
 }

@@ -24,6 +24,16 @@ pub fn visible(bytes: &[u8]) -> String {
     text
 }
 
+/// The same of the first `chars` characters alone, with three dots behind them if there are more.
+pub fn visible_start(bytes: &[u8], chars: usize) -> String {
+    let is_start = |byte: u8| byte & 0b1100_0000 != 0b1000_0000;
+    let mut starts = bytes.iter().enumerate().filter(|(_, byte)| is_start(**byte));
+    match starts.nth(chars) {
+        Some((end, _)) => format!("{}...", visible(&bytes[..end])),
+        None => visible(bytes),
+    }
+}
+
 /// White space at the beginning or the end, none of which could be told from what is around it.
 fn push_ends(text: &mut String, blanks: &[u8]) {
     for blank in blanks {

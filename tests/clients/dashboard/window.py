@@ -111,6 +111,9 @@ class Window:
     def media(self, scheme):
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        # Colours change slowly, and what is between is nobody's.
+        still = "return document.getAnimations().length === 0"
+        self.wait(lambda: self.script(still), "colours go on to change")
 
     def dark(self):
         self.media("dark")

@@ -3,7 +3,7 @@
 use millstream::DeadLetter;
 
 use crate::name::Name;
-use crate::output::{Column, age_of, short, visible};
+use crate::output::{Column, age_of, short, visible, visible_start};
 
 pub(super) const COLUMNS: &[Column] = &[
     Column::text("LETTER"),
@@ -27,7 +27,10 @@ pub(super) fn cells(letter: &DeadLetter) -> Vec<String> {
         letter.deliveries.to_string(),
         text_or_dash(&letter.reason),
         short(age_of(letter.id)),
-        shortened(&letter.error),
+        match &*letter.error {
+            "" => "-".to_owned(),
+            error => visible_start(error.as_bytes(), ERROR_MAX),
+        },
     ]
 }
 
@@ -37,11 +40,4 @@ pub(super) fn name_or_dash(name: &bytes::Bytes) -> String {
 
 pub(super) fn text_or_dash(text: &str) -> String {
     if text.is_empty() { "-".to_owned() } else { visible(text.as_bytes()) }
-}
-
-fn shortened(error: &str) -> String {
-    match error.char_indices().nth(ERROR_MAX) {
-        Some((end, _)) => format!("{}...", visible(&error.as_bytes()[..end])),
-        None => text_or_dash(error),
-    }
 }

@@ -16,7 +16,7 @@ pub(crate) use line::{print_line, print_text};
 pub(crate) use list::List;
 pub(crate) use millstream_shown::{
     JsonBytes, age_of, entries, or_dash, parse_visible, plural, short, short_or_dash, visible,
-    visible_message,
+    visible_message, visible_start,
 };
 pub(crate) use notice::notice;
 pub(crate) use table::{Column, Table, print_facts};

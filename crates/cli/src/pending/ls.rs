@@ -6,7 +6,7 @@ use std::ops::Bound;
 use millstream_shown::PendingRow;
 
 use super::filter::FilterOptions;
-use super::pending_row::{COLUMNS, cells};
+use super::pending_row::{cells, columns};
 use crate::group::find_group;
 use crate::output::{List, notice};
 use crate::server::ServerOptions;
@@ -18,7 +18,8 @@ Examples:
   millstream pending ls orders billing --consumer worker-7 --limit 0 --json
 
 IDLE is the time since the last delivery. What was given back on Millstream or Redis 8.8 has no
-consumer and no such time: anybody gets it.";
+consumer and no such time: anybody gets it. Where the group has a policy (Millstream), ERROR is
+the beginning of what was said when it failed last; --json has all of it.";
 
 /// Entries that are kept here at the same time.
 const LISTED_AT_ONCE: u64 = 1000;
@@ -42,9 +43,9 @@ pub(super) async fn ls(server: &ServerOptions, options: &LsOptions) -> anyhow::R
     let is_json = server.json;
     let server = server.connect().await?;
     let cannot = server.cannot(format!("list what is pending in group {group} of stream {key}"));
-    find_group(&server, &key, &group).await?;
-    let pending = server.pending(&key, &group);
-    let mut list = List::new(is_json, "pending", COLUMNS);
+    let has_errors = find_group(&server, &key, &group).await?.managed.is_some();
+    let pending = server.pending(&key, &group).with_errors();
+    let mut list = List::new(is_json, "pending", columns(has_errors));
     let mut left = if options.limit == 0 { u64::MAX } else { options.limit };
     let mut from = Bound::Unbounded;
     let is_limited = loop {
@@ -53,7 +54,7 @@ pub(super) async fn ls(server: &ServerOptions, options: &LsOptions) -> anyhow::R
         let found = pending.list((from, Bound::Unbounded), &filter, wanted).await;
         let found = found.map_err(&cannot)?;
         for entry in found.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
-            list.row(&PendingRow::from(entry), || cells(entry))?;
+            list.row(&PendingRow::from(entry), || cells(entry, has_errors))?;
         }
         let count = found.len() as u64;
         if count > left || found.len() < wanted {

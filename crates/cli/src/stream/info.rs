@@ -36,6 +36,7 @@ struct Document {
     max_deleted_id: Option<String>,
     entries_added: Option<u64>,
     memory_bytes: Option<u64>,
+    disk_bytes: Option<u64>,
     payload_bytes: Option<u64>,
     scheduled: Option<u64>,
     retention: Option<RetentionRow>,
@@ -53,6 +54,7 @@ pub(super) async fn info(server: &ServerOptions, options: &InfoOptions) -> anyho
         return Err(server.no_stream(&key));
     };
     let memory_bytes = stream.memory_bytes().await.map_err(&cannot)?;
+    let disk_bytes = stream.disk_bytes().await.map_err(&cannot)?;
     let groups = server.groups(&key).groups().await.map_err(&cannot)?;
     let (age, last_age) = (info.first.map(age_of), info.last.map(age_of));
     if is_json {
@@ -67,6 +69,7 @@ pub(super) async fn info(server: &ServerOptions, options: &InfoOptions) -> anyho
             max_deleted_id: info.max_deleted.map(|id| id.to_string()),
             entries_added: info.entries_added,
             memory_bytes,
+            disk_bytes,
             payload_bytes: info.payload_bytes,
             scheduled: info.scheduled,
             retention: info.retention.as_ref().map(RetentionRow::from),
@@ -89,6 +92,9 @@ pub(super) async fn info(server: &ServerOptions, options: &InfoOptions) -> anyho
         ("entries ever added", or_dash(info.entries_added)),
         ("memory", byte_size::show(memory_bytes)),
     ];
+    if disk_bytes.is_some() {
+        facts.push(("disk", byte_size::show(disk_bytes)));
+    }
     if let Some(scheduled) = info.scheduled {
         facts.push(("delayed entries", scheduled.to_string()));
     }

@@ -62,7 +62,8 @@ fn pending_entries_are_listed(place: &Place) {
     assert_eq!(
         shown_json(place.run("pending list orders billing --idle 30m --json").json()),
         json!({
-            "pending": [{"id": "4-1", "consumer": "bob", "idle_ms": "N", "deliveries": 7}],
+            "pending": [{"id": "4-1", "consumer": "bob", "idle_ms": "N", "deliveries": 7,
+                "error": null}],
             "is_limited": false,
         })
     );
@@ -243,6 +244,15 @@ fn pending_entries_are_given_back(place: &Place) {
 
     place.redis("XGROUP CFGSET orders billing DEADLETTER letters");
     assert_eq!(nack("2-1 --delay 1h --error closed").success(), text);
+    let listed = shown(&place.run("pending ls orders billing").success());
+    assert!(listed.starts_with("ID  CONSUMER  IDLE  DELIVERIES  ERROR\n"), "{listed}");
+    assert!(listed.contains("2-1  -  -  1  closed\n"), "{listed}");
+    let listed = place.run("pending ls orders billing --json").json();
+    let error = |id: &str| {
+        let rows = listed["pending"].as_array().expect("a list");
+        rows.iter().find(|row| row["id"] == id).expect("it is pending")["error"].clone()
+    };
+    assert_eq!((error("2-1"), error("5-1")), (json!("closed"), Json::Null));
     assert_eq!(nack("5-1 --mode fatal --error hopeless").success(), text);
     assert_eq!(ids(place, "").len(), 4);
     let letter = place.run("stream tail letters --json").success();

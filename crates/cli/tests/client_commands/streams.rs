@@ -72,7 +72,10 @@ fn a_stream_is_shown(place: &Place) {
     three_orders(place);
     place.redis("XDEL orders 2-1");
     place.redis("XGROUP CREATE orders billing 1-1");
-    let text = "stream  orders\n\
+    let (is_told, disk) = (place.is_millstream(), place.is_millstream().then_some(0));
+    let disk_line = if is_told { "disk  SIZE\n" } else { "" };
+    let text = format!(
+        "stream  orders\n\
                 length  2\n\
                 first entry  1-1, TIME ago\n\
                 last entry  3-1, TIME ago\n\
@@ -80,18 +83,19 @@ fn a_stream_is_shown(place: &Place) {
                 highest deleted id  2-1\n\
                 entries ever added  3\n\
                 memory  SIZE\n\
-                groups  1\n\
+                {disk_line}groups  1\n\
                 \n\
                 GROUP  CONSUMERS  PENDING  LAG  LAST DELIVERED  BLOCKED BY\n\
-                billing  0  0  -  1-1  -\n";
+                billing  0  0  -  1-1  -\n"
+    );
     assert_eq!(shown(&place.run("stream info orders").success()), text);
     assert_eq!(
         shown_json(place.run("stream info orders --json").json()),
         json!({
             "stream": "orders", "length": 2, "first_id": "1-1", "last_id": "3-1", "age_ms": "N",
             "last_age_ms": "N", "last_generated_id": "3-1", "max_deleted_id": "2-1",
-            "entries_added": 3, "memory_bytes": "N", "payload_bytes": null, "scheduled": null,
-            "retention": null, "groups": 1,
+            "entries_added": 3, "memory_bytes": "N", "disk_bytes": disk, "payload_bytes": null,
+            "scheduled": null, "retention": null, "groups": 1,
             "group_list": [{
                 "group": "billing", "consumers": 0, "pending": 0, "lag": null,
                 "entries_read": null, "last_delivered_id": "1-1", "managed": null,

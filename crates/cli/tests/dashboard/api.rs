@@ -8,21 +8,21 @@ const ORDERS: &str = "/api/v1/streams/orders";
 const BILLING: &str = "/api/v1/streams/orders/groups/billing";
 
 #[track_caller]
-fn get(site: &Site, path: &str) -> Json {
+pub(crate) fn get(site: &Site, path: &str) -> Json {
     let answer = site.get(path);
     assert_eq!(answer.status, 200, "{path}: {}", answer.text);
     serde_json::from_str(&answer.text).expect("JSON")
 }
 
 #[track_caller]
-fn send(site: &Site, method: &str, path: &str, body: &Json) -> Json {
+pub(crate) fn send(site: &Site, method: &str, path: &str, body: &Json) -> Json {
     let answer = site.send_json(method, path, &body.to_string());
     assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text);
     serde_json::from_str(&answer.text).expect("JSON")
 }
 
 #[track_caller]
-fn refused(site: &Site, method: &str, path: &str, body: &str, status: u16) -> String {
+pub(crate) fn refused(site: &Site, method: &str, path: &str, body: &str, status: u16) -> String {
     let answer = site.send_json(method, path, body);
     assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
     let document: Json = serde_json::from_str(&answer.text).expect("JSON");

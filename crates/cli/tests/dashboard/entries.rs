@@ -86,6 +86,37 @@ fn pending_entries_are_filtered_by_what_they_are_like() {
 }
 
 #[test]
+fn what_was_said_of_a_pending_entry_is_shown() {
+    let site = with_pending(2);
+    assert!(!site.get(PENDING).words().contains("Last error"), "groups without a policy keep none");
+    site.redis("XGROUP CFGSET orders billing VISIBILITY 3600000");
+    let said = format!("<b>no stock</b>\u{202e}{}", "x".repeat(600));
+    site.redis_words(&[
+        &b"XNACK"[..],
+        b"orders",
+        b"billing",
+        b"FAIL",
+        b"IDS",
+        b"1",
+        b"1-1",
+        b"ERROR",
+        said.as_bytes(),
+    ]);
+    let shown = "<b>no stock</b>\\u{202e}xxx";
+    for page in [PENDING, "/streams/orders/entries/1-1"] {
+        let page = site.get(page);
+        says(&page, "Last error");
+        says(&page, shown);
+        says(&page, "xxx...");
+        assert!(page.words().len() < 4000, "the beginning is enough");
+    }
+    let json = site.get("/api/v1/streams/orders/groups/billing/pending").text;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["pending"][0]["error"], said);
+    assert_eq!(json["pending"][1]["error"], serde_json::Value::Null);
+}
+
+#[test]
 fn a_hundred_thousand_pending_entries_are_paged_and_each_comes_once() {
     let site = with_pending(100_000);
     let mut seen = BTreeSet::new();

@@ -8,13 +8,6 @@ use crate::site::{Answer, Site};
 const OPEN_METRICS: (&str, &str) =
     ("accept", "application/openmetrics-text;version=1.0.0,*/*;q=0.1");
 
-/// A server whose dashboard knows that it runs: it listens a moment before.
-fn started(arguments: &[&str]) -> Site {
-    let site = Site::start(arguments);
-    site.until("/readyz", |answer| answer.status == 200);
-    site
-}
-
 /// The value of a sample, which stands there once.
 #[track_caller]
 fn value(metrics: &str, sample: &str) -> f64 {
@@ -40,7 +33,7 @@ fn names(metrics: &str) -> BTreeSet<&str> {
 
 /// A server where everything has happened at least once.
 fn eventful() -> Site {
-    let site = started(&[]);
+    let site = Site::start(&[]);
     for line in [
         "SET greeting hello EX 1000",
         "XADD orders 500-1 n 0",
@@ -123,7 +116,7 @@ fn streams_and_groups_have_the_names_of_redis_exporter_and_ours() {
 
 #[test]
 fn openmetrics_is_spoken_where_it_is_asked_for() {
-    let site = started(&[]);
+    let site = Site::start(&[]);
     let plain = site.get("/metrics");
     assert_eq!(plain.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     assert!(plain.text.contains("# TYPE redis_commands_processed_total counter\n"));
@@ -136,7 +129,7 @@ fn openmetrics_is_spoken_where_it_is_asked_for() {
 
 #[test]
 fn names_of_any_bytes_are_labels_and_no_two_are_the_same() {
-    let site = started(&[]);
+    let site = Site::start(&[]);
     // The first two look the same where names are shown: only one of them is told of.
     let names: [&[u8]; 6] =
         [b"", b"\"\"", b"a\"\\\n}\xff", b"{x=\"y\"} 1\n# EOF", b" ", "\u{202e}ü".as_bytes()];
@@ -170,7 +163,7 @@ fn names_of_any_bytes_are_labels_and_no_two_are_the_same() {
 
 #[test]
 fn streams_are_chosen_by_a_pattern_and_at_most_500_are_told_of() {
-    let site = started(&[]);
+    let site = Site::start(&[]);
     let mut connection = site.connect();
     let mut all = redis::pipe();
     for number in 0..520 {
@@ -197,7 +190,7 @@ fn streams_are_chosen_by_a_pattern_and_at_most_500_are_told_of() {
 
 #[test]
 fn a_password_is_asked_for_and_given_with_each_scrape() {
-    let site = started(&["--requirepass", "secret"]);
+    let site = Site::start(&["--requirepass", "secret"]);
     let refused = site.get("/metrics");
     assert_eq!(refused.status, 401);
     assert!(refused.header("www-authenticate").starts_with("Basic"), "{:?}", refused.headers);
@@ -211,7 +204,7 @@ fn a_password_is_asked_for_and_given_with_each_scrape() {
 
 #[test]
 fn many_scrapes_at_once_are_few_looks() {
-    let site = started(&[]);
+    let site = Site::start(&[]);
     site.redis("XADD s 1-1 f v");
     until_told(&site, "/metrics", &["millstream_metrics_streams 1"]);
     let infos = |text: &str| value(text, "redis_commands_total{cmd=\"info\"}");

@@ -36,16 +36,8 @@ pub(crate) struct Answer {
 }
 
 impl Site {
-    /// A server on disk that its dashboard has found.
+    /// A server on disk.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let site = Self::begin(arguments);
-        // It listens a little before the dashboard is told so.
-        site.until("/readyz", |answer| answer.status == 200);
-        site
-    }
-
-    /// The same before the dashboard has connected to it.
-    pub(crate) fn begin(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let process = Process::start(|command| {
             command.arg("--dir").arg(directory.path()).args(["--admin-port", "0"]).args(arguments);

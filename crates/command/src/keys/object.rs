@@ -39,9 +39,14 @@ pub(crate) fn frequency(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Ou
     ))
 }
 
-/// MEMORY USAGE key [SAMPLES n]: all parts are counted, whatever the number of samples.
+/// MEMORY USAGE key [SAMPLES n]: all parts are counted, whatever the number of samples. Or DISK:
+/// what of it is in block files.
 pub(crate) fn memory_usage(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
     let mut options = Options::new(args, 3);
+    if options.left() == 1 && options.take_word("DISK", 0) {
+        txn.count_lookups(false);
+        return Ok(txn.disk_bytes(db, args[2]).map_or(Reply::Nil, Reply::number));
+    }
     while options.left() > 0 {
         if !options.take_word("SAMPLES", 1) {
             return Err(Refusal::SYNTAX);

@@ -9,8 +9,12 @@ use crate::id::{parse_range_end, parse_range_start};
 use crate::options::integer;
 use crate::refusal::{Outcome, Refusal};
 
+/// Records that are shown with their errors at once: 4 MiB of those at most.
+const WITH_ERRORS_MAX: usize = 1000;
+
 /// The long form.
 struct Listing<'a> {
+    with_errors: bool,
     min_idle_ms: u64,
     from: EntryId,
     to: EntryId,
@@ -19,12 +23,8 @@ struct Listing<'a> {
 }
 
 pub(crate) fn xpending(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Outcome {
-    let listing = match args.len() {
-        3 => None,
-        6..=9 => Some(Listing::parse(args)?),
-        _ => return Err(Refusal::SYNTAX),
-    };
     let (key, group) = (args[1], args[2]);
+    let listing = if args.len() == 3 { None } else { Some(Listing::parse(&args[3..])?) };
     txn.check_group(db, key, group)?;
     txn.count_lookups(false);
     let now_ms = txn.steady_ms();
@@ -59,23 +59,31 @@ fn name(name: &[u8]) -> Reply {
 }
 
 impl<'a> Listing<'a> {
-    fn parse(args: &[&'a [u8]]) -> Result<Self, Refusal> {
-        let mut at = 3;
+    fn parse(mut args: &[&'a [u8]]) -> Result<Self, Refusal> {
+        // Where Redis has an id: no consumer can be meant.
+        let with_errors = args[0].eq_ignore_ascii_case(b"WITHERRORS");
+        args = &args[usize::from(with_errors)..];
+        if !(3..=6).contains(&args.len()) {
+            return Err(Refusal::SYNTAX);
+        }
         let mut min_idle_ms = 0;
-        if args[3].eq_ignore_ascii_case(b"IDLE") {
-            min_idle_ms = u64::try_from(integer(args[4])?).unwrap_or(0);
-            if args.len() < 8 {
+        if args[0].eq_ignore_ascii_case(b"IDLE") {
+            min_idle_ms = u64::try_from(integer(args[1])?).unwrap_or(0);
+            if args.len() < 5 {
                 return Err(Refusal::SYNTAX);
             }
-            at = 5;
+            args = &args[2..];
         }
-        let count = usize::try_from(integer(args[at + 2])?).unwrap_or(0);
-        let from = parse_range_start(args[at])?;
-        let to = parse_range_end(args[at + 1])?;
-        Ok(Self { min_idle_ms, from, to, count, consumer: args.get(at + 3).copied() })
+        let count = usize::try_from(integer(args[2])?).unwrap_or(0);
+        if with_errors && count > WITH_ERRORS_MAX {
+            return Err(Refusal::text("ERR COUNT must be at most 1000 with WITHERRORS"));
+        }
+        let (from, to) = (parse_range_start(args[0])?, parse_range_end(args[1])?);
+        Ok(Self { with_errors, min_idle_ms, from, to, count, consumer: args.get(3).copied() })
     }
 
     fn list(&self, group: &Group, now_ms: u64) -> Reply {
+        let pending = group.pending();
         let idle_ms = |record: &PendingEntry| now_ms.saturating_sub(record.delivered_at_ms);
         let is_listed =
             |record: &PendingEntry| record.owner.is_none() || idle_ms(record) >= self.min_idle_ms;
@@ -85,9 +93,14 @@ impl<'a> Listing<'a> {
                 None => (Reply::Text(""), Reply::Int(-1)),
             };
             let count = Reply::number(record.delivery_count);
-            Reply::Array(vec![Reply::Id(record.id), owner, idle, count])
+            let mut parts = vec![Reply::Id(record.id), owner, idle, count];
+            if self.with_errors {
+                let error = pending.failure(record.id).map(|failure| &failure.error[..]);
+                let error = error.filter(|error| !error.is_empty());
+                parts.push(error.map_or(Reply::Nil, |error| Reply::bulk(error.to_vec())));
+            }
+            Reply::Array(parts)
         };
-        let pending = group.pending();
         let records: Vec<_> = match self.consumer.map(|name| group.find_consumer(name)) {
             _ if self.from > self.to => Vec::new(),
             Some(None) => Vec::new(),

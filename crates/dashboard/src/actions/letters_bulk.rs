@@ -19,6 +19,8 @@ use crate::visitor::{Change, Visitor};
 const LOOKED_AT: usize = 1000;
 /// What a count looks at, at most, 100 entries each: more steps would hold up a page.
 const COUNTED_STEPS: usize = 200;
+/// And no longer than that: a server may be slow.
+const COUNTED_FOR: Duration = Duration::from_secs(5);
 /// Between steps in which no letter was found.
 const BREATH: Duration = Duration::from_millis(20);
 /// Letters a second.
@@ -43,7 +45,11 @@ pub(crate) async fn count(
     kept: usize,
 ) -> Result<Counted, Error> {
     let (mut counted, mut after) = (Counted::default(), after);
+    let begun = Instant::now();
     for _ in 0..COUNTED_STEPS {
+        if begun.elapsed() > COUNTED_FOR {
+            break;
+        }
         let mut page = letters.oldest_like(filter, after, AT_ONCE, AT_ONCE).await?;
         let found = page.letters.len();
         page.letters.retain(|letter| letter.id <= last);
@@ -69,6 +75,17 @@ pub(crate) async fn extent(
     Ok(info.and_then(|info| Some((info.last?, info.length))))
 }
 
+/// # Errors
+/// [`Failure::Invalid`]: there is no such pace, or nothing would be changed.
+pub(crate) fn check_pace(per_second: u32, most: u64) -> Result<(), Failure> {
+    if (1..=PER_SECOND_MAX).contains(&per_second) && most > 0 {
+        return Ok(());
+    }
+    Err(Failure::Invalid(format!(
+        "a pace is from 1 to {PER_SECOND_MAX} letters a second, and one letter at least is changed"
+    )))
+}
+
 /// Begins to change all that pass the filter, and returns at once.
 ///
 /// # Errors
@@ -78,12 +95,7 @@ pub(crate) fn begin(
     visitor: &Visitor,
     work: LetterWork,
 ) -> Result<Arc<LetterJob>, Failure> {
-    if !(1..=PER_SECOND_MAX).contains(&work.per_second) || work.most == 0 {
-        return Err(Failure::Invalid(format!(
-            "a pace is from 1 to {PER_SECOND_MAX} letters a second, and one letter at least is \
-             changed"
-        )));
-    }
+    check_pace(work.per_second, work.most)?;
     let job = visitor.app.letter_jobs.begin(work)?;
     let work = &job.work;
     let (key, word) = (visible(work.letters.stream()), work.verb.word());

@@ -6,7 +6,10 @@
 use std::ops::Bound;
 use std::time::Duration;
 
-use millstream::{EntryId, Error, Nack, PendingEntries, PendingEntry, PendingFilter};
+use millstream::{
+    ConsumerGroupMonitor, EntryId, Error, Millstream, Nack, PendingEntries, PendingEntry,
+    PendingFilter,
+};
 use millstream_shown::{entries, visible};
 use tokio::time::{Instant, sleep_until};
 
@@ -19,6 +22,12 @@ const CHANGED_AT_ONCE: usize = 500;
 const CHANGED_MAX: usize = 10_000;
 /// Entries that one request looks at, to count them or to change some of them.
 const LOOKED_AT_MAX: usize = 100_000;
+/// Entries that are looked at before the time is, and how long they are counted.
+const COUNTED_AT_ONCE: usize = 5000;
+const COUNTED_FOR: Duration = Duration::from_secs(5);
+/// Entries that are changed in a second, if nobody says other, and at most.
+pub(crate) const PER_SECOND: u32 = 1000;
+const PER_SECOND_MAX: u32 = 10_000;
 /// Longer does no request take. What is left is told, and goes on with the next one.
 const TIME_MAX: Duration = Duration::from_secs(20);
 
@@ -53,8 +62,8 @@ pub(crate) struct Alike {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counted {
     pub(crate) count: u64,
-    /// As many were looked at as one request looks at, and there are more.
-    pub(crate) is_cut: bool,
+    /// As many were looked at as one request looks at, and there are more behind this one.
+    pub(crate) next: Option<EntryId>,
 }
 
 impl Settling {
@@ -155,10 +164,43 @@ pub(crate) async fn settle_named(
 /// # Errors
 /// Those of the server.
 pub(crate) async fn count(pending: &PendingEntries, alike: &Alike) -> Result<Counted, Failure> {
-    let range = (alike.from, Bound::Included(alike.until));
-    let page = pending.page(range, &alike.filter, LOOKED_AT_MAX, LOOKED_AT_MAX).await?;
-    let is_cut = page.next.is_some_and(|next| next < alike.until);
-    Ok(Counted { count: page.found.len() as u64, is_cut })
+    let (begun, mut from) = (Instant::now(), alike.from);
+    let mut counted = Counted { count: 0, next: None };
+    for _ in 0..LOOKED_AT_MAX / COUNTED_AT_ONCE {
+        let range = (from, Bound::Included(alike.until));
+        let page = pending.page(range, &alike.filter, COUNTED_AT_ONCE, COUNTED_AT_ONCE).await?;
+        counted.count += page.found.len() as u64;
+        counted.next = page.next.filter(|next| *next < alike.until);
+        match counted.next {
+            Some(next) if begun.elapsed() < COUNTED_FOR => from = Bound::Excluded(next),
+            _ => break,
+        }
+    }
+    Ok(counted)
+}
+
+/// So many entries a second.
+///
+/// # Errors
+/// [`Failure::Invalid`]: that is no pace.
+pub(crate) fn pace(given: Option<u64>) -> Result<u32, Failure> {
+    let rate = u32::try_from(given.unwrap_or(PER_SECOND.into())).ok();
+    rate.filter(|rate| (1..=PER_SECOND_MAX).contains(rate)).ok_or_else(|| {
+        Failure::Invalid(format!("the rate is from 1 to {PER_SECOND_MAX} entries a second"))
+    })
+}
+
+/// Up to the last one that is pending now: what is pending later is not meant.
+///
+/// # Errors
+/// Those of the server.
+pub(crate) async fn last(
+    millstream: &Millstream,
+    stream: &[u8],
+    group: &[u8],
+) -> Result<EntryId, Failure> {
+    let pending = ConsumerGroupMonitor::new(millstream, stream).pending(group).await?;
+    Ok(pending.last.unwrap_or_default())
 }
 
 /// All that are alike, at most so many in a second, and as many as one request changes.

@@ -10,7 +10,7 @@ use super::ErrorDocument;
 use super::body::Body;
 use super::entries::id;
 use super::pending_changes::ids;
-use crate::actions::letter_tally::Verb;
+use crate::actions::letter_tally::{Tally, Verb};
 use crate::actions::letters::{change_some, requeue_changed};
 use crate::failure::Failure;
 use crate::segments::Segments;
@@ -38,6 +38,13 @@ pub(crate) struct LettersChanged {
     reasons: Vec<String>,
 }
 
+impl From<Tally> for LettersChanged {
+    fn from(tally: Tally) -> Self {
+        let Tally { changed, added_anew, not_there, failed, reasons } = tally;
+        Self { changed, added_anew, not_there, failed, reasons }
+    }
+}
+
 async fn change(
     visitor: &Visitor,
     segments: &Segments,
@@ -47,13 +54,7 @@ async fn change(
     let allowed = visitor.change(None)?;
     let letters = DeadLetters::new(&visitor.millstream, segments.after("dead-letters"));
     let tally = change_some(&allowed, &letters, verb, &ids(texts)?).await?;
-    Ok(Json(LettersChanged {
-        changed: tally.changed,
-        added_anew: tally.added_anew,
-        not_there: tally.not_there,
-        failed: tally.failed,
-        reasons: tally.reasons,
-    }))
+    Ok(Json(tally.into()))
 }
 
 /// Gives dead letters back to their groups.

@@ -16,6 +16,9 @@ use crate::failure::Failure;
 use crate::segments::{Segments, parse_segment};
 use crate::visitor::Visitor;
 
+/// Entries that are looked at for one page: where few pass, it has fewer than it may have.
+const LOOKED_AT_MAX: usize = 10_000;
+
 /// Which letters.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -91,11 +94,9 @@ pub(crate) async fn list(
     let limit = limit(which.limit)?;
     let after = which.after.as_deref().map(id).transpose()?;
     let letters = DeadLetters::new(&visitor.millstream, segments.after("dead-letters"));
-    let mut found = letters.list_like(&which.filter(), after, limit + 1).await?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| has_more).map(|last| last.id.to_string());
-    let rows = found.iter().map(LetterRow::new).collect::<Result<_, _>>();
+    let page = letters.oldest_like(&which.filter(), after, limit, LOOKED_AT_MAX).await?;
+    let next = page.next.map(|next| next.to_string());
+    let rows = page.letters.iter().map(LetterRow::new).collect::<Result<_, _>>();
     let letters = rows.map_err(|error| Failure::Invalid(error.to_string()))?;
     Ok(Json(LetterPage { letters, next }))
 }

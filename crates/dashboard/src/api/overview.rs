@@ -38,6 +38,7 @@ pub(crate) struct Overview {
     (status = "5XX", body = ErrorDocument),
 ))]
 pub(crate) async fn get(visitor: Visitor) -> Result<Json<Overview>, Failure> {
+    visitor.server_answers().await?;
     let totals = visitor.app.history.totals();
     Ok(Json(Overview {
         server: visitor.millstream.abilities().server.clone(),

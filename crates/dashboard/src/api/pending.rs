@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::ErrorDocument;
 use super::body::Params;
 use super::entries::id;
-use super::streams::limit;
+use super::streams::{limit, page_end};
 use crate::failure::Failure;
 use crate::segments::{Segments, parse_segment};
 use crate::visitor::Visitor;
@@ -77,12 +77,11 @@ pub(crate) async fn list(
         Some(after) => Bound::Excluded(id(after)?),
         None => Bound::Unbounded,
     };
-    let entries = PendingEntries::new(&visitor.millstream, &stream, &group);
+    let entries = PendingEntries::new(&visitor.millstream, &stream, &group).with_errors();
     let range = (start, Bound::Unbounded);
     let mut page = entries.page(range, &filter, limit + 1, LOOKED_AT_MAX).await?;
-    if page.found.len() > limit {
-        page.found.truncate(limit);
-        page.next = page.found.last().map(|last| last.id);
+    if let Some(last) = page_end(&mut page.found, limit) {
+        page.next = Some(last.id);
     }
     let pending = page.found.iter().map(PendingRow::from).collect();
     Ok(Json(PendingPage { pending, next: page.next.map(|next| next.to_string()) }))

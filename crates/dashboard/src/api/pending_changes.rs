@@ -118,13 +118,28 @@ pub(crate) struct NackOrder {
 /// What giving back says of the last delivery.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum NackWord {
+pub(super) enum NackWord {
     /// It was no try.
     Silent,
     /// It failed.
     Fail,
     /// No other try would help.
     Fatal,
+}
+
+pub(super) fn nack_of(mode: NackWord, delay_ms: Option<u64>, error: Option<String>) -> Nack {
+    let mut nack = Nack::new(match mode {
+        NackWord::Silent => NackMode::Silent,
+        NackWord::Fail => NackMode::Fail,
+        NackWord::Fatal => NackMode::Fatal,
+    });
+    if let Some(ms) = delay_ms {
+        nack = nack.delay(Duration::from_millis(ms));
+    }
+    if let Some(error) = error {
+        nack = nack.error(error);
+    }
+    nack
 }
 
 /// Gives pending entries back to their group.
@@ -142,16 +157,6 @@ pub(crate) async fn nack(
     segments: Segments,
     Body(order): Body<NackOrder>,
 ) -> Result<Json<SettledDocument>, Failure> {
-    let mut nack = Nack::new(match order.mode {
-        NackWord::Silent => NackMode::Silent,
-        NackWord::Fail => NackMode::Fail,
-        NackWord::Fatal => NackMode::Fatal,
-    });
-    if let Some(ms) = order.delay_ms {
-        nack = nack.delay(Duration::from_millis(ms));
-    }
-    if let Some(error) = &order.error {
-        nack = nack.error(error);
-    }
+    let nack = nack_of(order.mode, order.delay_ms, order.error);
     settle(&visitor, &segments, &order.ids, &Settling::GiveBack(nack)).await
 }

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::ErrorDocument;
 use super::body::Params;
-use super::streams::limit;
+use super::streams::{limit, page_end};
 use crate::failure::Failure;
 use crate::segments::Segments;
 use crate::visitor::Visitor;
@@ -51,9 +51,7 @@ pub(crate) async fn list(
     let messages = DelayedMessages::new(&visitor.millstream, segments.after("streams"));
     let mut found = messages.list_after(which.after.as_deref(), limit + 1).await?;
     let now = visitor.millstream.time().await?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| has_more).map(|last| last.token.clone());
+    let next = page_end(&mut found, limit).map(|last| last.token.clone());
     let rows = found.iter().map(|one| DelayedRow::new(one, now)).collect::<Result<_, _>>();
     let scheduled = rows.map_err(|error| Failure::Invalid(error.to_string()))?;
     Ok(Json(SchedulePage { scheduled, next }))

@@ -37,6 +37,14 @@ pub(super) fn limit(given: Option<usize>) -> Result<usize, Failure> {
     }
 }
 
+/// Leaves a page of what was found, which is one more if there are others: then it returns the last
+/// one of the page, behind which the next one begins.
+pub(super) fn page_end<T>(found: &mut Vec<T>, limit: usize) -> Option<&T> {
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    found.last().filter(|_| has_more)
+}
+
 /// A page of streams in the order of their names.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StreamPage {
@@ -85,6 +93,7 @@ pub(crate) async fn list(
     Params(which): Params<Which>,
 ) -> Result<Json<StreamPage>, Failure> {
     let limit = limit(which.limit)?;
+    visitor.server_answers().await?;
     let after = which.after.as_deref().map(parse_segment);
     let history = &visitor.app.history;
     let find = which.find.as_deref().unwrap_or_default();
@@ -94,9 +103,7 @@ pub(crate) async fn list(
     };
     let mut found: Vec<StreamNow> =
         history.streams().into_iter().filter(is_wanted).take(limit + 1).collect();
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| has_more).map(|last| segment(&last.name));
+    let next = page_end(&mut found, limit).map(|last| segment(&last.name));
     let streams = found.iter().map(StreamRow::from).collect();
     Ok(Json(StreamPage { streams, next, is_part: history.totals().is_part }))
 }
@@ -113,6 +120,8 @@ pub(crate) struct StreamDocument {
     max_deleted_id: Option<String>,
     entries_added: Option<u64>,
     memory_bytes: Option<u64>,
+    /// Without what the log alone has; `null`: the server does not say.
+    disk_bytes: Option<u64>,
     payload_bytes: Option<u64>,
     /// Delayed entries that wait.
     scheduled: Option<u64>,
@@ -143,6 +152,7 @@ pub(crate) async fn get(
         max_deleted_id: info.max_deleted.map(|id| id.to_string()),
         entries_added: info.entries_added,
         memory_bytes: manager.memory_bytes().await?,
+        disk_bytes: manager.disk_bytes().await?,
         payload_bytes: info.payload_bytes,
         scheduled: info.scheduled,
         retention: info.retention.as_ref().map(RetentionRow::from),

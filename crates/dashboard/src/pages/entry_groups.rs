@@ -11,7 +11,7 @@ use millstream::{
 use millstream_shown::{plural, short, visible};
 
 use super::parts::{count, empty, group_link};
-use super::pending::{idle, owner};
+use super::pending::{error_text, idle, owner, pending_error};
 use super::pending_settle::form_of_one;
 use crate::failure::Failure;
 use crate::segments::entry_path;
@@ -51,7 +51,7 @@ impl States {
         groups.truncate(GROUPS_MAX);
         // All at the same time, so they share round trips.
         let asked = groups.into_iter().map(|group| async move {
-            let pending = PendingEntries::new(millstream, stream, &group.name_bytes);
+            let pending = PendingEntries::new(millstream, stream, &group.name_bytes).with_errors();
             let pending = pending.find(&[id]).await?.pop();
             Ok::<_, Error>(State { group, pending, letter: None })
         });
@@ -106,7 +106,7 @@ impl States {
                             @if pending.idle.is_some() { (idle(pending)) " ago" } @else { "-" }
                         }
                         td .number { (count(pending.deliveries)) }
-                        td { (no_error(group)) }
+                        td { (pending_error(pending)) }
                     }
                     (None, Some((of, letter))) => {
                         td { a .tag .bad href=(entry_path(of, letter.id)) { "dead letter" } }
@@ -137,23 +137,10 @@ impl States {
     }
 }
 
-/// The server keeps it with the pending record, and shows it in the dead letter only.
-fn no_error(group: &GroupInfo) -> Markup {
-    html! {
-        @match &group.managed {
-            Some(_) => span .quiet title="The server tells it once the entry is a dead letter" {
-                "not told while it is pending"
-            },
-            None => "-",
-        }
-    }
-}
-
 fn letter_error(letter: &DeadLetter) -> Markup {
-    let error: String = letter.error.chars().take(500).collect();
     html! {
-        @if error.is_empty() { (visible(letter.reason.as_bytes())) }
-        @else { span .name { (visible(error.as_bytes())) } }
+        @if letter.error.is_empty() { (visible(letter.reason.as_bytes())) }
+        @else { (error_text(letter.error.as_bytes())) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 use maud::{Markup, html};
-use millstream::{ServerInfo, ServerMonitor};
+use millstream::{Error, ServerInfo, ServerMonitor};
 use millstream_shown::{byte_size, short};
 
 use super::parts::{
@@ -30,8 +30,12 @@ async fn content(visitor: Visitor) -> Result<Content, Failure> {
     let monitors = ServerMonitor::all(&visitor.millstream).await?;
     let mut infos = Vec::new();
     for monitor in &monitors {
-        // Who may not ask sees the rest.
-        infos.extend(monitor.info().await.ok());
+        match monitor.info().await {
+            Ok(info) => infos.push(info),
+            Err(error @ Error::Connection(_)) => return Err(error.into()),
+            // Who may not ask sees the rest.
+            Err(_) => {}
+        }
     }
     let history = &visitor.app.history;
     let totals = history.totals();

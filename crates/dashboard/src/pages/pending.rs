@@ -14,7 +14,7 @@ use millstream::{
     ConsumerGroupManager, EntryId, Fields, GroupInfo, Millstream, PendingEntries, PendingEntry,
     PendingPage, StreamManager,
 };
-use millstream_shown::{short, visible};
+use millstream_shown::{short, visible, visible_start};
 
 use super::parts::{count, crumbs, empty, name};
 use super::pending_filter::{Asked, Filter};
@@ -30,6 +30,8 @@ use crate::visitor::Visitor;
 const PER_PAGE: usize = 100;
 /// Entries that are looked at for a page: where few pass the filter, it says where to go on.
 const LOOKED_AT_MAX: usize = 10_000;
+/// Of an error; programs get all of it.
+const ERROR_CHARS_SHOWN: usize = 500;
 /// Entries whose fields are read in one round trip, and bytes after which no more are read: large
 /// values are on the pages of their entries.
 const READ_AT_ONCE: usize = 10;
@@ -89,7 +91,7 @@ async fn content(
 ) -> Result<Content, Failure> {
     let Filter { filter, from, .. } = asked.filter()?;
     let info = find_group(&visitor.millstream, &stream, &group).await?;
-    let pending = PendingEntries::new(&visitor.millstream, &stream, &group);
+    let pending = PendingEntries::new(&visitor.millstream, &stream, &group).with_errors();
     let range = (from, Bound::Unbounded);
     let mut page = pending.page(range, &filter, PER_PAGE + 1, LOOKED_AT_MAX).await?;
     if page.found.len() > PER_PAGE {
@@ -113,7 +115,7 @@ async fn content(
             a .button href="#filter" { "Filter" }
             @if can_settle && !page.found.is_empty() { a .button href="#settle" { "Settle" } }
         }
-        (table(&stream, &page.found, &seen, can_settle))
+        (table(&stream, &page.found, &seen, can_settle, info.managed.is_some()))
         (pager(&path, &asked, &page))
     };
     let fixed = html! {
@@ -149,6 +151,7 @@ fn table(
     found: &[PendingEntry],
     seen: &BTreeMap<EntryId, Seen>,
     can_settle: bool,
+    has_errors: bool,
 ) -> Markup {
     if found.is_empty() {
         return empty("Nothing of that kind is pending here.");
@@ -164,7 +167,9 @@ fn table(
                         }
                     }
                     th .tight { "Id" } th { "Consumer" } th .number { "Idle" }
-                    th .number { "Deliveries" } th { "Fields" }
+                    th .number { "Deliveries" }
+                    @if has_errors { th { "Last error" } }
+                    th { "Fields" }
                 } }
                 tbody { @for entry in found { tr {
                     @if can_settle {
@@ -177,6 +182,7 @@ fn table(
                     td { (owner(entry)) }
                     td .number { (idle(entry)) }
                     td .number { (count(entry.deliveries)) }
+                    @if has_errors { td { (pending_error(entry)) } }
                     td .preview {
                         @match seen.get(&entry.id) {
                             Some(Seen::Fields(fields)) => (short_fields(fields)),
@@ -197,6 +203,21 @@ pub(super) fn owner(entry: &PendingEntry) -> Markup {
             None => span .quiet { "nobody" },
         }
     }
+}
+
+/// What was said when it failed last, of which the server keeps 4 KiB.
+pub(super) fn pending_error(entry: &PendingEntry) -> Markup {
+    html! {
+        @match &entry.error {
+            Some(error) => (error_text(error)),
+            None => "-",
+        }
+    }
+}
+
+/// The beginning of it.
+pub(super) fn error_text(error: &[u8]) -> Markup {
+    html! { span .name { (visible_start(error, ERROR_CHARS_SHOWN)) } }
 }
 
 pub(super) fn idle(entry: &PendingEntry) -> String {

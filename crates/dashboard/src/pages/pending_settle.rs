@@ -7,9 +7,7 @@ use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
 use maud::{Markup, html};
-use millstream::{
-    Abilities, ConsumerGroupMonitor, EntryId, GroupInfo, Nack, NackMode, PendingEntries,
-};
+use millstream::{Abilities, EntryId, GroupInfo, Nack, NackMode, PendingEntries};
 use millstream_shown::{entries, visible};
 use serde::Deserialize;
 
@@ -18,16 +16,14 @@ use super::layout::token;
 use super::parts::{crumbs, facts};
 use super::pending::{find_group, pending_path};
 use super::pending_filter::{Asked, query};
-use crate::actions::pending::{Alike, Settled, Settling, settle_alike, settle_named};
+use crate::actions::pending::{
+    Alike, PER_SECOND, Settled, Settling, last, pace, settle_alike, settle_named,
+};
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
 use crate::segments::{Segments, entry_path, group_path, stream_path};
 use crate::sent::{Sent, id, number_if_any, shown_name, time_if_any};
 use crate::visitor::Visitor;
-
-/// Entries that are changed in a second, if nobody says other, and at most.
-const PER_SECOND: u32 = 1000;
-const PER_SECOND_MAX: u32 = 10_000;
 
 /// What is to become of entries, as people wrote it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -153,10 +149,7 @@ async fn alike(
 ) -> Result<Alike, Failure> {
     let filter = asked.filter()?;
     let until = match until.trim() {
-        "" => {
-            let monitor = ConsumerGroupMonitor::new(&visitor.millstream, stream);
-            monitor.pending(group).await?.last.unwrap_or_default()
-        }
+        "" => last(&visitor.millstream, stream, group).await?,
         until => id(until)?,
     };
     Ok(Alike { filter: filter.filter, from: filter.from, until })
@@ -198,7 +191,8 @@ async fn question(
         (&*group_path(&stream, &group), &*visible(&group)),
         (&*path, "Pending"),
     ];
-    let many = match (counted.is_cut, counted.count) {
+    let is_cut = counted.next.is_some();
+    let many = match (is_cut, counted.count) {
         (false, one) => entries(one),
         (true, many) => format!("{} or more", entries(many)),
     };
@@ -208,12 +202,12 @@ async fn question(
         (crumbs(&way))
         h1 { (many) " would be " (settling.done()) }
         (facts(&meant(&asked, &alike, &how)))
-        @if counted.is_cut {
+        @if is_cut {
             p .hint {
                 "So many were found among those that one look goes through; more are behind."
             }
         }
-        @if counted.count == 0 && !counted.is_cut {
+        @if counted.count == 0 && !is_cut {
             p { "Nothing is to be done." }
         } @else if visitor.can_write {
             form .panel method="post" action={(path) "/all"} {
@@ -287,10 +281,7 @@ pub(super) async fn post_all(visitor: Visitor, segments: Segments, sent: Sent) -
     let done = async {
         let change = visitor.change(Some(sent.token()))?;
         let settling = how.settling(asked.filter()?.min_idle)?;
-        let rate = number_if_any(sent.raw("rate"), "the rate")?.unwrap_or(PER_SECOND.into());
-        let rate = u32::try_from(rate).ok().filter(|rate| (1..=PER_SECOND_MAX).contains(rate));
-        let wrong = || format!("the rate is from 1 to {PER_SECOND_MAX} entries a second");
-        let rate = rate.ok_or_else(|| Failure::Invalid(wrong()))?;
+        let rate = pace(number_if_any(sent.raw("rate"), "the rate")?)?;
         // What came after the question was not counted, so its end has to be said.
         let until = id(sent.raw("until"))?.to_string();
         let alike = alike(&visitor, &stream, &group, &asked, &until).await?;

@@ -102,7 +102,7 @@ async fn content(visitor: Visitor, stream: Bytes, which: Which) -> Result<Conten
     };
     let groups = millstream::ConsumerGroupManager::new(&visitor.millstream, &stream);
     let groups = if info.groups > 0 { groups.groups().await? } else { Vec::new() };
-    let memory = manager.memory_bytes().await?;
+    let (memory, disk) = (manager.memory_bytes().await?, manager.disk_bytes().await?);
     let entries = entries(&manager, &which).await?;
     let seen = visitor.app.history.stream(&stream);
     let path = stream_path(&stream);
@@ -114,6 +114,7 @@ async fn content(visitor: Visitor, stream: Bytes, which: Which) -> Result<Conten
             (card("In, a second", rate_or_dash(seen.and_then(|seen| seen.rate_in)), Mood::Plain))
             (card("Added ever", count_or_dash(info.entries_added), Mood::Plain))
             (card("Memory", byte_size::show(memory), Mood::Plain))
+            @if disk.is_some() { (card("Disk", byte_size::show(disk), Mood::Plain)) }
             @if let Some(scheduled) = info.scheduled { (card("Scheduled", count(scheduled), Mood::Plain)) }
         }
         div .actions.gap {

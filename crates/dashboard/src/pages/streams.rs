@@ -57,6 +57,7 @@ fn pending(stream: &StreamNow) -> u64 {
 }
 
 async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
+    visitor.server_answers().await?;
     let history = &visitor.app.history;
     let mut all = history.streams();
     let is_found = |name: &Bytes| which.find.is_empty() || visible(name).contains(&which.find);

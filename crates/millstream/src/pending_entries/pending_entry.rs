@@ -22,6 +22,10 @@ pub struct PendingEntry {
     /// [`NackMode::Fatal`](super::NackMode::Fatal) makes some show a negative count, which is the
     /// number after the highest one here.
     pub deliveries: u64,
+    /// What was said when it failed last: see
+    /// [`PendingEntries::with_errors`](super::PendingEntries::with_errors). Any bytes, 4 KiB at
+    /// most. `None`: nothing, or nobody asked.
+    pub error: Option<Bytes>,
 }
 
 impl PendingEntry {
@@ -36,6 +40,10 @@ impl PendingEntry {
         let (id, consumer) = (reply::id(&next()?)?, reply::bytes(next()?)?);
         let idle_ms = reply::integer(&next()?)?;
         let deliveries = reply::integer(&next()?)?.cast_unsigned();
+        let error = match parts.next() {
+            None | Some(Value::Nil) => None,
+            Some(error) => Some(reply::bytes(error)?),
+        };
         // A consumer may have the empty name, and a time that was set back is no mark either.
         let is_owned = !(consumer.is_empty() && idle_ms == -1);
         let idle = Duration::from_millis(idle_ms.max(0).unsigned_abs());
@@ -44,6 +52,7 @@ impl PendingEntry {
             consumer: is_owned.then_some(consumer),
             idle: is_owned.then_some(idle),
             deliveries,
+            error,
         })
     }
 
@@ -78,6 +87,21 @@ mod tests {
         assert_eq!(idle, [ms(7), ms(7), None, ms(0)]);
         let cut = Value::Array(vec![Value::Array(vec![Value::BulkString(b"1-2".to_vec())])]);
         assert_eq!(PendingEntry::parse_all(cut), Err(NotUnderstood));
+    }
+
+    #[test]
+    fn an_error_may_stand_behind_the_rest() {
+        let with = |error: Option<Value>| {
+            let Value::Array(mut parts) = row(b"a", 7) else { unreachable!("it is made so") };
+            parts.extend(error);
+            PendingEntry::parse(Value::Array(parts)).expect("a row").error
+        };
+        assert_eq!(with(None), None);
+        assert_eq!(with(Some(Value::Nil)), None);
+        assert_eq!(
+            with(Some(Value::BulkString(b"no \xff".to_vec()))).as_deref(),
+            Some(&b"no \xff"[..])
+        );
     }
 
     #[test]

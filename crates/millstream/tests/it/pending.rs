@@ -55,6 +55,30 @@ pub(crate) async fn pending_entries_are_found_by_range_filter_and_id(place: Plac
     assert!(found[0].idle.is_some_and(|idle| idle >= Duration::from_mins(60)), "{found:?}");
 }
 
+pub(crate) async fn the_error_of_what_is_pending_is_told_where_there_is_one(place: Place) {
+    let (pending, ids) = six_pending(&place).await;
+    let first = pending.list(ids[0]..=ids[0], &PendingFilter::new(), 1).await.expect("a list");
+    let abilities = place.millstream.abilities();
+    if abilities.has_policies {
+        let _: () = place.raw("XGROUP CFGSET {s} {g} VISIBILITY 3600000").await;
+        let nack = Nack::new(NackMode::Fail).error("no\nstock");
+        let done = pending.give_back(&first, &nack).await.expect("an answer");
+        assert_eq!(done, [ids[0]]);
+    }
+    let said = abilities.has_pending_errors.then_some(&b"no\nstock"[..]);
+    assert_eq!(abilities.has_pending_errors, abilities.has_policies);
+    let asking = pending.clone().with_errors();
+    let listed = asking.list(.., &PendingFilter::new(), 9).await.expect("a list");
+    let errors: Vec<_> = listed.iter().map(|it| it.error.as_deref()).collect();
+    assert_eq!(errors, [said, None, None, None, None, None]);
+    let page = asking.page(.., &PendingFilter::new(), 1, 9).await.expect("a page");
+    assert_eq!(page.found[0].error.as_deref(), said);
+    let found = asking.find(&[ids[1], ids[0]]).await.expect("an answer");
+    assert_eq!(found[1].error.as_deref(), said);
+    let unasked = pending.find(&[ids[0]]).await.expect("an answer");
+    assert_eq!(unasked[0].error, None);
+}
+
 /// Between the look and the change one goes to another consumer, one comes again to the same, and
 /// one is acknowledged: only the other three are meant.
 pub(crate) async fn pending_entries_are_changed_only_as_they_were_seen(place: Place) {

@@ -62,6 +62,8 @@ pub(crate) async fn a_stream_is_looked_at_read_trimmed_and_deleted(place: Place)
     assert_eq!((info.first, info.last), (Some(id(1)), Some(id(9))));
     assert_eq!((info.last_generated, info.max_deleted), (id(9), Some(id(5))));
     assert!(stream.memory_bytes().await.expect("an answer").is_some_and(|bytes| bytes > 0));
+    let on_disk = stream.disk_bytes().await.expect("an answer");
+    assert_eq!(on_disk.is_some(), place.millstream.abilities().has_disk_usage);
 
     let numbers = |entries: Vec<millstream::StreamEntry>| -> Vec<u64> {
         entries.into_iter().map(|entry| entry.id.ms).collect()

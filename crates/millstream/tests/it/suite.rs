@@ -54,6 +54,7 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
             settings_that_make_no_sense_are_refused
             processes_of_a_machine_take_free_slots;
         pending: pending_entries_are_found_by_range_filter_and_id
+            the_error_of_what_is_pending_is_told_where_there_is_one
             pending_entries_are_changed_only_as_they_were_seen;
         dead_letters: what_fails_too_often_becomes_a_letter_and_can_be_given_back
             what_is_rejected_becomes_a_letter_at_once

@@ -108,6 +108,12 @@ impl Entries {
             + self.slots().map(BlockSlot::heap_bytes).sum::<usize>()
     }
 
+    /// Bytes of the blocks that have a place outside memory, there. Costs the number of blocks.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        self.slots().filter_map(BlockSlot::place).map(|place| u64::from(place.bytes)).sum()
+    }
+
     /// The lowest id.
     #[must_use]
     pub fn first_id(&self) -> Option<EntryId> {
