@@ -39,6 +39,7 @@ mod serve;
 mod serve_options;
 mod server;
 mod server_error;
+mod setting_values;
 mod stream;
 mod tally;
 mod top;

@@ -3,20 +3,19 @@
 //! Every setting is a flag, a variable `MILLSTREAM_*` and a key of the TOML file, in this order of
 //! precedence. A key that does not exist is refused, since it is a misspelt one.
 
-use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::Args;
 use millstream_dashboard::DashboardOptions;
 use millstream_server::{BindAddress, Config, DebugAccess, SyncMode};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::admin::Admin;
 use crate::policy_rule::PolicyRule;
+use crate::setting_values::{AdminPort, BindList, Permissions, Setting, as_text, parse_text};
 
 /// Where the dashboard is unless it is said.
 const ADMIN_PORT: u16 = 8379;
@@ -121,6 +120,42 @@ pub(crate) struct ServeOptions {
     /// Most entries that a group with ORDERBY holds back [default: 10000]
     #[arg(long, env = "MILLSTREAM_GROUP_HELD_MAX", value_name = "COUNT")]
     group_held_max: Option<Setting>,
+    /// Most clients that wait in a blocking read at a time; 0: all that connect [default: 0]
+    #[arg(long, env = "MILLSTREAM_BLOCKED_CLIENTS_MAX", value_name = "COUNT")]
+    blocked_clients_max: Option<Setting>,
+    /// What may wait for a client that takes nothing: class, hard and soft limit in bytes, seconds
+    /// [default: normal 0 1 60]
+    #[arg(long, env = "MILLSTREAM_CLIENT_OUTPUT_BUFFER_LIMIT", value_name = "LIMITS")]
+    client_output_buffer_limit: Option<Setting>,
+    /// Most consumers of a group; 0: no limit [default: 0]
+    #[arg(long, env = "MILLSTREAM_GROUP_CONSUMERS_MAX", value_name = "COUNT")]
+    group_consumers_max: Option<Setting>,
+    /// Memory above which commands that take more are refused with -OOM; 0: no limit [default: 0]
+    #[arg(long, env = "MILLSTREAM_MAXMEMORY", value_name = "BYTES")]
+    maxmemory: Option<Setting>,
+    /// Memory that buffers of clients may take together, or a share of maxmemory such as 20%;
+    /// those with the largest are closed; 0: no limit [default: 512mb]
+    #[arg(long, env = "MILLSTREAM_MAXMEMORY_CLIENTS", value_name = "BYTES")]
+    maxmemory_clients: Option<Setting>,
+    /// Memory above which only commands that free some are accepted; 0: a quarter above maxmemory
+    /// [default: 0]
+    #[arg(long, env = "MILLSTREAM_MAXMEMORY_HARD", value_name = "BYTES")]
+    maxmemory_hard: Option<Setting>,
+    /// Longest name of a new stream, group, consumer or producer; 0: no limit [default: 64kb]
+    #[arg(long, env = "MILLSTREAM_NAME_BYTES_MAX", value_name = "BYTES")]
+    name_bytes_max: Option<Setting>,
+    /// Bytes of names and values above which a stream takes no entry; 0: no limit [default: 0]
+    #[arg(long, env = "MILLSTREAM_STREAM_BYTES_MAX", value_name = "BYTES")]
+    stream_bytes_max: Option<Setting>,
+    /// Entries above which a stream takes no more; 0: no limit [default: 0]
+    #[arg(long, env = "MILLSTREAM_STREAM_ENTRIES_MAX", value_name = "COUNT")]
+    stream_entries_max: Option<Setting>,
+    /// Most groups of a stream; 0: no limit [default: 0]
+    #[arg(long, env = "MILLSTREAM_STREAM_GROUPS_MAX", value_name = "COUNT")]
+    stream_groups_max: Option<Setting>,
+    /// Most idempotent producers that a stream remembers; 0: no limit [default: 0]
+    #[arg(long, env = "MILLSTREAM_STREAM_IDMP_PRODUCERS_MAX", value_name = "COUNT")]
+    stream_idmp_producers_max: Option<Setting>,
     /// How long new streams recognise a repeated production [default: 100]
     #[arg(long, env = "MILLSTREAM_STREAM_IDMP_DURATION", value_name = "SECONDS")]
     stream_idmp_duration: Option<Setting>,
@@ -159,166 +194,6 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "MILLSTREAM_CONFIG", value_name = "FILE")]
     #[serde(skip)]
     pub(crate) config: Option<PathBuf>,
-}
-
-/// Addresses with blanks or commas between them, or a list of texts; none: TCP is off.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(try_from = "TextOrList", into = "String")]
-struct BindList(Vec<BindAddress>);
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum TextOrList {
-    Text(String),
-    List(Vec<String>),
-}
-
-impl FromStr for BindList {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let addresses = text.split([' ', ',']).filter(|address| !address.is_empty());
-        let addresses = addresses.map(str::parse).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self(addresses))
-    }
-}
-
-impl From<BindList> for String {
-    fn from(list: BindList) -> Self {
-        list.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-    }
-}
-
-impl TryFrom<TextOrList> for BindList {
-    type Error = String;
-
-    fn try_from(given: TextOrList) -> Result<Self, Self::Error> {
-        match given {
-            TextOrList::Text(text) => text.parse(),
-            TextOrList::List(list) => list.join(" ").parse(),
-        }
-    }
-}
-
-/// The value of a setting as it was written: the server judges it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(from = "NumberOrText", into = "NumberOrText")]
-struct Setting(String);
-
-#[derive(Deserialize, Serialize)]
-#[serde(untagged)]
-enum NumberOrText {
-    Number(i64),
-    Text(String),
-}
-
-impl From<NumberOrText> for Setting {
-    fn from(given: NumberOrText) -> Self {
-        match given {
-            NumberOrText::Number(number) => Self(number.to_string()),
-            NumberOrText::Text(text) => Self(text),
-        }
-    }
-}
-
-impl From<Setting> for NumberOrText {
-    fn from(setting: Setting) -> Self {
-        setting.0.parse().map_or(Self::Text(setting.0), Self::Number)
-    }
-}
-
-impl FromStr for Setting {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-/// Where the dashboard listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "Setting", into = "Setting")]
-enum AdminPort {
-    Off,
-    Port(u16),
-}
-
-impl FromStr for AdminPort {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "off" => Ok(Self::Off),
-            port => {
-                port.parse().map(Self::Port).map_err(|_| format!("'{port}' is no port, nor off"))
-            }
-        }
-    }
-}
-
-impl TryFrom<Setting> for AdminPort {
-    type Error = String;
-
-    fn try_from(given: Setting) -> Result<Self, Self::Error> {
-        given.0.parse()
-    }
-}
-
-impl From<AdminPort> for Setting {
-    fn from(port: AdminPort) -> Self {
-        Self(match port {
-            AdminPort::Off => "off".to_owned(),
-            AdminPort::Port(port) => port.to_string(),
-        })
-    }
-}
-
-/// Permissions of a file. The digits are octal in the file, too, where they may be a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "Setting", into = "String")]
-struct Permissions(u32);
-
-impl From<Permissions> for String {
-    fn from(permissions: Permissions) -> Self {
-        format!("{:o}", permissions.0)
-    }
-}
-
-impl FromStr for Permissions {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
-        mode.map(Self).ok_or_else(|| format!("'{text}' is no number from 0 to 777 in octal digits"))
-    }
-}
-
-impl TryFrom<Setting> for Permissions {
-    type Error = String;
-
-    fn try_from(given: Setting) -> Result<Self, Self::Error> {
-        given.0.parse()
-    }
-}
-
-fn parse_text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    T: FromStr<Err = String>,
-    D: serde::Deserializer<'de>,
-{
-    let text = String::deserialize(deserializer)?;
-    text.parse().map(Some).map_err(serde::de::Error::custom)
-}
-
-fn as_text<T, S>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error>
-where
-    T: fmt::Display,
-    S: Serializer,
-{
-    match value {
-        Some(value) => serializer.collect_str(value),
-        None => serializer.serialize_none(),
-    }
 }
 
 /// The command line or the file asks for something impossible.
@@ -389,6 +264,21 @@ impl ServeOptions {
             slowlog_log_slower_than: self.slowlog_log_slower_than.or(other.slowlog_log_slower_than),
             slowlog_max_len: self.slowlog_max_len.or(other.slowlog_max_len),
             group_held_max: self.group_held_max.or(other.group_held_max),
+            blocked_clients_max: self.blocked_clients_max.or(other.blocked_clients_max),
+            client_output_buffer_limit: self
+                .client_output_buffer_limit
+                .or(other.client_output_buffer_limit),
+            group_consumers_max: self.group_consumers_max.or(other.group_consumers_max),
+            maxmemory: self.maxmemory.or(other.maxmemory),
+            maxmemory_clients: self.maxmemory_clients.or(other.maxmemory_clients),
+            maxmemory_hard: self.maxmemory_hard.or(other.maxmemory_hard),
+            name_bytes_max: self.name_bytes_max.or(other.name_bytes_max),
+            stream_bytes_max: self.stream_bytes_max.or(other.stream_bytes_max),
+            stream_entries_max: self.stream_entries_max.or(other.stream_entries_max),
+            stream_groups_max: self.stream_groups_max.or(other.stream_groups_max),
+            stream_idmp_producers_max: self
+                .stream_idmp_producers_max
+                .or(other.stream_idmp_producers_max),
             stream_idmp_duration: self.stream_idmp_duration.or(other.stream_idmp_duration),
             stream_idmp_maxsize: self.stream_idmp_maxsize.or(other.stream_idmp_maxsize),
             stream_node_max_bytes: self.stream_node_max_bytes.or(other.stream_node_max_bytes),
@@ -423,6 +313,17 @@ impl ServeOptions {
             ("slowlog-log-slower-than", &self.slowlog_log_slower_than),
             ("slowlog-max-len", &self.slowlog_max_len),
             ("group-held-max", &self.group_held_max),
+            ("blocked-clients-max", &self.blocked_clients_max),
+            ("client-output-buffer-limit", &self.client_output_buffer_limit),
+            ("group-consumers-max", &self.group_consumers_max),
+            ("maxmemory", &self.maxmemory),
+            ("maxmemory-clients", &self.maxmemory_clients),
+            ("maxmemory-hard", &self.maxmemory_hard),
+            ("name-bytes-max", &self.name_bytes_max),
+            ("stream-bytes-max", &self.stream_bytes_max),
+            ("stream-entries-max", &self.stream_entries_max),
+            ("stream-groups-max", &self.stream_groups_max),
+            ("stream-idmp-producers-max", &self.stream_idmp_producers_max),
             ("stream-idmp-duration", &self.stream_idmp_duration),
             ("stream-idmp-maxsize", &self.stream_idmp_maxsize),
             ("stream-node-max-bytes", &self.stream_node_max_bytes),

@@ -32,7 +32,20 @@ pub(crate) struct Client {
     pub(crate) is_active: AtomicBool,
     /// Bytes encoded and not yet sent.
     pub(crate) output_buffered: AtomicUsize,
+    /// Of those, what waits for nothing but the client.
+    pub(crate) output_waiting: AtomicUsize,
+    /// Bytes that the client has taken.
+    pub(crate) output_taken: AtomicU64,
+    /// Bytes of all its buffers.
+    pub(crate) memory: AtomicUsize,
     pub(crate) facts: Mutex<Facts>,
+}
+
+impl Client {
+    /// Whether it is this process itself.
+    pub(crate) fn is_own(&self) -> bool {
+        self.is_own
+    }
 }
 
 /// What changes during a connection.
@@ -123,6 +136,9 @@ impl Clients {
             turn: AtomicU64::new(0),
             is_active: AtomicBool::new(false),
             output_buffered: AtomicUsize::new(0),
+            output_waiting: AtomicUsize::new(0),
+            output_taken: AtomicU64::new(0),
+            memory: AtomicUsize::new(0),
             facts: Mutex::new(Facts::new(now)),
         });
         by_id.insert(client.id, Arc::clone(&client));

@@ -307,6 +307,7 @@ fn start_control(
         let own = listener::accept_own(own, Arc::clone(&shared), senders.clone());
         accepting.push(tokio::spawn(own));
         let sampling = tokio::spawn(crate::sampler::run(Arc::clone(&shared)));
+        let watching = tokio::spawn(crate::memory_watch::run(Arc::clone(&shared)));
         let mut socket_file = None;
         if let Some((listener, file)) = unix {
             let path = file.shown_path();
@@ -320,6 +321,7 @@ fn start_control(
         }
         tracing::info!("stopping");
         sampling.abort();
+        watching.abort();
         for task in accepting.into_iter().chain([idle]) {
             task.abort();
             let _ = task.await;

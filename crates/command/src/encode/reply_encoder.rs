@@ -244,6 +244,29 @@ impl Reply {
         }
     }
 
+    /// Bytes that the reply takes in memory, roughly, without the blocks that it pins.
+    #[must_use]
+    pub fn memory_estimate(&self) -> usize {
+        match self {
+            Self::Entries(slice) => slice.run_bytes(),
+            Self::Read(outcome) => {
+                let entries = outcome.streams.iter().map(|read| match &read.entries {
+                    ReadEntries::Plain(slice) => slice.run_bytes(),
+                    ReadEntries::Redelivered { again, new } => {
+                        size_of_val(&again[..]) + new.run_bytes()
+                    }
+                    ReadEntries::WithClaims { claimed, new } => {
+                        size_of_val(&claimed[..]) + new.run_bytes()
+                    }
+                    ReadEntries::History(entries) => size_of_val(&entries[..]),
+                });
+                entries.sum()
+            }
+            Self::Keys(_) => 0,
+            _ => self.bytes_estimate(),
+        }
+    }
+
     /// Bytes that the reply takes on the wire, roughly. Cheap: looks at no entry.
     #[must_use]
     pub fn bytes_estimate(&self) -> usize {

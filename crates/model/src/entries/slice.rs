@@ -272,6 +272,16 @@ impl EntrySlice {
         usize::from(self.head.is_some()) + self.tail.len()
     }
 
+    /// Bytes that its runs take, without the blocks that they pin.
+    #[must_use]
+    pub fn run_bytes(&self) -> usize {
+        // A slice has few runs in memory among many on disk, or the other way round: the ends say
+        // which.
+        let is_cold = self.tail.last().is_some_and(|run| run.block.cold().is_some());
+        let apart = if is_cold { size_of::<ColdRun>() } else { 0 };
+        self.tail.capacity() * (size_of::<Run>() + apart)
+    }
+
     /// Calls `f` with every entry of one run, in slice order: to read a long slice in steps.
     ///
     /// # Panics

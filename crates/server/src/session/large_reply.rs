@@ -35,17 +35,21 @@ pub(super) struct LargeReply {
     held: Option<Vec<u8>>,
     /// Blocks that it goes on with.
     pub(super) loading: Option<JoinHandle<Result<Vec<LoadedBlock>, Rejection>>>,
+    /// What it took before anything of it was encoded, without pinned blocks.
+    own_bytes: usize,
 }
 
 impl Session {
     /// Encodes the reply now, or lets it go out bit by bit if it is large.
     pub(super) fn put_or_defer(&mut self, reply: Reply, until: LogPosition) {
-        if reply.bytes_estimate() > WHOLE_BYTES_MAX || reply.has_cold() {
+        if reply.bytes_estimate() > self.whole_bytes_max() || reply.has_cold() {
             // An error in place of what EXEC answers would say that nothing was done.
             let is_read = matches!(reply, Reply::Entries(_) | Reply::Read(_));
             let held = (is_read && reply.has_cold()).then(Vec::new);
+            let own_bytes = reply.memory_estimate();
             let encoder = ReplyEncoder::new(reply, self.protocol);
-            self.waiting = Waiting::Large(LargeReply { encoder, until, held, loading: None });
+            let large = LargeReply { encoder, until, held, loading: None, own_bytes };
+            self.waiting = Waiting::Large(large);
         } else {
             self.put(&reply, until, self.shared.store.released());
         }
@@ -65,6 +69,7 @@ impl Session {
         }
         let released = self.shared.store.released();
         let is_lost = self.shared.store.poison().is_some();
+        let held_max = if self.shared.memory.is_pressed() { STEP_BYTES } else { HELD_BYTES_MAX };
         let Waiting::Large(large) = &mut self.waiting else { return Poll::Ready(()) };
         if large.until > released {
             if !is_lost {
@@ -72,7 +77,7 @@ impl Session {
             }
             self.outbox.buffer().extend_from_slice(&unknown_outcome());
         } else {
-            large.step(self.outbox.buffer());
+            large.step(self.outbox.buffer(), held_max);
             if !large.encoder.is_done() {
                 let missing = large.encoder.missing();
                 if missing.is_empty() {
@@ -117,13 +122,18 @@ impl Session {
 }
 
 impl LargeReply {
+    /// Bytes that it takes, without pinned blocks.
+    pub(super) fn memory(&self) -> usize {
+        self.own_bytes + self.held.as_ref().map_or(0, Vec::capacity)
+    }
+
     /// Encodes the next part.
-    fn step(&mut self, outbox: &mut Vec<u8>) {
+    fn step(&mut self, outbox: &mut Vec<u8>, held_max: usize) {
         let Some(held) = &mut self.held else {
             return self.encoder.step(outbox, STEP_BYTES);
         };
-        self.encoder.step(held, HELD_BYTES_MAX);
-        if self.encoder.is_done() || held.len() >= HELD_BYTES_MAX {
+        self.encoder.step(held, held_max);
+        if self.encoder.is_done() || held.len() >= held_max {
             outbox.append(held);
             self.held = None;
         }
