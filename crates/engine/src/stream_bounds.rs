@@ -2,7 +2,7 @@
 //!
 //! Each is looked at before the first change, and only where something would grow: what is there
 //! already, and what comes back from the log, an image or a copy, stays. A stream's own retention
-//! takes the place of the bound on entries and bytes. Tests: `tests/it/bounds.rs`.
+//! takes the place of the bound on entries and bytes. Tests: the server's `tests/it/buffers.rs`.
 
 use millstream_model::{GroupId, Rejection, StreamBound};
 

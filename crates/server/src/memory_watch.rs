@@ -20,6 +20,8 @@ const INTERVAL: Duration = Duration::from_millis(100);
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// Above the hard limit clients with more than this are closed.
 const LARGE_CLIENT_BYTES: usize = 1 << 20;
+/// Clients with less than this are not at fault, whoever is spared.
+const SMALL_CLIENT_BYTES: usize = 64 << 10;
 /// Less than this is not worth waking a client for.
 const SPARE_BYTES: usize = 8 << 10;
 /// Counting what is used takes at most about this part of the time.
@@ -38,7 +40,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         bound_cache(&shared, &mut cache_max);
         look(&shared, &mut count_due);
         if budget.clients_max().is_some_and(|max| budget.clients() > max) {
-            evict(&shared, budget.clients_max().unwrap_or(usize::MAX), 0);
+            evict(&shared, budget.clients_max().unwrap_or(usize::MAX), SMALL_CLIENT_BYTES);
         }
         if budget.level() == MemoryLevel::AboveHard {
             evict(&shared, 0, LARGE_CLIENT_BYTES);

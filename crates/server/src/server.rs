@@ -29,6 +29,9 @@ use crate::{Config, StartError, StopError, config_command, listener, open_files,
 /// After this, connections that do not take their replies are cut.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
+/// Of each worker, for blocks on disk: each may have half a megabyte of them in its hands.
+const LOADING_THREADS_MAX: usize = 32;
+
 /// The server as a whole.
 #[derive(Debug)]
 pub struct Server;
@@ -362,6 +365,7 @@ async fn drain(shared: &Shared) {
 fn runtime() -> Result<Runtime, StartError> {
     RuntimeBuilder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(LOADING_THREADS_MAX)
         .build()
         .map_err(|source| StartError::Thread { purpose: "an event loop", source })
 }

@@ -21,9 +21,16 @@ pub(crate) struct Process {
 impl Process {
     /// Runs `serve` with these arguments and returns once it listens.
     pub(crate) fn start(configure: impl FnOnce(&mut Command)) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
+        Self::start_with(env!("CARGO_BIN_EXE_millstream"), |command| {
+            command.args(["serve", "--port", "0"]);
+            configure(command);
+        })
+    }
+
+    /// The same with a program that becomes the server in the end.
+    pub(crate) fn start_with(program: &str, configure: impl FnOnce(&mut Command)) -> Self {
+        let mut command = Command::new(program);
         command
-            .args(["serve", "--port", "0"])
             .env("MILLSTREAM_ADMIN_PORT", "off")
             .stdout(Stdio::null())
             .stderr(Stdio::piped());

@@ -298,6 +298,15 @@ impl EntrySlice {
         self.run(run)?.block.cold()
     }
 
+    /// Bytes that the block of a run will take once it is loaded, roughly; 0 if it is in memory.
+    #[must_use]
+    pub fn cold_bytes_of_run(&self, run: usize) -> usize {
+        match self.run(run).map(|run| &run.block) {
+            Some(RunBlock::Cold(run)) => run.bytes.max(run.cold.place.bytes) as usize,
+            _ => 0,
+        }
+    }
+
     /// The blocks that are not in memory, in slice order.
     pub fn cold(&self) -> impl Iterator<Item = ColdBlock> + '_ {
         self.runs().filter_map(|run| run.block.cold())

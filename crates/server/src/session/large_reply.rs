@@ -24,6 +24,9 @@ pub(super) const WHOLE_BYTES_MAX: usize = 256 << 10;
 /// Encoded at a time once the client has taken what was before.
 const STEP_BYTES: usize = 64 << 10;
 
+/// Bytes of blocks that are loaded at once.
+const LOADED_BYTES_MAX: usize = 512 << 10;
+
 /// Held back at most while blocks are loaded: a usual page of entries is shorter.
 const HELD_BYTES_MAX: usize = 2 << 20;
 
@@ -37,6 +40,8 @@ pub(super) struct LargeReply {
     pub(super) loading: Option<JoinHandle<Result<Vec<LoadedBlock>, Rejection>>>,
     /// What it took before anything of it was encoded, without pinned blocks.
     own_bytes: usize,
+    /// Blocks that were loaded for it.
+    loaded_bytes: usize,
 }
 
 impl Session {
@@ -48,7 +53,8 @@ impl Session {
             let held = (is_read && reply.has_cold()).then(Vec::new);
             let own_bytes = reply.memory_estimate();
             let encoder = ReplyEncoder::new(reply, self.protocol);
-            let large = LargeReply { encoder, until, held, loading: None, own_bytes };
+            let large =
+                LargeReply { encoder, until, held, loading: None, own_bytes, loaded_bytes: 0 };
             self.waiting = Waiting::Large(large);
         } else {
             self.put(&reply, until, self.shared.store.released());
@@ -69,7 +75,10 @@ impl Session {
         }
         let released = self.shared.store.released();
         let is_lost = self.shared.store.poison().is_some();
-        let held_max = if self.shared.memory.is_pressed() { STEP_BYTES } else { HELD_BYTES_MAX };
+        let (held_max, loaded_max) = match self.shared.memory.is_pressed() {
+            true => (STEP_BYTES, STEP_BYTES),
+            false => (HELD_BYTES_MAX, LOADED_BYTES_MAX),
+        };
         let Waiting::Large(large) = &mut self.waiting else { return Poll::Ready(()) };
         if large.until > released {
             if !is_lost {
@@ -79,7 +88,8 @@ impl Session {
         } else {
             large.step(self.outbox.buffer(), held_max);
             if !large.encoder.is_done() {
-                let missing = large.encoder.missing();
+                let (missing, bytes) = large.encoder.missing(loaded_max);
+                large.loaded_bytes = bytes;
                 if missing.is_empty() {
                     // It is still finding out what to say.
                     self.gives_way = self.outbox.is_empty();
@@ -124,7 +134,7 @@ impl Session {
 impl LargeReply {
     /// Bytes that it takes, without pinned blocks.
     pub(super) fn memory(&self) -> usize {
-        self.own_bytes + self.held.as_ref().map_or(0, Vec::capacity)
+        self.own_bytes + self.loaded_bytes + self.held.as_ref().map_or(0, Vec::capacity)
     }
 
     /// Encodes the next part.

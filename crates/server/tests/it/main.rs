@@ -1,6 +1,7 @@
 //! The server over TCP, in raw bytes, on ports of its own.
 
 mod blocking;
+mod buffers;
 mod client;
 mod connection;
 mod debug;
