@@ -216,8 +216,7 @@ fn blocked_readers_that_vanish() {
             .map(|n| {
                 let mut reader = Raw::connect(victim.address());
                 let name = format!("c{n}");
-                let words =
-                    ["XREADGROUP", "GROUP", "g", &name, "BLOCK", "0", "STREAMS", "s", ">"];
+                let words = ["XREADGROUP", "GROUP", "g", &name, "BLOCK", "0", "STREAMS", "s", ">"];
                 reader.send(&command(&words));
                 reader
             })

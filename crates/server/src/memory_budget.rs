@@ -8,7 +8,7 @@
 //! Looked at ten times a second by `memory_watch.rs`, and by whoever brings more bytes than were
 //! free at the last look. Commands ask for the level only, which is one read.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
@@ -56,8 +56,9 @@ pub(crate) struct MemoryBudget {
     level: AtomicU8,
     /// Somebody cannot wait for the next look.
     pub(crate) look_wanted: Notify,
-    /// Buffers of all clients.
+    /// Buffers of all clients, and whether they are so much that each has to do with little.
     clients: AtomicUsize,
+    is_pressed: AtomicBool,
     /// `maxmemory-clients`: percent above [`PERCENT`].
     clients_max: AtomicU64,
     pub(crate) evicted_clients: AtomicU64,
@@ -76,6 +77,7 @@ impl Default for MemoryBudget {
             level: AtomicU8::new(0),
             look_wanted: Notify::new(),
             clients: AtomicUsize::new(0),
+            is_pressed: AtomicBool::new(false),
             clients_max: AtomicU64::new(CLIENTS_MAX_BYTES),
             evicted_clients: AtomicU64::new(0),
         }
@@ -160,20 +162,23 @@ impl MemoryBudget {
 
     /// The buffers of a client have changed.
     pub(crate) fn count_client(&self, before: usize, now: usize) {
-        if now >= before {
-            let all = self.clients.fetch_add(now - before, Ordering::Relaxed) + (now - before);
-            if self.clients_max().is_some_and(|max| all > max) {
-                self.look_wanted.notify_one();
-            }
+        let all = if now >= before {
+            self.clients.fetch_add(now - before, Ordering::Relaxed) + (now - before)
         } else {
-            self.clients.fetch_sub(before - now, Ordering::Relaxed);
+            self.clients.fetch_sub(before - now, Ordering::Relaxed) - (before - now)
+        };
+        let max = self.clients_max();
+        let limit = max.map_or(PRESSED_BYTES, |max| PRESSED_BYTES.min(max / 2));
+        self.is_pressed.store(all > limit, Ordering::Relaxed);
+        if max.is_some_and(|max| all > max) {
+            self.look_wanted.notify_one();
         }
     }
 
     /// Clients have so much in their buffers that each has to do with little.
+    #[inline]
     pub(crate) fn is_pressed(&self) -> bool {
-        let limit = self.clients_max().map_or(PRESSED_BYTES, |max| PRESSED_BYTES.min(max / 2));
-        self.clients() > limit
+        self.is_pressed.load(Ordering::Relaxed)
     }
 
     #[inline]

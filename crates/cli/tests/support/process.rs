@@ -30,10 +30,7 @@ impl Process {
     /// The same with a program that becomes the server in the end.
     pub(crate) fn start_with(program: &str, configure: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(program);
-        command
-            .env("MILLSTREAM_ADMIN_PORT", "off")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+        command.env("MILLSTREAM_ADMIN_PORT", "off").stdout(Stdio::null()).stderr(Stdio::piped());
         configure(&mut command);
         let mut child = command.spawn().expect("the binary of this package starts");
         let stderr = child.stderr.take().expect("stderr was asked to be a pipe");
