@@ -2,4 +2,6 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| millstream_inputs::check_log_records(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    millstream_inputs::check_log_records(data);
+});

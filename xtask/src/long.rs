@@ -2,9 +2,9 @@
 //! more seeds than a test run has time for (a failure names its seed; `MILLSTREAM_DIFF_SEED`
 //! repeats it); `long crashes`: kill -9 under load, over and over; `long memory`: a stream of some
 //! GB; `long redis-suite`: Redis' own tests of streams, which are fetched; `long cluster`: the
-//! toolkit on a Cluster in trouble; `long fuzz`: each fuzz target, by the
-//! stable compiler; `long abuse`: hostile clients beside a good one, whose waits are judged; `long import`: a million entries to Millstream and back; and
-//! `long sim`: the simulator, until the store has crashed so often.
+//! toolkit on a Cluster in trouble; `long fuzz`: each fuzz target, by the stable compiler;
+//! `long abuse`: hostile clients beside a good one, whose waits are judged; `long import`: a
+//! million entries to Millstream and back; and `long sim`: the simulator, until the store has crashed so often.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! What hostile and broken clients do, while a good one works and measures how long it waits.
 //!
 //! The latencies are printed and not judged here: other tests run on the machine meanwhile.
-//! `cargo xtask long abuse` runs it alone, `MILLSTREAM_ABUSE_SECONDS` long for each kind, and judges
+//! `cargo xtask long abuse` runs it alone, each kind for `MILLSTREAM_ABUSE_SECONDS`, and judges
 //! them (`MILLSTREAM_ABUSE_P99_MS`).
 
 #[path = "support/process.rs"]

@@ -13,7 +13,8 @@ const OFFSET_DIGITS_MAX: usize = 5;
 ///
 /// # Panics
 /// If not.
-pub fn check_commands(data: &[u8]) {
+pub fn check_commands(data: &[u8]) -> bool {
+    let mut has_run = false;
     let mut now = Now { wall_ms: 1_700_000_000_000, monotonic_ms: 0 };
     let engine = Engine::in_memory(&Options::default(), now);
     for line in data.split(|byte| *byte == b'\n').take(LINES_MAX) {
@@ -28,6 +29,7 @@ pub fn check_commands(data: &[u8]) {
         let answer = run(spec, &args, 0, true, &mut txn);
         txn.finish();
         drop(txn);
+        has_run = true;
         if let Answer::Reply(reply) = answer {
             for protocol in [Protocol::Resp2, Protocol::Resp3] {
                 check_reply(ReplyEncoder::new(reply.clone(), protocol), &args);
@@ -37,6 +39,7 @@ pub fn check_commands(data: &[u8]) {
         let _ = engine.run_due(now, 100);
     }
     engine.lock(now).check();
+    has_run
 }
 
 fn is_costly(args: &[&[u8]]) -> bool {

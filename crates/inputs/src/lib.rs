@@ -1,6 +1,6 @@
 //! What must hold for any bytes whatever: the entry points of fuzz targets and of property tests.
 //!
-//! Each function takes arbitrary bytes, gives them to something that reads bytes which it cannot
+//! Each function takes arbitrary bytes and says whether they were accepted. It gives them to something that reads bytes which it cannot
 //! trust, and panics where a property is broken: what is refused is refused with a reason, what is
 //! accepted is consistent ([`check`](millstream_engine::Transaction::check) says so) and can be
 //! read. Checksums are made right first, so that what lies behind them is reached.
@@ -23,7 +23,7 @@ pub use store::{Seeds, seeds};
 pub use stored::{check_checkpoint_records, check_log_records, check_stored_file};
 
 /// The name of a target, which is that of its folder of inputs, and what is done with an input.
-pub type Target = (&'static str, fn(&[u8]));
+pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All of them.
 pub const TARGETS: [Target; 6] = [

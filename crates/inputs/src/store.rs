@@ -105,7 +105,8 @@ fn make() -> Seeds {
     run_lines(&opened.engine, AFTER);
     commit(&mut opened);
     let mut txn = opened.engine.lock(NOW);
-    let images = [&b"s"[..], b"o", b"text"].map(|key| txn.dump(0, key).expect("it is there"));
+    let images = [&b"s"[..], b"o", b"text"]
+        .map(|key| txn.dump(0, key).expect("is loaded").expect("is there"));
     drop(txn);
     let mut log_records = Vec::new();
     let storage: Arc<dyn Storage> = Arc::new(before);

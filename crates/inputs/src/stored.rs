@@ -23,7 +23,7 @@ XREADGROUP GROUP g c STREAMS o >\nXTRIM s MAXLEN 1\nXSCHEDULE LIST s\nXGROUP DES
 ///
 /// # Panics
 /// If neither.
-pub fn check_log_records(data: &[u8]) {
+pub fn check_log_records(data: &[u8]) -> bool {
     let disk = MemoryStorage::new();
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
     let log = options().log;
@@ -43,14 +43,14 @@ pub fn check_log_records(data: &[u8]) {
     }
     committer.sync().expect("no fault was ordered");
     drop((buffer, committer));
-    check_opened(open(&disk.crash(Crash::KeepAll)));
+    check_opened(open(&disk.crash(Crash::KeepAll)))
 }
 
 /// Records of a checkpoint: the same.
 ///
 /// # Panics
 /// If neither.
-pub fn check_checkpoint_records(data: &[u8]) {
+pub fn check_checkpoint_records(data: &[u8]) -> bool {
     let disk = MemoryStorage::new();
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
     let (kind, at) = (CheckpointKind::Full, LogPosition::ZERO);
@@ -60,16 +60,16 @@ pub fn check_checkpoint_records(data: &[u8]) {
     }
     let finished = writer.finish().expect("no fault was ordered");
     finished.publish().expect("no fault was ordered");
-    check_opened(open(&disk));
+    check_opened(open(&disk))
 }
 
 /// A file of a store with some bytes replaced: the first byte says which file, the next four where.
 ///
 /// # Panics
 /// If the store is neither refused nor sound.
-pub fn check_stored_file(data: &[u8]) {
-    let Some((&which, rest)) = data.split_first() else { return };
-    let Some((at, bytes)) = rest.split_first_chunk::<4>() else { return };
+pub fn check_stored_file(data: &[u8]) -> bool {
+    let Some((&which, rest)) = data.split_first() else { return false };
+    let Some((at, bytes)) = rest.split_first_chunk::<4>() else { return false };
     let disk = seeds().storage.crash(Crash::KeepAll);
     let names = disk.names();
     let name = &names[usize::from(which) % names.len()];
@@ -80,18 +80,22 @@ pub fn check_stored_file(data: &[u8]) {
         contents[at..end].copy_from_slice(&bytes[..end - at]);
     }
     disk.set_contents(name, contents);
-    check_opened(open(&disk));
+    check_opened(open(&disk))
 }
 
-fn check_opened(opened: Result<Opened, OpenError>) {
+fn check_opened(opened: Result<Opened, OpenError>) -> bool {
     match opened {
-        Err(error) => assert!(!error.to_string().is_empty()),
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            false
+        }
         Ok(opened) => {
             let engine = &opened.engine;
             engine.lock(NOW).check();
             run_lines(engine, READS);
             run_lines(engine, WRITES);
             engine.lock(NOW).check();
+            true
         }
     }
 }

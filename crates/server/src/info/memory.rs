@@ -1,8 +1,9 @@
 //! Where memory goes: measured where it can be, and left out where it cannot.
 //!
 //! The allocator keeps no count that could be read, so used memory is what is resident; above
-//! `maxmemory` it is what is known to be in use (see `memory_budget.rs`). What is known of it is overhead: what the process took before there was data, buffers of clients,
-//! records on their way to the disk, and the tables of keys. The rest counts as data.
+//! `maxmemory` it is what is known to be in use (see `memory_budget.rs`). What is known of it is
+//! overhead: what the process took before there was data, buffers of clients, records on their way
+//! to the disk, and the tables of keys. The rest counts as data.
 
 use std::sync::atomic::Ordering;
 
