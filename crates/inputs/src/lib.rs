@@ -1,9 +1,10 @@
 //! What must hold for any bytes whatever: the entry points of fuzz targets and of property tests.
 //!
-//! Each function takes arbitrary bytes and says whether they were accepted. It gives them to something that reads bytes which it cannot
-//! trust, and panics where a property is broken: what is refused is refused with a reason, what is
-//! accepted is consistent ([`check`](millstream_engine::Transaction::check) says so) and can be
-//! read. Checksums are made right first, so that what lies behind them is reached.
+//! Each function takes arbitrary bytes and says whether they were accepted. It gives them to
+//! something that reads bytes which it cannot trust, and panics where a property is broken: what
+//! is refused is refused with a reason, what is accepted is consistent
+//! ([`check`](millstream_engine::Transaction::check) says so) and can be read. Checksums are made
+//! right first, so that what lies behind them is reached.
 //!
 //! Those of the protocol are beside it, in `crates/resp/tests/it/checks`; those of settings and of
 //! the admin port in the command line's own tests.
