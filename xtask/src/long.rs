@@ -2,9 +2,12 @@
 //! more seeds than a test run has time for (a failure names its seed; `MILLSTREAM_DIFF_SEED`
 //! repeats it); `long crashes`: kill -9 under load, over and over; `long memory`: a stream of some
 //! GB; `long redis-suite`: Redis' own tests of streams, which are fetched; `long cluster`: the
-//! toolkit on a Cluster in trouble; `long import`: a million entries to Millstream and back; and
-//! `long sim`: the simulator, until the store has crashed so often.
+//! toolkit on a Cluster in trouble; `long fuzz`: each fuzz target, by the stable compiler;
+//! `long abuse`: hostile clients beside a good one, whose waits are judged; `long import`: a
+//! million entries to Millstream and back; and `long sim`: the simulator, until the store has
+//! crashed so often.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -21,6 +24,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         ["redis-suite"] => return redis_suite(),
         ["cluster"] => return cluster("50000"),
         ["cluster", "--messages", messages] => return cluster(messages),
+        ["fuzz"] => return fuzz("60"),
+        ["fuzz", "--seconds", seconds] => return fuzz(seconds),
+        ["abuse"] => return abuse("20"),
+        ["abuse", "--seconds", seconds] => return abuse(seconds),
         ["import"] => return import("1000000"),
         ["import", "--entries", entries] => return import(entries),
         ["sim"] => return sim::run(&["--crashes", "100000"]),
@@ -35,6 +42,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
             _ => bail!(
                 "usage: cargo xtask long [--seeds N] [--seconds S] | long crashes [--rounds N] | \
                  long memory [--mb N] | long redis-suite | long cluster [--messages N] | \
+                 long fuzz [--seconds S] | long abuse [--seconds S] | \
                  long import [--entries N] | \
                  long sim [--crashes N]"
             ),
@@ -57,6 +65,49 @@ fn crashes(rounds: &str) -> Result<()> {
     let mut test = checkout::cargo();
     test.args(["test", "--package", "millstream-cli", "--test", "crashes", "--", "--nocapture"])
         .env("MILLSTREAM_CRASH_ROUNDS", rounds.to_string());
+    checkout::run(&mut test)
+}
+
+/// Each fuzz target for so many seconds. Needs `cargo fuzz` (`cargo install cargo-fuzz`).
+fn fuzz(seconds: &str) -> Result<()> {
+    let seconds: u64 = seconds.parse().context("--seconds S")?;
+    let root = checkout::root().join("fuzz");
+    let files = std::fs::read_dir(root.join("fuzz_targets")).context("list the fuzz targets")?;
+    let mut targets = Vec::new();
+    for file in files {
+        targets.push(file?.path().file_stem().context("a target has a name")?.to_owned());
+    }
+    targets.sort();
+    for target in targets {
+        // What is found new is not mixed with what is kept.
+        let found = Path::new("target/found").join(&target);
+        std::fs::create_dir_all(root.join(&found)).context("make a folder for new inputs")?;
+        let mut fuzz = checkout::cargo();
+        // There is no unsafe code of ours for a sanitizer to look into; without one the stable
+        // compiler will do, and more inputs are tried.
+        fuzz.current_dir(&root)
+            .env("RUSTC_BOOTSTRAP", "1")
+            .args(["fuzz", "run", "--sanitizer", "none"])
+            .arg(&target)
+            .arg(found)
+            .arg(Path::new("corpus").join(&target))
+            // A checkpoint whose checksums are right may say that a group once had 134 million
+            // consumers, and a start then makes room for them.
+            .args(["--", "-max_len=8192", "-rss_limit_mb=8000", "-timeout=20"])
+            .arg(format!("-max_total_time={seconds}"));
+        checkout::run(&mut fuzz)?;
+    }
+    Ok(())
+}
+
+/// Hostile clients of each kind for so long, one kind after the other.
+fn abuse(seconds: &str) -> Result<()> {
+    let seconds: u64 = seconds.parse().context("--seconds S")?;
+    let mut test = checkout::cargo();
+    test.args(["test", "--release", "--package", "millstream-cli", "--test", "abuse"])
+        .args(["--", "--nocapture", "--test-threads", "1"])
+        .env("MILLSTREAM_ABUSE_SECONDS", seconds.to_string())
+        .env("MILLSTREAM_ABUSE_P99_MS", "50");
     checkout::run(&mut test)
 }
 

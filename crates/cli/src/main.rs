@@ -36,6 +36,8 @@ mod run_demo;
 mod run_restore;
 mod schedule;
 mod serve;
+#[cfg(test)]
+mod serve_inputs;
 mod serve_options;
 mod serve_values;
 mod server;

@@ -175,6 +175,42 @@ pub(crate) struct ServeOptions {
     /// Most entries that a group with ORDERBY holds back [default: 10000]
     #[arg(long, env = "MILLSTREAM_GROUP_HELD_MAX", value_name = "COUNT")]
     group_held_max: Option<Setting>,
+    /// Most clients that wait in a blocking read at a time; 0: all that connect [default: 0]
+    #[arg(long, env = "MILLSTREAM_BLOCKED_CLIENTS_MAX", value_name = "COUNT")]
+    blocked_clients_max: Option<Setting>,
+    /// What may wait for a client that takes nothing: class, hard and soft limit in bytes, seconds
+    /// [default: normal 0 1 60]
+    #[arg(long, env = "MILLSTREAM_CLIENT_OUTPUT_BUFFER_LIMIT", value_name = "LIMITS")]
+    client_output_buffer_limit: Option<Setting>,
+    /// Most consumers of a group; 0: no limit [default: 0]
+    #[arg(long, env = "MILLSTREAM_GROUP_CONSUMERS_MAX", value_name = "COUNT")]
+    group_consumers_max: Option<Setting>,
+    /// Memory above which commands that take more are refused with -OOM; 0: no limit [default: 0]
+    #[arg(long, env = "MILLSTREAM_MAXMEMORY", value_name = "BYTES")]
+    maxmemory: Option<Setting>,
+    /// Memory that buffers of clients may take together, or a share of maxmemory such as 20%;
+    /// those with the largest are closed; 0: no limit [default: 512mb]
+    #[arg(long, env = "MILLSTREAM_MAXMEMORY_CLIENTS", value_name = "BYTES")]
+    maxmemory_clients: Option<Setting>,
+    /// Memory above which only commands that free some are accepted; 0: a quarter above maxmemory
+    /// [default: 0]
+    #[arg(long, env = "MILLSTREAM_MAXMEMORY_HARD", value_name = "BYTES")]
+    maxmemory_hard: Option<Setting>,
+    /// Longest name of a new stream, group, consumer or producer; 0: no limit [default: 64kb]
+    #[arg(long, env = "MILLSTREAM_NAME_BYTES_MAX", value_name = "BYTES")]
+    name_bytes_max: Option<Setting>,
+    /// Bytes of names and values above which a stream takes no entry; 0: no limit [default: 0]
+    #[arg(long, env = "MILLSTREAM_STREAM_BYTES_MAX", value_name = "BYTES")]
+    stream_bytes_max: Option<Setting>,
+    /// Entries above which a stream takes no more; 0: no limit [default: 0]
+    #[arg(long, env = "MILLSTREAM_STREAM_ENTRIES_MAX", value_name = "COUNT")]
+    stream_entries_max: Option<Setting>,
+    /// Most groups of a stream; 0: no limit [default: 0]
+    #[arg(long, env = "MILLSTREAM_STREAM_GROUPS_MAX", value_name = "COUNT")]
+    stream_groups_max: Option<Setting>,
+    /// Most idempotent producers that a stream remembers; 0: no limit [default: 0]
+    #[arg(long, env = "MILLSTREAM_STREAM_IDMP_PRODUCERS_MAX", value_name = "COUNT")]
+    stream_idmp_producers_max: Option<Setting>,
     /// How long new streams recognise a repeated production [default: 100]
     #[arg(long, env = "MILLSTREAM_STREAM_IDMP_DURATION", value_name = "SECONDS")]
     stream_idmp_duration: Option<Setting>,
@@ -295,6 +331,21 @@ impl ServeOptions {
             slowlog_log_slower_than: self.slowlog_log_slower_than.or(other.slowlog_log_slower_than),
             slowlog_max_len: self.slowlog_max_len.or(other.slowlog_max_len),
             group_held_max: self.group_held_max.or(other.group_held_max),
+            blocked_clients_max: self.blocked_clients_max.or(other.blocked_clients_max),
+            client_output_buffer_limit: self
+                .client_output_buffer_limit
+                .or(other.client_output_buffer_limit),
+            group_consumers_max: self.group_consumers_max.or(other.group_consumers_max),
+            maxmemory: self.maxmemory.or(other.maxmemory),
+            maxmemory_clients: self.maxmemory_clients.or(other.maxmemory_clients),
+            maxmemory_hard: self.maxmemory_hard.or(other.maxmemory_hard),
+            name_bytes_max: self.name_bytes_max.or(other.name_bytes_max),
+            stream_bytes_max: self.stream_bytes_max.or(other.stream_bytes_max),
+            stream_entries_max: self.stream_entries_max.or(other.stream_entries_max),
+            stream_groups_max: self.stream_groups_max.or(other.stream_groups_max),
+            stream_idmp_producers_max: self
+                .stream_idmp_producers_max
+                .or(other.stream_idmp_producers_max),
             stream_idmp_duration: self.stream_idmp_duration.or(other.stream_idmp_duration),
             stream_idmp_maxsize: self.stream_idmp_maxsize.or(other.stream_idmp_maxsize),
             stream_node_max_bytes: self.stream_node_max_bytes.or(other.stream_node_max_bytes),
@@ -331,6 +382,17 @@ impl ServeOptions {
             ("slowlog-log-slower-than", &self.slowlog_log_slower_than),
             ("slowlog-max-len", &self.slowlog_max_len),
             ("group-held-max", &self.group_held_max),
+            ("blocked-clients-max", &self.blocked_clients_max),
+            ("client-output-buffer-limit", &self.client_output_buffer_limit),
+            ("group-consumers-max", &self.group_consumers_max),
+            ("maxmemory", &self.maxmemory),
+            ("maxmemory-clients", &self.maxmemory_clients),
+            ("maxmemory-hard", &self.maxmemory_hard),
+            ("name-bytes-max", &self.name_bytes_max),
+            ("stream-bytes-max", &self.stream_bytes_max),
+            ("stream-entries-max", &self.stream_entries_max),
+            ("stream-groups-max", &self.stream_groups_max),
+            ("stream-idmp-producers-max", &self.stream_idmp_producers_max),
             ("stream-idmp-duration", &self.stream_idmp_duration),
             ("stream-idmp-maxsize", &self.stream_idmp_maxsize),
             ("stream-node-max-bytes", &self.stream_node_max_bytes),

@@ -16,16 +16,31 @@ use tempfile::TempDir;
 const REPLY_LIMIT: Duration = Duration::from_secs(10);
 
 /// What CONFIG SET can change, with a value that is not the usual one and how CONFIG GET shows it.
-const SETTINGS: [(&str, &str, &str); 13] = [
+const SETTINGS: [(&str, &str, &str); 24] = [
+    ("blocked-clients-max", "9", "9"),
+    (
+        "client-output-buffer-limit",
+        "normal 1mb 2 3",
+        "normal 1048576 2 3 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
+    ),
     ("client-query-buffer-limit", "2mb", "2097152"),
+    ("group-consumers-max", "8", "8"),
     ("latency-monitor-threshold", "250", "250"),
     ("maxclients", "77", "77"),
+    ("maxmemory", "4gb", "4294967296"),
+    ("maxmemory-clients", "20%", "20%"),
+    ("maxmemory-hard", "5gb", "5368709120"),
+    ("name-bytes-max", "1kb", "1024"),
     ("proto-max-bulk-len", "3mb", "3145728"),
     ("requirepass", "", ""),
     ("slowlog-log-slower-than", "5000", "5000"),
     ("slowlog-max-len", "99", "99"),
+    ("stream-bytes-max", "3gb", "3221225472"),
+    ("stream-entries-max", "1000000", "1000000"),
+    ("stream-groups-max", "11", "11"),
     ("stream-idmp-duration", "55", "55"),
     ("stream-idmp-maxsize", "66", "66"),
+    ("stream-idmp-producers-max", "21", "21"),
     ("stream-node-max-bytes", "8kb", "8192"),
     ("stream-node-max-entries", "12", "12"),
     ("tcp-keepalive", "60", "60"),

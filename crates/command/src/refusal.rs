@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use millstream_engine::CopyError;
-use millstream_model::{Rejection, StreamLimit};
+use millstream_model::{Rejection, StreamBound, StreamLimit};
 
 use crate::Reply;
 use crate::id::{INVALID_ID, RangeError};
@@ -141,6 +141,7 @@ impl From<Rejection> for Refusal {
                 "STREAMFULL the entry alone has more bytes than the stream's MAXBYTES: make it \
                  smaller, or raise MAXBYTES with XCFGSET"
             }
+            Rejection::AboveBound(bound) => above_bound(bound),
             Rejection::LastIdBelowMaxDeleted => {
                 "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"
             }
@@ -179,6 +180,34 @@ impl From<Rejection> for Refusal {
             }
         };
         Self::text(text)
+    }
+}
+
+fn above_bound(bound: StreamBound) -> &'static str {
+    match bound {
+        StreamBound::Entries => {
+            "STREAMFULL the stream has as many entries as the setting stream-entries-max allows: \
+             trim it, or raise the setting"
+        }
+        StreamBound::Bytes => {
+            "STREAMFULL the stream has as many bytes as the setting stream-bytes-max allows: trim \
+             it, or raise the setting"
+        }
+        StreamBound::Groups => {
+            "ERR the stream has as many groups as the setting stream-groups-max allows"
+        }
+        StreamBound::Consumers => {
+            "ERR the group has as many consumers as the setting group-consumers-max allows: delete \
+             those that are gone with XGROUP DELCONSUMER, or raise the setting"
+        }
+        StreamBound::Producers => {
+            "ERR the stream knows as many producers as the setting stream-idmp-producers-max \
+             allows: wait until productions are forgotten, or raise the setting"
+        }
+        StreamBound::NameBytes => {
+            "ERR a name of the stream, the group, the consumer or the producer is longer than the \
+             setting name-bytes-max allows"
+        }
     }
 }
 

@@ -90,6 +90,7 @@ impl Transaction<'_> {
             }
         }
         self.need_entries(object, ids.iter().copied())?;
+        self.refuse_consumer(object, group, consumer)?;
         self.move_forward(object, group, options.last_id);
         let consumer = self.consumer_or_create(object, group, consumer);
         let who = Reader { object, group, consumer };
@@ -207,6 +208,7 @@ impl Transaction<'_> {
     ) -> Result<AutoClaim, Rejection> {
         let (object, group) = self.needed_group(db, key, group)?;
         self.need_idle(object, group, min_idle_ms, start, count)?;
+        self.refuse_consumer(object, group, consumer)?;
         let consumer = self.consumer_or_create(object, group, consumer);
         let who = Reader { object, group, consumer };
         let now_ms = self.steady_ms;

@@ -14,6 +14,7 @@ use crate::object::ObjectId;
 use crate::queue_wait::QueueWait;
 use crate::schedule::Pause;
 use crate::state::State;
+use crate::stream_bounds::StreamBounds;
 use crate::transaction::RecordGroup;
 use crate::waiters::Waiters;
 
@@ -75,6 +76,8 @@ pub struct Settings {
     pub idempotence: IdempotenceLimits,
     /// A group with ORDERBY holds so many entries at most; then it reads no further.
     pub held_max: usize,
+    /// What any stream may hold.
+    pub bounds: StreamBounds,
 }
 
 impl Default for Settings {
@@ -83,6 +86,7 @@ impl Default for Settings {
             block_limits: BlockLimits { bytes_max: 4096, entries_max: 100 },
             idempotence: IdempotenceLimits::default(),
             held_max: 10_000,
+            bounds: StreamBounds::default(),
         }
     }
 }

@@ -382,6 +382,12 @@ impl Engine {
         excess > self.shared.cache_bytes.load(Ordering::Relaxed) / 2
     }
 
+    /// From now on blocks in memory take no more than about so many bytes.
+    pub fn set_cache_bytes(&self, bytes: usize) {
+        self.shared.core.lock().cache_bytes = bytes;
+        self.shared.cache_bytes.store(bytes as u64, Ordering::Relaxed);
+    }
+
     /// Whether the log behind the last checkpoint is so long that the next one should hurry.
     #[must_use]
     pub fn is_log_long(&self) -> bool {

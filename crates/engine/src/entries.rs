@@ -83,8 +83,8 @@ impl Transaction<'_> {
     /// # Errors
     /// [`Rejection::IdIsZero`], [`Rejection::WrongType`], [`Rejection::StreamExhausted`],
     /// [`Rejection::IdNotAboveLast`], [`Rejection::EntryTooLarge`], and where the stream's
-    /// retention leaves no room [`Rejection::StreamFull`], [`Rejection::EntryAboveMaxBytes`], in
-    /// this order.
+    /// retention leaves no room [`Rejection::StreamFull`], [`Rejection::EntryAboveMaxBytes`], and
+    /// [`Rejection::AboveBound`], in this order.
     pub fn add(
         &mut self,
         db: u8,
@@ -116,10 +116,15 @@ impl Transaction<'_> {
         if let Some(object) = found {
             drop_before = self.room_for_entry(object, fields)?;
             self.need_for_append(object, id, fields)?;
-            if let Some(trim) = &request.trim {
-                self.need_for_trim(object, trim, 1)?;
-            }
+            let going = match &request.trim {
+                Some(trim) => self.need_for_trim(object, trim, 1)?.count(),
+                None => 0,
+            };
+            self.refuse_full(object, fields, going)?;
+        } else {
+            self.refuse_long_name(key)?;
         }
+        self.refuse_producer(found, request.production.as_ref())?;
         let object = match found {
             Some(object) => object,
             None => self.create_stream(db, key),
@@ -363,7 +368,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// [`Rejection::NoSuchKey`], [`Rejection::WrongType`], [`Rejection::NoSuchEntry`],
-    /// [`Rejection::IdempotentIdTaken`].
+    /// [`Rejection::IdempotentIdTaken`], [`Rejection::AboveBound`].
     pub fn record_production(
         &mut self,
         db: u8,
@@ -382,6 +387,7 @@ impl Transaction<'_> {
             Some(known) if known == id => Ok(()),
             Some(_) => Err(Rejection::IdempotentIdTaken),
             None => {
+                self.refuse_producer(Some(object), Some(&production))?;
                 self.change(&Mutation::Produced { object, producer, iid, id });
                 Ok(())
             }

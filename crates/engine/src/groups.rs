@@ -81,7 +81,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// [`Rejection::WrongType`], [`Rejection::GroupNeedsKey`], [`Rejection::GroupExists`],
-    /// [`Rejection::DeadLettersComeBack`].
+    /// [`Rejection::DeadLettersComeBack`], [`Rejection::AboveBound`].
     #[expect(clippy::too_many_arguments, reason = "they are XGROUP CREATE's")]
     pub fn create_group_with(
         &mut self,
@@ -101,6 +101,11 @@ impl Transaction<'_> {
             found => found.map(|_| ())?,
         }
         self.refuse_circle(db, key, &policy)?;
+        let found = self.find_stream(db, key)?;
+        self.refuse_group(found, name)?;
+        if found.is_none() {
+            self.refuse_long_name(key)?;
+        }
         let object = match self.managed_stream(db, key) {
             Err(Rejection::GroupNeedsKey) if make_stream => self.create_stream(db, key),
             found => found?,
@@ -276,6 +281,7 @@ impl Transaction<'_> {
     ) -> Result<bool, Rejection> {
         let (object, group) = self.managed_group(db, key, group)?;
         let is_new = self.state().stream(object.slot).group(group).find_consumer(name).is_none();
+        self.refuse_consumer(object, group, name)?;
         self.consumer_or_create(object, group, name);
         Ok(is_new)
     }

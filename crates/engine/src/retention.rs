@@ -80,7 +80,7 @@ impl Transaction<'_> {
     }
 
     /// Makes sure that the bytes of all blocks are known.
-    fn count_bytes(&mut self, object: ObjectRef) -> Result<(), Rejection> {
+    pub(crate) fn count_bytes(&mut self, object: ObjectRef) -> Result<(), Rejection> {
         loop {
             let entries = self.state().stream(object.slot).entries();
             let uncounted = entries.cold_uncounted(COUNTED_MAX);

@@ -99,6 +99,9 @@ impl Transaction<'_> {
             let cold = schedule.cold_for_add(schedule.next_sequence(), payload);
             self.need(object, cold)?;
         }
+        if found.is_none() {
+            self.refuse_long_name(key)?;
+        }
         let object = match found {
             Some(object) => object,
             None => self.create_stream(db, key),
@@ -271,6 +274,7 @@ impl Transaction<'_> {
         }
         // As for an XADD: what refuses leaves the entry waiting.
         let before = self.room_for_entry(object, &fields)?;
+        self.refuse_full(object, &fields, 0)?;
         self.need_for_append(object, id, &fields)?;
         self.drop_entries(object, before);
         self.append_now(object, token, id, &fields);

@@ -69,6 +69,12 @@ impl Idempotence {
         self.producers.len()
     }
 
+    /// Whether a production of this producer is remembered.
+    #[must_use]
+    pub fn has_producer(&self, producer: &[u8]) -> bool {
+        self.producers.contains_key(producer)
+    }
+
     /// Remembered productions of all producers.
     #[must_use]
     pub fn tracked(&self) -> usize {

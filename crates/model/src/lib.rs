@@ -23,6 +23,7 @@ mod retention;
 mod schedule;
 mod steady_list;
 mod stream;
+mod stream_bound;
 mod trim;
 
 pub use backoff::Backoff;
@@ -44,4 +45,5 @@ pub use retention::{Overflow, Retain, Retention, StreamLimit};
 pub use schedule::{Schedule, ScheduleToken};
 pub use steady_list::SteadyList;
 pub use stream::{DropPlan, Dropped, Stream};
+pub use stream_bound::StreamBound;
 pub use trim::{References, TrimBy, TrimOptions, TrimPlan};

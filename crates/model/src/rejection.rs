@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::StreamLimit;
+use crate::{StreamBound, StreamLimit};
 
 /// A request that was understood and is refused. Nothing has changed when one is returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub enum Rejection {
     StreamFull(StreamLimit),
     /// One entry is larger than all that the stream may hold.
     EntryAboveMaxBytes,
+    /// A bound that holds for all streams of the server.
+    AboveBound(StreamBound),
     /// XSETID below the stream's largest deleted id.
     LastIdBelowMaxDeleted,
     /// XSETID below an existing entry.
@@ -99,6 +101,14 @@ impl fmt::Display for Rejection {
             }
             Self::StreamFull(StreamLimit::Bytes) => "the stream has as many bytes as it may have",
             Self::EntryAboveMaxBytes => "the entry is larger than what the stream may hold",
+            Self::AboveBound(bound) => match bound {
+                StreamBound::Entries => "the stream has as many entries as any may have",
+                StreamBound::Bytes => "the stream has as many bytes as any may have",
+                StreamBound::Groups => "the stream has as many groups as any may have",
+                StreamBound::Consumers => "the group has as many consumers as any may have",
+                StreamBound::Producers => "the stream has as many producers as any may have",
+                StreamBound::NameBytes => "the name is longer than any may be",
+            },
             Self::LastIdBelowMaxDeleted => "the id is below the largest deleted one",
             Self::LastIdBelowEntries => "the id is below an existing entry",
             Self::EntriesAddedBelowLength => "fewer entries added than the stream holds",

@@ -17,7 +17,7 @@ use crate::mailbox::Signal;
 pub(crate) struct Client {
     pub(crate) id: u64,
     /// Of this process itself.
-    pub(crate) is_trusted: bool,
+    is_own: bool,
     pub(crate) address: Address,
     pub(crate) local_address: Address,
     pub(crate) connected_at: Instant,
@@ -33,7 +33,20 @@ pub(crate) struct Client {
     pub(crate) is_active: AtomicBool,
     /// Bytes encoded and not yet sent.
     pub(crate) output_buffered: AtomicUsize,
+    /// Of those, what waits for nothing but the client.
+    pub(crate) output_waiting: AtomicUsize,
+    /// Bytes that the client has taken.
+    pub(crate) output_taken: AtomicU64,
+    /// Bytes of all its buffers.
+    pub(crate) memory: AtomicUsize,
     pub(crate) facts: Mutex<Facts>,
+}
+
+impl Client {
+    /// Whether it is this process itself.
+    pub(crate) fn is_own(&self) -> bool {
+        self.is_own
+    }
 }
 
 /// What changes during a connection.
@@ -116,7 +129,7 @@ impl Clients {
         let now = Instant::now();
         let client = Arc::new(Client {
             id: self.last_id.fetch_add(1, Ordering::Relaxed) + 1,
-            is_trusted: max.is_none(),
+            is_own: max.is_none(),
             address,
             local_address,
             connected_at: now,
@@ -127,6 +140,9 @@ impl Clients {
             turn: AtomicU64::new(0),
             is_active: AtomicBool::new(false),
             output_buffered: AtomicUsize::new(0),
+            output_waiting: AtomicUsize::new(0),
+            output_taken: AtomicU64::new(0),
+            memory: AtomicUsize::new(0),
             facts: Mutex::new(Facts::new(now, user)),
         });
         by_id.insert(client.id, Arc::clone(&client));
@@ -135,7 +151,7 @@ impl Clients {
 
     pub(crate) fn remove(&self, id: u64) {
         let mut by_id = self.by_id.lock();
-        if by_id.remove(&id).is_some_and(|client| client.is_trusted) {
+        if by_id.remove(&id).is_some_and(|client| client.is_own) {
             self.own.fetch_sub(1, Ordering::Relaxed);
         }
     }

@@ -10,6 +10,7 @@ use millstream_command::integer::parse_i64;
 use millstream_command::{Reply, glob};
 use millstream_engine::{DATABASE_COUNT, Settings as EngineSettings};
 
+use crate::limit_settings;
 use crate::session::{Data, Session};
 use crate::shared::Shared;
 use crate::tls::AuthClients;
@@ -22,8 +23,6 @@ enum Kind {
     Immutable,
     /// Describes what the server does; any other value is refused.
     Fact,
-    /// The same, a number with units.
-    FactBytes,
     /// A number of a range.
     Number(i64, i64),
     /// The same, with units such as `kb` allowed.
@@ -34,9 +33,13 @@ enum Kind {
     OneOf(&'static [&'static str]),
     /// Any text.
     Text,
+    /// Bytes, or a share in percent.
+    BytesOrPercent,
+    /// Classes of clients with three numbers each.
+    OutputLimits,
 }
 
-const SETTINGS: [(&str, Kind); 58] = [
+const SETTINGS: [(&str, Kind); 68] = [
     ("acl-pubsub-default", Kind::Fact),
     ("aclfile", Kind::Immutable),
     ("acllog-max-len", Kind::Number(0, u32::MAX as i64)),
@@ -49,6 +52,8 @@ const SETTINGS: [(&str, Kind); 58] = [
     ("appendonly", Kind::Fact),
     ("auth-failure-delay", Kind::Number(0, 60_000)),
     ("bind", Kind::Immutable),
+    ("blocked-clients-max", Kind::Number(0, u32::MAX as i64)),
+    ("client-output-buffer-limit", Kind::OutputLimits),
     ("client-query-buffer-limit", Kind::Bytes(1 << 20, u32::MAX as i64)),
     ("cluster-enabled", Kind::Immutable),
     ("daemonize", Kind::Immutable),
@@ -56,6 +61,7 @@ const SETTINGS: [(&str, Kind); 58] = [
     ("dbfilename", Kind::Immutable),
     ("dir", Kind::Immutable),
     ("enable-debug-command", Kind::Immutable),
+    ("group-consumers-max", Kind::Number(0, u32::MAX as i64)),
     ("group-held-max", Kind::Number(1, 1_000_000)),
     ("io-threads", Kind::Immutable),
     ("latency-monitor-threshold", Kind::Number(0, i64::MAX)),
@@ -64,9 +70,12 @@ const SETTINGS: [(&str, Kind); 58] = [
     ("lazyfree-lazy-user-del", Kind::Fact),
     ("logfile", Kind::Immutable),
     ("maxclients", Kind::Number(1, u32::MAX as i64)),
-    ("maxmemory", Kind::FactBytes),
+    ("maxmemory", Kind::Bytes(0, i64::MAX)),
+    ("maxmemory-clients", Kind::BytesOrPercent),
+    ("maxmemory-hard", Kind::Bytes(0, i64::MAX)),
     ("maxmemory-policy", Kind::Fact),
     ("min-replicas-to-write", Kind::Fact),
+    ("name-bytes-max", Kind::Bytes(0, u32::MAX as i64)),
     ("notify-keyspace-events", Kind::Fact),
     ("port", Kind::Immutable),
     ("protected-mode", Kind::Immutable),
@@ -77,8 +86,12 @@ const SETTINGS: [(&str, Kind); 58] = [
     ("slave-read-only", Kind::Fact),
     ("slowlog-log-slower-than", Kind::Number(-1, i64::MAX)),
     ("slowlog-max-len", Kind::Number(0, i64::MAX)),
+    ("stream-bytes-max", Kind::Bytes(0, i64::MAX)),
+    ("stream-entries-max", Kind::Number(0, i64::MAX)),
+    ("stream-groups-max", Kind::Number(0, u32::MAX as i64)),
     ("stream-idmp-duration", Kind::Number(1, 86_400)),
     ("stream-idmp-maxsize", Kind::Number(1, 10_000)),
+    ("stream-idmp-producers-max", Kind::Number(0, u32::MAX as i64)),
     ("stream-node-max-bytes", Kind::Bytes(0, i64::MAX)),
     ("stream-node-max-entries", Kind::Number(0, i64::MAX)),
     ("tcp-keepalive", Kind::Number(0, i32::MAX as i64)),
@@ -104,7 +117,7 @@ fn find(name: &[u8]) -> Option<(&'static str, Kind)> {
     SETTINGS.iter().copied().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name))
 }
 
-fn value(shared: &Shared, engine: &EngineSettings, name: &str) -> String {
+pub(crate) fn value(shared: &Shared, engine: &EngineSettings, name: &str) -> String {
     let yes_or_no = |is_yes: bool| if is_yes { "yes" } else { "no" }.to_owned();
     let config = &shared.config;
     match name {
@@ -142,7 +155,7 @@ fn value(shared: &Shared, engine: &EngineSettings, name: &str) -> String {
         "latency-tracking" => yes_or_no(shared.latency.is_tracking()),
         "latency-tracking-info-percentiles" => "50 99 99.9".to_owned(),
         "maxclients" => shared.settings.maxclients.load(Ordering::Relaxed).to_string(),
-        "maxmemory" | "min-replicas-to-write" => "0".to_owned(),
+        "min-replicas-to-write" => "0".to_owned(),
         "maxmemory-policy" => "noeviction".to_owned(),
         "port" => shared.port.load(Ordering::Relaxed).to_string(),
         "proto-max-bulk-len" => shared.settings.bulk_bytes_max.load(Ordering::Relaxed).to_string(),
@@ -162,8 +175,10 @@ fn value(shared: &Shared, engine: &EngineSettings, name: &str) -> String {
             .as_ref()
             .map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
         "unixsocketperm" => format!("{:o}", config.unix_socket_permissions.unwrap_or_default()),
-        // All others are of TLS, or read as empty.
-        name => config.tls.settings().get(name).unwrap_or_default(),
+        // All others are limits, of TLS, or read as empty.
+        name => limit_settings::value(shared, engine, name)
+            .or_else(|| config.tls.settings().get(name))
+            .unwrap_or_default(),
     }
 }
 
@@ -279,13 +294,7 @@ fn check_one(kind: Kind, text: &[u8], present: &str) -> Result<Change, String> {
     match kind {
         Kind::Immutable => Err("can't set immutable config".to_owned()),
         Kind::Fact if text.eq_ignore_ascii_case(present.as_bytes()) => Ok(Change::Nothing),
-        Kind::FactBytes if parse_bytes(text).is_none() => {
-            Err("argument must be a memory value".to_owned())
-        }
-        Kind::FactBytes if parse_bytes(text) == parse_bytes(present.as_bytes()) => {
-            Ok(Change::Nothing)
-        }
-        Kind::Fact | Kind::FactBytes => Err(format!("this server supports '{present}' only")),
+        Kind::Fact => Err(format!("this server supports '{present}' only")),
         Kind::Number(min, max) => {
             in_range(parse_i64(text), min, max, "argument couldn't be parsed into an integer")
         }
@@ -303,14 +312,25 @@ fn check_one(kind: Kind, text: &[u8], present: &str) -> Result<Change, String> {
             word.map(|word| Change::Text((*word).to_owned()))
                 .ok_or_else(|| format!("argument(s) must be one of the following: {all}"))
         }
-        Kind::Text => String::from_utf8(text.to_vec())
-            .map(Change::Text)
-            .map_err(|_| "argument must be text".to_owned()),
+        Kind::BytesOrPercent => {
+            limit_settings::parse_clients_max(text)?;
+            as_text(text)
+        }
+        Kind::OutputLimits => {
+            limit_settings::check_output_limits(text)?;
+            as_text(text)
+        }
+        Kind::Text => as_text(text),
     }
 }
 
+fn as_text(text: &[u8]) -> Result<Change, String> {
+    let text = String::from_utf8(text.to_vec()).map_err(|_| "argument must be text".to_owned())?;
+    Ok(Change::Text(text))
+}
+
 /// `4096`, `4k`, `4kb`, `1mb`: units with `b` are powers of 1024, those without powers of 1000.
-fn parse_bytes(text: &[u8]) -> Option<i64> {
+pub(crate) fn parse_bytes(text: &[u8]) -> Option<i64> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (number, unit) = text.split_at(digits);
     let factor: i64 = match &unit.to_ascii_lowercase()[..] {
@@ -331,9 +351,12 @@ fn apply(shared: &Shared, engine: &mut EngineSettings, name: &str, change: Chang
     let number = match change {
         Change::Nothing => return,
         Change::Text(text) => {
-            if name == "requirepass" {
-                settings.note_password(&text);
-                shared.acl.set_default_password(&text);
+            match name {
+                "requirepass" => {
+                    settings.note_password(&text);
+                    shared.acl.set_default_password(&text);
+                }
+                _ => limit_settings::apply_text(shared, name, &text),
             }
             return;
         }
@@ -366,7 +389,7 @@ fn apply(shared: &Shared, engine: &mut EngineSettings, name: &str, change: Chang
         "stream-node-max-entries" => engine.block_limits.entries_max = number,
         "timeout" => settings.set_timeout(as_u32),
         "tcp-keepalive" => settings.tcp_keepalive_s.store(as_u32, Ordering::Relaxed),
-        _ => {}
+        _ => limit_settings::apply(shared, engine, name, number),
     }
 }
 
@@ -379,10 +402,10 @@ pub(crate) fn check_at_start(
 ) -> Result<Vec<(&'static str, Change)>, StartError> {
     let check = |(name, text): &(&'static str, String)| {
         let change = match find(name.as_bytes()) {
-            Some((_, kind @ (Kind::Number(..) | Kind::Bytes(..)))) => {
-                check_one(kind, text.as_bytes(), "")
+            None | Some((_, Kind::Immutable | Kind::Fact)) => {
+                Err("there is no such setting".to_owned())
             }
-            _ => Err("there is no such setting".to_owned()),
+            Some((_, kind)) => check_one(kind, text.as_bytes(), ""),
         };
         change
             .map(|change| (*name, change))
@@ -417,9 +440,8 @@ pub(crate) fn rewrite(session: &Session) -> Reply {
         }
     };
     // What only confirmed a fact is no setting of ours.
-    let is_ours = |name: &&'static str| {
-        find(name.as_bytes()).is_some_and(|(_, kind)| !matches!(kind, Kind::Fact | Kind::FactBytes))
-    };
+    let is_ours =
+        |name: &&'static str| find(name.as_bytes()).is_some_and(|(_, kind)| kind != Kind::Fact);
     let settings: Vec<_> = changed.into_iter().filter(is_ours).map(value).collect();
     match file.rewrite(&settings) {
         Ok(()) => {
@@ -467,7 +489,5 @@ mod tests {
         assert!(matches!(check_one(Kind::Fact, b"no", "no"), Ok(Change::Nothing)));
         assert!(check_one(Kind::Fact, b"yes", "no").is_err());
         assert!(check_one(Kind::Immutable, b"x", "x").is_err());
-        assert!(matches!(check_one(Kind::FactBytes, b"0kb", "0"), Ok(Change::Nothing)));
-        assert!(check_one(Kind::FactBytes, b"100mb", "0").is_err_and(|why| why.contains("only")));
     }
 }

@@ -5,6 +5,7 @@
 
 mod commands;
 mod flow;
+mod limits;
 mod memory;
 mod persistence;
 mod process;
@@ -15,16 +16,18 @@ mod tls;
 use std::fmt::Write as _;
 
 use millstream_command::Reply;
-use millstream_engine::{DATABASE_COUNT, KeyCounts, QueueWait, Statistics};
+use millstream_engine::{
+    DATABASE_COUNT, KeyCounts, QueueWait, Settings as EngineSettings, Statistics,
+};
 
 pub(crate) use self::memory::MemoryFacts;
-pub(crate) use self::process::ProcessFacts;
+pub(crate) use self::process::{ProcessFacts, resident_bytes};
 use crate::session::{Data, Session};
 use crate::shared::Shared;
 
 /// In the order of the reply, and whether they come by themselves; the others only on request or
 /// with `all`. That on TLS is not there without it, unless it is asked for.
-const SECTIONS: [(&str, bool); 15] = [
+const SECTIONS: [(&str, bool); 16] = [
     ("server", true),
     ("clients", true),
     ("memory", true),
@@ -39,6 +42,7 @@ const SECTIONS: [(&str, bool); 15] = [
     ("errorstats", true),
     ("latencystats", false),
     ("cluster", true),
+    ("limits", true),
     ("keyspace", true),
 ];
 
@@ -71,17 +75,18 @@ pub(crate) fn info(session: &Session, args: &[&[u8]], data: &mut Data<'_, '_>) -
 struct Facts<'a> {
     shared: &'a Shared,
     engine: Statistics,
+    settings: EngineSettings,
     queue_wait: QueueWait,
     keys: Vec<KeyCounts>,
 }
 
 impl<'a> Facts<'a> {
     fn gather(shared: &'a Shared, data: &mut Data<'_, '_>) -> Self {
-        let (engine, queue_wait, keys) = data.with(|txn| {
+        let (engine, settings, queue_wait, keys) = data.with(|txn| {
             let keys = (0..DATABASE_COUNT).map(|db| txn.key_counts(db)).collect();
-            (txn.statistics(), txn.queue_wait(), keys)
+            (txn.statistics(), txn.settings(), txn.queue_wait(), keys)
         });
-        Self { shared, engine, queue_wait, keys }
+        Self { shared, engine, settings, queue_wait, keys }
     }
 
     fn section(&self, name: &str) -> String {
@@ -100,6 +105,7 @@ impl<'a> Facts<'a> {
             "commandstats" => commands::counts(shared),
             "errorstats" => commands::errors(shared),
             "latencystats" => commands::times(shared),
+            "limits" => limits::section(shared, &self.settings),
             "cluster" => "cluster_enabled:0\r\n".to_owned(),
             _ => self.keyspace(),
         }

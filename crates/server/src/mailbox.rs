@@ -68,6 +68,8 @@ pub(crate) const READ_DONE: u8 = 8;
 /// The server is stopping.
 pub(crate) const STOPPING: u8 = 16;
 
+/// Memory that is not needed is to be given back.
+pub(crate) const GIVE_BACK: u8 = 32;
 /// Lines wait for a monitor.
 pub(crate) const MONITORED: u8 = 128;
 /// A pause of commands is over.

@@ -33,6 +33,9 @@ use crate::{
 /// After this, connections that do not take their replies are cut.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
+/// Of each worker, for blocks on disk: each may have half a megabyte of them in its hands.
+const LOADING_THREADS_MAX: usize = 32;
+
 /// The server as a whole.
 #[derive(Debug)]
 pub struct Server;
@@ -355,6 +358,7 @@ fn start_control(
         let own = listener::accept_own(own, Arc::clone(&shared), senders.clone());
         accepting.push(tokio::spawn(own));
         let sampling = tokio::spawn(crate::sampler::run(Arc::clone(&shared)));
+        let watching = tokio::spawn(crate::memory_watch::run(Arc::clone(&shared)));
         let mut socket_file = None;
         if let Some((listener, file)) = unix {
             let path = file.shown_path();
@@ -371,6 +375,7 @@ fn start_control(
             handshakes.stop();
         }
         sampling.abort();
+        watching.abort();
         for task in accepting.into_iter().chain([idle]) {
             task.abort();
             let _ = task.await;
@@ -411,6 +416,7 @@ async fn drain(shared: &Shared) {
 fn runtime() -> Result<Runtime, StartError> {
     RuntimeBuilder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(LOADING_THREADS_MAX)
         .build()
         .map_err(|source| StartError::Thread { purpose: "an event loop", source })
 }

@@ -8,6 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use crate::Config;
+use crate::output_limit::{OutputLimit, OutputLimits};
 
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -23,6 +24,11 @@ pub(crate) struct Settings {
     /// Seconds after which an idle connection is closed; 0: never.
     pub(crate) timeout_s: AtomicU32,
     pub(crate) timeout_changed: Notify,
+    /// `blocked-clients-max`; 0: as many as there are clients.
+    pub(crate) blocked_max: AtomicUsize,
+    output_limits: RwLock<OutputLimits>,
+    /// The hard limit of usual clients in one read.
+    pub(crate) output_hard_bytes: AtomicU64,
     /// What CONFIG SET has changed, for CONFIG REWRITE.
     pub(crate) changed: Mutex<BTreeSet<&'static str>>,
 }
@@ -38,6 +44,9 @@ impl Settings {
             tcp_keepalive_s: AtomicU32::new(300),
             timeout_s: AtomicU32::new(0),
             timeout_changed: Notify::new(),
+            blocked_max: AtomicUsize::new(0),
+            output_limits: RwLock::default(),
+            output_hard_bytes: AtomicU64::new(0),
             changed: Mutex::default(),
         }
     }
@@ -50,6 +59,20 @@ impl Settings {
     pub(crate) fn set_timeout(&self, seconds: u32) {
         self.timeout_s.store(seconds, Ordering::Relaxed);
         self.timeout_changed.notify_one();
+    }
+
+    pub(crate) fn output_limits(&self) -> OutputLimits {
+        *self.output_limits.read()
+    }
+
+    /// Of usual clients.
+    pub(crate) fn output_limit(&self) -> OutputLimit {
+        self.output_limits.read().normal
+    }
+
+    pub(crate) fn set_output_limits(&self, limits: OutputLimits) {
+        self.output_hard_bytes.store(limits.normal.hard_bytes, Ordering::Relaxed);
+        *self.output_limits.write() = limits;
     }
 
     pub(crate) fn password(&self) -> String {

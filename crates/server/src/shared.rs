@@ -16,6 +16,7 @@ use crate::clients::Clients;
 use crate::fsync_times::FsyncTimes;
 use crate::latency::{LatencyEvent, LatencyEvents};
 use crate::mailbox::Mailbox;
+use crate::memory_budget::MemoryBudget;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::sampler::Sampler;
@@ -42,6 +43,11 @@ pub(crate) struct Shared {
     /// DEBUG SET-ACTIVE-EXPIRE 0: expired keys stay, absent for everybody all the same.
     pub(crate) is_expiry_stopped: AtomicBool,
     pub(crate) clients: Clients,
+    pub(crate) memory: MemoryBudget,
+    /// Closed because they did not take their replies.
+    pub(crate) stalled_clients: AtomicU64,
+    /// Clients whose command waits.
+    pub(crate) blocked_clients: AtomicUsize,
     pub(crate) workers: Vec<WorkerShared>,
     pub(crate) slow_log: SlowLog,
     pub(crate) latency: LatencyEvents,
@@ -110,6 +116,9 @@ impl Shared {
             recovery,
             run_id,
             clients: Clients::default(),
+            memory: MemoryBudget::default(),
+            stalled_clients: AtomicU64::new(0),
+            blocked_clients: AtomicUsize::new(0),
             workers: (0..workers).map(|_| WorkerShared::default()).collect(),
             port: AtomicUsize::new(0),
             tls_port: AtomicUsize::new(0),

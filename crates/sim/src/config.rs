@@ -43,7 +43,7 @@ pub(crate) fn options(dice: &mut Dice) -> Options {
     // The reference has these.
     let idempotence = IdempotenceLimits { duration_s: 100, per_producer_max: 100 };
     let held_max = dice.pick(&[2, 5, 10_000]);
-    let settings = Settings { block_limits, idempotence, held_max };
+    let settings = Settings { block_limits, idempotence, held_max, ..Settings::default() };
     let blocks = BlockOptions {
         cache_bytes: dice.pick(&[0, 500, 5_000, 1 << 20]),
         checkpoint_log_bytes: dice.pick(&[1 << 10, 4 << 10, 32 << 10]),

@@ -153,7 +153,7 @@ pub(crate) fn value(txn: &Transaction<'_>, reply: Reply) -> Value {
     let mut bytes = Vec::new();
     while !encoder.is_done() {
         encoder.step(&mut bytes, usize::MAX);
-        let missing = encoder.missing();
+        let (missing, _) = encoder.missing(512 << 10);
         if !missing.is_empty() {
             encoder.supply(&txn.load_for_reply(&missing).expect("blocks are intact"));
         }

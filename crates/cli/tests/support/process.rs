@@ -26,12 +26,16 @@ impl Process {
 
     /// The same at another port, or none: then it has to have a socket.
     pub(crate) fn start_at(port: &str, configure: impl FnOnce(&mut Command)) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
-        command
-            .args(["serve", "--port", port])
-            .env("MILLSTREAM_ADMIN_PORT", "off")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+        Self::start_with(env!("CARGO_BIN_EXE_millstream"), |command| {
+            command.args(["serve", "--port", port]);
+            configure(command);
+        })
+    }
+
+    /// The same with a program that becomes the server in the end.
+    pub(crate) fn start_with(program: &str, configure: impl FnOnce(&mut Command)) -> Self {
+        let mut command = Command::new(program);
+        command.env("MILLSTREAM_ADMIN_PORT", "off").stdout(Stdio::null()).stderr(Stdio::piped());
         configure(&mut command);
         let mut child = command.spawn().expect("the binary of this package starts");
         let stderr = child.stderr.take().expect("stderr was asked to be a pipe");

@@ -39,9 +39,6 @@ enum Pending {
     Encoded(IntoIter<Vec<u8>>),
 }
 
-/// Bytes on disk of the blocks that are asked for at once.
-const MISSING_BYTES_MAX: u64 = 512 << 10;
-
 /// Pieces of a key listing that are searched in one step: about 100 us.
 const PIECES_PER_STEP: usize = 16;
 
@@ -59,23 +56,27 @@ impl ReplyEncoder {
     }
 
     /// The blocks that it needs to go on, if they are not in memory: some of those that come next,
-    /// in the order in which [`Self::supply`] takes them.
+    /// in the order in which [`Self::supply`] takes them. The first, and as many others as take
+    /// about so many bytes once they are loaded, with the bytes of all.
     #[must_use]
-    pub fn missing(&self) -> Vec<ColdBlock> {
+    pub fn missing(&self, bytes_max: usize) -> (Vec<ColdBlock>, usize) {
+        let (mut blocks, mut bytes) = (Vec::new(), 0);
         let Some(Pending::Entries { slice, run, .. }) = self.stack.last() else {
-            return Vec::new();
+            return (blocks, bytes);
         };
         if slice.cold_of_run(*run).is_none() {
-            return Vec::new();
+            return (blocks, bytes);
         }
-        let mut bytes = 0;
-        let ahead = (*run..slice.run_count()).filter_map(|run| slice.cold_of_run(run));
-        let ahead = ahead.take_while(|cold| {
-            let fits = bytes < MISSING_BYTES_MAX;
-            bytes += u64::from(cold.place.bytes);
-            fits
-        });
-        ahead.collect()
+        for run in *run..slice.run_count() {
+            let Some(cold) = slice.cold_of_run(run) else { continue };
+            let more = slice.cold_bytes_of_run(run);
+            if !blocks.is_empty() && bytes + more > bytes_max {
+                break;
+            }
+            blocks.push(cold);
+            bytes += more;
+        }
+        (blocks, bytes)
     }
 
     /// Takes the blocks that [`Self::missing`] named.
@@ -241,6 +242,29 @@ impl Reply {
                 ReadEntries::History(_) => false,
             }),
             _ => false,
+        }
+    }
+
+    /// Bytes that the reply takes in memory, roughly, without the blocks that it pins.
+    #[must_use]
+    pub fn memory_estimate(&self) -> usize {
+        match self {
+            Self::Entries(slice) => slice.run_bytes(),
+            Self::Read(outcome) => {
+                let entries = outcome.streams.iter().map(|read| match &read.entries {
+                    ReadEntries::Plain(slice) => slice.run_bytes(),
+                    ReadEntries::Redelivered { again, new } => {
+                        size_of_val(&again[..]) + new.run_bytes()
+                    }
+                    ReadEntries::WithClaims { claimed, new } => {
+                        size_of_val(&claimed[..]) + new.run_bytes()
+                    }
+                    ReadEntries::History(entries) => size_of_val(&entries[..]),
+                });
+                entries.sum()
+            }
+            Self::Keys(_) => 0,
+            _ => self.bytes_estimate(),
         }
     }
 

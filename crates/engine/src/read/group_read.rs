@@ -72,6 +72,7 @@ impl Transaction<'_> {
         for stream in &request.streams {
             let (object, group) =
                 self.find_group_to_read(request.db, &stream.key, &reader.group)?;
+            self.refuse_consumer(object, group, &reader.consumer)?;
             let group = self.state().stream(object.slot).group(group);
             if reader.noack && group.policy().is_some_and(knows_work) {
                 return Err(Rejection::NoAckLimited);

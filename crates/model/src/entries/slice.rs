@@ -272,6 +272,16 @@ impl EntrySlice {
         usize::from(self.head.is_some()) + self.tail.len()
     }
 
+    /// Bytes that its runs take, without the blocks that they pin.
+    #[must_use]
+    pub fn run_bytes(&self) -> usize {
+        // A slice has few runs in memory among many on disk, or the other way round: the ends say
+        // which.
+        let is_cold = self.tail.last().is_some_and(|run| run.block.cold().is_some());
+        let apart = if is_cold { size_of::<ColdRun>() } else { 0 };
+        self.tail.capacity() * (size_of::<Run>() + apart)
+    }
+
     /// Calls `f` with every entry of one run, in slice order: to read a long slice in steps.
     ///
     /// # Panics
@@ -286,6 +296,15 @@ impl EntrySlice {
     #[must_use]
     pub fn cold_of_run(&self, run: usize) -> Option<ColdBlock> {
         self.run(run)?.block.cold()
+    }
+
+    /// Bytes that the block of a run will take once it is loaded, roughly; 0 if it is in memory.
+    #[must_use]
+    pub fn cold_bytes_of_run(&self, run: usize) -> usize {
+        match self.run(run).map(|run| &run.block) {
+            Some(RunBlock::Cold(run)) => run.bytes.max(run.cold.place.bytes) as usize,
+            _ => 0,
+        }
     }
 
     /// The blocks that are not in memory, in slice order.

@@ -1,8 +1,9 @@
 //! Where memory goes: measured where it can be, and left out where it cannot.
 //!
-//! The allocator keeps no count that could be read, so used memory is what is resident. What is
-//! known of it is overhead: what the process took before there was data, buffers of clients,
-//! records on their way to the disk, and the tables of keys. The rest counts as data.
+//! The allocator keeps no count that could be read, so used memory is what is resident; above
+//! `maxmemory` it is what is known to be in use (see `memory_budget.rs`). What is known of it is
+//! overhead: what the process took before there was data, buffers of clients, records on their way
+//! to the disk, and the tables of keys. The rest counts as data.
 
 use std::sync::atomic::Ordering;
 
@@ -15,7 +16,9 @@ use crate::shared::Shared;
 /// Shares of the memory, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MemoryFacts {
+    /// What `maxmemory` is compared with.
     pub(crate) used: u64,
+    pub(crate) resident: u64,
     pub(crate) peak: u64,
     /// Before there was data.
     pub(crate) startup: u64,
@@ -30,15 +33,13 @@ pub(crate) struct MemoryFacts {
 impl MemoryFacts {
     pub(crate) fn gather(shared: &Shared, engine: &Statistics) -> Self {
         let ProcessFacts { resident_bytes, peak_bytes, .. } = ProcessFacts::read();
-        let buffered = |client: &crate::clients::Client| {
-            client.output_buffered.load(Ordering::Relaxed) + client.facts.lock().input_buffered
-        };
-        let clients: usize = shared.clients.all().iter().map(|client| buffered(client)).sum();
+        let used = shared.memory.used(resident_bytes);
         Self {
-            used: resident_bytes,
+            used,
+            resident: resident_bytes,
             peak: peak_bytes.max(resident_bytes),
-            startup: shared.startup_bytes.load(Ordering::Relaxed).min(resident_bytes),
-            clients: (clients + shared.monitors.queued_bytes()) as u64,
+            startup: shared.startup_bytes.load(Ordering::Relaxed).min(used),
+            clients: (shared.memory.clients() + shared.monitors.queued_bytes()) as u64,
             log_buffer: engine.unwritten_bytes as u64,
             tables: engine.table_bytes as u64,
         }
@@ -50,6 +51,10 @@ impl MemoryFacts {
 
     pub(crate) fn dataset(&self) -> u64 {
         self.used - self.overhead()
+    }
+
+    fn fragmentation(&self) -> f64 {
+        if self.used == 0 { 1.0 } else { self.resident as f64 / self.used as f64 }
     }
 
     /// Of what is not used by the bare process.
@@ -72,8 +77,8 @@ pub(super) fn section(shared: &Shared, facts: &MemoryFacts, engine: &Statistics)
     lines(&[
         ("used_memory", facts.used.to_string()),
         ("used_memory_human", human(facts.used)),
-        ("used_memory_rss", facts.used.to_string()),
-        ("used_memory_rss_human", human(facts.used)),
+        ("used_memory_rss", facts.resident.to_string()),
+        ("used_memory_rss_human", human(facts.resident)),
         ("used_memory_peak", facts.peak.to_string()),
         ("used_memory_peak_human", human(facts.peak)),
         ("used_memory_peak_perc", format!("{:.2}%", facts.peak_percent())),
@@ -96,11 +101,11 @@ pub(super) fn section(shared: &Shared, facts: &MemoryFacts, engine: &Statistics)
         ("used_memory_functions", zero()),
         ("used_memory_scripts", zero()),
         ("used_memory_scripts_human", human(0)),
-        ("maxmemory", zero()),
-        ("maxmemory_human", human(0)),
+        ("maxmemory", shared.memory.max().to_string()),
+        ("maxmemory_human", human(shared.memory.max())),
         ("maxmemory_policy", "noeviction".into()),
-        ("mem_fragmentation_ratio", "1.00".into()),
-        ("mem_fragmentation_bytes", zero()),
+        ("mem_fragmentation_ratio", format!("{:.2}", facts.fragmentation())),
+        ("mem_fragmentation_bytes", facts.resident.saturating_sub(facts.used).to_string()),
         ("mem_not_counted_for_evict", zero()),
         ("mem_replication_backlog", zero()),
         ("mem_total_replication_buffers", zero()),
@@ -132,14 +137,23 @@ mod tests {
     #[test]
     fn shares_add_up_and_never_wrap() {
         let (startup, clients, log_buffer, tables) = (40, 10, 15, 5);
-        let facts = MemoryFacts { used: 100, peak: 200, startup, clients, log_buffer, tables };
+        let facts = MemoryFacts {
+            used: 100,
+            resident: 100,
+            peak: 200,
+            startup,
+            clients,
+            log_buffer,
+            tables,
+        };
         assert_eq!((facts.overhead(), facts.dataset()), (70, 30));
         assert!((facts.dataset_percent() - 50.0).abs() < 1e-9);
         assert!((facts.peak_percent() - 50.0).abs() < 1e-9);
         let shrunk = MemoryFacts { used: 60, ..facts };
         assert_eq!((shrunk.overhead(), shrunk.dataset()), (60, 0));
         let (startup, clients, log_buffer, tables) = (0, 0, 0, 0);
-        let nothing = MemoryFacts { used: 0, peak: 0, startup, clients, log_buffer, tables };
+        let nothing =
+            MemoryFacts { used: 0, resident: 0, peak: 0, startup, clients, log_buffer, tables };
         assert_eq!(nothing.peak_percent().to_string(), "0");
     }
 }

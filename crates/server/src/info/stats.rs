@@ -39,8 +39,11 @@ pub(super) fn section(shared: &Shared, engine: &Statistics) -> String {
         ("client_query_buffer_limit_disconnections", total(|worker| &worker.too_large_requests)),
         (
             "client_output_buffer_limit_disconnections",
-            shared.monitors.cut_off.load(Ordering::Relaxed).to_string(),
+            (shared.monitors.cut_off.load(Ordering::Relaxed)
+                + shared.stalled_clients.load(Ordering::Relaxed))
+            .to_string(),
         ),
+        ("evicted_clients", shared.memory.evicted_clients.load(Ordering::Relaxed).to_string()),
         ("acl_access_denied_auth", denied(&shared.acl.denied.logins)),
         ("acl_access_denied_cmd", denied(&shared.acl.denied.commands)),
         ("acl_access_denied_key", denied(&shared.acl.denied.keys)),
@@ -52,14 +55,13 @@ pub(super) fn section(shared: &Shared, engine: &Statistics) -> String {
 
 /// What never happens here, under the names by which Redis counts it.
 fn nothing() -> String {
-    const NEVER: [&str; 32] = [
+    const NEVER: [&str; 31] = [
         "sync_full",
         "sync_partial_ok",
         "sync_partial_err",
         "expired_subkeys",
         "expired_subkeys_active",
         "evicted_keys",
-        "evicted_clients",
         "evicted_scripts",
         "total_eviction_exceeded_time",
         "current_eviction_exceeded_time",

@@ -297,7 +297,7 @@ pub(super) fn may_wait(
 ) -> bool {
     let name = {
         let facts = client.facts.lock();
-        if client.is_trusted && facts.user.name() == DEFAULT_USER {
+        if client.is_own() && facts.user.name() == DEFAULT_USER {
             return true;
         }
         facts.user.name().to_vec()

@@ -255,6 +255,7 @@ impl Session {
         self.client.has_deadline.store(has_deadline, Ordering::Relaxed);
         self.client.is_blocked.store(true, Ordering::Release);
         self.waiting = waiting;
+        self.count_as_blocked(true);
     }
 
     pub(super) fn end_wait(&mut self) {
@@ -262,6 +263,7 @@ impl Session {
         self.client.is_blocked.store(false, Ordering::Release);
         self.client.has_deadline.store(false, Ordering::Relaxed);
         self.waiting = Waiting::No;
+        self.count_as_blocked(false);
     }
 
     /// Takes a parked read back: from now on nothing is delivered to this session.
@@ -275,6 +277,7 @@ impl Session {
         }
         self.client.is_blocked.store(false, Ordering::Release);
         self.client.has_deadline.store(false, Ordering::Relaxed);
+        self.count_as_blocked(false);
     }
 
     fn answer_waiting(&mut self, reply: Reply, depends_on: LogPosition) {

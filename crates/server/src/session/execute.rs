@@ -13,11 +13,11 @@ use millstream_engine::{Engine, LogPosition, Now, Transaction};
 use millstream_resp::ProtocolError;
 use millstream_runtime::admission::DISK_FULL;
 
+use super::Session;
 use super::blocking::{Parked, ParkedRead, Sink, Waiting, pause};
 use super::input::Input;
 use super::large_reply;
 use super::silence::Silence;
-use super::{OUTBOX_BYTES_MAX, Session};
 use crate::debug_command;
 
 /// Requests of one hold of the lock, at most.
@@ -33,6 +33,9 @@ const COLD_BYTES_MIN: usize = 64;
 const NOAUTH: &str = "NOAUTH Authentication required.";
 const EXEC_NOAUTH: &str =
     "EXECABORT Transaction discarded because of: NOAUTH Authentication required.";
+
+const TOO_MANY_BLOCKED: &str = "ERR as many clients wait as the setting blocked-clients-max \
+allows: read without BLOCK, or raise the setting";
 
 /// A request of the batch, before it runs.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +118,7 @@ impl Session {
             };
             plan.push(Planned { spec, args_end: args.len() });
         }
+        self.shared.memory.note_growth(input.batch_bytes());
         let started = Instant::now();
         self.begin_timing(started, plan.len());
         let (done, last) = self.run_plan(&plan, &args, input.batch_bytes(), started);
@@ -214,6 +218,7 @@ impl Session {
             && self.multi.is_none()
             && self.monitor.is_none()
             && !self.shared.pause.is_on()
+            && !self.shared.memory.is_short()
     }
 
     /// What comes before the command itself: authentication, a pause, and queueing by MULTI.
@@ -233,6 +238,11 @@ impl Session {
         if self.monitor.is_some() && (spec.is_write() || spec.flags.contains(Flag::Readonly)) {
             self.reject(spec, Reply::error("ERR Replica can't interact with the keyspace"));
             return Some(Step::Next);
+        }
+        if self.shared.memory.is_short()
+            && let Some(step) = self.refuse_for_memory(spec)
+        {
+            return Some(step);
         }
         if self.shared.pause.is_on()
             && let Some(step) = self.postpone(spec)
@@ -321,6 +331,13 @@ impl Session {
                 self.waiting = Waiting::Room(pause());
                 Step::Retry
             }
+            Answer::Park { .. } if !self.may_block() => {
+                self.room_wait.end();
+                self.forget_loaded();
+                self.answer(Some(spec), Reply::error(TOO_MANY_BLOCKED), position);
+                self.lap(spec, args);
+                Step::Next
+            }
             Answer::Park { request, block_ms } => {
                 // The clock's millisecond has begun already, and a wait must not end early.
                 let deadline_ms = block_ms
@@ -400,8 +417,8 @@ impl Session {
     /// Whether what was answered must leave before more is answered: a batch of small requests may
     /// ask for gigabytes.
     fn has_enough_replies(&self) -> bool {
-        self.last_reply_bytes > large_reply::WHOLE_BYTES_MAX
-            || self.replies_bytes > OUTBOX_BYTES_MAX
+        self.last_reply_bytes > self.whole_bytes_max()
+            || self.replies_bytes > self.outbox_bytes_max()
     }
 
     #[cold]
@@ -422,7 +439,7 @@ impl Session {
         let mut replies = mem::take(&mut self.replies);
         let released = self.shared.store.released();
         let mut end = LogPosition::ZERO;
-        let is_last_large = self.last_reply_bytes > large_reply::WHOLE_BYTES_MAX;
+        let is_last_large = self.last_reply_bytes > self.whole_bytes_max();
         let large = if is_last_large { replies.pop() } else { None };
         for (reply, position) in replies.drain(..) {
             end = end.max(position);

@@ -74,6 +74,22 @@ impl Input {
         self.buffer.len() - self.start - done
     }
 
+    /// Bytes of the buffer, used or not.
+    pub(super) fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    /// Lets an unused buffer go.
+    pub(super) fn give_back_unused(&mut self) {
+        if self.is_batch_done() {
+            self.give_up_batch();
+        }
+        if self.buffer.is_empty() {
+            self.buffer = Vec::new();
+            self.read_bytes = READ_BYTES_MIN;
+        }
+    }
+
     pub(super) fn batch_bytes(&self) -> usize {
         self.batch_bytes
     }

@@ -24,6 +24,9 @@ pub(super) const WHOLE_BYTES_MAX: usize = 256 << 10;
 /// Encoded at a time once the client has taken what was before.
 const STEP_BYTES: usize = 64 << 10;
 
+/// Bytes of blocks that are loaded at once.
+const LOADED_BYTES_MAX: usize = 512 << 10;
+
 /// Held back at most while blocks are loaded: a usual page of entries is shorter.
 const HELD_BYTES_MAX: usize = 2 << 20;
 
@@ -35,17 +38,24 @@ pub(super) struct LargeReply {
     held: Option<Vec<u8>>,
     /// Blocks that it goes on with.
     pub(super) loading: Option<JoinHandle<Result<Vec<LoadedBlock>, Rejection>>>,
+    /// What it took before anything of it was encoded, without pinned blocks.
+    own_bytes: usize,
+    /// Blocks that were loaded for it.
+    loaded_bytes: usize,
 }
 
 impl Session {
     /// Encodes the reply now, or lets it go out bit by bit if it is large.
     pub(super) fn put_or_defer(&mut self, reply: Reply, until: LogPosition) {
-        if reply.bytes_estimate() > WHOLE_BYTES_MAX || reply.has_cold() {
+        if reply.bytes_estimate() > self.whole_bytes_max() || reply.has_cold() {
             // An error in place of what EXEC answers would say that nothing was done.
             let is_read = matches!(reply, Reply::Entries(_) | Reply::Read(_));
             let held = (is_read && reply.has_cold()).then(Vec::new);
+            let own_bytes = reply.memory_estimate();
             let encoder = ReplyEncoder::new(reply, self.protocol);
-            self.waiting = Waiting::Large(LargeReply { encoder, until, held, loading: None });
+            let large =
+                LargeReply { encoder, until, held, loading: None, own_bytes, loaded_bytes: 0 };
+            self.waiting = Waiting::Large(large);
         } else {
             self.put(&reply, until, self.shared.store.released());
         }
@@ -65,6 +75,10 @@ impl Session {
         }
         let released = self.shared.store.released();
         let is_lost = self.shared.store.poison().is_some();
+        let (held_max, loaded_max) = match self.shared.memory.is_pressed() {
+            true => (STEP_BYTES, STEP_BYTES),
+            false => (HELD_BYTES_MAX, LOADED_BYTES_MAX),
+        };
         let Waiting::Large(large) = &mut self.waiting else { return Poll::Ready(()) };
         if large.until > released {
             if !is_lost {
@@ -72,9 +86,10 @@ impl Session {
             }
             self.outbox.buffer().extend_from_slice(&unknown_outcome());
         } else {
-            large.step(self.outbox.buffer());
+            large.step(self.outbox.buffer(), held_max);
             if !large.encoder.is_done() {
-                let missing = large.encoder.missing();
+                let (missing, bytes) = large.encoder.missing(loaded_max);
+                large.loaded_bytes = bytes;
                 if missing.is_empty() {
                     // It is still finding out what to say.
                     self.gives_way = self.outbox.is_empty();
@@ -117,13 +132,18 @@ impl Session {
 }
 
 impl LargeReply {
+    /// Bytes that it takes, without pinned blocks.
+    pub(super) fn memory(&self) -> usize {
+        self.own_bytes + self.loaded_bytes + self.held.as_ref().map_or(0, Vec::capacity)
+    }
+
     /// Encodes the next part.
-    fn step(&mut self, outbox: &mut Vec<u8>) {
+    fn step(&mut self, outbox: &mut Vec<u8>, held_max: usize) {
         let Some(held) = &mut self.held else {
             return self.encoder.step(outbox, STEP_BYTES);
         };
-        self.encoder.step(held, HELD_BYTES_MAX);
-        if self.encoder.is_done() || held.len() >= HELD_BYTES_MAX {
+        self.encoder.step(held, held_max);
+        if self.encoder.is_done() || held.len() >= held_max {
             outbox.append(held);
             self.held = None;
         }

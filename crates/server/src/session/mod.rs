@@ -24,6 +24,7 @@ mod execute;
 mod input;
 mod large_reply;
 mod loading;
+mod memory;
 mod monitoring;
 mod outbox;
 mod own;
@@ -54,7 +55,7 @@ use self::silence::Silence;
 use self::timing::{Blocked, Stopwatch};
 use self::transaction::{Multi, Watched};
 use crate::clients::{Client, Facts};
-use crate::mailbox::{KILLED, STOPPING};
+use crate::mailbox::{GIVE_BACK, KILLED, STOPPING};
 use crate::monitors::Monitor;
 use crate::shared::Shared;
 use crate::stream::Stream;
@@ -118,6 +119,9 @@ pub(crate) struct Session {
     reservation: Option<Reservation<Shared>>,
     admitted_until: LogPosition,
     batch_end: LogPosition,
+    /// Bytes of buffers that were counted last, and whether it counts as blocked.
+    counted_bytes: usize,
+    is_counted_blocked: bool,
 }
 
 impl Session {
@@ -166,19 +170,32 @@ impl Session {
             reservation: None,
             admitted_until: LogPosition::ZERO,
             batch_end: LogPosition::ZERO,
+            counted_bytes: 0,
+            is_counted_blocked: false,
         }
     }
 
     /// Goes as far as possible. `Ready` when the connection is to be closed.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.client.signal.register(context.waker());
+        let result = self.run(context);
+        self.count_memory();
+        result
+    }
+
+    fn run(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
+            self.count_memory();
             let events = self.client.signal.events();
             if events & KILLED != 0 {
                 return Poll::Ready(());
             }
             if events & STOPPING != 0 {
                 self.stop_running();
+            }
+            if events & GIVE_BACK != 0 {
+                self.give_back_memory();
+                continue;
             }
             let has_waited = matches!(self.waiting, Waiting::No)
                 || self.poll_waiting(events, context).is_ready();
@@ -235,11 +252,23 @@ impl Session {
             self.worker.counters().writes.add(self.outbox.total_writes - before.1);
             self.note_activity();
         }
-        self.client.output_buffered.store(self.outbox.len(), Ordering::Relaxed);
+        self.note_output();
+        let hard_bytes = self.shared.settings.output_hard_bytes.load(Ordering::Relaxed);
+        if hard_bytes > 0 && self.outbox.len() as u64 > hard_bytes {
+            self.shared.stalled_clients.fetch_add(1, Ordering::Relaxed);
+            return Err(std::io::ErrorKind::OutOfMemory.into());
+        }
         match sent {
             Poll::Ready(Err(error)) => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Shows others what waits for the client.
+    fn note_output(&self) {
+        self.client.output_buffered.store(self.outbox.len(), Ordering::Relaxed);
+        self.client.output_waiting.store(self.outbox.waiting(), Ordering::Relaxed);
+        self.client.output_taken.store(self.outbox.total_bytes, Ordering::Relaxed);
     }
 
     /// It is not idle; see `idle.rs`.
@@ -281,7 +310,7 @@ impl Session {
 
     fn wants_input(&self) -> bool {
         match self.waiting {
-            Waiting::No => self.outbox.len() < OUTBOX_BYTES_MAX,
+            Waiting::No => self.outbox.len() < self.outbox_bytes_max(),
             Waiting::Read(_) | Waiting::Replicas(_) | Waiting::Postponed(_) => {
                 self.input.buffered() < BACKLOG_BYTES_MAX
             }
@@ -307,7 +336,7 @@ impl Session {
     fn may_run(&self) -> bool {
         matches!(self.waiting, Waiting::No)
             && !self.is_closing
-            && self.outbox.len() < OUTBOX_BYTES_MAX
+            && self.outbox.len() < self.outbox_bytes_max()
     }
 
     fn is_finished(&self) -> bool {
@@ -380,6 +409,7 @@ impl Drop for Session {
         self.abandon_wait();
         self.end_monitoring();
         self.stream.say_goodbye();
+        self.uncount_memory();
     }
 }
 

@@ -50,6 +50,24 @@ impl Outbox {
         self.len() == 0
     }
 
+    /// Of those, what waits for nothing but the client.
+    pub(super) fn waiting(&self) -> usize {
+        self.sendable().len()
+    }
+
+    /// Bytes of the buffer, used or not.
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Lets an unused buffer go.
+    pub(super) fn give_back_unused(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = Vec::new();
+            self.held = VecDeque::new();
+        }
+    }
+
     /// Where replies are encoded to; say [`Self::hold`] after each that must wait.
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes

@@ -37,7 +37,17 @@ impl Multi {
     }
 
     pub(super) fn has_writes(&self) -> bool {
-        self.queued.iter().any(|queued| queued.spec.is_write())
+        self.has(&CommandSpec::is_write)
+    }
+
+    /// Whether one of the queued commands is such.
+    pub(super) fn has(&self, is_such: &dyn Fn(&CommandSpec) -> bool) -> bool {
+        self.queued.iter().any(|queued| is_such(queued.spec))
+    }
+
+    /// Bytes of what is queued, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 

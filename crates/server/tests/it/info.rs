@@ -25,6 +25,7 @@ fn sections_come_as_asked_for_and_in_their_order() {
         "Modules",
         "Errorstats",
         "Cluster",
+        "Limits",
         "Keyspace",
     ];
     assert_eq!(sections(&mut client, ""), usual);

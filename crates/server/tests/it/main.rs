@@ -2,6 +2,7 @@
 
 mod acl;
 mod blocking;
+mod buffers;
 mod client;
 mod connection;
 mod debug;

@@ -1,0 +1,141 @@
+//! What clients may have in their buffers, how many may wait, and what is done about those that
+//! take too much.
+
+use millstream_server::Config;
+
+use crate::client::{Client, command, memory, show, start};
+
+fn with(settings: &[(&'static str, &str)]) -> Config {
+    let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    Config { settings, ..memory() }
+}
+
+#[test]
+fn the_client_with_the_largest_buffers_is_closed() {
+    let server = start(with(&[("maxmemory-clients", "6mb")]));
+    let mut good = Client::connect(&server);
+    let mut spared = Client::connect(&server);
+    assert_eq!(spared.shown("CLIENT NO-EVICT on"), "OK");
+    // The beginning of a command that never ends.
+    let part = [b"*2\r\n$4\r\nECHO\r\n$100000000\r\n".to_vec(), vec![b'x'; 3 << 20]].concat();
+    spared.send_bytes(&part);
+    let mut large = Client::connect(&server);
+    large.send_bytes(&part);
+    assert_eq!(large.read_to_end(), b"");
+    assert_eq!(good.info("evicted_clients"), "1");
+    good.await_info("connected_clients", "2");
+    assert_eq!(good.shown("PING"), "PONG");
+    // It needs its place still.
+    spared.send_bytes(b"y");
+    assert!(good.info("mem_clients_normal").parse::<usize>().expect("a number") > 3 << 20);
+}
+
+#[test]
+fn more_than_the_hard_limit_for_a_client_ends_its_connection() {
+    let server = start(with(&[("client-output-buffer-limit", "normal 100kb 0 0")]));
+    let mut good = Client::connect(&server);
+    good.call(&format!("SET k {}", "v".repeat(50_000)));
+    let mut greedy = Client::connect(&server);
+    greedy.send_bytes(&command("GET k").repeat(2000));
+    greedy.read_to_end();
+    assert_eq!(good.info("client_output_buffer_limit_disconnections"), "1");
+    assert_eq!(good.call("GET k").as_bytes().map(<[u8]>::len), Some(50_000));
+}
+
+#[test]
+fn no_more_clients_wait_than_may() {
+    let server = start(with(&[("blocked-clients-max", "1")]));
+    let mut first = Client::connect(&server);
+    first.send("XREAD BLOCK 0 STREAMS s $");
+    let mut second = Client::connect(&server);
+    second.await_info("blocked_clients", "1");
+    let refused = second.shown("XREAD BLOCK 0 STREAMS s $");
+    assert!(refused.starts_with("ERR as many clients wait as the setting blocked-clients-max"));
+    assert_eq!(second.shown("XREAD STREAMS s $"), "nil");
+    second.call("XADD s 1-1 f v");
+    assert_eq!(show(&first.read()), "[[s, [[1-1, [f, v]]]]]");
+    // The place is free again, and is given back by who goes away, too.
+    first.send("XREAD BLOCK 0 STREAMS s $");
+    second.await_info("blocked_clients", "1");
+    drop(first);
+    second.await_info("connected_clients", "1");
+    assert_eq!(second.shown("XREAD BLOCK 1 STREAMS s $"), "nil");
+}
+
+#[test]
+fn names_and_their_numbers_are_bounded() {
+    let server = start(with(&[
+        ("name-bytes-max", "5"),
+        ("stream-groups-max", "1"),
+        ("group-consumers-max", "2"),
+        ("stream-idmp-producers-max", "1"),
+    ]));
+    let mut client = Client::connect(&server);
+    let long = "ERR a name of the stream, the group, the consumer or the producer is longer than \
+                the setting name-bytes-max allows";
+    assert_eq!(client.shown("XADD toolong 1-1 f v"), long);
+    assert_eq!(client.shown("XGROUP CREATE toolong g $ MKSTREAM"), long);
+    assert_eq!(client.shown("EXISTS toolong"), "0");
+    assert_eq!(client.shown("XADD s 1-1 f v"), "1-1");
+    assert_eq!(client.shown("XGROUP CREATE s toolong $"), long);
+    assert_eq!(client.shown("XGROUP CREATE s g 0"), "OK");
+    let groups = client.shown("XGROUP CREATE s h 0");
+    assert!(groups.starts_with("ERR the stream has as many groups"), "{groups}");
+    assert_eq!(client.shown("XGROUP CREATECONSUMER s g toolong"), long);
+    assert_eq!(client.shown("XGROUP CREATECONSUMER s g a"), "1");
+    assert_eq!(client.shown("XREADGROUP GROUP g b STREAMS s >"), "[[s, [[1-1, [f, v]]]]]");
+    for command in [
+        "XREADGROUP GROUP g c STREAMS s >",
+        "XCLAIM s g c 0 1-1",
+        "XAUTOCLAIM s g c 0 0",
+        "XGROUP CREATECONSUMER s g c",
+    ] {
+        let refused = client.shown(command);
+        assert!(refused.starts_with("ERR the group has as many consumers"), "{refused}");
+    }
+    assert!(client.shown("XADD s IDMP p 1 * f v").contains("-0"));
+    let producers = client.shown("XADD s IDMP q 1 * f v");
+    assert!(producers.starts_with("ERR the stream knows as many producers"), "{producers}");
+    assert!(!client.shown("XADD s IDMP p 2 * f v").starts_with("ERR"));
+    assert_eq!(client.shown("XADD s IDMP toolong 1 * f v"), long);
+    assert_eq!(client.shown("XLEN s"), "3");
+}
+
+#[test]
+fn a_stream_takes_no_more_than_the_server_lets_any() {
+    let server = start(with(&[("stream-entries-max", "2"), ("stream-bytes-max", "100")]));
+    let mut client = Client::connect(&server);
+    client.call("XADD s 1-1 f v");
+    client.call("XADD s 2-1 f v");
+    let full = client.shown("XADD s 3-1 f v");
+    assert!(full.starts_with("STREAMFULL the stream has as many entries as the setting"), "{full}");
+    // What trims makes its own room, and a limit of the stream's own counts instead.
+    assert_eq!(client.shown("XADD s MAXLEN = 2 3-1 f v"), "3-1");
+    assert_eq!(client.shown("XCFGSET s MAXLEN 3"), "OK");
+    assert_eq!(client.shown("XADD s 4-1 f v"), "4-1");
+    let large = format!("XADD t 1-1 f {}", "v".repeat(98));
+    assert_eq!(client.shown(&large), "1-1");
+    let full = client.shown("XADD t 2-1 f v");
+    assert!(full.starts_with("STREAMFULL the stream has as many bytes as the setting"), "{full}");
+    assert_eq!(client.shown("XTRIM t MAXLEN 0"), "1");
+    assert_eq!(client.shown("XADD t 2-1 f v"), "2-1");
+}
+
+#[test]
+fn all_limits_are_in_one_section_of_info() {
+    let server = start(with(&[("maxmemory", "1gb"), ("maxmemory-clients", "10%")]));
+    let mut client = Client::connect(&server);
+    let text = client.shown("INFO limits");
+    for line in [
+        "# Limits",
+        "limit_maxclients:10000",
+        "limit_client_output_buffer_limit:normal 0 1 60 slave 268435456 67108864 60 pubsub \
+         33554432 8388608 60",
+        "limit_maxmemory:1073741824",
+        "limit_maxmemory_hard_in_force:1342177280",
+        "limit_maxmemory_clients:10%",
+        "limit_name_bytes_max:65536",
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line} is missing:\n{text}");
+    }
+}
