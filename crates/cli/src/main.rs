@@ -15,6 +15,7 @@ mod consumer;
 mod demo;
 mod dlq;
 mod doctor;
+mod fault_report;
 mod group;
 mod health;
 mod interrupts;

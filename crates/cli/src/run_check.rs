@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::backup::{Copying, ManifestFile, sync_directory};
 use crate::byte_bar::byte_bar;
+use crate::fault_report::{FaultReport, reports};
 use crate::output::{JsonBytes, print_json, print_line, print_text};
 use crate::run_restore::{partial_path, refuse_occupied};
 use crate::usage_error::usage;
@@ -63,6 +64,8 @@ struct Document {
     /// The first [`LISTED_MAX`] of them.
     losses: Vec<String>,
     loss_count: u64,
+    /// Panics of servers that ran on it, the newest at most 20.
+    faults: Vec<FaultReport>,
     /// Where what is left was written.
     repaired: Option<JsonBytes>,
 }
@@ -101,6 +104,7 @@ pub(crate) fn run_check(options: &CheckOptions) -> anyhow::Result<()> {
         block_bytes: counts.block_bytes,
         losses,
         loss_count: count as u64,
+        faults: reports(&options.dir),
         repaired: None,
     };
     // Before what takes long, so that one knows what is lost.
@@ -140,6 +144,11 @@ impl Document {
             text += &format!("{} delayed entries\n", self.scheduled);
         }
         let dir = options.dir.display();
+        if !self.faults.is_empty() {
+            text +=
+                "the program itself was wrong, please report it (all of the files in faults):\n";
+            self.faults.iter().for_each(|fault| text += &format!("- {}\n", fault.text()));
+        }
         if self.is_intact {
             return text + &format!("{dir}: everything is intact\n");
         }

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::admin::Admin;
 use crate::config_file::TomlFile;
+use crate::fault_report;
 use crate::notify::{self, Patience};
 use crate::otlp::OtlpOptions;
 use crate::output::{notice, print_line};
@@ -52,14 +53,16 @@ fn check(options: ServeOptions, otlp: &OtlpOptions) -> anyhow::Result<()> {
 
 /// Runs the server to its end.
 fn serve(options: ServeOptions, otlp: &OtlpOptions) -> anyhow::Result<()> {
-    crate::logging::start("info");
-    turn_off_huge_pages();
     let path = options.config.as_deref().map(std::path::absolute).transpose()?;
     let options = options.with_file()?;
+    crate::logging::start_as("info", options.log_format.unwrap_or_default());
+    turn_off_huge_pages();
     let admin = options.admin();
     let tls = options.tls().map_err(|error| said(error.into()))?;
     tls.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let mut config = Config { tls: Arc::clone(&tls), ..options.into_config() };
+    let data = (!config.memory).then(|| std::path::absolute(&config.directory)).transpose()?;
+    fault_report::keep_reports(data);
     let admin = checked(admin, &config)?;
     config.config_file = path.map(|path| Arc::new(TomlFile::new(path)) as _);
     // Ends after the server.

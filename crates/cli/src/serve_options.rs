@@ -17,6 +17,7 @@ use millstream_server::{
 use serde::{Deserialize, Serialize};
 
 use crate::admin::Admin;
+use crate::logging::LogFormat;
 use crate::policy_rule::PolicyRule;
 use crate::serve_values::{BindList, Permissions, Port, Setting, as_text, parse_text};
 
@@ -96,6 +97,10 @@ pub(crate) struct ServeOptions {
     /// times; , stands between several in the variable
     #[arg(long, env = "MILLSTREAM_ADMIN_HOST", value_name = "NAME", value_delimiter = ',')]
     admin_host: Vec<String>,
+    /// How log lines look: text, json [default: text]
+    #[arg(long, env = "MILLSTREAM_LOG_FORMAT", value_name = "FORMAT")]
+    #[serde(deserialize_with = "parse_text", serialize_with = "as_text")]
+    pub(crate) log_format: Option<LogFormat>,
     /// Data directory [default: ./millstream-data]
     #[arg(long, env = "MILLSTREAM_DIR", value_name = "PATH")]
     dir: Option<PathBuf>,
@@ -308,6 +313,7 @@ impl ServeOptions {
                 given if given.is_empty() => other.admin_host,
                 given => given,
             },
+            log_format: self.log_format.or(other.log_format),
             dir: self.dir.or(other.dir),
             sync: self.sync.or(other.sync),
             memory: self.memory.or(other.memory),

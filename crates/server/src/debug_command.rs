@@ -48,6 +48,7 @@ pub(crate) fn run(session: &Session, args: &[&[u8]], txn: &mut Transaction<'_>) 
             set_active_expiry(shared, !is_zero(switch));
             Reply::OK
         }
+        (b"PANIC", []) => panic!("DEBUG PANIC was asked for"),
         (b"ERROR", [text]) => Reply::ErrorBytes(text.to_vec()),
         (b"LOG", [text]) => {
             tracing::warn!("DEBUG LOG: {}", String::from_utf8_lossy(text));
@@ -77,7 +78,14 @@ pub(crate) fn reloads(args: &[&[u8]]) -> bool {
     is(b"RELOAD") || (is(b"LOADAOF") && args.len() == 2)
 }
 
-/// Runs one of those, without regard to others: their connections stay, and they wait.
+/// Whether it is the panic of one connection, for which the engine must be free: else it is one in
+/// the middle of a change.
+pub(crate) fn panics_alone(args: &[&[u8]]) -> bool {
+    let is = |at: usize, word: &[u8]| args.get(at).is_some_and(|it| it.eq_ignore_ascii_case(word));
+    is(1, b"PANIC") && is(2, b"CONNECTION")
+}
+
+/// Runs one of those that reload, without regard to others: their connections stay, and they wait.
 pub(crate) fn reload(shared: &Shared, args: &[&[u8]]) -> Reply {
     /// How often to try while others write, and how long to wait for the log or a checkpoint each
     /// time.

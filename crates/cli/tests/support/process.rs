@@ -54,7 +54,9 @@ impl Process {
                 panic!("the server does not say where it listens: {:?}", process.first_lines)
             });
             if let Some((_, address)) = line.split_once("listening on 127.0.0.1:") {
-                let port: u16 = address.trim().parse().expect("a port ends the line");
+                // Where lines are JSON something follows.
+                let port = address.split(|it: char| !it.is_ascii_digit()).next();
+                let port: u16 = port.unwrap_or_default().parse().expect("a port");
                 process.address = format!("127.0.0.1:{port}");
             } else if let Some((_, path)) = line.split_once("listening on /") {
                 process.address = format!("/{}", path.trim());

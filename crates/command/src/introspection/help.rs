@@ -277,7 +277,7 @@ const SLOWLOG: [&str; 9] = [
     "    Forget them.",
 ];
 
-const DEBUG: [&str; 28] = [
+const DEBUG: [&str; 30] = [
     "CHANGE-REPL-ID",
     "    Accepted; there is no replication.",
     "DIGEST",
@@ -292,6 +292,8 @@ const DEBUG: [&str; 28] = [
     "    Write a line into the server's log.",
     "OBJECT <key>",
     "    How a value is stored.",
+    "PANIC [CONNECTION]",
+    "    Be wrong in the middle of a change, which ends the process, or in this connection.",
     "PAUSE-CRON (0|1)",
     "    Accepted; there is nothing periodic to pause.",
     "PROTOCOL <type>",

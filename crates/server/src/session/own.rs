@@ -245,6 +245,7 @@ impl Session {
             self.reject(spec, Reply::error(debug_command::NOT_ALLOWED));
             return Step::Next;
         }
+        assert!(!debug_command::panics_alone(args), "DEBUG PANIC CONNECTION was asked for");
         let (reply, position) = if debug_command::reloads(args) {
             (debug_command::reload(&self.shared, args), LogPosition::ZERO)
         } else {
