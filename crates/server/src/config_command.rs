@@ -241,7 +241,7 @@ fn set_tls(
         Change::Text(text) => Some((*name, text.clone())),
         Change::Nothing | Change::Number(_) => None,
     };
-    let texts: Vec<_> = tls.iter().filter_map(|it| text(it)).collect();
+    let texts: Vec<_> = tls.iter().filter_map(text).collect();
     tls_command::set(session, &texts).map_err(|refusal| refusal.reply())
 }
 
