@@ -34,3 +34,5 @@ mod site;
 mod spans;
 #[path = "dashboard/stream_changes.rs"]
 mod stream_changes;
+#[path = "dashboard/users.rs"]
+mod users;

@@ -27,6 +27,8 @@ pub(crate) struct App {
     pub(crate) scrapes: Scrapes,
     /// Stands in the forms of strangers, whose pages other sites cannot read.
     pub(crate) token: String,
+    /// A key that nobody could have named.
+    pub(crate) probe: String,
     lifecycle: watch::Receiver<Lifecycle>,
     trusted: Mutex<Kept>,
     stranger: Mutex<Kept>,
@@ -50,6 +52,7 @@ impl App {
             letter_jobs: LetterJobs::default(),
             scrapes: Scrapes::default(),
             token: secret(),
+            probe: secret(),
             lifecycle,
             trusted: Mutex::default(),
             stranger: Mutex::default(),

@@ -38,6 +38,7 @@ mod segments;
 mod sent;
 mod servers;
 mod sessions;
+mod visible_streams;
 mod visitor;
 
 pub use dashboard::Dashboard;

@@ -1,6 +1,7 @@
 //! `/metrics`: numbers for Prometheus, of the server, its streams and its groups.
 //!
-//! Whoever may look at the pages may ask; what is told is what the dashboard itself sees. Streams
+//! Whoever may read all streams and run INFO may ask; what is told is what the dashboard itself
+//! sees. Streams
 //! and groups are those of the last looks ([`history`]); what was not looked at lately is looked at
 //! first, within a bound. One scrape is made at a time: who comes meanwhile waits, and shares the
 //! next one with everybody who waits as well.
@@ -20,6 +21,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::future::join_all;
+use millstream::redis::cmd;
 use millstream::{ConsumerGroupManager, Millstream, ServerMonitor};
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -101,7 +103,11 @@ fn patience(headers: &HeaderMap) -> Duration {
 }
 
 async fn answer(app: &Arc<App>, parts: &mut Parts, ask: &Ask) -> Result<Response, Failure> {
-    if let Err(failure) = Visitor::from_request_parts(parts, app).await {
+    let admitted = match Visitor::from_request_parts(parts, app).await {
+        Ok(visitor) => may_ask(&visitor).await,
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = admitted {
         // That no server answers is a number, too, which alerts wait for.
         return if failure.is_no_answer() { Ok(down(ask)) } else { Err(failure) };
     }
@@ -116,6 +122,12 @@ async fn answer(app: &Arc<App>, parts: &mut Parts, ask: &Ask) -> Result<Response
     }
     let Scrape { content_type, text, .. } = last.as_ref().expect("it was just made");
     Ok(([(header::CONTENT_TYPE, *content_type)], text.clone()).into_response())
+}
+
+async fn may_ask(visitor: &Visitor) -> Result<(), Failure> {
+    visitor.must_read(visitor.app.probe.as_bytes()).await?;
+    visitor.millstream.query(cmd("INFO").arg("server")).await?;
+    Ok(())
 }
 
 fn down(ask: &Ask) -> Response {

@@ -166,6 +166,7 @@ pub(crate) async fn history(
     segments: Segments,
 ) -> Result<Json<HistoryDocument>, Failure> {
     let (stream, group) = (segments.after("streams"), segments.after("groups"));
+    visitor.must_read(&stream).await?;
     let kept = visitor.app.history.of_group(&stream, &group).unwrap_or_default();
     Ok(Json(HistoryDocument { points: kept.points().map(PointRow::from).collect() }))
 }

@@ -102,7 +102,7 @@ pub(crate) async fn list(
         is_behind && (find.is_empty() || visible(&now.name).contains(find))
     };
     let mut found: Vec<StreamNow> =
-        history.streams().into_iter().filter(is_wanted).take(limit + 1).collect();
+        visitor.streams().await?.into_iter().filter(is_wanted).take(limit + 1).collect();
     let next = page_end(&mut found, limit).map(|last| segment(&last.name));
     let streams = found.iter().map(StreamRow::from).collect();
     Ok(Json(StreamPage { streams, next, is_part: history.totals().is_part }))

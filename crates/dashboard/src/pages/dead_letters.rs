@@ -46,7 +46,7 @@ pub(crate) async fn get(ask: Ask, Query(which): Query<Which>) -> Result<Response
 
 async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
     visitor.server_answers().await?;
-    let streams = visitor.app.history.streams();
+    let streams = visitor.streams().await?;
     let mut all = places(&streams);
     all.sort_by_key(|place| (std::cmp::Reverse(place.newest), place.key.clone()));
     let letters = all.iter().filter_map(|place| place.length).sum();

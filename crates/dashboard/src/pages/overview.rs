@@ -15,6 +15,7 @@ use super::plot::plot;
 use crate::failure::Failure;
 use crate::history::{GroupNow, Point, StreamNow};
 use crate::live::{Ask, Content};
+use crate::visible_streams::NOT_ALL;
 use crate::visitor::Visitor;
 
 /// Groups that are shown: those that are worth a look most.
@@ -40,12 +41,17 @@ async fn content(visitor: Visitor) -> Result<Content, Failure> {
     let history = &visitor.app.history;
     let totals = history.totals();
     let all = history.all();
-    let groups = worst(history.streams());
+    let sees_all = visitor.sees_all().await?;
+    let groups = worst(visitor.streams().await?);
     let seconds = |value: f64| short(Duration::from_secs_f64(value.max(0.0)));
     let whole = |value: f64| count(value.round() as u64);
     let live = html! {
         h1 { "Overview" }
         (alarms(&infos))
+        @if !sees_all {
+            p .hint { (NOT_ALL) }
+            div .cards { (server_cards(&infos)) }
+        } @else {
         div .cards {
             (card("In, a second", rate(totals.rate_in), Mood::Plain))
             (card("Out, a second", rate(totals.rate_out), Mood::Plain))
@@ -66,6 +72,7 @@ async fn content(visitor: Visitor) -> Result<Content, Failure> {
             (plot("Not delivered yet", &all.values(|point| point.lag), whole))
             (plot("Pending", &all.values(|point| point.pending), whole))
             (plot("Oldest pending", &all.values(|point| point.oldest), seconds))
+        }
         }
         h2 { "Groups worth a look" }
         @if groups.is_empty() {

@@ -42,7 +42,7 @@ pub(crate) async fn get(ask: Ask, Query(which): Query<Which>) -> Result<Response
 
 /// Streams with how many wait, and of how many pages this is one.
 async fn streams(visitor: &Visitor, page: usize) -> Result<(Vec<(Bytes, u64)>, usize), Failure> {
-    let all = visitor.app.history.streams();
+    let all = visitor.streams().await?;
     if visitor.millstream.abilities().has_schedule {
         let waiting = all.into_iter().map(|stream| (stream.name, stream.info.scheduled));
         let mut all: Vec<(Bytes, u64)> = waiting

@@ -59,7 +59,7 @@ fn pending(stream: &StreamNow) -> u64 {
 async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
     visitor.server_answers().await?;
     let history = &visitor.app.history;
-    let mut all = history.streams();
+    let mut all = visitor.streams().await?;
     let is_found = |name: &Bytes| which.find.is_empty() || visible(name).contains(&which.find);
     all.retain(|stream| is_found(&stream.name));
     match which.sort {
