@@ -20,6 +20,7 @@ import schedules
 import sessions
 import streams
 import strings
+import users
 import waits
 from harness.checks import Reporter
 from variants import IS_REDIS, PASSWORD, SOCKET, Variant
@@ -44,7 +45,7 @@ def has_managed(variant):
 
 def main():
     checks = streams.CHECKS + sessions.CHECKS + waits.CHECKS + strings.CHECKS
-    checks += operations.CHECKS
+    checks += operations.CHECKS + users.CHECKS
     if not IS_REDIS:
         checks += retention.CHECKS + schedules.CHECKS
     managed = [check for module in MANAGED for check in module.CHECKS]
