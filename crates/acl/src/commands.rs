@@ -68,6 +68,8 @@ impl CommandRules {
                 let word: Box<[u8]> = word.as_bytes().into();
                 if !self.first_arguments.contains(&(spec.id, word.clone())) {
                     self.first_arguments.push((spec.id, word));
+                    // Sets are equal whatever the order in which they were made.
+                    self.first_arguments.sort_unstable();
                 }
             }
             Some(word) => {

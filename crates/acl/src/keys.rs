@@ -72,6 +72,10 @@ impl KeyRules {
             }
             None => self.patterns.push(KeyPattern { text: text.into(), access }),
         }
+        // However it was said: it is written as `~*`, behind which no pattern may stand.
+        if self.patterns.iter().any(|it| *it.text == *b"*" && it.access == KeyAccess::BOTH) {
+            self.allow_all();
+        }
         Ok(())
     }
 

@@ -32,8 +32,6 @@ pub enum Denial {
         /// Its place, the command's name being 0.
         argument: usize,
     },
-    /// The stream that dead letters of a group would go to; see [`Request::usual_dead_letters`].
-    DeadLetters,
 }
 
 impl Denial {
@@ -43,7 +41,6 @@ impl Denial {
             Self::Command => (0, 0),
             Self::Database { .. } | Self::AllDatabases => (1, 0),
             Self::Key { argument } => (2, argument),
-            Self::DeadLetters => (3, 0),
         }
     }
 }
@@ -93,38 +90,10 @@ impl Request<'_> {
         needed
     }
 
-    /// The arguments that are keys, and what must be allowed for each.
-    ///
-    /// Beside those of the table a group's dead-letter stream, which the group will write to.
+    /// The arguments that are keys, and what must be allowed for each. Keys that only show while a
+    /// command runs are asked for then, see [`crate::User::may_write`].
     pub(crate) fn keys(&self) -> impl Iterator<Item = (usize, KeyAccess)> {
         let of_table = table::keys(self.spec, self.args).into_iter().flatten();
-        let of_table = of_table.map(|key| (key.index, KeyAccess::needed(key.uses)));
-        of_table.chain(self.dead_letter_keys().map(|at| (at, KeyAccess::WRITE)))
-    }
-
-    /// Whatever stands behind the word, where the items of a policy may be: rather too much than a
-    /// key that nobody looked at.
-    fn dead_letter_keys(&self) -> impl Iterator<Item = usize> {
-        self.policy_values(b"DEADLETTER")
-    }
-
-    /// The stream that a policy makes dead letters go to where it names none.
-    #[must_use]
-    pub fn usual_dead_letters(&self) -> Option<Vec<u8>> {
-        let is_meant = self.policy_values(b"MAXDELIVERIES").next().is_some()
-            && self.dead_letter_keys().next().is_none();
-        is_meant.then(|| [self.args[2], b":dlq"].concat())
-    }
-
-    /// Arguments that switch an item of a group's policy on.
-    fn policy_values(&self, item: &'static [u8]) -> impl Iterator<Item = usize> {
-        const ITEMS_FROM: usize = 4;
-        let has_policy = matches!(self.spec.id, CommandId::XgroupCfgset | CommandId::XgroupCreate);
-        let end = if has_policy { self.args.len() } else { 0 };
-        (ITEMS_FROM + 1..end).filter(move |at| {
-            let value = self.args[*at];
-            let is_off = value == b"0" || value.eq_ignore_ascii_case(b"NONE");
-            self.args[at - 1].eq_ignore_ascii_case(item) && !is_off
-        })
+        of_table.map(|key| (key.index, KeyAccess::needed(key.uses)))
     }
 }

@@ -13,6 +13,7 @@ pub(crate) enum Problem {
     DatabaseRange,
     NoHash,
     NoSuchPassword,
+    Unwritable,
 }
 
 impl Problem {
@@ -33,6 +34,7 @@ impl Problem {
                  channels"
             }
             Self::DatabaseRange => "The provided database ID is out of range",
+            Self::Unwritable => "A rule with blanks or parentheses in it cannot be kept",
             Self::NoHash => {
                 "The password hash must be exactly 64 characters and contain only lowercase \
                  hexadecimal characters"

@@ -2,7 +2,7 @@
 
 use crate::commands::CommandRules;
 use crate::databases::DatabaseRules;
-use crate::keys::{KeyAccess, KeyRules};
+use crate::keys::KeyRules;
 use crate::request::{Denial, NeededDatabase, Request};
 use crate::rule_error::Problem;
 
@@ -106,10 +106,6 @@ impl Selector {
                 if !self.keys.allows(request.args[argument], access) {
                     return Err(Denial::Key { argument });
                 }
-            }
-            let letters = request.usual_dead_letters();
-            if letters.is_some_and(|key| !self.keys.allows(&key, KeyAccess::WRITE)) {
-                return Err(Denial::DeadLetters);
             }
         }
         Ok(())

@@ -11,6 +11,9 @@ use crate::selector::Selector;
 /// The name of the user that every connection is before it says otherwise.
 pub const DEFAULT_USER: &[u8] = b"default";
 
+/// No password is longer: hashing one takes time.
+const PASSWORD_BYTES_MAX: usize = 64 << 10;
+
 /// A user. What is changed is a copy, see [`User::changed`]: connections hold on to the one that
 /// they were judged by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +143,22 @@ impl User {
             user.apply(&rule).map_err(|problem| RuleError::new(&rule, problem))?;
         }
         user.is_unrestricted = user.selectors.iter().any(Selector::is_all);
-        Ok(user)
+        match rules.last() {
+            Some(last) if !user.reads_back() => Err(RuleError::new(last, Problem::Unwritable)),
+            _ => Ok(user),
+        }
+    }
+
+    /// Whether the file of users says the same of it: a rule with a blank in it would be two there.
+    fn reads_back(&self) -> bool {
+        let line = self.line();
+        let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let words: Vec<&[u8]> = words.skip(2).collect();
+        let mut read = Self::new(&self.name);
+        let Ok(rules) = joined(&words) else { return false };
+        let is_read = rules.iter().all(|rule| read.apply(rule).is_ok());
+        read.is_unrestricted = self.is_unrestricted;
+        is_read && read == *self
     }
 
     fn apply(&mut self, rule: &[u8]) -> Result<(), Problem> {
@@ -167,6 +185,7 @@ impl User {
 
     fn apply_other(&mut self, rule: &[u8]) -> Result<(), Problem> {
         match rule.first() {
+            Some(b'>') if rule.len() > PASSWORD_BYTES_MAX => return Err(Problem::Syntax),
             Some(b'>') => self.add_password(PasswordHash::of(&rule[1..])),
             Some(b'#') => self.add_password(hash(rule)?),
             Some(b'<') => return self.remove_password(PasswordHash::of(&rule[1..])),
@@ -201,6 +220,9 @@ impl User {
     /// was.
     #[must_use]
     pub fn lets_in(&self, password: &[u8]) -> bool {
+        if password.len() > PASSWORD_BYTES_MAX {
+            return false;
+        }
         let given = PasswordHash::of(password);
         let is_one = |found: Choice, hash: &PasswordHash| found | hash.equals(&given);
         let is_right = bool::from(self.passwords.iter().fold(Choice::from(0), is_one));

@@ -25,7 +25,8 @@ impl Users {
     /// Whether somebody may be called that.
     #[must_use]
     pub fn is_name(name: &[u8]) -> bool {
-        !name.iter().any(|byte| *byte == 0 || byte.is_ascii_whitespace() || *byte == 0x0b)
+        !name.is_empty()
+            && !name.iter().any(|byte| *byte == 0 || byte.is_ascii_whitespace() || *byte == 0x0b)
     }
 
     /// The user of that name.

@@ -10,7 +10,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use millstream_server::{ConfigFile, SettingValue};
-use toml_edit::{DocumentMut, Item, Value};
+use toml_edit::{DocumentMut, Item, TomlError, Value};
+
+use crate::toml_fault;
 
 /// A TOML file with settings.
 #[derive(Debug)]
@@ -44,7 +46,9 @@ impl ConfigFile for TomlFile {
 }
 
 fn with_settings(text: &str, settings: &[(&'static str, SettingValue)]) -> io::Result<String> {
-    let mut document: DocumentMut = text.parse().map_err(io::Error::other)?;
+    let mut document: DocumentMut = text.parse().map_err(|error: TomlError| {
+        io::Error::other(toml_fault::describe(text, error.span(), error.message()))
+    })?;
     for (name, value) in settings {
         let mut value = match value {
             SettingValue::Number(number) => Value::from(*number),
@@ -137,5 +141,15 @@ mod tests {
         let error = TomlFile::new(path.clone()).rewrite(&[]).expect_err("this is no TOML");
         assert!(error.to_string().contains("cannot understand"), "{error}");
         assert_eq!(fs::read_to_string(&path).expect("read"), "timeout = \n");
+    }
+
+    #[test]
+    fn a_password_without_quotes_is_in_no_reply_to_config_rewrite() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("m.toml");
+        fs::write(&path, "port = 1\nrequirepass = hunter2\n").expect("write");
+        let error = TomlFile::new(path).rewrite(&[]).expect_err("this is no TOML").to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+        assert!(error.contains("m.toml: line 2, column 15 (requirepass): "), "{error}");
     }
 }

@@ -45,6 +45,7 @@ mod server;
 mod server_error;
 mod stream;
 mod tally;
+mod toml_fault;
 mod top;
 mod transfer;
 mod usage_error;

@@ -155,9 +155,12 @@ async fn reload_on(mut hangup: Signal, tls: Arc<Tls>) -> Infallible {
             tracing::info!("SIGHUP: nothing is read again, as there is no TLS");
             continue;
         }
-        match tls.reload() {
-            Ok(()) => tracing::info!("SIGHUP: the files of TLS were read again"),
-            Err(error) => tracing::error!("SIGHUP: TLS stays as it was: {error}"),
+        // Elsewhere: files may be on a disk that does not answer, and SIGTERM must be heard.
+        let tls = Arc::clone(&tls);
+        match tokio::task::spawn_blocking(move || tls.reload()).await {
+            Ok(Ok(())) => tracing::info!("SIGHUP: the files of TLS were read again"),
+            Ok(Err(error)) => tracing::error!("SIGHUP: TLS stays as it was: {error}"),
+            Err(panic) => tracing::error!("SIGHUP: TLS stays as it was: {panic}"),
         }
     }
     std::future::pending().await

@@ -20,6 +20,7 @@ use crate::admin::Admin;
 use crate::logging::LogFormat;
 use crate::policy_rule::PolicyRule;
 use crate::serve_values::{BindList, Permissions, Port, Setting, as_text, parse_text};
+use crate::toml_fault;
 
 /// Where the dashboard is unless it is said.
 const ADMIN_PORT: u16 = 8379;
@@ -63,6 +64,10 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "MILLSTREAM_TLS_AUTH_CLIENTS", value_name = "WORD")]
     #[serde(deserialize_with = "parse_text", serialize_with = "as_text")]
     tls_auth_clients: Option<AuthClients>,
+    /// CN: a client whose certificate is verified is the user of that name, without a password; off:
+    /// certificates name nobody [default: off]
+    #[arg(long, env = "MILLSTREAM_TLS_AUTH_CLIENTS_USER", value_name = "FIELD")]
+    tls_auth_clients_user: Option<Setting>,
     /// Versions of TLS that are spoken, with blanks between them [default: TLSv1.2 and TLSv1.3]
     #[arg(long, env = "MILLSTREAM_TLS_PROTOCOLS", value_name = "VERSIONS")]
     tls_protocols: Option<String>,
@@ -184,7 +189,7 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "MILLSTREAM_BLOCKED_CLIENTS_MAX", value_name = "COUNT")]
     blocked_clients_max: Option<Setting>,
     /// What may wait for a client that takes nothing: class, hard and soft limit in bytes, seconds
-    /// [default: normal 0 1 60]
+    /// [default: normal 0 1 300]
     #[arg(long, env = "MILLSTREAM_CLIENT_OUTPUT_BUFFER_LIMIT", value_name = "LIMITS")]
     client_output_buffer_limit: Option<Setting>,
     /// Most consumers of a group; 0: no limit [default: 0]
@@ -194,7 +199,7 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "MILLSTREAM_MAXMEMORY", value_name = "BYTES")]
     maxmemory: Option<Setting>,
     /// Memory that buffers of clients may take together, or a share of maxmemory such as 20%;
-    /// those with the largest are closed; 0: no limit [default: 512mb]
+    /// those with the largest are closed; 0: no limit [default: 1gb]
     #[arg(long, env = "MILLSTREAM_MAXMEMORY_CLIENTS", value_name = "BYTES")]
     maxmemory_clients: Option<Setting>,
     /// Memory above which only commands that free some are accepted; 0: a quarter above maxmemory
@@ -305,6 +310,7 @@ impl ServeOptions {
             tls_ca_cert_file: self.tls_ca_cert_file.or(other.tls_ca_cert_file),
             tls_ca_cert_dir: self.tls_ca_cert_dir.or(other.tls_ca_cert_dir),
             tls_auth_clients: self.tls_auth_clients.or(other.tls_auth_clients),
+            tls_auth_clients_user: self.tls_auth_clients_user.or(other.tls_auth_clients_user),
             tls_protocols: self.tls_protocols.or(other.tls_protocols),
             admin_bind: self.admin_bind.or(other.admin_bind),
             admin_tls: self.admin_tls.or(other.admin_tls),
@@ -372,8 +378,10 @@ impl ServeOptions {
         let Some(path) = &self.config else { return Ok(self) };
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError(format!("cannot read {}: {error}", path.display())))?;
-        let file = toml::from_str(&text)
-            .map_err(|error| ConfigError(format!("in {}: {error}", path.display())))?;
+        let file = toml::from_str(&text).map_err(|error| {
+            let fault = toml_fault::describe(&text, error.span(), error.message());
+            ConfigError(format!("in {}: {fault}", path.display()))
+        })?;
         Ok(self.or(file))
     }
 
@@ -405,6 +413,7 @@ impl ServeOptions {
             ("stream-node-max-entries", &self.stream_node_max_entries),
             ("tcp-keepalive", &self.tcp_keepalive),
             ("timeout", &self.timeout),
+            ("tls-auth-clients-user", &self.tls_auth_clients_user),
         ];
         let given = |(name, value): (_, &Option<Setting>)| Some((name, value.clone()?.0));
         all.into_iter().filter_map(given).collect()
@@ -443,12 +452,11 @@ impl ServeOptions {
             protocols: self.tls_protocols.clone().unwrap_or_default(),
         };
         let has_port = self.tls_port.and_then(Port::number).is_some();
-        // Without a port there are no clients to be asked.
-        let auth_clients = if has_port { settings.auth_clients } else { AuthClients::No };
         let has_admin = self.admin_tls == Some(true) && self.admin_port != Some(Port::Off);
-        Ok(Arc::new(match has_port || has_admin {
-            true => Tls::load(TlsSettings { auth_clients, ..settings })?,
-            false => Tls::off(settings),
+        Ok(Arc::new(match (has_port, has_admin) {
+            (true, _) => Tls::load(settings)?,
+            (false, true) => Tls::load_for_https(settings)?,
+            (false, false) => Tls::off(settings),
         }))
     }
 
@@ -500,6 +508,17 @@ mod tests {
     fn joined(arguments: &[&str]) -> Vec<String> {
         let joined = join_bind_addresses(arguments.iter().map(OsString::from));
         joined.into_iter().map(|argument| argument.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_password_without_quotes_is_in_no_error() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("m.toml");
+        std::fs::write(&path, "port = 1\nrequirepass = hunter2\n").expect("write");
+        let options = ServeOptions { config: Some(path), ..ServeOptions::default() };
+        let error = options.with_file().map(|_| ()).expect_err("this is no TOML").to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+        assert!(error.contains("m.toml: line 2, column 15 (requirepass): "), "{error}");
     }
 
     #[test]

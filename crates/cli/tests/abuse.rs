@@ -4,6 +4,8 @@
 //! `cargo xtask long abuse` runs it alone, each kind for `MILLSTREAM_ABUSE_SECONDS`, and judges
 //! them (`MILLSTREAM_ABUSE_P99_MS`).
 
+#[path = "support/open_files.rs"]
+mod open_files;
 #[path = "support/process.rs"]
 mod process;
 #[path = "support/raw.rs"]
@@ -17,9 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use open_files::allow_files;
 use process::Process;
 use raw::{Raw, command, resident_bytes};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -113,19 +115,6 @@ impl Dice {
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits ^ (bits >> 27)
     }
-}
-
-/// Lets this process have so many files; says so if it may not.
-fn allow_files(count: u64) -> bool {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.maximum.is_some_and(|maximum| maximum < count) {
-        println!("skipped: {count} open files are not allowed here");
-        let is_required = std::env::var("MILLSTREAM_REQUIRE_PEERS").is_ok_and(|it| it == "1");
-        assert!(!is_required, "{count} open files are needed");
-        return false;
-    }
-    setrlimit(Resource::Nofile, Rlimit { current: Some(count), ..limit }).expect("raise it");
-    true
 }
 
 #[test]

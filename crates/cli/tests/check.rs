@@ -156,7 +156,7 @@ fn an_intact_store_is_intact_and_stays_as_it_is() {
             "dir": text(&store.data), "is_intact": true, "keys": 4, "streams": 3, "entries": 6200,
             "groups": 3, "pending": 1500, "scheduled": 0, "blocks": document["blocks"],
             "block_bytes": document["block_bytes"], "losses": [], "loss_count": 0,
-            "repaired": null,
+            "faults": [], "repaired": null,
         })
     );
     let server = serve(&store.data, "100000");

@@ -4,8 +4,10 @@
 mod process;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -285,11 +287,10 @@ fn https_alone_wants_a_certificate_of_the_server_and_none_of_clients() {
     assert_eq!(place.run(&[&line[..], &more].concat()).0, Some(0));
 }
 
-#[test]
-fn a_dashboard_elsewhere_reaches_its_server_by_tls() {
-    let place = Place::new();
-    let process = place.serve(&[]);
-    let url = format!("rediss://127.0.0.1:{}", tls_port(&process));
+/// Starts `millstream dashboard` for this server, with the certificate of `worker`; returns where
+/// it is.
+fn dashboard_elsewhere(place: &Place, process: &Process) -> (Child, String) {
+    let url = format!("rediss://127.0.0.1:{}", tls_port(process));
     let own = ["--tls-ca", "ca.crt", "--tls-cert", "worker.crt", "--tls-key", "worker.key"];
     let mut dashboard = Command::new(env!("CARGO_BIN_EXE_millstream"))
         .args(["dashboard", "--json", "--port", "0", "--url", &url])
@@ -303,10 +304,62 @@ fn a_dashboard_elsewhere_reaches_its_server_by_tls() {
     std::io::BufRead::read_line(&mut stdout, &mut line).expect("its first line");
     let said: serde_json::Value = serde_json::from_str(&line).expect("it is JSON");
     let site = said["url"].as_str().expect("where it is").to_owned();
+    (dashboard, site)
+}
+
+#[test]
+fn a_dashboard_elsewhere_reaches_its_server_by_tls() {
+    let place = Place::new();
+    let process = place.serve(&[]);
+    let (mut dashboard, site) = dashboard_elsewhere(&place, &process);
     let (code, answer, said) = place.run(&["health", "--url", &site]);
     dashboard.kill().expect("it runs");
     dashboard.wait().expect("it ends");
     assert_eq!((code, &*answer), (Some(0), "ready\n"), "{said}");
+}
+
+#[test]
+fn visitors_of_a_dashboard_are_not_the_user_of_its_certificate() {
+    let place = Place::new();
+    let process = place.serve(&["--requirepass=secret", "--tls-auth-clients-user=CN"]);
+    let client = redis::Client::open(format!("redis://:secret@{}/", process.address));
+    let mut admin = client.expect("a URL").get_connection().expect("the server accepts");
+    let mut command = redis::cmd("ACL");
+    command.arg("SETUSER").arg("worker").arg("on").arg("~*").arg("+@all");
+    command.exec(&mut admin).expect("a user");
+    let (mut dashboard, site) = dashboard_elsewhere(&place, &process);
+    // It is itself: without the user `worker` it would get no further than NOAUTH.
+    let (code, answer, said) = place.run(&["health", "--url", &site]);
+    let host = site.trim_start_matches("http://").trim_end_matches('/');
+    let mut visitor = TcpStream::connect(host).expect("it listens");
+    let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    visitor.write_all(request.as_bytes()).expect("send");
+    visitor.set_read_timeout(Some(LIMIT)).expect("set a limit");
+    let mut page = String::new();
+    let read = visitor.read_to_string(&mut page);
+    dashboard.kill().expect("it runs");
+    dashboard.wait().expect("it ends");
+    read.expect("it answers");
+    assert_eq!((code, &*answer), (Some(0), "ready\n"), "{said}");
+    assert!(page.starts_with("HTTP/1.1 303 ") && page.contains("/login"), "{page}");
+}
+
+#[test]
+fn the_dashboard_alone_by_tls_does_not_change_what_is_said_of_clients() {
+    let place = Place::new();
+    let process = Process::start(|command| {
+        let flags = place.flags();
+        command.arg("--memory").args(&flags[1..3]).args(["--admin-port=0", "--admin-tls"]);
+    });
+    let client = redis::Client::open(format!("redis://{}/", process.address));
+    let mut connection = client.expect("a URL").get_connection().expect("the server accepts");
+    let mut command = redis::cmd("CONFIG");
+    command.arg("GET").arg("tls-auth-clients");
+    let said: (String, String) = command.query(&mut connection).expect("a setting");
+    assert_eq!(said.1, "yes");
+    // Who signs the certificates of clients is still not asked for.
+    hang_up(&process);
+    await_line(&process, "SIGHUP: the files of TLS were read again");
 }
 
 #[test]

@@ -173,6 +173,7 @@ impl From<Rejection> for Refusal {
                 "ERR policy item DEADLETTER: dead letters of this group would come back to its \
                  own stream, by way of the groups of the streams they go to"
             }
+            Rejection::KeyForbidden => "NOPERM No permissions to access a key",
             Rejection::NoLogRoom => return Self::NeedsRoom,
             Rejection::BlocksNotLoaded => return Self::NeedsBlocks,
             Rejection::BlockUnreadable { reason } => {
@@ -192,6 +193,10 @@ fn above_bound(bound: StreamBound) -> &'static str {
         StreamBound::Bytes => {
             "STREAMFULL the stream has as many bytes as the setting stream-bytes-max allows: trim \
              it, or raise the setting"
+        }
+        StreamBound::EntryBytes => {
+            "STREAMFULL the entry alone has more bytes than the setting stream-bytes-max allows: \
+             make it smaller, or raise the setting"
         }
         StreamBound::Groups => {
             "ERR the stream has as many groups as the setting stream-groups-max allows"

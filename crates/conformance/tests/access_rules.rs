@@ -78,7 +78,9 @@ fn selector_rule() -> impl Strategy<Value = String> {
         6 => (sign(), word(&COMMANDS)).prop_map(|(sign, name)| sign + &name),
         4 => (sign(), word(&CATEGORIES)).prop_map(|(sign, name)| format!("{sign}@{name}")),
         5 => (word(&["~", "%R~", "%W~", "%RW~", "%wr~", "%~", "%RR~"]), word(patterns))
-            .prop_map(|(mark, pattern)| mark + &pattern),
+            .prop_map(|(mark, pattern)| mark + &pattern)
+            // Written as `~*` by Redis, which it refuses to read with another pattern behind it.
+            .prop_filter("all keys in other words", |rule| !rule.ends_with("~*") || rule == "~*"),
         1 => word(patterns).prop_map(|pattern| format!("&{pattern}")),
         3 => word(&[
             "allkeys", "resetkeys", "allchannels", "resetchannels", "allcommands", "nocommands",

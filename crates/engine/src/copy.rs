@@ -133,6 +133,7 @@ impl Transaction<'_> {
         data: ObjectData,
         expires_at_ms: Option<u64>,
     ) -> Result<(), CopyError> {
+        self.refuse_foreign_letters_of(key, &data, None).map_err(CopyError::Rejected)?;
         let logged = image.len() + key.len();
         if self.record_bytes() + logged > ENTRY_BYTES_MAX {
             return Err(CopyError::TooLarge);

@@ -120,9 +120,10 @@ impl Transaction<'_> {
                 Some(trim) => self.need_for_trim(object, trim, 1)?.count(),
                 None => 0,
             };
-            self.refuse_full(object, fields, going)?;
+            self.refuse_full(found, fields, going)?;
         } else {
             self.refuse_long_name(key)?;
+            self.refuse_full(None, fields, 0)?;
         }
         self.refuse_producer(found, request.production.as_ref())?;
         let object = match found {

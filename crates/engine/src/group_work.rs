@@ -241,8 +241,15 @@ impl Transaction<'_> {
     fn bury_some(&mut self, object: ObjectRef, group: GroupId) -> usize {
         let steady_ms = self.steady_ms;
         let stream = self.state().stream(object.slot);
-        let due = stream.group(group).pending().used_up_until(steady_ms);
-        let ids: Vec<EntryId> = due.take(LETTERS_PER_STEP).map(|record| record.id).collect();
+        let mut due = stream.group(group).pending().used_up_until(steady_ms);
+        let some = due.by_ref().take(LETTERS_PER_STEP);
+        let ids: Vec<EntryId> = some.map(|record| record.id).collect();
+        // Where there is nothing any more nobody looks again, or each step would cost all of it.
+        let stale: Vec<EntryId> = due.stale().collect();
+        if !stale.is_empty() {
+            self.core.state.stream_mut(object.slot).settle(group, &stale);
+            self.core.state.list_managed_work(object, group);
+        }
         if ids.is_empty() {
             // The bound was too low.
             self.core.state.stream_mut(object.slot).settle_used_up(group, steady_ms);

@@ -101,6 +101,10 @@ impl Transaction<'_> {
             found => found.map(|_| ())?,
         }
         self.refuse_circle(db, key, &policy)?;
+        // What the operator gives to all new groups needs nobody's right.
+        let usual = self.default_policy(key, name);
+        let usual = usual.dead_letters().then(|| usual.letters_of(key));
+        self.refuse_foreign_letters(key, &policy, usual)?;
         let found = self.find_stream(db, key)?;
         self.refuse_group(found, name)?;
         if found.is_none() {
@@ -197,6 +201,10 @@ impl Transaction<'_> {
             return Err(Rejection::OrderInUse);
         }
         self.refuse_circle(db, key, &policy)?;
+        let model = self.state().stream(object.slot).group(group);
+        let before = model.policy().filter(|policy| policy.dead_letters());
+        let before = before.map(|policy| policy.letters_of(key));
+        self.refuse_foreign_letters(key, &policy, before)?;
         if !policy.dead_letters() {
             self.end_delays(object, group, policy.is_managed());
         }

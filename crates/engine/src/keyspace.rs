@@ -236,7 +236,7 @@ impl Transaction<'_> {
     /// whether it did.
     ///
     /// # Errors
-    /// [`Rejection::NoSuchKey`].
+    /// [`Rejection::NoSuchKey`], [`Rejection::KeyForbidden`].
     pub fn rename(
         &mut self,
         db: u8,
@@ -244,9 +244,9 @@ impl Transaction<'_> {
         to: &[u8],
         only_if_free: bool,
     ) -> Result<bool, Rejection> {
-        if self.find(db, from).is_none() {
-            return Err(Rejection::NoSuchKey);
-        }
+        let Some(object) = self.find(db, from) else { return Err(Rejection::NoSuchKey) };
+        let data = &self.state().object(object.slot).data;
+        self.refuse_foreign_letters_of(to, data, Some(from))?;
         let is_taken = self.find(db, to).is_some();
         if only_if_free && is_taken {
             return Ok(false);

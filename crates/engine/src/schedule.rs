@@ -274,7 +274,7 @@ impl Transaction<'_> {
         }
         // As for an XADD: what refuses leaves the entry waiting.
         let before = self.room_for_entry(object, &fields)?;
-        self.refuse_full(object, &fields, 0)?;
+        self.refuse_full(Some(object), &fields, 0)?;
         self.need_for_append(object, id, &fields)?;
         self.drop_entries(object, before);
         self.append_now(object, token, id, &fields);

@@ -57,11 +57,13 @@ impl Transaction<'_> {
         refuse_if(max > 0 && name.len() > max, StreamBound::NameBytes)
     }
 
-    /// Before an entry with these fields is added, while so many others go.
+    /// Before an entry with these fields is added, while so many others go. `None`: the stream is
+    /// new. What has to fit beside the entry is what is there before any of it goes: how many bytes
+    /// go is known only where all do.
     #[inline]
     pub(crate) fn refuse_full(
         &mut self,
-        object: ObjectRef,
+        object: Option<ObjectRef>,
         fields: &[&[u8]],
         going: u64,
     ) -> Result<(), Rejection> {
@@ -69,15 +71,21 @@ impl Transaction<'_> {
         if entries_max == 0 && bytes_max == 0 {
             return Ok(());
         }
-        let stream = self.state().stream(object.slot);
-        let own = stream.retention().copied().unwrap_or_default();
-        let len = stream.entries().len().saturating_sub(going);
+        let stream = object.map(|object| self.state().stream(object.slot));
+        let own = stream.and_then(|stream| stream.retention().copied()).unwrap_or_default();
+        let len = stream.map_or(0, |stream| stream.entries().len()).saturating_sub(going);
         let has_too_many = entries_max > 0 && own.max_len == 0 && len >= entries_max;
         refuse_if(has_too_many, StreamBound::Entries)?;
-        if bytes_max > 0 && own.max_bytes == 0 && going == 0 {
+        if bytes_max == 0 || own.max_bytes > 0 {
+            return Ok(());
+        }
+        let added = fields.iter().map(|field| field.len() as u64).sum::<u64>();
+        refuse_if(added > bytes_max, StreamBound::EntryBytes)?;
+        if let Some(object) = object
+            && len > 0
+        {
             self.count_bytes(object)?;
             let bytes = self.state().stream(object.slot).entries().payload_bytes().unwrap_or(0);
-            let added = fields.iter().map(|field| field.len() as u64).sum::<u64>();
             refuse_if(bytes.saturating_add(added) > bytes_max, StreamBound::Bytes)?;
         }
         Ok(())

@@ -91,8 +91,10 @@ fn run(name: &str) {
         catch_unwind(|| check(input))
             .unwrap_or_else(|_| panic!("{name}: {what}: {}", input.escape_ascii()))
     };
+    // All of them: each that was ever wrong is kept.
+    let kept = inputs.iter().filter(|input| try_one(input, "kept")).count();
     // What is always refused says nothing about what lies behind.
-    assert!(inputs.iter().any(|input| try_one(input, "kept")), "{name}: no kept input is accepted");
+    assert!(kept > 0, "{name}: no kept input is accepted");
     let first = number("MILLSTREAM_INPUT_SEED", 1);
     let mut accepted = 0;
     for seed in first..first + number("MILLSTREAM_INPUTS", 2000) {

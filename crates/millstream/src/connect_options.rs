@@ -97,7 +97,8 @@ impl ConnectOptions {
     }
 
     /// Nobody for the servers, whatever the address and [`Self::password`] say: as whom they take
-    /// strangers for.
+    /// strangers for. With [`Self::tls_identity`], by which a server may know a user, each
+    /// connection begins with RESET, which servers know since Redis 6.2.
     #[must_use]
     pub fn without_credentials(mut self) -> Self {
         self.who = Who::Nobody;

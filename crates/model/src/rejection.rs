@@ -74,6 +74,8 @@ pub enum Rejection {
     NoAckLimited,
     /// A group's dead letters would end in its own stream.
     DeadLettersComeBack,
+    /// Whoever asks may not write to a stream that this would have written to.
+    KeyForbidden,
     /// Blocks of entries have to be loaded first. Nothing has changed: load them, and try again.
     BlocksNotLoaded,
     /// A block of entries cannot be read back; the text says which file, and why.
@@ -104,6 +106,7 @@ impl fmt::Display for Rejection {
             Self::AboveBound(bound) => match bound {
                 StreamBound::Entries => "the stream has as many entries as any may have",
                 StreamBound::Bytes => "the stream has as many bytes as any may have",
+                StreamBound::EntryBytes => "the entry is larger than any stream may be",
                 StreamBound::Groups => "the stream has as many groups as any may have",
                 StreamBound::Consumers => "the group has as many consumers as any may have",
                 StreamBound::Producers => "the stream has as many producers as any may have",
@@ -119,6 +122,7 @@ impl fmt::Display for Rejection {
             Self::EntryInWork => "a consumer is at work on the entry",
             Self::NoAckLimited => "the group hands out nothing without acknowledgement",
             Self::DeadLettersComeBack => "dead letters would come back to their own stream",
+            Self::KeyForbidden => "the stream that dead letters would go to may not be written to",
             Self::NoLogRoom => "the log has no room for it yet",
             Self::BlocksNotLoaded => "blocks of entries have to be loaded first",
             Self::BlockUnreadable { reason } => reason,

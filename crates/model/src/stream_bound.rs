@@ -7,6 +7,8 @@ pub enum StreamBound {
     Entries,
     /// Bytes of names and values of a stream without a retention of its own by size.
     Bytes,
+    /// The same, by one entry alone.
+    EntryBytes,
     /// Groups of a stream.
     Groups,
     /// Consumers of a group.

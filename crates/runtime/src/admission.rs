@@ -209,5 +209,7 @@ pub fn frees_space(spec: &CommandSpec) -> bool {
             | C::Flushdb
             | C::XgroupDestroy
             | C::XgroupDelconsumer
+            | C::XdlqPurge
+            | C::XscheduleCancel
     )
 }

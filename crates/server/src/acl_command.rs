@@ -8,7 +8,7 @@ use millstream_command::integer::{NOT_AN_INTEGER, parse_i64};
 use millstream_command::{Reply, table};
 use millstream_runtime::since_1970;
 
-use crate::acl::{LogEntry, read_users, write_users};
+use crate::acl::{self, LogEntry, read_users};
 use crate::mailbox::KILLED;
 use crate::session::{Data, Session};
 
@@ -65,6 +65,27 @@ pub(crate) fn set_user(session: &mut Session, args: &[&[u8]], data: &mut Data<'_
 pub(crate) fn settle(session: &mut Session, data: &mut Data<'_, '_>) {
     session.refresh_user();
     data.with(|txn| txn.end_forbidden_waits());
+    close_monitors(session);
+}
+
+/// Closes connections that watch others and may not any more.
+fn close_monitors(session: &mut Session) {
+    let spec = table::find(b"monitor").expect("it is a command");
+    for client in session.shared.clients.all() {
+        let facts = client.facts.lock();
+        let (is_monitor, name) = (facts.is_monitor, facts.user.name().to_vec());
+        drop(facts);
+        let request = Request { spec, args: &[b"MONITOR"], db: 0 };
+        let may_watch = |user: Arc<User>| user.check(&request).is_ok();
+        if !is_monitor || client.is_own() || session.shared.acl.get(&name).is_some_and(may_watch) {
+            continue;
+        }
+        if client.id == session.client.id {
+            session.is_closing = true;
+        } else {
+            client.signal.send(KILLED);
+        }
+    }
 }
 
 /// ACL DELUSER name ...
@@ -200,10 +221,6 @@ fn told_in_full(user: &User, request: &Request<'_>, denial: Denial) -> Vec<u8> {
         Denial::Key { argument } => {
             [&b"access the '"[..], request.args[argument], b"' key"].concat()
         }
-        Denial::DeadLetters => {
-            let key = request.usual_dead_letters().unwrap_or_default();
-            [&b"access the '"[..], &key, b"' key"].concat()
-        }
     };
     [head, what].concat()
 }
@@ -253,7 +270,8 @@ pub(crate) fn load(session: &mut Session, data: &mut Data<'_, '_>) -> Reply {
     }
     let acl = &session.shared.acl;
     let Some(path) = &acl.file else { return Reply::error(NO_FILE) };
-    let read = match read_users(path, &acl.default_user()) {
+    let default = acl::default_user(&session.shared.settings.password());
+    let read = match read_users(path, &default) {
         Ok(read) => read,
         Err(error) => {
             tracing::warn!("ACL LOAD of {}: {error}", path.display());
@@ -276,7 +294,7 @@ pub(crate) fn save(session: &Session, data: &Data<'_, '_>) -> Reply {
     }
     let acl = &session.shared.acl;
     let Some(path) = &acl.file else { return Reply::error(NO_FILE) };
-    match write_users(path, &acl.users()) {
+    match acl.write(path) {
         Ok(()) => {
             tracing::info!("ACL SAVE wrote {}", path.display());
             Reply::OK

@@ -39,7 +39,7 @@ enum Kind {
     OutputLimits,
 }
 
-const SETTINGS: [(&str, Kind); 68] = [
+const SETTINGS: [(&str, Kind); 69] = [
     ("acl-pubsub-default", Kind::Fact),
     ("aclfile", Kind::Immutable),
     ("acllog-max-len", Kind::Number(0, u32::MAX as i64)),
@@ -97,6 +97,7 @@ const SETTINGS: [(&str, Kind); 68] = [
     ("tcp-keepalive", Kind::Number(0, i32::MAX as i64)),
     ("timeout", Kind::Number(0, i32::MAX as i64)),
     ("tls-auth-clients", Kind::OneOf(&AuthClients::WORDS)),
+    ("tls-auth-clients-user", Kind::OneOf(&["off", "CN"])),
     ("tls-ca-cert-dir", Kind::Text),
     ("tls-ca-cert-file", Kind::Text),
     ("tls-cert-file", Kind::Text),
@@ -128,6 +129,10 @@ pub(crate) fn value(shared: &Shared, engine: &EngineSettings, name: &str) -> Str
             .as_ref()
             .map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
         "acllog-max-len" => shared.acl.log.entries_max().to_string(),
+        "tls-auth-clients-user" => {
+            let is_on = shared.settings.tls_names_users.load(Ordering::Relaxed);
+            if is_on { "CN" } else { "off" }.to_owned()
+        }
         "activerehashing" => yes_or_no(true),
         "appendfsync" => config.sync.word().to_owned(),
         "appendonly" => yes_or_no(!config.memory),
@@ -227,7 +232,7 @@ pub(crate) fn set(session: &mut Session, args: &[&[u8]], data: &mut Data<'_, '_>
     }
 }
 
-/// The part of CONFIG SET that reads files, and may fail last.
+/// The part of CONFIG SET that reads files, and may fail last. It keeps strangers out, too.
 fn set_tls(
     session: &Session,
     changes: &[(&'static str, Change)],
@@ -242,7 +247,9 @@ fn set_tls(
         Change::Nothing | Change::Number(_) => None,
     };
     let texts: Vec<_> = tls.iter().filter_map(text).collect();
-    tls_command::set(session, &texts).map_err(|refusal| refusal.reply())
+    let password = changes.iter().find(|(name, _)| *name == "requirepass");
+    let password = password.and_then(|it| text(&it)).map(|(_, password)| password);
+    tls_command::set(session, &texts, password.as_deref()).map_err(|refusal| refusal.reply())
 }
 
 fn check_all(
@@ -355,6 +362,9 @@ fn apply(shared: &Shared, engine: &mut EngineSettings, name: &str, change: Chang
                 "requirepass" => {
                     settings.note_password(&text);
                     shared.acl.set_default_password(&text);
+                }
+                "tls-auth-clients-user" => {
+                    settings.tls_names_users.store(text == "CN", Ordering::Relaxed);
                 }
                 _ => limit_settings::apply_text(shared, name, &text),
             }

@@ -56,6 +56,8 @@ pub(crate) struct MemoryBudget {
     level: AtomicU8,
     /// Somebody cannot wait for the next look.
     pub(crate) look_wanted: Notify,
+    /// Commands are refused by a guess.
+    is_guessed: AtomicBool,
     /// Buffers of all clients, and whether they are so much that each has to do with little.
     clients: AtomicUsize,
     is_pressed: AtomicBool,
@@ -76,6 +78,7 @@ impl Default for MemoryBudget {
             grown: AtomicU64::new(0),
             level: AtomicU8::new(0),
             look_wanted: Notify::new(),
+            is_guessed: AtomicBool::new(false),
             clients: AtomicUsize::new(0),
             is_pressed: AtomicBool::new(false),
             clients_max: AtomicU64::new(CLIENTS_MAX_BYTES),
@@ -84,8 +87,9 @@ impl Default for MemoryBudget {
     }
 }
 
-/// `maxmemory-clients` unless it is said: a thousand clients with half a megabyte each.
-const CLIENTS_MAX_BYTES: u64 = 512 << 20;
+/// `maxmemory-clients` unless it is said: a thousand clients with a megabyte each, and the largest
+/// argument while its buffer grows.
+const CLIENTS_MAX_BYTES: u64 = 1 << 30;
 
 impl MemoryBudget {
     pub(crate) fn max(&self) -> u64 {
@@ -195,15 +199,9 @@ impl MemoryBudget {
         self.level.load(Ordering::Relaxed) != 0
     }
 
-    /// Commands of so many bytes are about to run.
-    #[inline]
-    pub(crate) fn note_growth(&self, bytes: usize) {
-        if self.max.load(Ordering::Relaxed) > 0 {
-            self.grow(bytes as u64);
-        }
-    }
-
-    fn grow(&self, bytes: u64) {
+    /// Commands of so many bytes are about to run, and may leave them in memory. Only with a
+    /// `maxmemory`.
+    pub(crate) fn grow(&self, bytes: u64) {
         let grown = self.grown.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let expected = self.used.load(Ordering::Relaxed).saturating_add(grown);
         let next = match self.level() {
@@ -218,8 +216,14 @@ impl MemoryBudget {
         let resident = resident_bytes();
         self.judge(resident.min(expected));
         if self.is_short() {
+            self.is_guessed.store(true, Ordering::Relaxed);
             self.look_wanted.notify_one();
         }
+    }
+
+    /// Whether commands are refused by a guess, which is to be made good.
+    pub(crate) fn take_guess(&self) -> bool {
+        self.is_guessed.swap(false, Ordering::Relaxed)
     }
 
     /// Takes the result of a look.
@@ -261,10 +265,23 @@ mod tests {
         }
     }
 
+    /// Symptom: commands were refused for a second, since the count that would have let them in
+    /// was not due.
+    #[test]
+    fn who_refuses_by_a_guess_asks_for_a_count_once() {
+        let budget = MemoryBudget::default();
+        budget.max.store(1, Ordering::Relaxed);
+        assert!(!budget.take_guess());
+        budget.grow(2);
+        assert_eq!(budget.level(), MemoryLevel::AboveHard);
+        assert!(budget.take_guess());
+        assert!(!budget.take_guess());
+    }
+
     #[test]
     fn a_share_for_clients_needs_a_maxmemory() {
         let budget = MemoryBudget::default();
-        assert_eq!(budget.clients_max(), Some(512 << 20));
+        assert_eq!(budget.clients_max(), Some(1 << 30));
         budget.set_clients_max(ClientsMax::Percent(5));
         assert_eq!(budget.clients_max(), None);
         budget.max.store(1000, Ordering::Relaxed);

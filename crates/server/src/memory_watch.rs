@@ -2,8 +2,8 @@
 //! and those that take nothing of what waits for them, and has the others give back what they do
 //! not need.
 //!
-//! Ten times a second while there is something to bound, once a second else; at once when somebody
-//! asks for it.
+//! Ten times a second while there is something to bound, once a second else; when somebody asks for
+//! it at once, but for a pause after the last look.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use crate::shared::Shared;
 
 const INTERVAL: Duration = Duration::from_millis(100);
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two looks, whoever asks: clients may take too much without one that may be closed.
+const PAUSE: Duration = Duration::from_millis(10);
 /// Above the hard limit clients with more than this are closed.
 const LARGE_CLIENT_BYTES: usize = 1 << 20;
 /// Clients with less than this are not at fault, whoever is spared.
@@ -30,7 +32,7 @@ const COUNT_SHARE: u32 = 10;
 /// Runs until the task is dropped.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let mut stalled = Stalled::default();
-    let mut count_due = Instant::now();
+    let mut count = Count { due: Instant::now(), may_hurry: true };
     let mut cache_max = 0;
     loop {
         let budget = &shared.memory;
@@ -38,7 +40,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         let interval = if is_idle { IDLE_INTERVAL } else { INTERVAL };
         let _ = tokio::time::timeout(interval, budget.look_wanted.notified()).await;
         bound_cache(&shared, &mut cache_max);
-        look(&shared, &mut count_due);
+        look(&shared, &mut count);
         if budget.clients_max().is_some_and(|max| budget.clients() > max) {
             evict(&shared, budget.clients_max().unwrap_or(usize::MAX), SMALL_CLIENT_BYTES);
         }
@@ -49,7 +51,15 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             have_memory_given_back(&shared);
         }
         stalled.close(&shared);
+        tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// When what is used may be counted again.
+struct Count {
+    due: Instant,
+    /// The last count was due. One that is not is for commands that are refused by a guess.
+    may_hurry: bool,
 }
 
 /// Blocks that could be read again take no more than half of `maxmemory`.
@@ -63,8 +73,9 @@ fn bound_cache(shared: &Shared, last_max: &mut u64) {
 }
 
 /// Measures what is used.
-fn look(shared: &Shared, count_due: &mut Instant) {
+fn look(shared: &Shared, count: &mut Count) {
     let budget = &shared.memory;
+    let is_guessed = budget.take_guess();
     if budget.max() == 0 {
         return;
     }
@@ -74,11 +85,13 @@ fn look(shared: &Shared, count_due: &mut Instant) {
         return;
     }
     let begun = Instant::now();
-    if begun < *count_due {
+    let is_due = begun >= count.due;
+    if !is_due && !(is_guessed && count.may_hurry) {
         return;
     }
+    count.may_hurry = is_due;
     let data = shared.store.engine.count_memory(shared.clock.now()) as u64;
-    *count_due = begun + begun.elapsed() * COUNT_SHARE;
+    count.due = begun + begun.elapsed() * COUNT_SHARE;
     budget.judge(resident.min(data + startup(shared) + budget.clients() as u64));
 }
 

@@ -27,11 +27,11 @@ pub(crate) struct OutputLimits {
 }
 
 impl Default for OutputLimits {
-    /// A minute without taking anything; for the others Redis' own.
+    /// Five minutes without taking anything; for the others Redis' own.
     fn default() -> Self {
         let limit = |hard_bytes, soft_bytes, soft_s| OutputLimit { hard_bytes, soft_bytes, soft_s };
         Self {
-            normal: limit(0, 1, 60),
+            normal: limit(0, 1, 300),
             replica: limit(256 << 20, 64 << 20, 60),
             pubsub: limit(32 << 20, 8 << 20, 60),
         }
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn classes_are_set_alone_or_together() {
         let mut limits = OutputLimits::default();
-        let usual = "normal 0 1 60 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
+        let usual = "normal 0 1 300 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
         assert_eq!(limits.to_string(), usual);
         assert_eq!(limits.set(b"normal 5 4 3", parse), Ok(()));
         let both = b"replica 1 1 1 PUBSUB 2 2  2";

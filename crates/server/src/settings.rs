@@ -1,7 +1,7 @@
 //! What may be changed while the server runs (CONFIG SET), apart from the engine's own settings.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use millstream_resp::RequestLimits;
 use parking_lot::{Mutex, RwLock};
@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     /// Seconds after which an idle connection is closed; 0: never.
     pub(crate) timeout_s: AtomicU32,
     pub(crate) timeout_changed: Notify,
+    /// `tls-auth-clients-user`: the common name of a client's certificate is its user.
+    pub(crate) tls_names_users: AtomicBool,
     /// `blocked-clients-max`; 0: as many as there are clients.
     pub(crate) blocked_max: AtomicUsize,
     output_limits: RwLock<OutputLimits>,
@@ -44,6 +46,7 @@ impl Settings {
             tcp_keepalive_s: AtomicU32::new(300),
             timeout_s: AtomicU32::new(0),
             timeout_changed: Notify::new(),
+            tls_names_users: AtomicBool::new(false),
             blocked_max: AtomicUsize::new(0),
             output_limits: RwLock::default(),
             output_hard_bytes: AtomicU64::new(0),

@@ -1,9 +1,11 @@
-//! CONFIG SET of what is chosen about TLS: the files are read before anything changes.
+//! CONFIG SET of what is chosen about TLS: the files are read before anything changes, and
+//! strangers stay out.
 
 use millstream_command::Reply;
 
 use crate::listener;
 use crate::session::Session;
+use crate::shared::Shared;
 use crate::tls::{AuthClients, TlsError};
 
 /// Why TLS stays as it is.
@@ -27,29 +29,56 @@ impl Refusal {
     }
 }
 
-/// Makes these settings those that are in force, all of them or none.
-pub(crate) fn set(session: &Session, changes: &[(&'static str, String)]) -> Result<(), Refusal> {
+/// Makes these settings those that are in force, all of them or none. `password` is what the same
+/// command makes of `requirepass`, which is judged here, too, and not changed.
+pub(crate) fn set(
+    session: &Session,
+    changes: &[(&'static str, String)],
+    password: Option<&str>,
+) -> Result<(), Refusal> {
     let shared = &session.shared;
+    let tls = &shared.config.tls;
     if changes.is_empty() {
-        return Ok(());
+        return match password {
+            Some(_) => refuse_strangers(shared, password, tls.requires_certificates()),
+            None => Ok(()),
+        };
     }
-    let has_password = !shared.acl.default_user().is_open();
-    shared.config.tls.change(|settings| {
+    tls.change(|settings| {
         for (setting, text) in changes {
             settings.set(setting, text).map_err(|why| Refusal { setting, why })?;
         }
-        let requires = settings.auth_clients == AuthClients::Yes;
-        match listener::open_to_strangers(&shared.config, has_password, requires) {
-            Some(ip) if !requires => Err(Refusal {
-                setting: "tls-auth-clients",
-                why: format!(
-                    "there is no password, and other machines may reach {ip}: only certificates \
-                     keep strangers out"
-                ),
-            }),
-            _ => Ok(()),
-        }
+        refuse_strangers(shared, password, settings.auth_clients == AuthClients::Yes)
     })
+}
+
+/// By what there will be after the command.
+fn refuse_strangers(
+    shared: &Shared,
+    password: Option<&str>,
+    requires_certificates: bool,
+) -> Result<(), Refusal> {
+    let default = shared.acl.default_user();
+    let is_open = match password {
+        Some(password) => password.is_empty() && default.is_on(),
+        None => default.is_open(),
+    };
+    match listener::open_to_strangers(&shared.config, !is_open, requires_certificates) {
+        Some(ip) if password.is_some() => Err(Refusal {
+            setting: "requirepass",
+            why: format!(
+                "without a password everybody could come in, and other machines may reach {ip}"
+            ),
+        }),
+        Some(ip) if !requires_certificates => Err(Refusal {
+            setting: "tls-auth-clients",
+            why: format!(
+                "there is no password, and other machines may reach {ip}: only certificates keep \
+                 strangers out"
+            ),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Whether CONFIG SET of this name is for [`set`].

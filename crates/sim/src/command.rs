@@ -321,6 +321,8 @@ impl Command {
                         | OnGroups::DeleteConsumer(..)
                 )
                 | Self::Keys(OnKeys::Delete(_) | OnKeys::Flush | OnKeys::FlushAll)
+                | Self::Letters(OnLetters { action: LetterAction::Purge, .. })
+                | Self::Schedule(OnSchedule::Cancel(..))
         )
     }
 }

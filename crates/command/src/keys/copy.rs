@@ -56,6 +56,7 @@ pub(crate) fn move_key(args: &[&[u8]], db: u8, txn: &mut Transaction<'_>) -> Out
     if to_db == db {
         return Err(SAME);
     }
+    txn.check_move(db, args[1])?;
     Ok(Reply::Int(txn.move_key(db, to_db, args[1]).into()))
 }
 

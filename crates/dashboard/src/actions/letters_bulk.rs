@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use millstream::redis::cmd;
 use millstream::{
     DeadLetter, DeadLetters, EntryId, Error, LetterFilter, Millstream, StreamManager,
 };
@@ -161,13 +162,15 @@ async fn run(job: &LetterJob) -> Result<String, Error> {
 /// Has a job end.
 ///
 /// # Errors
-/// [`Failure::NotFound`].
-pub(crate) fn stop(
+/// [`Failure::NotFound`]; those of the server, if the visitor may not change the letters.
+pub(crate) async fn stop(
     change: &Change<'_>,
     visitor: &Visitor,
     letters: &[u8],
     number: u64,
 ) -> Result<(), Failure> {
+    // Changes nothing, and is refused to whoever may not.
+    change.millstream().query(cmd("XTRIM").arg(letters).arg("MINID").arg("0")).await?;
     let jobs = visitor.app.letter_jobs.of(letters);
     let found = jobs.iter().find(|job| job.number == number);
     let job = found.ok_or_else(|| Failure::NotFound("there is no such job".to_owned()))?;

@@ -216,9 +216,11 @@ pub(crate) async fn purge_all(
         (status = "5XX", body = ErrorDocument),
     ),
 )]
-pub(crate) async fn jobs(visitor: Visitor, segments: Segments) -> Json<JobList> {
-    let jobs = visitor.app.letter_jobs.of(&segments.after("dead-letters"));
-    Json(JobList { jobs: jobs.iter().map(|job| JobDocument::from(&**job)).collect() })
+pub(crate) async fn jobs(visitor: Visitor, segments: Segments) -> Result<Json<JobList>, Failure> {
+    let stream = segments.after("dead-letters");
+    visitor.must_read(&stream).await?;
+    let jobs = visitor.app.letter_jobs.of(&stream);
+    Ok(Json(JobList { jobs: jobs.iter().map(|job| JobDocument::from(&**job)).collect() }))
 }
 
 /// Which job.
@@ -244,6 +246,6 @@ pub(crate) async fn stop(
     Body(Stop { job }): Body<Stop>,
 ) -> Result<Json<Done>, Failure> {
     let change = visitor.change(None)?;
-    letters_bulk::stop(&change, &visitor, &segments.after("dead-letters"), job)?;
+    letters_bulk::stop(&change, &visitor, &segments.after("dead-letters"), job).await?;
     Ok(Json(Done { changed: true }))
 }

@@ -101,7 +101,7 @@ pub(crate) async fn post_stop(
     let done = async {
         let change = visitor.change(Some(value(&pairs, "token")))?;
         let job = number(&pairs, "job")?;
-        actions::letters_bulk::stop(&change, &visitor, &key, job)?;
+        actions::letters_bulk::stop(&change, &visitor, &key, job).await?;
         Ok("It stops: what is done stays done.".to_owned())
     };
     back(&visitor, &list_path(&key, &pairs), done.await)

@@ -13,10 +13,10 @@ mod tests;
 
 use std::sync::Arc;
 
-use millstream_model::{EntryId, Failure, GroupId, PendingEntry, Rejection, Settled};
+use millstream_model::{EntryId, Failure, GroupId, GroupPolicy, PendingEntry, Rejection, Settled};
 
 use crate::entries::{AddRequest, NewId};
-use crate::object::ObjectRef;
+use crate::object::{ObjectData, ObjectRef};
 use crate::transaction::Transaction;
 use letter::{Circumstances, Reason};
 
@@ -51,6 +51,54 @@ impl Transaction<'_> {
             }
         }
         false
+    }
+
+    /// Refuses a policy that would have letters go where whoever asks may not write, unless they go
+    /// there already.
+    pub(crate) fn refuse_foreign_letters(
+        &self,
+        key: &[u8],
+        policy: &GroupPolicy,
+        before: Option<Arc<[u8]>>,
+    ) -> Result<(), Rejection> {
+        let Some(may_write) = &self.write_guard else { return Ok(()) };
+        let target = policy.letters_of(key);
+        if policy.dead_letters() && before.as_ref() != Some(&target) && !may_write(&target) {
+            return Err(Rejection::KeyForbidden);
+        }
+        Ok(())
+    }
+
+    /// The same for all groups of a value that comes under a key; `from`: the key that it has.
+    pub(crate) fn refuse_foreign_letters_of(
+        &self,
+        key: &[u8],
+        data: &ObjectData,
+        from: Option<&[u8]>,
+    ) -> Result<(), Rejection> {
+        if self.write_guard.is_none() {
+            return Ok(());
+        }
+        let groups = data.as_stream().into_iter().flat_map(|stream| stream.groups());
+        for policy in groups.filter_map(|(_, group)| group.policy()) {
+            let before = from.filter(|_| policy.dead_letters()).map(|from| policy.letters_of(from));
+            self.refuse_foreign_letters(key, policy, before)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a value may go to another database under its key, as far as dead letters of its
+    /// groups would go elsewhere then.
+    ///
+    /// # Errors
+    /// [`Rejection::KeyForbidden`].
+    pub fn check_move(&mut self, db: u8, key: &[u8]) -> Result<(), Rejection> {
+        match self.find(db, key) {
+            Some(object) => {
+                self.refuse_foreign_letters_of(key, &self.state().object(object.slot).data, None)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Moves used-up entries of a group to its dead letters, as far as they are taken; part of the

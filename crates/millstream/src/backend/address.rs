@@ -44,6 +44,8 @@ pub(super) struct Access {
     info: ConnectionInfo,
     response_timeout: Duration,
     dial: Option<Dial>,
+    /// To be nobody, although our certificate may say who we are.
+    begins_anew: bool,
 }
 
 #[derive(Debug)]
@@ -101,7 +103,8 @@ impl Address {
         }
         let response_timeout = options.response_timeout;
         let info = info.set_redis_settings(who);
-        let to_sentinels = Box::new(Access { info, response_timeout, dial: None });
+        let (dial, begins_anew) = (None, false);
+        let to_sentinels = Box::new(Access { info, response_timeout, dial, begins_anew });
         let kind = Kind::Sentinel { service: service.to_owned(), access: to_sentinels };
         Ok(Self { kind, access, nodes })
     }
@@ -180,18 +183,20 @@ impl Access {
             (Who::OfAddress, _) => {}
         }
         let dial = options.dial.clone();
-        Self { info: info.set_redis_settings(who), response_timeout, dial }
+        let begins_anew = matches!(options.who, Who::Nobody) && options.identity.is_some();
+        Self { info: info.set_redis_settings(who), response_timeout, dial, begins_anew }
     }
 
     /// To the server that was named first.
     pub(super) fn link(&self) -> Result<Link, Error> {
         let client = Client::open(self.info.clone()).map_err(none)?;
-        Ok(Link::new(client, self.dial.clone(), self.response_timeout))
+        Ok(Link::new(client, self.dial.clone(), self.response_timeout, self.begins_anew))
     }
 
     /// To another one.
     pub(super) fn link_of(&self, node: &HostPort) -> Result<Link, Error> {
-        Ok(Link::new(self.client_of(node)?, None, self.response_timeout))
+        let client = self.client_of(node)?;
+        Ok(Link::new(client, None, self.response_timeout, self.begins_anew))
     }
 
     fn client_of(&self, node: &HostPort) -> Result<Client, Error> {
@@ -210,7 +215,7 @@ impl Access {
 impl fmt::Debug for Access {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { info, response_timeout, dial } = self;
+        let Self { info, response_timeout, dial, .. } = self;
         f.debug_struct("Access")
             .field("address", info.addr())
             .field("response_timeout", response_timeout)

@@ -53,8 +53,14 @@ fn no_answer(within: Duration) -> Error {
 }
 
 impl Link {
-    pub(super) fn new(client: Client, dial: Option<Dial>, response_timeout: Duration) -> Self {
-        let (client, login) = Login::take_from(client);
+    /// `begins_anew`: who we are by our certificate is to be forgotten.
+    pub(super) fn new(
+        client: Client,
+        dial: Option<Dial>,
+        response_timeout: Duration,
+        begins_anew: bool,
+    ) -> Self {
+        let (client, login) = Login::take_from(client, begins_anew);
         let (shared, waiting) = (Shared::default(), WaitingOnes::default());
         Self { client, dial, login, shared, waiting, response_timeout }
     }

@@ -10,11 +10,14 @@ pub(crate) struct DeniedCounts {
     pub(crate) commands: AtomicU64,
     pub(crate) keys: AtomicU64,
     pub(crate) databases: AtomicU64,
+    /// Certificates that name no user who may come in.
+    pub(crate) certificates: AtomicU64,
 }
 
 impl DeniedCounts {
     pub(crate) fn reset(&self) {
-        for count in [&self.logins, &self.commands, &self.keys, &self.databases] {
+        let Self { logins, commands, keys, databases, certificates } = self;
+        for count in [logins, commands, keys, databases, certificates] {
             count.store(0, Ordering::Relaxed);
         }
     }

@@ -10,15 +10,16 @@ mod file;
 mod log;
 mod login;
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream_acl::{DEFAULT_USER, User, Users};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 pub(crate) use self::denied::DeniedCounts;
-pub(crate) use self::file::{read_users, write_users};
+pub(crate) use self::file::read_users;
 pub(crate) use self::log::{AclLog, Context, LogEntry, Refused};
 pub(crate) use self::login::{LoginFailures, Penalty};
 use crate::{Config, StartError};
@@ -30,6 +31,8 @@ pub(crate) struct Acl {
     epoch: AtomicU64,
     /// Where users are kept; `None`: nowhere.
     pub(crate) file: Option<PathBuf>,
+    /// One writes the file at a time.
+    writing: Mutex<()>,
     pub(crate) log: AclLog,
     pub(crate) denied: DeniedCounts,
     pub(crate) failures: LoginFailures,
@@ -43,6 +46,7 @@ impl Acl {
             users: RwLock::new(users),
             epoch: AtomicU64::new(1),
             file,
+            writing: Mutex::new(()),
             log: AclLog::default(),
             denied: DeniedCounts::default(),
             failures: LoginFailures::default(),
@@ -72,6 +76,12 @@ impl Acl {
     /// All users as they are now.
     pub(crate) fn users(&self) -> Users {
         self.users.read().clone()
+    }
+
+    /// Writes all users to a file; see [`file::write_users`].
+    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
+        let _writing = self.writing.lock();
+        file::write_users(path, &self.users())
     }
 
     /// Who comes in with this name and this password.
@@ -109,6 +119,13 @@ fn with_password(user: &User, password: &str) -> User {
     user.changed(rules).expect("these rules are always right")
 }
 
+/// The user `default` as a password of the settings makes it.
+pub(crate) fn default_user(password: &str) -> User {
+    let user = with_password(&User::open_default(), password);
+    debug_assert_eq!(user.name(), DEFAULT_USER);
+    user
+}
+
 /// The users that a server starts with: those of its file, and `default` with the password of the
 /// settings where the file does not speak of it.
 ///
@@ -116,8 +133,7 @@ fn with_password(user: &User, password: &str) -> User {
 /// [`StartError::Users`]
 pub(crate) fn users_at_start(config: &Config) -> Result<Users, StartError> {
     let password = config.requirepass.as_deref().unwrap_or_default();
-    let default = with_password(&User::open_default(), password);
-    debug_assert_eq!(default.name(), DEFAULT_USER);
+    let default = default_user(password);
     match &config.acl_file {
         Some(path) => read_users(path, &default)
             .map_err(|error| StartError::Users { path: path.clone(), why: error.to_string() }),

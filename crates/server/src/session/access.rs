@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use millstream_acl::{DEFAULT_USER, Denial, Request, User};
 use millstream_command::Reply;
@@ -48,6 +48,23 @@ impl Access {
         access
     }
 
+    /// Of a client whose certificate names its user. One that names nobody who may come in is as
+    /// any other connection.
+    pub(super) fn of_certificate(acl: &crate::acl::Acl, name: &str) -> Self {
+        let mut access = Self::new(acl, false);
+        match acl.get(name.as_bytes()).filter(|user| user.is_on()) {
+            Some(user) => {
+                access.user = user;
+                access.is_authenticated = true;
+                access.derive();
+            }
+            None => {
+                acl.denied.certificates.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        access
+    }
+
     fn derive(&mut self) {
         self.is_free = self.is_authenticated && self.user.is_unrestricted();
     }
@@ -60,6 +77,10 @@ impl Access {
 
     pub(super) fn is_authenticated(&self) -> bool {
         self.is_authenticated
+    }
+
+    pub(super) fn user(&self) -> &Arc<User> {
+        &self.user
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -92,9 +113,13 @@ impl Session {
         if self.access.is_trusted {
             return;
         }
-        if let Some(user) = self.shared.acl.get(self.access.user.name()) {
-            self.access.user = Arc::clone(&user);
-            self.update_facts(|facts| facts.user = user);
+        match self.shared.acl.get(self.access.user.name()) {
+            Some(user) => {
+                self.access.user = Arc::clone(&user);
+                self.update_facts(|facts| facts.user = user);
+            }
+            // It was deleted while this connection logged in, and was not seen.
+            None => self.is_closing = true,
         }
         self.access.derive();
     }
@@ -123,6 +148,7 @@ impl Session {
         });
         // It may have been changed since it was looked up.
         self.look_up_user();
+        self.end_forbidden_monitoring();
     }
 
     /// Notes a wrong name or password. The answer is held back for a while.
@@ -133,7 +159,9 @@ impl Session {
             let (address, count) = (&self.client.address, penalty.count);
             tracing::warn!("wrong name or password for {user} from {address}, number {count}");
         }
-        self.access.penalty = Some(penalty);
+        // Several within one EXEC wait for all of them together.
+        let before = self.access.penalty.map_or(Duration::ZERO, |penalty| penalty.wait);
+        self.access.penalty = Some(Penalty { wait: before + penalty.wait, ..penalty });
         self.shared.acl.denied.logins.fetch_add(1, Ordering::Relaxed);
         self.note_refused("auth", command.to_vec(), user.to_vec());
     }
@@ -183,7 +211,7 @@ impl Session {
                 .concat(),
             ),
             Denial::Database { .. } | Denial::AllDatabases => Reply::error(NO_DATABASE),
-            Denial::Key { .. } | Denial::DeadLetters => Reply::error(NO_KEY),
+            Denial::Key { .. } => Reply::error(NO_KEY),
         };
         Some((denial, reply))
     }
@@ -203,14 +231,13 @@ impl Session {
             Denial::Database { .. } | Denial::AllDatabases => {
                 "no permission to access the database"
             }
-            Denial::Key { .. } | Denial::DeadLetters => "no permission to touch the specified keys",
+            Denial::Key { .. } => "no permission to touch the specified keys",
         };
         Some(Reply::Error(format!("{CHANGED}{why}").into()))
     }
 
     fn note_denial(&self, request: &Request<'_>, denial: Denial) {
         let denied = &self.shared.acl.denied;
-        let letters = request.usual_dead_letters().unwrap_or_default();
         let (count, reason, object) = match denial {
             Denial::Command => (&denied.commands, "command", request.spec.name.as_bytes()),
             Denial::Database { argument } => {
@@ -220,7 +247,6 @@ impl Session {
             }
             Denial::AllDatabases => (&denied.databases, "database", request.spec.name.as_bytes()),
             Denial::Key { argument } => (&denied.keys, "key", request.args[argument]),
-            Denial::DeadLetters => (&denied.keys, "key", &letters[..]),
         };
         count.fetch_add(1, Ordering::Relaxed);
         self.update_facts(|facts| facts.last_command = Some(request.spec));
@@ -235,11 +261,27 @@ impl Session {
         args: &[&[u8]],
         txn: &mut Transaction<'_>,
     ) {
-        if spec.id != CommandId::XdlqRequeue {
+        use CommandId as C;
+        if self.access.is_free {
+            // Within EXEC it may have become so.
+            if self.is_in_exec {
+                txn.guard_writes(None);
+            }
             return;
         }
-        if self.access.is_free {
-            return txn.guard_writes(None);
+        let writes_elsewhere = matches!(
+            spec.id,
+            C::XdlqRequeue
+                | C::XgroupCfgset
+                | C::XgroupCreate
+                | C::Restore
+                | C::Copy
+                | C::Rename
+                | C::Renamenx
+                | C::Move
+        );
+        if !writes_elsewhere {
+            return;
         }
         let (user, db) = (Arc::clone(&self.access.user), self.db);
         let args: Vec<Box<[u8]>> = args.iter().map(|&argument| argument.into()).collect();

@@ -25,6 +25,8 @@ use crate::shared::Shared;
 
 /// How often conditions without an event of their own are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+/// An argument of a read that waits takes so much besides its own bytes.
+const ARGUMENT_BYTES: usize = 64;
 const UNBLOCKED: &str = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
 
 /// Why the next command does not run.
@@ -52,11 +54,18 @@ pub(super) enum Waiting {
 pub(super) struct Parked {
     ticket: Ticket,
     read: Arc<ParkedRead>,
+    /// What its names take in the engine, roughly.
+    bytes: usize,
 }
 
 impl Parked {
-    pub(super) fn new(ticket: Ticket, read: Arc<ParkedRead>) -> Self {
-        Self { ticket, read }
+    pub(super) fn new(ticket: Ticket, read: Arc<ParkedRead>, args: &[&[u8]]) -> Self {
+        let bytes = args.iter().map(|argument| argument.len() + ARGUMENT_BYTES).sum();
+        Self { ticket, read, bytes }
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.bytes
     }
 }
 
@@ -285,6 +294,7 @@ impl Session {
         if self.is_silenced() {
             self.drop_reply(depends_on);
         } else {
+            self.latch_whole_bytes();
             self.put_or_defer(reply, depends_on);
         }
     }

@@ -118,7 +118,11 @@ impl Session {
             };
             plan.push(Planned { spec, args_end: args.len() });
         }
-        self.shared.memory.note_growth(input.batch_bytes());
+        self.latch_whole_bytes();
+        let specs = || plan.iter().filter_map(|planned| planned.spec);
+        if self.shared.memory.max() > 0 && specs().any(CommandSpec::is_denied_without_memory) {
+            self.shared.memory.grow(input.batch_bytes() as u64);
+        }
         let started = Instant::now();
         self.begin_timing(started, plan.len());
         let (done, last) = self.run_plan(&plan, &args, input.batch_bytes(), started);
@@ -172,6 +176,9 @@ impl Session {
                     return (index, last);
                 }
                 self.skip_time();
+                if self.has_enough_replies() {
+                    return (index + 1, last);
+                }
                 continue;
             }
             let step = if is_data_command(spec.id) {
@@ -280,6 +287,11 @@ impl Session {
                 *lock = None;
                 return step;
             }
+            // Whoever has changed rules meanwhile took the engine before it said so.
+            if self.access.epoch() != self.shared.acl.epoch() {
+                *lock = None;
+                return Step::Retry;
+            }
             self.skip_time();
         }
         let txn = lock.as_mut().expect("taken above");
@@ -296,6 +308,7 @@ impl Session {
     ) -> Step {
         if self.has_loaded() {
             if let Some(reply) = self.take_load_failure() {
+                self.room_wait.end();
                 self.answer(Some(spec), reply, LogPosition::ZERO);
                 self.lap(spec, args);
                 return Step::Next;
@@ -324,6 +337,7 @@ impl Session {
             Answer::NeedsRoom => {
                 self.shared.store.wake_preparer();
                 if self.room_wait.is_more_in_vain(&self.shared.store.engine) {
+                    self.forget_loaded();
                     self.answer(Some(spec), Reply::error(DISK_FULL), position);
                     self.lap(spec, args);
                     return Step::Next;
@@ -353,7 +367,8 @@ impl Session {
                 let ticket = txn.park(*request, deadline_ms, sink);
                 self.last_position = self.last_position.max(position);
                 self.lap_blocked(spec, args);
-                self.begin_wait(Waiting::Read(Parked::new(ticket, read)), deadline_ms.is_some());
+                let waiting = Waiting::Read(Parked::new(ticket, read, args));
+                self.begin_wait(waiting, deadline_ms.is_some());
                 Step::Pause
             }
         }
@@ -387,6 +402,7 @@ impl Session {
     /// Answers a command that was refused before it ran.
     pub(super) fn reject(&mut self, spec: &'static CommandSpec, reply: Reply) {
         self.worker.counters().of(spec.id).rejected.add(1);
+        self.forget_put_off();
         self.abort_multi();
         self.answer(None, reply, LogPosition::ZERO);
     }
@@ -417,8 +433,7 @@ impl Session {
     /// Whether what was answered must leave before more is answered: a batch of small requests may
     /// ask for gigabytes.
     fn has_enough_replies(&self) -> bool {
-        self.last_reply_bytes > self.whole_bytes_max()
-            || self.replies_bytes > self.outbox_bytes_max()
+        self.last_reply_bytes > self.whole_bytes_max || self.replies_bytes > self.outbox_bytes_max()
     }
 
     #[cold]
@@ -439,7 +454,7 @@ impl Session {
         let mut replies = mem::take(&mut self.replies);
         let released = self.shared.store.released();
         let mut end = LogPosition::ZERO;
-        let is_last_large = self.last_reply_bytes > self.whole_bytes_max();
+        let is_last_large = self.last_reply_bytes > self.whole_bytes_max;
         let large = if is_last_large { replies.pop() } else { None };
         for (reply, position) in replies.drain(..) {
             end = end.max(position);

@@ -142,7 +142,8 @@ impl Input {
         // A length that was only announced reserves no more than what has come of it.
         let wanted = self.read_bytes.max(self.hint.min(self.buffer.len()));
         if self.buffer.capacity() - self.buffer.len() < wanted / 2 {
-            self.buffer.reserve(wanted);
+            // Not doubled: the largest argument would take twice its bytes.
+            self.buffer.reserve_exact(wanted.max(self.buffer.len() / 4));
         }
         let room = self.buffer.capacity() - self.buffer.len();
         let read: Pin<&mut _> = pin!(stream.read_buf(&mut self.buffer));

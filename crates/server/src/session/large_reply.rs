@@ -47,7 +47,8 @@ pub(super) struct LargeReply {
 impl Session {
     /// Encodes the reply now, or lets it go out bit by bit if it is large.
     pub(super) fn put_or_defer(&mut self, reply: Reply, until: LogPosition) {
-        if reply.bytes_estimate() > self.whole_bytes_max() || reply.has_cold() {
+        if reply.bytes_estimate() > self.whole_bytes_max || reply.has_cold() {
+            assert!(matches!(self.waiting, Waiting::No), "nothing ran behind a large reply");
             // An error in place of what EXEC answers would say that nothing was done.
             let is_read = matches!(reply, Reply::Entries(_) | Reply::Read(_));
             let held = (is_read && reply.has_cold()).then(Vec::new);

@@ -22,11 +22,13 @@ impl Session {
     /// Notes what the buffers take now.
     pub(super) fn count_memory(&mut self) {
         let queued = self.multi.as_ref().map_or(0, super::transaction::Multi::bytes);
-        let reply = match &self.waiting {
+        let waiting = match &self.waiting {
             Waiting::Large(large) => large.memory(),
+            Waiting::Read(parked) => parked.memory(),
             _ => 0,
         };
-        let now = self.input.capacity() + self.outbox.capacity() + queued + reply;
+        let queued = queued + self.watched.memory();
+        let now = self.input.capacity() + self.outbox.capacity() + queued + waiting;
         if now != self.counted_bytes {
             self.shared.memory.count_client(self.counted_bytes, now);
             self.client.memory.store(now, Ordering::Relaxed);
@@ -55,10 +57,19 @@ impl Session {
         if self.shared.memory.is_pressed() { PRESSED_OUTBOX_BYTES } else { OUTBOX_BYTES_MAX }
     }
 
-    /// Replies up to this are encoded at once.
+    /// Says which replies are encoded at once. Once for a batch: what was not large when it was
+    /// answered, so that others follow it, is not large when it is encoded.
     #[inline]
-    pub(super) fn whole_bytes_max(&self) -> usize {
-        if self.shared.memory.is_pressed() { PRESSED_WHOLE_BYTES } else { WHOLE_BYTES_MAX }
+    pub(super) fn latch_whole_bytes(&mut self) {
+        let is_pressed = self.shared.memory.is_pressed();
+        self.whole_bytes_max = if is_pressed { PRESSED_WHOLE_BYTES } else { WHOLE_BYTES_MAX };
+    }
+
+    /// The command that was put off, for room or for blocks, does not run any more.
+    pub(super) fn forget_put_off(&mut self) {
+        self.room_wait.end();
+        self.load_failure = None;
+        self.forget_loaded();
     }
 
     /// Refuses the command if memory is short and it would take more of it.
@@ -81,6 +92,7 @@ impl Session {
             _ => ABOVE_MAX,
         };
         if is_exec {
+            self.forget_put_off();
             self.discard();
             let text = format!("EXECABORT Transaction discarded because of: {text}");
             self.answer(Some(spec), Reply::Error(text.into()), LogPosition::ZERO);

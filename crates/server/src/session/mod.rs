@@ -68,6 +68,9 @@ const SEND_BYTES: usize = 32 << 10;
 /// No reading behind a blocked command while more than this waits to be run.
 const BACKLOG_BYTES_MAX: usize = 1 << 20;
 
+/// No reading behind a wrong password while more than this waits to be run.
+const PENALTY_BYTES_MAX: usize = 16 << 10;
+
 /// One connection.
 pub(crate) struct Session {
     pub(crate) shared: Arc<Shared>,
@@ -101,7 +104,7 @@ pub(crate) struct Session {
     /// Its commands are running.
     is_in_exec: bool,
     silence: Silence,
-    watched: Vec<Watched>,
+    watched: Watched,
     /// Highest position that any reply of this session depended on.
     last_position: LogPosition,
     /// The position for which a wake-up is arranged.
@@ -115,6 +118,8 @@ pub(crate) struct Session {
     /// What `replies` take on the wire, roughly, and what the last of them does.
     replies_bytes: usize,
     last_reply_bytes: usize,
+    /// Replies up to this are encoded at once; see `latch_whole_bytes`.
+    whole_bytes_max: usize,
     /// Log space for what is being run, how far it reaches, and how far the log got.
     reservation: Option<Reservation<Shared>>,
     admitted_until: LogPosition,
@@ -132,8 +137,16 @@ impl Session {
         is_trusted: bool,
     ) -> Self {
         let shared = Arc::clone(&worker.shared);
-        let access = Access::new(&shared.acl, is_trusted);
-        client.facts.lock().is_authenticated = access.is_authenticated();
+        let named = shared.settings.tls_names_users.load(Ordering::Relaxed);
+        let access = match named.then(|| stream.peer_common_name()).flatten() {
+            Some(name) => Access::of_certificate(&shared.acl, &name),
+            None => Access::new(&shared.acl, is_trusted),
+        };
+        {
+            let mut facts = client.facts.lock();
+            facts.is_authenticated = access.is_authenticated();
+            facts.user = Arc::clone(access.user());
+        }
         Self {
             shared,
             client,
@@ -158,7 +171,7 @@ impl Session {
             multi: None,
             is_in_exec: false,
             silence: Silence::None,
-            watched: Vec::new(),
+            watched: Watched::default(),
             last_position: LogPosition::ZERO,
             arranged_for: None,
             gives_way: false,
@@ -167,6 +180,7 @@ impl Session {
             replies: Vec::new(),
             replies_bytes: 0,
             last_reply_bytes: 0,
+            whole_bytes_max: large_reply::WHOLE_BYTES_MAX,
             reservation: None,
             admitted_until: LogPosition::ZERO,
             batch_end: LogPosition::ZERO,
@@ -254,8 +268,15 @@ impl Session {
         }
         self.note_output();
         let hard_bytes = self.shared.settings.output_hard_bytes.load(Ordering::Relaxed);
-        if hard_bytes > 0 && self.outbox.len() as u64 > hard_bytes {
+        // What is held for the log is not the client's fault.
+        let waiting = self.outbox.waiting() as u64;
+        if hard_bytes > 0 && waiting > hard_bytes {
             self.shared.stalled_clients.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(
+                "closing the connection of {}: {waiting} bytes of replies wait for it, more than \
+                 the {hard_bytes} of client-output-buffer-limit",
+                self.client.address
+            );
             return Err(std::io::ErrorKind::OutOfMemory.into());
         }
         match sent {
@@ -314,9 +335,9 @@ impl Session {
             Waiting::Read(_) | Waiting::Replicas(_) | Waiting::Postponed(_) => {
                 self.input.buffered() < BACKLOG_BYTES_MAX
             }
-            Waiting::Room(_) | Waiting::Blocks(_) | Waiting::Large(_) | Waiting::Penalty(..) => {
-                false
-            }
+            // Whoever goes away meanwhile takes nobody's place.
+            Waiting::Penalty(..) => self.input.buffered() < PENALTY_BYTES_MAX,
+            Waiting::Room(_) | Waiting::Blocks(_) | Waiting::Large(_) => false,
         }
     }
 

@@ -1,7 +1,8 @@
 //! MONITOR from both sides: showing others what this session runs, and watching them.
 
+use millstream_acl::Request;
 use millstream_command::Reply;
-use millstream_command::table::{CommandSpec, Flag};
+use millstream_command::table::{self, CommandSpec, Flag};
 use millstream_runtime::since_1970;
 
 use super::{OUTBOX_BYTES_MAX, Session};
@@ -29,6 +30,15 @@ impl Session {
         self.stopwatch.watch_each();
         self.update_facts(|facts| facts.is_monitor = true);
         Some(Reply::OK)
+    }
+
+    /// After it has become another user.
+    pub(super) fn end_forbidden_monitoring(&mut self) {
+        let spec = table::find(b"monitor").expect("it is a command");
+        let request = Request { spec, args: &[b"MONITOR"], db: self.db };
+        if self.monitor.is_some() && self.user().check(&request).is_err() {
+            self.is_closing = true;
+        }
     }
 
     pub(crate) fn end_monitoring(&mut self) {

@@ -63,6 +63,10 @@ impl Session {
         if step == Step::Next && spec.id != CommandId::Exec {
             self.lap(spec, args);
         }
+        // It may have been refused after it was put off.
+        if step == Step::Next && spec.id == CommandId::Exec {
+            self.forget_put_off();
+        }
         self.serve_penalty(replies, step)
     }
 

@@ -4,7 +4,11 @@
 //! of it or nothing, and the clock stands still. Whatever can refuse a write refuses before the
 //! first command runs.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use bytes::Bytes;
+use millstream_acl::Request;
 use millstream_command::table::{CommandId, CommandSpec};
 use millstream_command::{Answer, Reply, broken_fence, is_data_command, run};
 use millstream_engine::{KeyVersion, LogPosition, Now, Transaction};
@@ -57,12 +61,35 @@ struct Queued {
     args: Vec<Box<[u8]>>,
 }
 
-/// A key under WATCH, and what it was.
-#[derive(Debug)]
+/// Keys under WATCH by database, and what they were.
+#[derive(Debug, Default)]
 pub(super) struct Watched {
-    db: u8,
-    key: Bytes,
-    version: KeyVersion,
+    versions: HashMap<(u8, Bytes), KeyVersion>,
+    key_bytes: usize,
+}
+
+impl Watched {
+    pub(super) fn len(&self) -> usize {
+        self.versions.len()
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn memory(&self) -> usize {
+        self.versions.capacity() * size_of::<((u8, Bytes), KeyVersion)>() + self.key_bytes
+    }
+
+    /// Notes what a key is, unless it was noted before.
+    fn add(&mut self, db: u8, key: &[u8], version: impl FnOnce() -> KeyVersion) {
+        if let Entry::Vacant(place) = self.versions.entry((db, Bytes::copy_from_slice(key))) {
+            place.insert(version());
+            self.key_bytes += key.len();
+        }
+    }
+
+    /// Whether any of them is another one now.
+    fn has_changed(&self, mut version: impl FnMut(u8, &[u8]) -> KeyVersion) -> bool {
+        self.versions.iter().any(|((db, key), before)| version(*db, key) != *before)
+    }
 }
 
 impl Session {
@@ -103,7 +130,7 @@ impl Session {
     /// Leaves MULTI and forgets all watched keys.
     pub(crate) fn discard(&mut self) {
         self.multi = None;
-        self.watched.clear();
+        self.watched = Watched::default();
     }
 
     pub(super) fn begin_multi(&mut self) -> Reply {
@@ -123,7 +150,7 @@ impl Session {
     }
 
     pub(super) fn unwatch(&mut self) -> Reply {
-        self.watched.clear();
+        self.watched = Watched::default();
         Reply::OK
     }
 
@@ -137,11 +164,7 @@ impl Session {
         self.skip_time();
         txn.begin();
         for &key in &args[1..] {
-            if self.watched.iter().any(|watched| watched.db == self.db && watched.key == key) {
-                continue;
-            }
-            let version = txn.version(self.db, key);
-            self.watched.push(Watched { db: self.db, key: Bytes::copy_from_slice(key), version });
+            self.watched.add(self.db, key, || txn.version(self.db, key));
         }
         (Reply::OK, txn.finish())
     }
@@ -182,6 +205,8 @@ impl Session {
         }
         let shared = std::sync::Arc::clone(&self.shared);
         let txn = shared.store.engine.lock(now);
+        // Whoever has changed rules took the engine before it said so.
+        self.refresh_user();
         // Whoever has begun a pause meanwhile takes the engine before it says so.
         self.multi = Some(multi);
         if shared.pause.is_on()
@@ -219,6 +244,11 @@ impl Session {
         Step::Next
     }
 
+    fn may_run_queued(&self, Queued { spec, args }: &Queued) -> bool {
+        let args: Vec<&[u8]> = args.iter().map(|argument| &**argument).collect();
+        self.user().check(&Request { spec, args: &args, db: self.db }).is_ok()
+    }
+
     /// `None`: nothing has run, since blocks are needed first, which are being loaded now.
     fn run_queued(
         &mut self,
@@ -233,12 +263,14 @@ impl Session {
         txn.begin();
         txn.may_put_off(true);
         txn.leave_no_trace(self.leaves_no_trace);
-        if watched.iter().any(|watched| txn.version(watched.db, &watched.key) != watched.version) {
+        if watched.has_changed(|db, key| txn.version(db, key)) {
             let position = txn.finish();
             self.lap_exec(exec, since);
             return Some((Reply::NilArray, position));
         }
-        let fences = queued.iter().filter(|queued| queued.spec.id == CommandId::Xfence);
+        // One that is refused below says nothing here either.
+        let is_fence = |queued: &&Queued| queued.spec.id == CommandId::Xfence;
+        let fences = queued.iter().filter(is_fence).filter(|queued| self.may_run_queued(queued));
         let mut broken = fences.filter_map(|Queued { args, .. }| {
             let args: Vec<&[u8]> = args.iter().map(|argument| &**argument).collect();
             broken_fence(&args, self.db, &mut txn)
@@ -273,6 +305,8 @@ impl Session {
                     Answer::Park { .. } => Reply::NilArray,
                 }
             } else {
+                // What it changes is no data: nothing before it may be run again.
+                txn.may_put_off(false);
                 self.run_own_queued(spec, &args, &mut txn)
             };
             self.lap(spec, &args);

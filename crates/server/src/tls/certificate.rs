@@ -1,6 +1,7 @@
 //! Certificates: from their files, and what is to be read in them.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
-use super::TlsError;
+use super::{TlsError, small_file};
 
 /// A certificate that ends so soon is worth a warning.
 const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
@@ -83,7 +84,7 @@ pub(super) fn read_file(
     setting: &'static str,
     path: &Path,
 ) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let pem = fs::read(path).map_err(|source| {
+    let pem = small_file::read(path).map_err(|source| {
         let path = path.to_owned();
         TlsError::Read { setting, path, source }
     })?;
@@ -98,17 +99,28 @@ pub(super) fn read_file(
     Ok(certificates)
 }
 
-/// All certificates of the files of a directory, at least one; other files may be there, too.
-pub(super) fn read_directory(
-    setting: &'static str,
-    directory: &Path,
-) -> Result<Vec<(PathBuf, CertificateDer<'static>)>, TlsError> {
+fn is_closed(error: &TlsError) -> bool {
+    matches!(error, TlsError::Read { source, .. } if source.kind() == ErrorKind::PermissionDenied)
+}
+
+/// The certificates of the files of a directory.
+pub(super) struct Found {
+    /// At least one, with the files that they are in.
+    pub(super) certificates: Vec<(PathBuf, CertificateDer<'static>)>,
+    /// What was passed over though it may have some, for people.
+    pub(super) warnings: Vec<String>,
+}
+
+/// All certificates of the files of a directory, at least one; other files may be there, too, and
+/// such as may not be read.
+pub(super) fn read_directory(setting: &'static str, directory: &Path) -> Result<Found, TlsError> {
     let unreadable = |path: &Path, source| {
         let path = path.to_owned();
         TlsError::Read { setting, path, source }
     };
     let list = fs::read_dir(directory).map_err(|source| unreadable(directory, source))?;
-    let mut found = Vec::new();
+    let mut certificates = Vec::new();
+    let mut closed = Vec::new();
     for file in list {
         let path = file.map_err(|source| unreadable(directory, source))?.path();
         // Links, as `openssl rehash` makes them, lead to files.
@@ -116,13 +128,16 @@ pub(super) fn read_directory(
             continue;
         }
         match read_file(setting, &path) {
-            Ok(certificates) => found.extend(certificates.into_iter().map(|it| (path.clone(), it))),
+            Ok(all) => certificates.extend(all.into_iter().map(|it| (path.clone(), it))),
             Err(TlsError::NoCertificate { .. }) => {}
+            Err(error) if is_closed(&error) => closed.push(error),
             Err(error) => return Err(error),
         }
     }
-    if found.is_empty() {
-        return Err(TlsError::NoCertificate { setting, path: directory.to_owned() });
+    if certificates.is_empty() {
+        let none = TlsError::NoCertificate { setting, path: directory.to_owned() };
+        return Err(closed.into_iter().next().unwrap_or(none));
     }
-    Ok(found)
+    let warnings = closed.iter().map(|error| format!("passed over: {error}")).collect();
+    Ok(Found { certificates, warnings })
 }

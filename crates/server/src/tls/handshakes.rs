@@ -89,8 +89,8 @@ struct Handshakes {
     shared: Arc<Shared>,
     distributor: RefCell<Distributor>,
     room: Arc<Semaphore>,
-    /// Somebody waits for a place.
-    is_crowded: watch::Sender<bool>,
+    /// How many wait for a place: one for each port and address at most.
+    waiting: watch::Sender<usize>,
     failures: RefCell<Failures>,
 }
 
@@ -100,7 +100,7 @@ impl Handshakes {
             distributor: RefCell::new(Distributor::new(Arc::clone(&shared), workers)),
             room: Arc::new(Semaphore::new(open_files::handshakes_max(&shared.config))),
             shared,
-            is_crowded: watch::Sender::new(false),
+            waiting: watch::Sender::new(0),
             failures: RefCell::default(),
         })
     }
@@ -120,9 +120,9 @@ impl Handshakes {
         if let Ok(place) = Arc::clone(&self.room).try_acquire_owned() {
             return Some(place);
         }
-        self.is_crowded.send_replace(true);
+        self.waiting.send_modify(|waiting| *waiting += 1);
         let place = Arc::clone(&self.room).acquire_owned().await;
-        self.is_crowded.send_replace(false);
+        self.waiting.send_modify(|waiting| *waiting -= 1);
         // It is never closed.
         place.ok()
     }
@@ -172,9 +172,9 @@ impl Handshakes {
 
     async fn has_to_make_room(&self) {
         tokio::time::sleep(CROWDED_PATIENCE).await;
-        let mut is_crowded = self.is_crowded.subscribe();
+        let mut waiting = self.waiting.subscribe();
         // Its sender lives as long as this does.
-        let _ = is_crowded.wait_for(|is_crowded| *is_crowded).await;
+        let _ = waiting.wait_for(|waiting| *waiting > 0).await;
     }
 
     fn hand_over(&self, stream: TlsStream, address: SocketAddr, local: SocketAddr) {

@@ -14,6 +14,7 @@
 mod certificate;
 mod handshakes;
 mod private_key;
+mod small_file;
 mod tls_error;
 mod tls_settings;
 mod tls_stream;
@@ -43,6 +44,8 @@ const RESUMABLE_MAX: usize = 4096;
 pub struct Tls {
     /// One change at a time: each begins with what the one before it left.
     changing: Mutex<()>,
+    /// Only the dashboard speaks TLS: there are no clients to be asked for certificates.
+    is_https_only: bool,
     state: RwLock<State>,
 }
 
@@ -73,15 +76,29 @@ impl Tls {
     /// What is wrong with the first that cannot be used. That a certificate has expired is none:
     /// see [`Self::warnings`].
     pub fn load(settings: TlsSettings) -> Result<Self, TlsError> {
-        let loaded = Some(Arc::new(Loaded::read(&settings)?));
-        Ok(Self { changing: Mutex::default(), state: RwLock::new(State { settings, loaded }) })
+        Self::load_as(settings, false)
+    }
+
+    /// The same where there is no port with TLS, and only the dashboard speaks it: who signs the
+    /// certificates of clients is not looked at.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_for_https(settings: TlsSettings) -> Result<Self, TlsError> {
+        Self::load_as(settings, true)
+    }
+
+    fn load_as(settings: TlsSettings, is_https_only: bool) -> Result<Self, TlsError> {
+        let loaded = Some(Arc::new(Loaded::read(&settings, is_https_only)?));
+        let state = RwLock::new(State { settings, loaded });
+        Ok(Self { changing: Mutex::default(), is_https_only, state })
     }
 
     /// Keeps the settings; no file is looked at, as nothing speaks TLS.
     #[must_use]
     pub fn off(settings: TlsSettings) -> Self {
         let state = RwLock::new(State { settings, loaded: None });
-        Self { changing: Mutex::default(), state }
+        Self { changing: Mutex::default(), is_https_only: false, state }
     }
 
     /// Whether something speaks TLS.
@@ -114,7 +131,8 @@ impl Tls {
     /// Whether nobody gets in by TLS without a certificate.
     pub(crate) fn requires_certificates(&self) -> bool {
         let state = self.state.read();
-        state.loaded.is_some() && state.settings.auth_clients == AuthClients::Yes
+        let is_asking = state.loaded.is_some() && !self.is_https_only;
+        is_asking && state.settings.auth_clients == AuthClients::Yes
     }
 
     pub(crate) fn settings(&self) -> TlsSettings {
@@ -137,7 +155,7 @@ impl Tls {
         let mut settings = self.settings();
         change(&mut settings)?;
         let loaded = match self.is_on() {
-            true => Some(Arc::new(Loaded::read(&settings)?)),
+            true => Some(Arc::new(Loaded::read(&settings, self.is_https_only)?)),
             false => None,
         };
         if let Some(loaded) = &loaded {
@@ -149,7 +167,7 @@ impl Tls {
 }
 
 impl Loaded {
-    fn read(settings: &TlsSettings) -> Result<Self, TlsError> {
+    fn read(settings: &TlsSettings, is_https_only: bool) -> Result<Self, TlsError> {
         let (certificate_file, key_file) = (&settings.cert_file, &settings.key_file);
         for (setting, path) in [("tls-cert-file", certificate_file), ("tls-key-file", key_file)] {
             if path.as_os_str().is_empty() {
@@ -189,14 +207,15 @@ impl Loaded {
         let resolver = || Arc::new(SingleCertAndKey::from(Arc::clone(&certified)));
         let mut https = begin()?.with_no_client_auth().with_cert_resolver(resolver());
         https.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let (builder, authority) = if settings.auth_clients == AuthClients::No {
+        let auth_clients = if is_https_only { AuthClients::No } else { settings.auth_clients };
+        let (builder, authority) = if auth_clients == AuthClients::No {
             (begin()?.with_no_client_auth(), None)
         } else {
-            let (roots, first) = authorities(settings)?;
+            let (roots, first) = authorities(settings, &mut warnings)?;
             warnings.extend(first.warning.clone());
             let verifier =
                 WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-            let verifier = match settings.auth_clients {
+            let verifier = match auth_clients {
                 AuthClients::Optional => verifier.allow_unauthenticated(),
                 _ => verifier,
             };
@@ -228,7 +247,10 @@ fn facts(
 }
 
 /// Who signs the certificates of clients.
-fn authorities(settings: &TlsSettings) -> Result<(RootCertStore, FirstToEnd), TlsError> {
+fn authorities(
+    settings: &TlsSettings,
+    warnings: &mut Vec<String>,
+) -> Result<(RootCertStore, FirstToEnd), TlsError> {
     let (file, directory) = (&settings.ca_cert_file, &settings.ca_cert_dir);
     let mut all: Vec<(&'static str, PathBuf, CertificateDer<'static>)> = Vec::new();
     if !file.as_os_str().is_empty() {
@@ -239,7 +261,8 @@ fn authorities(settings: &TlsSettings) -> Result<(RootCertStore, FirstToEnd), Tl
     if !directory.as_os_str().is_empty() {
         let setting = "tls-ca-cert-dir";
         let found = certificate::read_directory(setting, directory)?;
-        all.extend(found.into_iter().map(|(path, it)| (setting, path, it)));
+        warnings.extend(found.warnings);
+        all.extend(found.certificates.into_iter().map(|(path, it)| (setting, path, it)));
     }
     let mut roots = RootCertStore::empty();
     let mut first: Option<FirstToEnd> = None;

@@ -1,6 +1,5 @@
 //! The server's key, from its file.
 
-use std::fs;
 use std::path::Path;
 
 use pkcs8::der::Decode as _;
@@ -8,7 +7,7 @@ use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
 use rustls::pki_types::pem::{Error as PemError, PemObject as _};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::TlsError;
+use super::{TlsError, small_file};
 
 const ENCRYPTED_BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 const ENCRYPTED_END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
@@ -17,7 +16,7 @@ const OLD_WAY: &str = "Proc-Type: 4,ENCRYPTED";
 
 /// Reads the first key of a file; `passphrase` is only for one that is encrypted.
 pub(super) fn read(path: &Path, passphrase: &str) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let pem = fs::read(path).map_err(|source| TlsError::Read {
+    let pem = small_file::read(path).map_err(|source| TlsError::Read {
         setting: "tls-key-file",
         path: path.to_owned(),
         source,

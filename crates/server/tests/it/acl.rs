@@ -130,15 +130,125 @@ fn a_policy_sends_dead_letters_only_where_its_giver_may_write() {
         ("MAXDELIVERIES 3", refused),
         ("MAXDELIVERIES 3 DEADLETTER none", refused),
         ("MAXDELIVERIES 3 DEADLETTER orders.dead", "OK"),
+        // What it comes to counts, not only what is said.
+        ("DEADLETTER NONE", refused),
+        ("VISIBILITY 1000", "OK"),
         ("MAXDELIVERIES NONE", "OK"),
+        ("DEADLETTER NONE", "OK"),
+        ("ORDERBY deadletter VISIBILITY 9", "OK"),
     ] {
         assert_eq!(client.shown(&format!("XGROUP CFGSET orders g {items}")), reply, "{items}");
     }
     assert_eq!(client.shown("XGROUP CREATE orders h 0 CFG DEADLETTER secret"), refused);
     let last = admin.shown("ACL LOG 3");
     assert!(last.contains("secret") && last.contains("orders:dlq"), "{last}");
-    let dry = admin.shown("ACL DRYRUN u XGROUP CFGSET orders g MAXDELIVERIES 3");
-    assert_eq!(dry, "User u has no permissions to access the 'orders:dlq' key");
+    // An operator's policy stays as it is, whatever else is changed.
+    assert_eq!(admin.shown("XGROUP CFGSET orders g DEADLETTER secret MAXDELIVERIES 2"), "OK");
+    assert_eq!(client.shown("XGROUP CFGSET orders g VISIBILITY 5"), "OK");
+}
+
+#[test]
+fn a_value_with_a_policy_comes_only_under_a_key_whose_letters_one_may_write() {
+    let server = start(memory());
+    let mut admin = Client::connect(&server);
+    for line in [
+        "XADD theirs 1-1 f v",
+        "XGROUP CREATE theirs g 0 CFG MAXDELIVERIES 1 DEADLETTER secret",
+        "XADD plain 1-1 f v",
+        "XGROUP CREATE plain g 0 CFG MAXDELIVERIES 1",
+        "ACL SETUSER u reset on nopass ~mine* ~plain ~plain:dlq ~theirs +@all",
+    ] {
+        admin.call(line);
+    }
+    let mut client = Client::connect(&server);
+    assert_eq!(client.shown("AUTH u x"), "OK");
+    let refused = "NOPERM No permissions to access a key";
+    assert_eq!(client.shown("COPY theirs mine"), refused);
+    assert_eq!(client.shown("MOVE theirs 1"), refused);
+    let image = client.call("DUMP theirs").as_bytes().expect("an image").to_vec();
+    let restore = |key: &str| {
+        let mut bytes = Vec::new();
+        let words: [&[u8]; 4] = [b"RESTORE", key.as_bytes(), b"0", &image];
+        millstream_resp::encode_command(&words, &mut bytes);
+        bytes
+    };
+    client.send_bytes(&restore("mine"));
+    assert_eq!(show(&client.read()), refused);
+    // Its letters go where they went before.
+    assert_eq!(client.shown("RENAME theirs mine"), "OK");
+    assert_eq!(client.shown("RENAME mine theirs"), "OK");
+    // These would go to another stream than before, which is allowed here and not there.
+    assert_eq!(client.shown("RENAME plain mine"), "OK");
+    assert_eq!(client.shown("RENAME mine theirs"), refused);
+    assert_eq!(admin.shown("EXISTS secret theirs:dlq"), "0");
+    admin.send_bytes(&restore("again"));
+    assert_eq!(show(&admin.read()), "OK");
+}
+
+#[test]
+fn what_is_queued_before_a_select_runs_once_although_blocks_must_be_loaded() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let config =
+        Config { memory: false, directory: directory.path().to_owned(), cache_mb: 1, ..memory() };
+    let server = start(config);
+    let mut client = Client::connect(&server);
+    client.call("SELECT 1");
+    client.call("SET x kept");
+    let filler = "v".repeat(2000);
+    for number in 1..=4000 {
+        client.send(&format!("XADD s {number}-1 f {filler}{number}"));
+    }
+    for _ in 1..=4000 {
+        client.read();
+    }
+    assert_eq!(client.shown("SAVE"), "OK");
+    client.call("SELECT 0");
+    client.call("SET x gone");
+    for line in ["MULTI", "GET x", "SELECT 1", "XDEL s 1-1", "GET x"] {
+        client.call(line);
+    }
+    assert_eq!(client.shown("EXEC"), "[gone, OK, 1, kept]");
+}
+
+#[test]
+fn a_monitor_whose_user_may_not_watch_any_more_is_closed() {
+    let server = start(memory());
+    let mut admin = Client::connect(&server);
+    assert_eq!(admin.shown("ACL SETUSER u reset on nopass ~* +@all"), "OK");
+    assert_eq!(admin.shown("ACL SETUSER v reset on nopass ~* +@all -monitor"), "OK");
+    let mut first = Client::connect(&server);
+    let mut second = Client::connect(&server);
+    for monitor in [&mut first, &mut second] {
+        assert_eq!(monitor.shown("AUTH u x"), "OK");
+        assert_eq!(monitor.shown("MONITOR"), "OK");
+    }
+    assert_eq!(second.shown("AUTH v x"), "OK");
+    let rest = String::from_utf8(second.read_to_end()).expect("text");
+    assert!(!rest.contains("DBSIZE"), "{rest}");
+    assert_eq!(admin.shown("ACL SETUSER u -monitor"), "OK");
+    assert_eq!(admin.shown("DBSIZE"), "0");
+    let rest = String::from_utf8(first.read_to_end()).expect("text");
+    assert!(!rest.contains("DBSIZE"), "{rest}");
+}
+
+#[test]
+fn a_rule_that_the_file_of_users_would_say_otherwise_is_refused() {
+    let server = start(memory());
+    let mut client = Client::connect(&server);
+    for rule in ["+get|a b", "+select|0 +@all", "+get|a\nuser eve on nopass +@all", "(~a) +get)"] {
+        let words: [&[u8]; 4] = [b"ACL", b"SETUSER", b"u", rule.as_bytes()];
+        let mut bytes = Vec::new();
+        millstream_resp::encode_command(&words, &mut bytes);
+        client.send_bytes(&bytes);
+        let reply = show(&client.read());
+        assert!(reply.starts_with("ERR Error in ACL SETUSER modifier"), "{rule}: {reply}");
+    }
+    assert_eq!(client.shown("ACL GETUSER u"), "nil");
+    let mut bytes = Vec::new();
+    let words: [&[u8]; 4] = [b"ACL", b"SETUSER", b"", b"on"];
+    millstream_resp::encode_command(&words, &mut bytes);
+    client.send_bytes(&bytes);
+    assert!(show(&client.read()).starts_with("ERR Usernames"));
 }
 
 #[test]
@@ -352,7 +462,10 @@ fn the_answer_to_the_fourth_wrong_password_is_held_back() {
     assert_eq!(other.shown("AUTH right"), "OK");
     assert_eq!(other.info("acl_access_denied_auth"), "4");
     assert!(other.shown("ACL LOG").starts_with("[[count, 4, reason, auth, context, toplevel"));
-    // From within a transaction it is the same.
+    // From within a transaction it is the same. Whoever goes away takes nobody's place.
+    let before: usize = other.info("connected_clients").parse().expect("a number");
+    drop(client);
+    other.await_info("connected_clients", &(before - 1).to_string());
     for line in ["MULTI", "AUTH ann wrong"] {
         other.call(line);
     }

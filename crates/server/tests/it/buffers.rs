@@ -1,9 +1,11 @@
 //! What clients may have in their buffers, how many may wait, and what is done about those that
 //! take too much.
 
+use std::time::Instant;
+
 use millstream_server::Config;
 
-use crate::client::{Client, command, memory, show, start};
+use crate::client::{Client, LIMIT, command, memory, show, start};
 
 fn with(settings: &[(&'static str, &str)]) -> Config {
     let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
@@ -28,6 +30,27 @@ fn the_client_with_the_largest_buffers_is_closed() {
     // It needs its place still.
     spared.send_bytes(b"y");
     assert!(good.info("mem_clients_normal").parse::<usize>().expect("a number") > 3 << 20);
+}
+
+/// Symptom: buffers were doubled, so the largest argument took up to twice its bytes, more than all
+/// clients may take together.
+#[test]
+fn an_argument_takes_little_more_than_its_bytes_while_it_comes() {
+    let server = start(memory());
+    let mut other = Client::connect(&server);
+    let mut client = Client::connect(&server);
+    let request = command(&format!("SET k {}", "v".repeat(10 << 20)));
+    let (most, rest) = request.split_at(request.len() - 10);
+    client.send_bytes(most);
+    let mut number = |field| other.info(field).parse::<usize>().expect("a number");
+    let deadline = Instant::now() + LIMIT;
+    while number("total_net_input_bytes") < most.len() {
+        assert!(Instant::now() < deadline, "it does not come");
+    }
+    let buffers = number("mem_clients_normal");
+    assert!(buffers < 14 << 20, "{buffers}");
+    client.send_bytes(rest);
+    assert_eq!(show(&client.read()), "OK");
 }
 
 #[test]
@@ -121,6 +144,31 @@ fn a_stream_takes_no_more_than_the_server_lets_any() {
     assert_eq!(client.shown("XADD t 2-1 f v"), "2-1");
 }
 
+/// Symptom: with any trim of its own an XADD added what the bound does not allow, and the first
+/// entry of a stream was not looked at.
+#[test]
+fn an_xadd_that_trims_or_creates_stays_within_the_bound_on_bytes() {
+    let server = start(with(&[("stream-bytes-max", "100")]));
+    let mut client = Client::connect(&server);
+    let (most, more) = ("v".repeat(99), "v".repeat(100));
+    let alone = "STREAMFULL the entry alone has more bytes than the setting stream-bytes-max";
+    let full = "STREAMFULL the stream has as many bytes as the setting stream-bytes-max";
+    let mut answers = |line: String, start: &str| {
+        let reply = client.shown(&line);
+        assert!(reply.starts_with(start), "{line}: {reply}");
+    };
+    answers(format!("XADD s 1-1 f {more}"), alone);
+    answers("XADD s NOMKSTREAM 1-1 f v".to_owned(), "nil");
+    answers("XADD s 1-1 f v".to_owned(), "1-1");
+    answers("XADD s 2-1 f v".to_owned(), "2-1");
+    // One of the two goes, and what goes is not known to be enough.
+    answers(format!("XADD s MAXLEN = 2 3-1 f {most}"), full);
+    answers(format!("XADD s MAXLEN = 1 3-1 f {more}"), alone);
+    answers("XLEN s".to_owned(), "2");
+    answers(format!("XADD s MAXLEN = 1 3-1 f {most}"), "3-1");
+    answers("XLEN s".to_owned(), "1");
+}
+
 #[test]
 fn all_limits_are_in_one_section_of_info() {
     let server = start(with(&[("maxmemory", "1gb"), ("maxmemory-clients", "10%")]));
@@ -129,7 +177,7 @@ fn all_limits_are_in_one_section_of_info() {
     for line in [
         "# Limits",
         "limit_maxclients:10000",
-        "limit_client_output_buffer_limit:normal 0 1 60 slave 268435456 67108864 60 pubsub \
+        "limit_client_output_buffer_limit:normal 0 1 300 slave 268435456 67108864 60 pubsub \
          33554432 8388608 60",
         "limit_maxmemory:1073741824",
         "limit_maxmemory_hard_in_force:1342177280",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use millstream_log::memory_storage::Operation;
 use millstream_server::{Config, StopError, SyncMode};
 
-use crate::client::{Client, memory, show, start};
+use crate::client::{Client, command, memory, show, start};
 use crate::gated_storage::GatedStorage;
 
 const MOMENT: Duration = Duration::from_millis(40);
@@ -48,6 +48,22 @@ fn no_reply_leaves_before_what_it_reports_is_on_disk() {
     assert_eq!(show(&writer.read()), "2-1");
     assert_eq!(show(&writer.read()), "PONG");
     assert_eq!(show(&reader.read()), "2");
+}
+
+/// Symptom: a slow disk ended connections whose clients took every reply at once.
+#[test]
+fn replies_that_the_log_holds_are_not_counted_by_the_hard_limit_of_a_client() {
+    let storage = GatedStorage::default();
+    let settings = vec![("client-output-buffer-limit", "normal 1kb 0 0".to_owned())];
+    let server = start(Config { settings, ..on(&storage, SyncMode::Always) });
+    let mut client = Client::connect(&server);
+    storage.close();
+    client.send_bytes(&command("XADD s * f v").repeat(200));
+    assert!(client.is_silent_for(MOMENT));
+    storage.open_gate();
+    (0..200).for_each(|_| drop(client.read()));
+    assert_eq!(client.shown("XLEN s"), "200");
+    assert_eq!(client.info("client_output_buffer_limit_disconnections"), "0");
 }
 
 /// Symptom: now and then a reply stayed behind for ever, when the sync ended just while its session
@@ -153,6 +169,8 @@ fn on_a_full_disk_only_what_frees_space_runs() {
     assert!(refusal.starts_with("MISCONF the disk is full"), "{refusal}");
     assert_eq!(client.shown("XLEN s"), written.to_string());
     assert_eq!(client.shown("XDEL s 1-1"), "1");
+    assert!(client.shown("XDLQ PURGE s COUNT 1").starts_with("[0, "));
+    assert_eq!(client.shown("XSCHEDULE CANCEL s 1-1"), "0");
     assert_eq!(client.info("millstream_disk_full"), "1");
     storage.disk.set_capacity_bytes(None);
     client.await_info("millstream_disk_full", "0");

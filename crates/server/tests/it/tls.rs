@@ -202,3 +202,36 @@ fn tls_may_be_the_only_way_in() {
     let without = Server::start(Config { tls_port: Some(0), ..memory() });
     assert!(without.expect_err("there is no certificate").to_string().contains("tls-cert-file"));
 }
+
+#[test]
+fn the_name_in_a_certificate_is_a_user_if_that_is_said() {
+    let place = Place::new();
+    let server = start(place.config(AuthClients::Optional));
+    let mut admin = Client::connect(&server);
+    for line in ["ACL SETUSER worker on >pw ~jobs +@all", "ACL SETUSER retired off >pw ~jobs +@all"]
+    {
+        assert_eq!(admin.shown(line), "OK");
+    }
+    let come_in = |name: &str| {
+        let own = place.authority.sign(name);
+        let mut client = place.try_connect_as(&server, Some(&own)).expect("it is let in");
+        client.shown("ACL WHOAMI")
+    };
+    assert_eq!(come_in("worker"), "default");
+    assert_eq!(admin.shown("CONFIG SET tls-auth-clients-user cn"), "OK");
+    assert_eq!(admin.shown("CONFIG GET tls-auth-clients-user"), "[tls-auth-clients-user, CN]");
+    assert_eq!(come_in("worker"), "worker");
+    assert_eq!(come_in("retired"), "default");
+    assert_eq!(come_in("nobody"), "default");
+    assert_eq!(admin.info("acl_access_denied_tls_cert"), "2");
+    // Without a certificate it is as ever, and rules are those of the user.
+    assert_eq!(place.connect(&server).shown("ACL WHOAMI"), "default");
+    let own = place.authority.sign("worker");
+    let mut worker = place.try_connect_as(&server, Some(&own)).expect("it is let in");
+    assert_eq!(worker.shown("XLEN jobs"), "0");
+    assert_eq!(worker.shown("XLEN other"), "NOPERM No permissions to access a key");
+    assert!(admin.shown("CLIENT LIST").contains(" user=worker "));
+    // Whose user goes, goes, too.
+    assert_eq!(admin.shown("ACL DELUSER worker"), "1");
+    assert!(worker.read_to_end().is_empty());
+}

@@ -131,10 +131,10 @@ impl PendingList {
     }
 
     /// What is used up and has to go until then, the longest ago first.
-    pub fn used_up_until(&self, until_ms: u64) -> impl Iterator<Item = PendingEntry> + '_ {
+    pub fn used_up_until(&self, until_ms: u64) -> AvailableEntries<'_> {
         let some = self.bounds.used_up.time <= until_ms;
         let walk = some.then(|| self.walk(Selection::UsedUp { until_ms }));
-        walk.into_iter().flatten().map(|(record, _)| self.entry(record))
+        AvailableEntries { list: self, walk }
     }
 
     /// Whether an entry as it is now is used up: it will not be handed out again.

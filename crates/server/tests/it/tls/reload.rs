@@ -1,6 +1,7 @@
 //! Files that are wrong, and new ones while the server runs.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -96,6 +97,78 @@ fn strangers_are_not_let_in_by_config_set_either() {
     let said = client.shown("CONFIG SET tls-auth-clients optional");
     assert!(said.contains("only certificates keep strangers out"), "{said}");
     assert!(try_connect(address, &place.authority, None).is_err());
+    // Either a password or certificates; what the same command says of the other one counts.
+    let said = client.shown("CONFIG SET tls-auth-clients optional requirepass secret");
+    assert_eq!(said, "OK");
+    for pairs in ["requirepass ", "requirepass  tls-auth-clients optional"] {
+        let said = client.shown(&format!("CONFIG SET {pairs}"));
+        assert!(said.contains("'requirepass') - without a password everybody could"), "{said}");
+    }
+    assert_eq!(client.shown("CONFIG GET requirepass"), "[requirepass, secret]");
+    assert_eq!(client.shown("CONFIG SET requirepass  tls-auth-clients yes"), "OK");
+}
+
+#[test]
+fn a_password_does_not_go_where_it_alone_keeps_strangers_out() {
+    let ip = [0, 0, 0, 0].into();
+    let bind = vec![BindAddress { ip, is_optional: false }];
+    let requirepass = Some("secret".to_owned());
+    let server = start(Config { bind, requirepass, ..memory() });
+    let address = ([127, 0, 0, 1], server.addresses()[0].port()).into();
+    let mut client = Client::connect_to(address);
+    assert_eq!(client.shown("AUTH secret"), "OK");
+    let said = client.shown("CONFIG SET timeout 5 requirepass ");
+    assert!(said.contains("'requirepass') - without a password everybody could"), "{said}");
+    assert_eq!(client.shown("CONFIG GET timeout"), "[timeout, 0]");
+    assert!(Client::connect_to(address).shown("PING").starts_with("NOAUTH"));
+    assert_eq!(client.shown("CONFIG SET requirepass other"), "OK");
+    // Nobody comes in as `default` then.
+    assert_eq!(client.shown("ACL SETUSER default off"), "OK");
+    assert_eq!(client.shown("CONFIG SET requirepass "), "OK");
+    assert!(Client::connect_to(address).shown("PING").starts_with("NOAUTH"));
+}
+
+#[test]
+fn a_file_without_an_end_is_refused() {
+    let place = Place::new();
+    let usual = || place.settings(AuthClients::Yes);
+    let endless = PathBuf::from("/dev/zero");
+    for settings in [
+        TlsSettings { cert_file: endless.clone(), ..usual() },
+        TlsSettings { key_file: endless.clone(), ..usual() },
+        TlsSettings { ca_cert_file: endless.clone(), ..usual() },
+    ] {
+        let said = why(settings);
+        assert!(said.contains("cannot read /dev/zero: it is no regular file"), "{said}");
+    }
+    let directory = place.at("authorities");
+    fs::create_dir(&directory).expect("a directory");
+    fs::write(directory.join("large"), vec![b' '; (1 << 20) + 1]).expect("write");
+    let said = why(TlsSettings { ca_cert_dir: directory, ..usual() });
+    assert!(said.contains("authorities/large: it is larger than 1 MiB"), "{said}");
+}
+
+#[test]
+fn an_authority_that_may_not_be_read_is_passed_over_with_a_warning() {
+    let place = Place::new();
+    let directory = place.at("authorities");
+    fs::create_dir(&directory).expect("a directory");
+    let closed = directory.join("closed.pem");
+    fs::write(&closed, Authority::new().pem()).expect("write");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).expect("set permissions");
+    if fs::read(&closed).is_ok() {
+        println!("SKIP: whoever runs this may read everything");
+        return;
+    }
+    let usual = place.settings(AuthClients::Yes);
+    let (ca_cert_file, ca_cert_dir) = (PathBuf::new(), directory.clone());
+    let settings = TlsSettings { ca_cert_file, ca_cert_dir, ..usual };
+    // Alone it is an error: there is nobody else who signs.
+    let said = why(settings.clone());
+    assert!(said.contains("closed.pem: Permission denied"), "{said}");
+    fs::write(directory.join("open.pem"), place.authority.pem()).expect("write");
+    let warnings = Tls::load(settings).expect("it can be used").warnings();
+    assert!(warnings[0].contains("passed over: tls-ca-cert-dir: cannot read "), "{warnings:?}");
 }
 
 #[test]
