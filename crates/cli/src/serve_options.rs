@@ -64,8 +64,8 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "MILLSTREAM_TLS_AUTH_CLIENTS", value_name = "WORD")]
     #[serde(deserialize_with = "parse_text", serialize_with = "as_text")]
     tls_auth_clients: Option<AuthClients>,
-    /// CN: a client whose certificate is verified is the user of that name, without a password; off:
-    /// certificates name nobody [default: off]
+    /// CN: a client whose certificate is verified is the user of that name, without a password;
+    /// off: certificates name nobody [default: off]
     #[arg(long, env = "MILLSTREAM_TLS_AUTH_CLIENTS_USER", value_name = "FIELD")]
     tls_auth_clients_user: Option<Setting>,
     /// Versions of TLS that are spoken, with blanks between them [default: TLSv1.2 and TLSv1.3]

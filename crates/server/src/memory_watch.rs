@@ -86,7 +86,8 @@ fn look(shared: &Shared, count: &mut Count) {
     }
     let begun = Instant::now();
     let is_due = begun >= count.due;
-    if !is_due && !(is_guessed && count.may_hurry) {
+    let hurries = is_guessed && count.may_hurry;
+    if !is_due && !hurries {
         return;
     }
     count.may_hurry = is_due;

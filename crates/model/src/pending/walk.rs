@@ -321,10 +321,10 @@ impl<'a> Iterator for Walk<'a> {
 }
 
 impl Ord for Place {
-    /// The greatest is the next to go: earliest key, then chunk order. Places cover ranges of chunks
-    /// that do not overlap, so what a bound further back stands for belongs behind a record with
-    /// the same key: where many are equal, as what was given up on, one chunk is looked at after
-    /// the other and not all of them first.
+    /// The greatest is the next to go: earliest key, then chunk order. Places cover ranges of
+    /// chunks that do not overlap, so what a bound further back stands for belongs behind a record
+    /// with the same key. Where many are equal, as what was given up on, one chunk is looked at
+    /// after the other, and not all of them first.
     fn cmp(&self, other: &Self) -> Ordering {
         let rank = |place: &Self| (place.key, place.index, matches!(place.stage, Stage::Sorted(_)));
         rank(other).cmp(&rank(self))

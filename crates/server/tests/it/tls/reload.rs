@@ -155,7 +155,7 @@ fn an_authority_that_may_not_be_read_is_passed_over_with_a_warning() {
     fs::create_dir(&directory).expect("a directory");
     let closed = directory.join("closed.pem");
     fs::write(&closed, Authority::new().pem()).expect("write");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).expect("set permissions");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).expect("set permissions");
     if fs::read(&closed).is_ok() {
         println!("SKIP: whoever runs this may read everything");
         return;
