@@ -199,7 +199,6 @@ impl Session {
 
     fn run(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
-            self.count_memory();
             let events = self.client.signal.events();
             if events & KILLED != 0 {
                 return Poll::Ready(());
@@ -269,8 +268,8 @@ impl Session {
         self.note_output();
         let hard_bytes = self.shared.settings.output_hard_bytes.load(Ordering::Relaxed);
         // What is held for the log is not the client's fault.
-        let waiting = self.outbox.waiting() as u64;
-        if hard_bytes > 0 && waiting > hard_bytes {
+        let waiting = if hard_bytes > 0 { self.outbox.waiting() as u64 } else { 0 };
+        if waiting > hard_bytes {
             self.shared.stalled_clients.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(
                 "closing the connection of {}: {waiting} bytes of replies wait for it, more than \
