@@ -3,6 +3,7 @@
 use millstream_command::glob;
 use millstream_command::table::{KeyUse, KeyUses};
 
+use crate::is_one_word;
 use crate::rule_error::Problem;
 
 /// Reading, writing, or both.
@@ -62,7 +63,7 @@ impl KeyRules {
             return Err(Problem::PatternAfterAll);
         }
         let (access, text) = split(rule).ok_or(Problem::Syntax)?;
-        if text.iter().any(|byte| *byte == 0 || byte.is_ascii_whitespace() || *byte == 0x0b) {
+        if !is_one_word(text) {
             return Err(Problem::Syntax);
         }
         match self.patterns.iter_mut().find(|pattern| *pattern.text == *text) {

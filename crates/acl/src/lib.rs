@@ -29,3 +29,8 @@ pub use request::{Denial, Request};
 pub use rule_error::RuleError;
 pub use user::{DEFAULT_USER, SelectorText, User};
 pub use users::{UserFileError, Users};
+
+/// Whether text stays one word where rules stand in a line: nothing in it is a blank or a zero.
+fn is_one_word(text: &[u8]) -> bool {
+    !text.iter().any(|byte| *byte == 0 || byte.is_ascii_whitespace() || *byte == 0x0b)
+}

@@ -2,6 +2,7 @@
 
 use crate::commands::CommandRules;
 use crate::databases::DatabaseRules;
+use crate::is_one_word;
 use crate::keys::KeyRules;
 use crate::request::{Denial, NeededDatabase, Request};
 use crate::rule_error::Problem;
@@ -76,7 +77,7 @@ impl Selector {
         if self.channels.is_all {
             return Err(Problem::ChannelAfterAll);
         }
-        if pattern.iter().any(|byte| *byte == 0 || byte.is_ascii_whitespace() || *byte == 0x0b) {
+        if !is_one_word(pattern) {
             return Err(Problem::Syntax);
         }
         if !self.channels.patterns.iter().any(|other| **other == *pattern) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::is_one_word;
 use crate::rule_error::RuleError;
 use crate::user::{DEFAULT_USER, User};
 
@@ -25,8 +26,7 @@ impl Users {
     /// Whether somebody may be called that.
     #[must_use]
     pub fn is_name(name: &[u8]) -> bool {
-        !name.is_empty()
-            && !name.iter().any(|byte| *byte == 0 || byte.is_ascii_whitespace() || *byte == 0x0b)
+        !name.is_empty() && is_one_word(name)
     }
 
     /// The user of that name.

@@ -15,6 +15,8 @@ use super::blocking::Waiting;
 use super::execute::Step;
 use crate::acl::{Context, Penalty, Refused};
 use crate::client_command;
+use crate::clients::Client;
+use crate::shared::Shared;
 
 const NO_KEY: &str = "NOPERM No permissions to access a key";
 const NO_DATABASE: &str = "NOPERM No permissions to access database";
@@ -166,13 +168,13 @@ impl Session {
         self.note_refused("auth", command.to_vec(), user.to_vec());
     }
 
+    fn context(&self) -> Context {
+        if self.is_in_multi() { Context::Multi } else { Context::Toplevel }
+    }
+
     fn note_refused(&self, reason: &'static str, object: Vec<u8>, user: Vec<u8>) {
-        let context = if self.is_in_multi() { Context::Multi } else { Context::Toplevel };
-        let mut client = String::new();
-        client_command::describe(&self.client, &mut client);
-        let now_ms = u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX);
-        let refused = Refused { reason, context, object, user };
-        self.shared.acl.log.add(refused, client.trim_end().to_owned(), now_ms);
+        let refused = Refused { reason, context: self.context(), object, user };
+        add_to_log(&self.shared, &self.client, refused);
     }
 
     /// Holds the answer to a wrong login back, if that is due. What was answered before leaves.
@@ -286,18 +288,14 @@ impl Session {
         let (user, db) = (Arc::clone(&self.access.user), self.db);
         let args: Vec<Box<[u8]>> = args.iter().map(|&argument| argument.into()).collect();
         let (shared, client) = (Arc::clone(&self.shared), Arc::clone(&self.client));
-        let context = if self.is_in_multi() { Context::Multi } else { Context::Toplevel };
+        let context = self.context();
         txn.guard_writes(Some(Box::new(move |key| {
             let args: Vec<&[u8]> = args.iter().map(|argument| &**argument).collect();
             let may_write = user.may_write(&Request { spec, args: &args, db }, key);
             if !may_write {
                 shared.acl.denied.keys.fetch_add(1, Ordering::Relaxed);
-                let mut info = String::new();
-                client_command::describe(&client, &mut info);
-                let now_ms = u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX);
                 let (object, user) = (key.to_vec(), user.name().to_vec());
-                let refused = Refused { reason: "key", context, object, user };
-                shared.acl.log.add(refused, info.trim_end().to_owned(), now_ms);
+                add_to_log(&shared, &client, Refused { reason: "key", context, object, user });
             }
             may_write
         })));
@@ -318,6 +316,13 @@ impl Session {
     }
 }
 
+fn add_to_log(shared: &Shared, client: &Client, refused: Refused) {
+    let mut info = String::new();
+    client_command::describe(client, &mut info);
+    let now_ms = u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX);
+    shared.acl.log.add(refused, info.trim_end().to_owned(), now_ms);
+}
+
 /// A command line that asks for the same.
 fn words(request: &ReadRequest) -> Vec<&[u8]> {
     let keys = request.streams.iter().map(|stream| &stream.key[..]);
@@ -332,8 +337,8 @@ fn words(request: &ReadRequest) -> Vec<&[u8]> {
 
 /// Whether a connection may go on waiting for a read, by the rules of now.
 pub(super) fn may_wait(
-    shared: &crate::shared::Shared,
-    client: &crate::clients::Client,
+    shared: &Shared,
+    client: &Client,
     spec: &'static CommandSpec,
     request: &ReadRequest,
 ) -> bool {
