@@ -22,7 +22,6 @@ mod services;
 mod sources;
 mod streams;
 mod suite;
-mod telemetry;
 mod testing;
 mod tls;
 mod trouble;

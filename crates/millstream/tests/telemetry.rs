@@ -1,25 +1,45 @@
 //! What traces and metrics say of producers and handlers.
+//!
+//! A program of its own, because its subscriber has to be there before the first span is made: a
+//! place in the code that another thread announces in the moment in which a subscriber comes may
+//! be passed over by it for good.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
-use millstream::{Fields, HandlerError, Message, Millstream};
+use millstream::{Backoff, Fields, HandlerError, Message, Millstream, Producer, StreamConsumer};
 use opentelemetry::trace::{SpanKind, TracerProvider as _};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::place::Place;
+/// What becomes of all spans of this program.
+fn exporter() -> &'static InMemorySpanExporter {
+    static TRACES: OnceLock<(InMemorySpanExporter, SdkTracerProvider)> = OnceLock::new();
+    let (exporter, _) = TRACES.get_or_init(|| {
+        let exporter = InMemorySpanExporter::default();
+        let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::set_global_default(subscriber).expect("it is the first");
+        (exporter, provider)
+    });
+    exporter
+}
 
 fn attribute(span: &SpanData, name: &str) -> Option<String> {
     let found = span.attributes.iter().find(|attribute| attribute.key.as_str() == name);
     found.map(|attribute| attribute.value.to_string())
 }
 
-/// A message that fails once and one that does not, on one thread.
-async fn work(place: &Place) {
-    let consumer = place.builder("c1").build().await.expect("a consumer");
-    place.millstream.add(&place.stream, &Fields::new().with("n", "0")).await.expect("add");
-    let producer = millstream::Producer::new(&place.millstream, place.stream.as_str());
+/// A message that fails once and one that does not.
+async fn work(millstream: &Millstream, stream: &str) {
+    let (base, max) = (Duration::from_millis(20), Duration::from_millis(100));
+    let builder = StreamConsumer::builder(millstream, stream, "workers").name("c1");
+    let builder = builder.backoff(Backoff { base, factor: 2.0, max, jitter: 0.0 });
+    let consumer = builder.build().await.expect("a consumer");
+    millstream.add(stream, &Fields::new().with("n", "0")).await.expect("add");
+    let producer = Producer::new(millstream, stream);
     producer.add_all([Fields::new().with("n", "1")]).await.expect("add");
     let (stop, health) = (consumer.stop_token(), consumer.health());
     let handling = consumer.run(|message: Message| async move {
@@ -27,36 +47,34 @@ async fn work(place: &Place) {
         if fails { Err(HandlerError::retry("not yet")) } else { Ok(()) }
     });
     let watching = async {
-        crate::place::until("both are done", async || health.report().acknowledged == 2).await;
+        let begun = Instant::now();
+        while health.report().acknowledged < 2 {
+            assert!(begun.elapsed() < Duration::from_secs(50), "not acknowledged");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         stop.cancel();
     };
     let (ended, ()) = tokio::join!(handling, watching);
     ended.expect("it ends in order");
 }
 
-fn on_one_thread(test: impl AsyncFnOnce(Place)) {
+fn on_one_thread(test: impl AsyncFnOnce(Millstream)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let store = Millstream::in_memory().expect("a store in memory");
-        test(Place::new(store, "telemetry")).await;
+        test(Millstream::in_memory().expect("a store in memory")).await;
     });
 }
 
 #[test]
 fn a_trace_goes_from_the_producer_over_the_entry_to_its_handler() {
-    // A place in the code that another test is about to announce for the first time may be passed
-    // over by a subscriber that comes in the same moment, and has no spans for it then. So that
-    // there is none: all of them are announced before.
-    on_one_thread(async |place| work(&place).await);
-    let exporter = InMemorySpanExporter::default();
-    let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
-    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
-    let subscriber = tracing_subscriber::registry().with(layer);
-    let _guard = tracing::subscriber::set_default(subscriber);
-    on_one_thread(async |place| {
-        work(&place).await;
-        let entry: Vec<(String, Vec<String>)> = place.raw("XRANGE {s} - + COUNT 1").await;
-        assert!(entry[0].1.contains(&"traceparent".to_owned()), "{entry:?}");
+    let exporter = exporter();
+    on_one_thread(async |millstream| {
+        work(&millstream, "telemetry").await;
+        let range = redis::cmd("XRANGE").arg("telemetry").arg("-").arg("+").clone();
+        let entries = millstream.query(&range).await.expect("an answer");
+        let entries: Vec<(String, Vec<String>)> =
+            redis::from_redis_value(entries).expect("entries");
+        assert!(entries[0].1.contains(&"traceparent".to_owned()), "{entries:?}");
     });
     let spans = exporter.get_finished_spans().expect("spans");
     let named =
@@ -93,11 +111,14 @@ fn a_trace_goes_from_the_producer_over_the_entry_to_its_handler() {
 fn metrics_count_what_became_of_messages() {
     let recorder = Arc::new(DebuggingRecorder::new());
     let snapshotter = recorder.snapshotter();
-    metrics::with_local_recorder(&*recorder, || on_one_thread(async |place| work(&place).await));
+    exporter();
+    metrics::with_local_recorder(&*recorder, || {
+        on_one_thread(async |millstream| work(&millstream, "counted").await);
+    });
     let mut found = std::collections::BTreeMap::new();
     for (key, _, _, value) in snapshotter.snapshot().into_vec() {
         let labels: Vec<&str> = key.key().labels().map(|label| label.value()).collect();
-        assert_eq!(labels, ["telemetry", "workers"]);
+        assert_eq!(labels, ["counted", "workers"]);
         let value = match value {
             DebugValue::Counter(count) => count as f64,
             DebugValue::Gauge(level) => level.into_inner(),
