@@ -125,7 +125,7 @@ async fn answer(app: &Arc<App>, parts: &mut Parts, ask: &Ask) -> Result<Response
 }
 
 async fn may_ask(visitor: &Visitor) -> Result<(), Failure> {
-    visitor.must_read(visitor.app.probe.as_bytes()).await?;
+    visitor.must_see_all().await?;
     if visitor.would_be_allowed(&[b"INFO"]).await? != Some(true) {
         visitor.millstream.query(cmd("INFO").arg("server")).await?;
     }

@@ -24,6 +24,18 @@ impl Visitor {
         self.may_read(self.app.probe.as_bytes()).await
     }
 
+    /// As [`Self::must_read`], of every stream. Asked often, so that it is no error of the server's
+    /// where that can be: people watch their number.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn must_see_all(&self) -> Result<(), Failure> {
+        match self.would_be_allowed(&[b"XINFO", b"STREAM", self.app.probe.as_bytes()]).await? {
+            Some(true) => Ok(()),
+            _ => self.must_read(self.app.probe.as_bytes()).await,
+        }
+    }
+
     /// # Errors
     /// [`Failure::Server`] with `NOPERM`: they may not read the stream. [`Failure::LoginNeeded`]:
     /// their user is gone. No server answers, or it says anything else than what the stream is.

@@ -222,6 +222,17 @@ fn many_scrapes_at_once_are_few_looks() {
     assert!(asked < 20.0, "{asked} times for 41 scrapes");
 }
 
+#[test]
+fn a_scrape_counts_as_no_error_of_the_server() {
+    let site = Site::start(&[]);
+    let errors = |text: &str| value(text, "redis_total_error_replies_total");
+    let before = errors(&site.get("/metrics").text);
+    for _ in 0..5 {
+        assert_eq!(site.get("/api/v1/overview").status, 200);
+        assert_eq!(errors(&site.get("/metrics").text), before);
+    }
+}
+
 /// `redis_…` and `millstream_…` in a text.
 fn mentioned(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');

@@ -40,7 +40,7 @@ pub(crate) struct Overview {
 pub(crate) async fn get(visitor: Visitor) -> Result<Json<Overview>, Failure> {
     visitor.server_answers().await?;
     // Whoever may not read all streams is told so by the server's own refusal.
-    visitor.must_read(visitor.app.probe.as_bytes()).await?;
+    visitor.must_see_all().await?;
     let totals = visitor.app.history.totals();
     Ok(Json(Overview {
         server: visitor.millstream.abilities().server.clone(),

@@ -30,6 +30,9 @@ struct Held {
     /// When that was known: after the server did. A read may have waited for long in between.
     known: Instant,
     is_lost: bool,
+    /// The server is being told that others may have it. It may be delivered to us once more before
+    /// we hear that it was given back.
+    is_leaving: bool,
 }
 
 /// As long as it lives nothing comes and goes.
@@ -48,7 +51,7 @@ impl View<'_> {
 
 impl Held {
     fn new(since: Instant, known: Instant) -> Self {
-        Self { since, known, is_lost: false }
+        Self { since, known, is_lost: false, is_leaving: false }
     }
 }
 
@@ -58,7 +61,7 @@ impl InHand {
     }
 
     /// Takes messages that were asked for at `since` and came at `known`: leaves those in `all`
-    /// that were not in hand already. What has no key stays.
+    /// that were not in hand already, or are being given back. What has no key stays.
     pub(super) fn take<T>(
         &self,
         all: &mut Vec<T>,
@@ -71,7 +74,7 @@ impl InHand {
         all.retain(|it| {
             let Some(key) = key(it) else { return true };
             // Delivered to us once more, it is ours whatever was lost.
-            held.insert(key, Held::new(since, known)).is_none()
+            held.insert(key, Held::new(since, known)).is_none_or(|before| before.is_leaving)
         });
         self.counters.in_hand.add((held.len() - before) as u64);
     }
@@ -81,6 +84,28 @@ impl InHand {
         if let Some(before) = self.held.lock().get_mut(&key) {
             *before = Held::new(since, Instant::now());
         }
+    }
+
+    /// These are about to be given back.
+    pub(super) fn note_leaving(&self, keys: impl Iterator<Item = MessageKey>) {
+        let mut held = self.held.lock();
+        for key in keys {
+            if let Some(held) = held.get_mut(&key) {
+                held.is_leaving = true;
+            }
+        }
+    }
+
+    /// Lets go of those of them that did not come again since [`Self::note_leaving`].
+    pub(super) fn end_leaving(&self, keys: impl Iterator<Item = MessageKey>) {
+        let mut held = self.held.lock();
+        let before = held.len();
+        for key in keys {
+            if held.get(&key).is_some_and(|held| held.is_leaving) {
+                held.remove(&key);
+            }
+        }
+        self.counters.in_hand.take_away((before - held.len()) as u64);
     }
 
     /// Lets go of a message.
@@ -146,7 +171,7 @@ impl InHand {
             let Some(held) = all.get_mut(&(stream, *id)) else { continue };
             if granted.contains(id) {
                 if held.since < asked {
-                    *held = Held { is_lost: held.is_lost, ..Held::new(asked, known) };
+                    (held.since, held.known) = (asked, known);
                 }
             } else if held.since < asked {
                 held.is_lost = true;
@@ -189,5 +214,24 @@ mod tests {
         assert!(!in_hand.is_lost((0, id(4))) && !in_hand.is_lost((1, id(1))));
         assert_eq!(in_hand.older(0, Duration::from_secs(1)).0, []);
         assert_eq!(counters.in_hand.count(), 4);
+    }
+
+    #[test]
+    fn what_is_given_back_and_comes_again_at_once_is_in_hand() {
+        let counters = Arc::new(Counters::new(&[], "g"));
+        let in_hand = InHand::new(Arc::clone(&counters));
+        let both = || [(0, id(1)), (0, id(2))].into_iter();
+        let take = |mut keys: Vec<MessageKey>| {
+            in_hand.take(&mut keys, |key| Some(*key), Instant::now(), Instant::now());
+            keys
+        };
+        assert_eq!(take(both().collect()).len(), 2);
+        in_hand.note_leaving(both());
+        assert!(in_hand.has((0, id(1))) && !in_hand.is_lost((0, id(1))));
+        assert_eq!(take(vec![(0, id(1))]), [(0, id(1))], "it is to be worked on");
+        assert_eq!(take(vec![(0, id(1))]), [], "it is being worked on");
+        in_hand.end_leaving(both());
+        assert!(in_hand.has((0, id(1))) && !in_hand.has((0, id(2))));
+        assert_eq!(counters.in_hand.count(), 1);
     }
 }

@@ -116,9 +116,13 @@ pub(super) async fn settle_all(
         if worker.settings.is_no_ack {
             worker.produce_only(&some).await;
         } else {
+            let leaving = || some.iter().filter(|it| !it.what.is_done()).map(Settlement::key);
+            worker.in_hand.note_leaving(leaving());
             worker.settle(&some).await;
+            worker.in_hand.end_leaving(leaving());
         }
-        worker.in_hand.end_all(some.iter().map(Settlement::key));
+        let is_over = |it: &&Settlement| worker.settings.is_no_ack || it.what.is_done();
+        worker.in_hand.end_all(some.iter().filter(is_over).map(Settlement::key));
         Place::free_all(some.drain(..).filter_map(|settlement| settlement.place));
     }
 }

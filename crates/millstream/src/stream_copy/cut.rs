@@ -1,12 +1,13 @@
 //! What a stream has besides entries and pending lists, at one moment.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use bytes::Bytes;
 use redis::{Value, cmd, pipe};
 
 use crate::reply::{self, Facts, NotUnderstood};
-use crate::{EntryId, Error, Millstream, StreamInfo, StreamManager};
+use crate::{ConsumerGroupManager, EntryId, Error, Millstream, StreamInfo, StreamManager};
 
 /// A stream at one moment.
 #[derive(Clone, Debug)]
@@ -38,6 +39,9 @@ pub(super) struct GroupCut {
     pub(super) last_delivered: EntryId,
     pub(super) entries_read: Option<u64>,
     pub(super) pending: u64,
+    /// Whether something behind `last_delivered` is pending, or may be: the group was moved back,
+    /// or an entry was claimed by force before it was read.
+    pub(super) may_be_pending_ahead: bool,
     /// By name.
     pub(super) consumers: Vec<ConsumerCut>,
     /// A pending entry and the Unix milliseconds at which it was delivered: XPENDING says only for
@@ -69,6 +73,10 @@ impl Cut {
         let Some(info) = stream.info().await? else { return Ok(None) };
         let memory_bytes = stream.memory_bytes().await?;
         let expires_at_ms = expiry(millstream, key).await?;
+        let known = match ConsumerGroupManager::new(millstream, key).groups().await {
+            Err(error) if error.is_no_stream() => return Ok(None),
+            groups => groups?.into_iter().map(|group| group.name_bytes).collect::<Vec<_>>(),
+        };
         let (now_ms, now) = (read_now_ms(millstream).await?, Instant::now());
         let mut all = pipe();
         all.atomic().cmd("XINFO").arg("STREAM").arg(key);
@@ -78,7 +86,16 @@ impl Cut {
         if has_retention {
             all.cmd("XCFGGET").arg(key);
         }
-        let answers = match millstream.backend().run_all(&all).await {
+        let mut with_pending = all.clone();
+        for group in &known {
+            with_pending.cmd("XPENDING").arg(key).arg(&group[..]);
+        }
+        let answers = match millstream.backend().run_all(&with_pending).await {
+            // One of the groups is gone.
+            Err(Error::NoGroup(_)) => millstream.backend().run_all(&all).await,
+            other => other,
+        };
+        let answers = match answers {
             Err(error) if error.is_no_stream() => return Ok(None),
             other => other?,
         };
@@ -86,11 +103,14 @@ impl Cut {
         let mut next = || answers.next().ok_or(Error::Answer("EXEC"));
         let (now_info, full) = (next()?, next()?);
         let settings = if has_retention { Some(next()?) } else { None };
+        let highest = known.into_iter().zip(answers.map(|it| highest_pending(&it)));
+        let highest: HashMap<Bytes, EntryId> =
+            highest.filter_map(|(name, id)| Some((name, id?))).collect();
         let parse = || {
             let full = Facts::parse(full)?;
             let groups = Facts::list(full.get("groups").cloned().ok_or(NotUnderstood)?)?;
-            let groups = groups.iter().map(GroupCut::parse).collect::<Result<Vec<_>, _>>();
-            let mut groups = groups?;
+            let groups = groups.iter().map(|group| GroupCut::parse(group, &highest));
+            let mut groups = groups.collect::<Result<Vec<_>, _>>()?;
             groups.sort_by(|a, b| a.name.cmp(&b.name));
             let settings = match settings {
                 Some(settings) => settings_of(settings)?,
@@ -131,7 +151,8 @@ impl Cut {
 }
 
 impl GroupCut {
-    fn parse(facts: &Facts) -> Result<Self, NotUnderstood> {
+    /// Of XINFO STREAM FULL, and the highest pending ids of the groups as far as they are known.
+    fn parse(facts: &Facts, highest: &HashMap<Bytes, EntryId>) -> Result<Self, NotUnderstood> {
         let consumers = Facts::list(facts.get("consumers").cloned().ok_or(NotUnderstood)?)?;
         let mut reference = None;
         for consumer in &consumers {
@@ -155,11 +176,15 @@ impl GroupCut {
         let mut consumers = consumers.collect::<Result<Vec<_>, _>>()?;
         consumers.sort_by(|a, b| a.name.cmp(&b.name));
         let policy = facts.get("policy").cloned();
+        let (name, last_delivered) = (facts.bytes("name")?, facts.id("last-delivered-id")?);
+        let pending = facts.count("pel-count")?;
         Ok(Self {
-            name: facts.bytes("name")?,
-            last_delivered: facts.id("last-delivered-id")?,
+            may_be_pending_ahead: pending > 0
+                && highest.get(&name).is_none_or(|highest| *highest > last_delivered),
+            name,
+            last_delivered,
             entries_read: facts.count_if_there("entries-read"),
-            pending: facts.count("pel-count")?,
+            pending,
             consumers,
             reference,
             policy: policy.map(settings_of).transpose()?.unwrap_or_default(),
@@ -173,6 +198,14 @@ impl GroupCut {
             && self.entries_read == before.entries_read
             && self.pending == before.pending
             && self.consumers == before.consumers
+    }
+}
+
+/// Of what XPENDING says of a whole group; `None`: nothing is pending, or it is no such answer.
+fn highest_pending(answer: &Value) -> Option<EntryId> {
+    match answer {
+        Value::Array(parts) => reply::id(parts.get(2)?).ok(),
+        _ => None,
     }
 }
 

@@ -43,6 +43,9 @@ pub(super) struct PendingPages {
     last: EntryId,
     /// What was delivered since the cut, and is behind this, is not pending yet, but to be read.
     last_delivered: EntryId,
+    /// Only then a time is looked at: what the clock said when an entry was delivered and what it
+    /// said at the cut may be some milliseconds the wrong way round.
+    may_be_pending_ahead: bool,
     cut_ms: u64,
     /// What the server's clock said at a moment of ours.
     clock: (u64, Instant),
@@ -70,6 +73,7 @@ impl PendingPages {
             group: group.name.clone(),
             last: cut.info.last_generated,
             last_delivered: group.last_delivered,
+            may_be_pending_ahead: group.may_be_pending_ahead,
             cut_ms: cut.now_ms,
             clock: (now.now_ms, now.now),
             reference: found.ok().and_then(|index| now.groups[index].reference),
@@ -97,8 +101,10 @@ impl PendingPages {
             };
             self.is_done = page.len() < self.count;
             self.from = page.last().map_or(self.from, |row| Bound::Excluded(row.id));
-            let (last_delivered, cut_ms) = (self.last_delivered, self.cut_ms);
-            let is_new = |row: &Row| row.id > last_delivered && row.delivered_at_ms >= cut_ms;
+            let is_new = |row: &Row| {
+                row.id > self.last_delivered
+                    && (!self.may_be_pending_ahead || row.delivered_at_ms >= self.cut_ms)
+            };
             self.page = page.into_iter().filter(|row| !is_new(row)).collect();
         }
         Ok(())

@@ -127,3 +127,25 @@ pub(crate) async fn what_a_handler_gives_back_was_no_try(place: Place) {
     assert_eq!(seen.all(), [("0".to_owned(), 1)]);
     running.stop().await;
 }
+
+/// It was delivered to the same consumer before that heard that it was given back, and was taken
+/// for what it had already: nobody worked on it until its time was over, and that was a try.
+pub(crate) async fn what_is_given_back_comes_again_at_once_and_was_no_try(place: Place) {
+    place.add(0..1).await;
+    let (rounds, seen) = (20, Seen::default());
+    let consumer = place.builder("c1").max_retries(1).build().await.expect("a consumer");
+    let health = consumer.health();
+    let running = Running::start(consumer, {
+        let seen = seen.clone();
+        move |message| {
+            seen.note(&message);
+            let is_last = seen.all().len() == rounds;
+            async move { if is_last { Ok(()) } else { Err(HandlerError::give_back("not now")) } }
+        }
+    });
+    seen.wait_for(rounds).await;
+    running.stop().await;
+    assert_eq!(seen.all(), vec![("0".to_owned(), 1); rounds]);
+    let report = health.report();
+    assert_eq!((report.failed, report.dead_lettered), (0, 0));
+}

@@ -120,7 +120,8 @@ pub(crate) fn exercise_with(place: impl AsyncFn(&str) -> Place) {
         sources: a_source_is_added_once_however_often_it_is_read
             entries_are_added_together_or_not_at_all
             what_is_put_off_has_all_its_tries
-            what_a_handler_gives_back_was_no_try;
+            what_a_handler_gives_back_was_no_try
+            what_is_given_back_comes_again_at_once_and_was_no_try;
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
