@@ -22,6 +22,7 @@ import time
 from harness import tooling
 from harness.checks import Tally
 from harness.servers import Launcher
+from suites import redis_py as tests_of_redis_py
 
 HERE = pathlib.Path(__file__).resolve().parent
 PASSWORD = "a-long-enough-secret"
@@ -34,6 +35,12 @@ def redis_py(context):
 def redis_py_password(context):
     python = tooling.python_with_redis()
     context.client(python, "redis_py/main.py", limit_s=60, password=PASSWORD)
+
+
+def redis_py_own_tests(context):
+    """The tests of streams that redis-py ships; suites/main.py runs all of its tests."""
+    tests_of_redis_py.fetch()
+    context.program(sys.executable, "suites/streams.py", limit_s=120)
 
 
 def unix_socket(context):
@@ -185,10 +192,10 @@ def chapter(context):
 
 
 SUITES = [
-    redis_py, redis_py_password, unix_socket, tls, ioredis, node_redis, command_line, observers,
-    metrics, python_workers, node_workers, examples_python, examples_node, examples_rust,
-    examples_lines, quick_starts, ecosystem_python, ecosystem_node, dashboard, durability,
-    chapter,
+    redis_py, redis_py_password, redis_py_own_tests, unix_socket, tls, ioredis, node_redis,
+    command_line, observers, metrics, python_workers, node_workers, examples_python,
+    examples_node, examples_rust, examples_lines, quick_starts, ecosystem_python, ecosystem_node,
+    dashboard, durability, chapter,
 ]
 
 

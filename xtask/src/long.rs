@@ -1,11 +1,12 @@
 //! `cargo xtask long`: what finds more the longer it runs. The random comparison with Redis, with
 //! more seeds than a test run has time for (a failure names its seed; `MILLSTREAM_DIFF_SEED`
 //! repeats it); `long crashes`: kill -9 under load, over and over; `long memory`: a stream of some
-//! GB; `long redis-suite`: Redis' own tests of streams, which are fetched; `long cluster`: the
-//! toolkit on a Cluster in trouble; `long fuzz`: each fuzz target, by the stable compiler;
-//! `long abuse`: hostile clients beside a good one, whose waits are judged; `long import`: a
-//! million entries to Millstream and back; and `long sim`: the simulator, until the store has
-//! crashed so often.
+//! GB; `long redis-suite`: Redis' own tests of streams, which are fetched; `long client-suites`:
+//! those of redis-py and redis-rs; `long cluster`: the toolkit on a Cluster in trouble;
+//! `long fuzz`: each fuzz target, by the stable compiler; `long soak`: everything at once for an
+//! hour, and nothing grows; `long abuse`: hostile clients beside a good one, whose waits are
+//! judged; `long import`: a million entries to Millstream and back; and `long sim`: the simulator,
+//! until the store has crashed so often.
 
 use std::path::Path;
 use std::process::Command;
@@ -22,12 +23,15 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         ["memory"] => return memory("3072"),
         ["memory", "--mb", mb] => return memory(mb),
         ["redis-suite"] => return redis_suite(),
+        ["client-suites", ref clients @ ..] => return client_suites(clients),
         ["cluster"] => return cluster("50000"),
         ["cluster", "--messages", messages] => return cluster(messages),
         ["fuzz"] => return fuzz("60"),
         ["fuzz", "--seconds", seconds] => return fuzz(seconds),
         ["abuse"] => return abuse("20"),
         ["abuse", "--seconds", seconds] => return abuse(seconds),
+        ["soak"] => return soak("60"),
+        ["soak", "--minutes", minutes] => return soak(minutes),
         ["import"] => return import("1000000"),
         ["import", "--entries", entries] => return import(entries),
         ["sim"] => return sim::run(&["--crashes", "100000"]),
@@ -41,9 +45,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
             ["--seconds", n] => seconds = n.parse().context("--seconds S")?,
             _ => bail!(
                 "usage: cargo xtask long [--seeds N] [--seconds S] | long crashes [--rounds N] | \
-                 long memory [--mb N] | long redis-suite | long cluster [--messages N] | \
+                 long memory [--mb N] | long redis-suite | long client-suites [CLIENT] | \
+                 long cluster [--messages N] | \
                  long fuzz [--seconds S] | long abuse [--seconds S] | \
-                 long import [--entries N] | \
+                 long soak [--minutes N] | long import [--entries N] | \
                  long sim [--crashes N]"
             ),
         }
@@ -113,6 +118,16 @@ fn abuse(seconds: &str) -> Result<()> {
     checkout::run(&mut test)
 }
 
+/// Producers, dying workers, trimming and checkpoints at half of what the machine can do.
+fn soak(minutes: &str) -> Result<()> {
+    let minutes: u64 = minutes.parse().context("--minutes N")?;
+    let mut test = checkout::cargo();
+    test.args(["test", "--release", "--package", "millstream-cli", "--test", "soak"])
+        .args(["--", "--nocapture"])
+        .env("MILLSTREAM_SOAK_SECONDS", (minutes * 60).to_string());
+    checkout::run(&mut test)
+}
+
 /// So many messages while a Cluster is killed, hangs, fails over and moves its slots.
 fn cluster(messages: &str) -> Result<()> {
     let messages: u64 = messages.parse().context("--messages N")?;
@@ -154,4 +169,12 @@ fn redis_suite() -> Result<()> {
     let mut suite = Command::new("python3");
     suite.arg("tests/redis_suite.py").current_dir(checkout::root());
     checkout::run(&mut suite)
+}
+
+/// Runs the tests that clients ship, against servers of ours.
+fn client_suites(clients: &[&str]) -> Result<()> {
+    checkout::run(checkout::cargo().args(["build", "--package", "millstream-cli"]))?;
+    let mut suites = Command::new("python3");
+    suites.arg("tests/clients/suites/main.py").args(clients).current_dir(checkout::root());
+    checkout::run(suites.env("MILLSTREAM_BIN", checkout::target_dir().join("debug/millstream")))
 }

@@ -17,6 +17,7 @@
 //! |
 //! | `long import [--entries N]` | a stream of a million entries to Millstream and back |
 //! | `long redis-suite` | Redis' own tests of streams, fetched, against ours |
+//! | `long client-suites [CLIENT]` | the tests that redis-py and redis-rs ship, against ours |
 //! | `long sim [--crashes N]` | the simulator, until there were so many crashes |
 //! | `sim [--seed N] [--seeds COUNT] [--steps M] [--trace] [--shrink]` | simulates the store |
 
@@ -64,7 +65,8 @@ fn run(arguments: &[&str]) -> Result<()> {
             "usage: cargo xtask peers [DIR] | bench [--against PEER] [--quick] \
              [--only NAME] | instructions [--accept] | deny [--advisories] | sbom | test | tidy | \
              long [--seeds N] [--seconds S] | \
-             long crashes [--rounds N] | long redis-suite | long import [--entries N] | \
+             long crashes [--rounds N] | long redis-suite | long client-suites [CLIENT] | \
+             long import [--entries N] | \
              long sim [--crashes N] | \
              sim [--seed N] [--seeds COUNT] [--steps M] [--trace] [--shrink]"
         ),

@@ -2,8 +2,9 @@
 //!
 //! Commands are in a set by number; the words are kept beside it, so that a rule about a category
 //! reads back as one. A command that comes with a later version is allowed if everything was
-//! allowed first.
+//! allowed first. Of commands that Redis has and we have not the words are kept.
 
+use millstream_command::compatibility;
 use millstream_command::table::{self, CommandId, CommandSpec};
 
 use crate::categories::{Categories, every_command};
@@ -49,6 +50,11 @@ impl CommandRules {
         let what = String::from_utf8(rule.to_ascii_lowercase()).map_err(|_| Problem::Unknown)?;
         if let Some(word) = what.strip_prefix('@') {
             return self.change_category(word, is_allowed);
+        }
+        if compatibility::is_absent(&what) {
+            // Rules come from servers that have more commands. Such a one cannot be run anyway.
+            self.note(what, is_allowed);
+            return Ok(());
         }
         let (name, word) = match what.split_once('|') {
             None => (&*what, None),

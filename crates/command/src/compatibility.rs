@@ -22,7 +22,30 @@ struct Absent {
 }
 
 /// All commands of Redis up to 8.6, and those of 8.8 and 8.10 that are known.
-const ABSENT: [Absent; 15] = [
+const ABSENT: [Absent; 16] = [
+    Absent {
+        reason: "no arrays",
+        names: &[
+            "arcount",
+            "ardel",
+            "ardelrange",
+            "arget",
+            "argetrange",
+            "argrep",
+            "arinfo",
+            "arinsert",
+            "arlastitems",
+            "arlen",
+            "armget",
+            "armset",
+            "arnext",
+            "arop",
+            "arring",
+            "arscan",
+            "arseek",
+            "arset",
+        ],
+    },
     Absent {
         reason: "no bitmaps",
         names: &["bitcount", "bitfield", "bitfield_ro", "bitop", "bitpos", "getbit", "setbit"],
@@ -54,6 +77,7 @@ const ABSENT: [Absent; 15] = [
             "hgetall",
             "hgetdel",
             "hgetex",
+            "himport",
             "hincrby",
             "hincrbyfloat",
             "hkeys",
@@ -83,6 +107,7 @@ const ABSENT: [Absent; 15] = [
         reason: "no lists",
         names: &[
             "blmove",
+            "blmovem",
             "blmpop",
             "blpop",
             "brpop",
@@ -91,6 +116,7 @@ const ABSENT: [Absent; 15] = [
             "linsert",
             "llen",
             "lmove",
+            "lmovem",
             "lmpop",
             "lpop",
             "lpos",
@@ -130,6 +156,7 @@ const ABSENT: [Absent; 15] = [
             "sadd",
             "scard",
             "sdiff",
+            "sdiffcard",
             "sdiffstore",
             "sinter",
             "sintercard",
@@ -143,6 +170,7 @@ const ABSENT: [Absent; 15] = [
             "srem",
             "sscan",
             "sunion",
+            "sunioncard",
             "sunionstore",
         ],
     },
@@ -189,7 +217,7 @@ const ABSENT: [Absent; 15] = [
     Absent { reason: "nothing to sort: no lists and no sets", names: &["sort", "sort_ro"] },
     Absent {
         reason: "of strings there is what markers and counters need",
-        names: &["delex", "digest", "getrange", "lcs", "msetex", "setrange", "substr"],
+        names: &["delex", "digest", "getrange", "increx", "lcs", "msetex", "setrange", "substr"],
     },
     Absent {
         reason: "no scripts and no functions",
@@ -306,7 +334,7 @@ const ABSENT: [Absent; 15] = [
 ];
 
 /// Commands that are here, but not for everything that they are for in Redis.
-const PARTLY: [(&str, &str); 18] = [
+const PARTLY: [(&str, &str); 17] = [
     ("backup", "PIN and UNPIN, for `millstream backup`"),
     ("bgrewriteaof", "accepted: there is nothing to rewrite"),
     ("client|tracking", "OFF only: no invalidation messages are sent"),
@@ -316,7 +344,6 @@ const PARTLY: [(&str, &str); 18] = [
     ("config|set", "the settings that can be changed while the server runs"),
     ("debug", "with `--enable-debug` only, and what tests need"),
     ("dump", "a format of its own, versioned and with a checksum"),
-    ("hello", "user `default` only"),
     ("info", "the fields that mean something here"),
     ("latency|graph", "a picture of its own"),
     ("lolwut", "a picture of its own"),
@@ -326,6 +353,12 @@ const PARTLY: [(&str, &str); 18] = [
     ("wait", "counts no replicas: there are none"),
     ("waitaof", "the log is the append-only file; no replicas"),
 ];
+
+/// Whether Redis has it and we do not: full names in lower case, `cluster|info`.
+#[must_use]
+pub fn is_absent(name: &str) -> bool {
+    reason(name).is_some()
+}
 
 fn reason(name: &str) -> Option<&'static str> {
     let absent = ABSENT.iter().find(|absent| absent.names.contains(&name));

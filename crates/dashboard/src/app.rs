@@ -16,6 +16,8 @@ use crate::{DashboardOptions, Lifecycle, Target};
 
 /// A stranger's connection is made anew after so long: the server may have got a password since.
 const STRANGER_AGE_MAX: Duration = Duration::from_secs(10);
+/// As whom servers take strangers.
+const DEFAULT_USER: &str = "default";
 
 #[derive(Debug)]
 pub(crate) struct App {
@@ -87,19 +89,31 @@ impl App {
     /// For a visitor with these credentials.
     ///
     /// # Errors
-    /// [`Failure::LoginRefused`].
+    /// [`Failure::LoginRefused`], also where they prove nothing.
     pub(crate) async fn log_in(&self, user: &str, password: &str) -> Result<Millstream, Failure> {
         let target = self.target()?;
         let user = Some(user).filter(|user| !user.is_empty());
-        let way = target.anonymous.credentials(user, password);
-        connect(&way).await.map_err(|failure| match failure {
+        let way = target.anonymous.clone().credentials(user, password);
+        let millstream = connect(&way).await.map_err(|failure| match failure {
             Failure::Server(Error::Refused { code, text })
                 if matches!(&*code, "WRONGPASS" | "ERR") =>
             {
                 Failure::LoginRefused(text)
             }
             other => other,
-        })
+        })?;
+        if user.is_none_or(|user| user == DEFAULT_USER) {
+            // Where strangers are let in, they are this user, and any password will do for it.
+            match connect(&target.anonymous).await {
+                Err(Failure::LoginNeeded) => {}
+                Err(other) => return Err(other),
+                Ok(_) => {
+                    let text = "its default user has no password, so that a login says nothing";
+                    return Err(Failure::LoginRefused(text.to_owned()));
+                }
+            }
+        }
+        Ok(millstream)
     }
 }
 

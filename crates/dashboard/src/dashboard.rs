@@ -1,20 +1,14 @@
 //! The port and the thread's work.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
-use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::app::App;
+use crate::answers::Answers;
 use crate::options::{BindError, DashboardOptions};
-use crate::{
-    Lifecycle, api, asset, connections, failure, guard, health, history, login, metrics, pages,
-};
+use crate::{Lifecycle, connections};
 
 /// Connections that the operating system keeps until they are accepted.
 const BACKLOG: i32 = 128;
@@ -68,34 +62,10 @@ impl Dashboard {
     pub async fn serve(self, lifecycle: watch::Receiver<Lifecycle>) -> std::io::Result<()> {
         let listener = TcpListener::from_std(self.socket.into())?;
         let https = self.options.https.clone();
-        let app = Arc::new(App::new(self.options, lifecycle));
-        let looking = history::look(Arc::clone(&app));
+        let answers = Answers::new(self.options, lifecycle);
         tokio::select! {
-            never = connections::answer(listener, https, router(app)) => match never {},
-            () = looking => Ok(()),
+            never = connections::answer(listener, https, answers.router.clone()) => match never {},
+            () = answers.look() => Ok(()),
         }
     }
-}
-
-async fn nothing() -> failure::Failure {
-    failure::Failure::NotFound("there is nothing here".to_owned())
-}
-
-fn router(app: Arc<App>) -> Router {
-    let router = Router::new()
-        .route("/healthz", get(health::is_alive))
-        .route("/readyz", get(health::is_ready))
-        .route("/metrics", get(metrics::get))
-        .route("/assets/style.css", get(asset::style))
-        .route("/assets/live.js", get(asset::script))
-        .route("/assets/icon.svg", get(asset::icon))
-        .route("/login", get(login::form).post(login::log_in))
-        .route("/logout", post(login::log_out))
-        .merge(pages::routes())
-        .merge(api::routes())
-        .fallback(nothing);
-    router
-        .layer(from_fn(failure::present))
-        .layer(from_fn_with_state(Arc::clone(&app), guard::guard))
-        .with_state(app)
 }

@@ -14,6 +14,7 @@
 //! Must not know how any server stores anything, nor read anything from a disk.
 
 mod actions;
+mod answers;
 mod api;
 mod app;
 mod asset;
@@ -41,6 +42,7 @@ mod sessions;
 mod visible_streams;
 mod visitor;
 
+pub use answers::Answers;
 pub use dashboard::Dashboard;
 pub use lifecycle::{Lifecycle, Target};
 pub use options::{BindError, DashboardOptions, HttpsConfig};

@@ -37,7 +37,8 @@ pub(crate) struct Credentials {
 /// A page of ours: `//host` and `/\host` would be somebody else's.
 fn page(then: &str) -> &str {
     let is_ours = then.starts_with('/') && !then[1..].starts_with(['/', '\\']);
-    if is_ours && !then.contains(['\r', '\n', '\t']) { then } else { "/" }
+    // What else there may be no browser puts into an address, and no header takes.
+    if is_ours && then.bytes().all(|byte| byte.is_ascii_graphic()) { then } else { "/" }
 }
 
 pub(crate) async fn form(Query(Then { then }): Query<Then>) -> Markup {
@@ -124,6 +125,13 @@ mod tests {
     fn a_login_leads_to_no_page_of_others() {
         assert_eq!(page("/streams?match=a"), "/streams?match=a");
         for other in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb"] {
+            assert_eq!(page(other), "/", "{other}");
+        }
+    }
+
+    #[test]
+    fn a_login_that_leads_to_no_address_is_answered() {
+        for other in ["/\u{1}", "/a\u{7f}", "/a b", "/\u{e4}"] {
             assert_eq!(page(other), "/", "{other}");
         }
     }

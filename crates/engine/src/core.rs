@@ -54,6 +54,8 @@ pub(crate) struct Core {
     pub(crate) queue_wait: QueueWait,
     /// Delayed entries of no stream are fired meanwhile.
     pub(crate) schedule_pause: Pause,
+    /// When that was last tried, in Unix milliseconds: the wall clock may be set back.
+    pub(crate) fired_at_ms: u64,
     /// At the last look there was no log space for what time demands.
     pub(crate) is_log_full: bool,
     /// Blocks that are both in memory and on disk.

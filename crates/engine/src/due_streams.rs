@@ -83,6 +83,16 @@ impl DueStreams {
         self.change(id, None, Some(due_ms));
     }
 
+    /// It waits for no longer than if it were put off now.
+    fn shorten_put_off(&mut self, id: ObjectId, due_ms: u64, now_ms: u64) {
+        let Some(mut put_off) = self.put_off.get(&id).copied() else { return };
+        put_off.until_ms = put_off.until_ms.min(now_ms.saturating_add(put_off.delay_ms));
+        let is_known = self.by_time.remove(&(self.at(id, due_ms), id));
+        assert!(is_known, "what is put off is known");
+        self.put_off.insert(id, put_off);
+        self.by_time.insert((self.at(id, due_ms), id));
+    }
+
     /// A stream took an entry.
     fn forget_put_off(&mut self, id: ObjectId, due_ms: Option<u64>) {
         if self.put_off.contains_key(&id) {
@@ -150,6 +160,16 @@ impl State {
     pub(crate) fn put_off_due(&mut self, object: ObjectRef, now_ms: u64) {
         if let Some(due_ms) = self.first_due(object) {
             self.due_mut(object).put_off(object.id, due_ms, now_ms);
+        }
+    }
+
+    /// The wall clock was set back: what is put off would wait for the time that it showed before.
+    pub(crate) fn shorten_put_off(&mut self, now_ms: u64) {
+        let put_off = |store: &Objects| store.due.put_off.keys().copied().collect::<Vec<_>>();
+        for id in self.stores().iter().flat_map(put_off).collect::<Vec<_>>() {
+            let object = self.find_object(id).expect("what is put off is there");
+            let due_ms = self.first_due(object).expect("what is put off has an entry");
+            self.due_mut(object).shorten_put_off(id, due_ms, now_ms);
         }
     }
 

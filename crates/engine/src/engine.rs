@@ -584,6 +584,7 @@ impl Core {
             expired_keys: 0,
             queue_wait: QueueWait::default(),
             schedule_pause: crate::schedule::Pause::default(),
+            fired_at_ms: 0,
             is_log_full: false,
             cache: Cache::default(),
             cache_bytes: options.blocks.cache_bytes,

@@ -6,9 +6,10 @@
 //! ([`check`](millstream_engine::Transaction::check) says so) and can be read. Checksums are made
 //! right first, so that what lies behind them is reached.
 //!
-//! Those of the protocol are beside it, in `crates/resp/tests/it/checks`; those of settings and of
-//! the admin port in the command line's own tests.
+//! Those of the protocol are beside it, in `crates/resp/tests/it/checks`; those of settings in the
+//! fuzz target itself.
 
+mod admin;
 mod block;
 mod commands;
 mod image;
@@ -16,6 +17,7 @@ mod pieces;
 mod store;
 mod stored;
 
+pub use admin::check_admin_requests;
 pub use block::check_block;
 pub use commands::check_commands;
 pub use image::check_image;
@@ -27,7 +29,8 @@ pub use stored::{check_checkpoint_records, check_log_records, check_stored_file}
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All of them.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
+    ("admin_api", check_admin_requests),
     ("block", check_block),
     ("checkpoint", check_checkpoint_records),
     ("command", check_commands),

@@ -108,6 +108,11 @@ fn run(name: &str) {
 }
 
 #[test]
+fn admin_requests() {
+    run("admin_api");
+}
+
+#[test]
 fn blocks() {
     run("block");
 }

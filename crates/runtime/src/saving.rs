@@ -4,8 +4,10 @@
 //! syncs as soon as it can, and says how far back that reached.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use millstream_engine::LogPosition;
+use parking_lot::Mutex;
 
 use crate::clock::since_1970;
 use crate::{Host, LiveStore, SyncMode};
@@ -15,16 +17,30 @@ use crate::{Host, LiveStore, SyncMode};
 pub struct Saving {
     /// Asked for: everything up to here.
     wanted: AtomicU64,
-    /// Everything logged until this Unix time is on disk.
-    saved_at_s: AtomicU64,
+    /// Everything logged until this moment is on disk.
+    saved_at: Mutex<At>,
     /// How many changes there had been then.
     saved_changes: AtomicU64,
+}
+
+/// One moment by both clocks. Which of two is later says the first: the other may be set back.
+#[derive(Clone, Copy, Debug)]
+struct At {
+    instant: Instant,
+    /// Unix time.
+    wall_s: u64,
+}
+
+impl At {
+    fn now() -> Self {
+        Self { instant: Instant::now(), wall_s: since_1970().as_secs() }
+    }
 }
 
 /// A moment before records are written: once they are synced, everything until then is saved.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
-    at_s: u64,
+    at: At,
     /// `None`: not counted.
     changes: Option<u64>,
 }
@@ -34,7 +50,7 @@ impl Saving {
     pub(crate) fn new(changes: u64) -> Self {
         Self {
             wanted: AtomicU64::new(0),
-            saved_at_s: AtomicU64::new(since_1970().as_secs()),
+            saved_at: Mutex::new(At::now()),
             saved_changes: AtomicU64::new(changes),
         }
     }
@@ -46,7 +62,11 @@ impl Saving {
 
     /// Everything logged until this moment is on disk.
     pub(crate) fn note(&self, moment: Moment) {
-        self.saved_at_s.fetch_max(moment.at_s, Ordering::Relaxed);
+        let mut saved_at = self.saved_at.lock();
+        if moment.at.instant >= saved_at.instant {
+            *saved_at = moment.at;
+        }
+        drop(saved_at);
         if let Some(changes) = moment.changes {
             self.saved_changes.fetch_max(changes, Ordering::Relaxed);
         }
@@ -55,14 +75,14 @@ impl Saving {
 
 impl Moment {
     pub(crate) fn uncounted() -> Self {
-        Self { at_s: since_1970().as_secs(), changes: None }
+        Self { at: At::now(), changes: None }
     }
 
     /// The engine is asked how many changes there were.
     pub(crate) fn counted<H: Host>(host: &H) -> Self {
         let engine = host.store().engine.lock_if_sound(host.now());
         let changes = engine.map(|engine| engine.statistics().changes);
-        Self { at_s: since_1970().as_secs(), changes }
+        Self { at: At::now(), changes }
     }
 }
 
@@ -85,7 +105,7 @@ pub fn ask(store: &LiveStore, is_engine_held: bool) -> LogPosition {
 /// disk.
 #[must_use]
 pub fn last_save_s(store: &LiveStore) -> u64 {
-    store.saving.saved_at_s.load(Ordering::Relaxed)
+    store.saving.saved_at.lock().wall_s
 }
 
 /// The INFO field `rdb_changes_since_last_save`, given how many changes there were in all: those

@@ -10,6 +10,7 @@ const { OPERATIONS, unixSocket } = require('./ioredis_operations');
 const { FAILURES } = require('./ioredis_failures');
 const { KEEPING } = require('./ioredis_keeping');
 const { KILLS } = require('./ioredis_kill');
+const { OPTIONS } = require('./ioredis_options');
 const { POLICIES } = require('./ioredis_policies');
 
 const { deepEqual, equal, ok } = assert;
@@ -185,8 +186,8 @@ async function keyspace({ redis }) {
 
 const CHECKS = [
     readyCheck, adding, ranges, deleting, reading, readingWithABudget, groups, consuming, claiming,
-    givingBack, waiting, transactions, keyspace, ...OPERATIONS, ...POLICIES, ...FAILURES,
-    ...KEEPING, ...KILLS,
+    givingBack, waiting, transactions, keyspace, ...OPTIONS, ...OPERATIONS, ...POLICIES,
+    ...FAILURES, ...KEEPING, ...KILLS,
 ];
 
 async function main() {

@@ -5,6 +5,7 @@
 const { createClient } = require('redis');
 const { assert, server, newerThanRedis, fails, untilBlocked, runAll, close } = require('./checks');
 const { OPERATIONS, unixSocket } = require('./node_redis_operations');
+const { OPTIONS } = require('./node_redis_options');
 
 const { deepEqual, equal, ok } = assert;
 // Replies of node-redis are objects without a prototype; only what they hold is compared.
@@ -192,7 +193,7 @@ async function keyspace({ client }) {
 
 const CHECKS = [
     handshake, adding, ranges, deleting, reading, readingWithABudget, groups, consuming, claiming,
-    givingBack, waiting, transactions, keyspace, ...OPERATIONS,
+    givingBack, waiting, transactions, keyspace, ...OPTIONS, ...OPERATIONS,
 ];
 
 async function main() {

@@ -121,6 +121,18 @@ fn a_stream_is_filled_trimmed_and_deleted_by_requests_alone() {
 }
 
 #[test]
+fn delayed_entries_that_are_run_in_part_are_told_of_as_done() {
+    let site = Site::start(&["--admin-write"]);
+    let later = json!({"fields": {"n": "1"}, "after_ms": 3_600_000});
+    let token = send(&site, "POST", &format!("{ORDERS}/schedule"), &later)["token"].clone();
+    let run = format!("{ORDERS}/schedule/run");
+    let done = send(&site, "POST", &run, &json!({"tokens": [token, "x"]}));
+    let said = done["outcome"].as_str().expect("words");
+    assert!(said.starts_with("1 entry was appended. 1 wait on as before: x"), "{said}");
+    refused(&site, "POST", &run, r#"{"tokens":["x"]}"#, 400);
+}
+
+#[test]
 fn a_letter_is_changed_and_given_back_and_a_client_is_cut_off() {
     let site = Site::start(&["--admin-write", "--slowlog-log-slower-than", "0"]);
     site.redis("XADD orders 1-1 card none");

@@ -22,6 +22,22 @@ fn without_a_password_everybody_may_look_and_nobody_may_change() {
 }
 
 #[test]
+fn any_password_of_a_default_user_that_has_none_lets_nobody_write() {
+    let site = Site::start(&[]);
+    site.redis("XADD orders 1-1 f v");
+    let entry = "/streams/orders/entries/1-1";
+    let entered = site.post("/login", &[("user", "default"), ("password", "x")]);
+    assert_eq!((entered.status, entered.header("set-cookie")), (401, ""));
+    assert!(entered.words().contains("has no password"), "{}", entered.words());
+    // default:x
+    let given = [("authorization", "Basic ZGVmYXVsdDp4")];
+    let fields = [("token", "x"), ("sure", "yes")];
+    let refused = site.post_with(&format!("{entry}/delete"), &fields, &given);
+    assert_eq!(refused.status, 401, "{}", refused.text);
+    assert_eq!(site.get(&format!("{entry}/json")).status, 200, "the entry is still there");
+}
+
+#[test]
 fn a_form_that_is_not_from_a_page_of_ours_changes_nothing() {
     let site = Site::start(&["--admin-write"]);
     site.redis("XGROUP CREATE orders billing 0 MKSTREAM");

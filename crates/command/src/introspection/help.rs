@@ -251,7 +251,7 @@ const LATENCY: [&str; 14] = [
     "    Without names: of every command that was called.",
 ];
 
-const MEMORY: [&str; 11] = [
+const MEMORY: [&str; 13] = [
     "DOCTOR",
     "    How memory is used, explained to people.",
     "MALLOC-STATS",
@@ -263,6 +263,8 @@ const MEMORY: [&str; 11] = [
     "USAGE <key> [SAMPLES <count>]",
     "    The bytes that a key and its value take, roughly.",
     "    Nothing is sampled here, so the count changes nothing.",
+    "USAGE <key> DISK",
+    "    The bytes of its blocks on disk.",
 ];
 
 const SLOWLOG: [&str; 9] = [

@@ -67,16 +67,24 @@ pub(crate) async fn add(
     Ok(token)
 }
 
-/// Changes those that are named. Says what became of them.
+/// What became of entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) text: String,
+    /// Some wait on as before; the text says why.
+    pub(crate) is_part: bool,
+}
+
+/// Changes those that are named.
 ///
 /// # Errors
-/// [`Failure::Invalid`]: some wait on, and why. Those of the server that concern all.
+/// [`Failure::Invalid`]: nothing is other than before, and why.
 pub(crate) async fn change_some(
     change: &Change<'_>,
     stream: &[u8],
     verb: Verb,
     tokens: &[&str],
-) -> Result<String, Failure> {
+) -> Result<Outcome, Failure> {
     if tokens.is_empty() {
         return Err(Failure::Invalid("no entry is ticked".to_owned()));
     }
@@ -117,5 +125,10 @@ pub(crate) async fn change_some(
         text.push_str(&format!(" {} wait on as before: {first}", failed.len()));
     }
     change.audit(&format!("delayed entries of stream {}: {text}", visible(stream)));
-    if failed.is_empty() { Ok(text) } else { Err(Failure::Invalid(text)) }
+    let is_part = !failed.is_empty();
+    if is_part && changed == 0 {
+        Err(Failure::Invalid(text))
+    } else {
+        Ok(Outcome { text, is_part })
+    }
 }

@@ -84,7 +84,7 @@ async fn change(
     let allowed = visitor.change(None)?;
     let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
     let outcome = change_some(&allowed, &segments.after("streams"), verb, &tokens).await?;
-    Ok(Json(Outcome { outcome }))
+    Ok(Json(Outcome { outcome: outcome.text }))
 }
 
 /// Takes entries back that wait.

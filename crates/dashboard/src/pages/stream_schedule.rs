@@ -213,7 +213,9 @@ pub(crate) async fn post_change(
         let verb = Verb::of(value(&pairs, "verb"))?;
         let tokens = pairs.iter().filter(|(name, _)| name == "entry");
         let tokens: Vec<&str> = tokens.map(|(_, token)| &**token).collect();
-        schedule::change_some(&change, &stream, verb, &tokens).await
+        let outcome = schedule::change_some(&change, &stream, verb, &tokens).await?;
+        // Where something stays, that is what has to be seen.
+        if outcome.is_part { Err(Failure::Invalid(outcome.text)) } else { Ok(outcome.text) }
     };
     back(&visitor, &path(&stream), done.await)
 }

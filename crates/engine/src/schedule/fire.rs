@@ -89,6 +89,10 @@ impl Transaction<'_> {
         if self.core.schedule_pause.until_ms > self.now.monotonic_ms {
             return;
         }
+        let wall_ms = self.now.wall_ms;
+        if wall_ms < std::mem::replace(&mut self.core.fired_at_ms, wall_ms) {
+            self.core.state.shorten_put_off(wall_ms);
+        }
         let mut bytes = 0;
         for _ in 0..budget {
             let due = self.state().next_due_stream();

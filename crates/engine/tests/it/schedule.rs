@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use millstream_engine::{
-    Engine, ExpiryCondition, KeyVersion, Loss, NewId, Prepared, ReadFrom, RunError, Storage,
+    Engine, ExpiryCondition, KeyVersion, Loss, NewId, Now, Prepared, ReadFrom, RunError, Storage,
     StringExpiry, Transaction, salvage,
 };
 use millstream_log::memory_storage::{Crash, MemoryStorage};
@@ -267,6 +267,33 @@ fn what_a_stream_refuses_stays_and_is_tried_later_and_later() {
     run(&engine, at(7020), |txn| txn.schedule(0, b"free", 0, &[b"f", b"v"])).0.expect("adds");
     run_due(&engine, at(7020));
     assert_eq!(now(&engine, |txn| values_of(txn, 0, b"free")), "v");
+}
+
+/// Symptom: an entry that a stream had refused once came a day late, after a clock that was a day
+/// ahead had been set right.
+#[test]
+fn what_was_put_off_is_tried_again_soon_after_the_clock_was_set_back() {
+    const DAY_MS: u64 = 86_400_000;
+    let engine = in_memory();
+    now(&engine, |txn| txn.add(0, b"s", &request(NewId::Exactly(EntryId::MAX)), &[b"f", b"last"]))
+        .expect("adds");
+    add(&engine, 0, 10, "a");
+    let failures = |wall_ms: u64, monotonic_ms| {
+        run_due(&engine, Now { wall_ms: START_MS + wall_ms, monotonic_ms });
+        now(&engine, |txn| {
+            txn.check();
+            let stream = txn.stream(0, b"s").expect("a stream").expect("there");
+            stream.schedule().expect("there").failures()
+        })
+    };
+    assert_eq!(failures(DAY_MS, 20), 1);
+    assert_eq!(failures(30, 30), 1, "not at once");
+    assert_eq!(failures(1029, 1029), 1);
+    assert_eq!(failures(1030, 1030), 2);
+    assert_eq!(failures(3029, 3029), 2, "twice as long after the second time");
+    // Set back by little: nothing changes.
+    assert_eq!(failures(3028, 3028), 2);
+    assert_eq!(failures(3030, 3030), 3);
 }
 
 /// Lets the timer and all other threads work until nothing waits. Each look is half a second later:
