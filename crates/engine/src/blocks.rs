@@ -150,6 +150,7 @@ impl Engine {
                 {
                     let (object, first) = (object.id, cold.first);
                     cache.add_read_again(CachedBlock { object, first, place, bytes });
+                    state.tidy(cache);
                 }
             }
             core.make_room();
@@ -278,6 +279,7 @@ pub(crate) fn install(
         let ColdBlock { first, place, .. } = cold;
         let bytes = block.heap_bytes();
         cache.add_loaded(CachedBlock { object: object.id, first, place, bytes });
+        state.tidy(cache);
     }
 }
 
@@ -336,6 +338,15 @@ impl State {
     /// Puts a block in that was loaded, if it is still missing.
     pub(crate) fn warm(&mut self, object: ObjectRef, cold: ColdBlock, block: &LoadedBlock) -> bool {
         self.with_blocks(object, |stream| stream.warm(cold, block))
+    }
+
+    /// After a block came into the cache.
+    pub(crate) fn tidy(&self, cache: &mut Cache) {
+        let (_, clean) = self.block_and_clean_bytes();
+        cache.tidy(clean, |block| {
+            let object = self.find_stream_object(block.object);
+            object.is_some_and(|object| self.stream(object.slot).is_clean(block.first))
+        });
     }
 
     /// Lets a block leave memory.

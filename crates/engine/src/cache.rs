@@ -10,7 +10,9 @@
 //! queue if one is read again while no more than the budget was read so since.
 //!
 //! Must not know streams: it names blocks, and its owner says what became of each. Blocks that went
-//! otherwise (trimmed, deleted, changed) stay in the queues until their turn. Tests: below.
+//! otherwise (trimmed, deleted, changed) stay in the queues until their turn, or until they are more
+//! than those that are there: then a pass over the queues drops them, a few for each that comes.
+//! Tests: below.
 
 use std::collections::BTreeSet;
 
@@ -20,6 +22,10 @@ use crate::object::ObjectId;
 
 /// The young queue gives way first while it has more than this part of the budget.
 const YOUNG_SHARE: usize = 4;
+/// So many bytes of blocks that went otherwise are no reason for a pass.
+const GONE_BYTES_MIN: usize = 1 << 20;
+/// Looked at for each block that comes while there is one: more than come.
+const PASSED_PER_BLOCK: usize = 4;
 /// Places remembered after their block left from the young queue.
 const REMEMBERED_MAX: usize = 64 << 10;
 
@@ -50,8 +56,10 @@ pub(crate) struct Cache {
 
 #[derive(Debug, Default)]
 struct Queue {
+    /// Found to be there by the pass that is under way. Came before all others.
+    passed: SteadyList<CachedBlock>,
     blocks: SteadyList<CachedBlock>,
-    /// Blocks that went otherwise are counted until their turn.
+    /// Blocks that went otherwise are counted until their turn, or a pass.
     bytes: usize,
 }
 
@@ -62,9 +70,22 @@ impl Queue {
     }
 
     fn pop(&mut self) -> Option<CachedBlock> {
-        let block = self.blocks.pop()?;
+        let block = self.passed.pop().or_else(|| self.blocks.pop())?;
         self.bytes -= block.bytes;
         Some(block)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.passed.is_empty() && self.blocks.is_empty()
+    }
+
+    /// Looks at the next one, and drops it unless it is there.
+    fn pass_one(&mut self, is_there: impl FnOnce(&CachedBlock) -> bool) {
+        match self.blocks.pop() {
+            Some(block) if is_there(&block) => self.passed.push(block),
+            Some(block) => self.bytes -= block.bytes,
+            None => self.blocks = std::mem::take(&mut self.passed),
+        }
     }
 }
 
@@ -105,6 +126,18 @@ impl Cache {
         self.old.push(block);
     }
 
+    /// After a block came: drops some that went otherwise, where they are more than the `there`
+    /// bytes of blocks that are in memory and on disk.
+    pub(crate) fn tidy(&mut self, there: usize, is_there: impl Fn(&CachedBlock) -> bool) {
+        if self.young.bytes + self.old.bytes <= 2 * there + GONE_BYTES_MIN {
+            return;
+        }
+        for _ in 0..PASSED_PER_BLOCK {
+            self.young.pass_one(&is_there);
+            self.old.pass_one(&is_there);
+        }
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
@@ -124,7 +157,7 @@ impl Cache {
             if freed >= wanted {
                 break;
             }
-            let from_young = self.young.bytes > budget / YOUNG_SHARE || self.old.blocks.is_empty();
+            let from_young = self.young.bytes > budget / YOUNG_SHARE || self.old.is_empty();
             let queue = if from_young { &mut self.young } else { &mut self.old };
             let Some(block) = queue.pop() else { break };
             let mut eviction = leave(&block);
@@ -231,5 +264,32 @@ mod tests {
         memory.0.clear();
         (50..200).for_each(|number| _ = read(&mut cache, &mut memory, number));
         assert!(memory.0.len() <= BUDGET);
+    }
+
+    /// A work queue: what comes goes again soon, and the budget is never used up.
+    #[test]
+    fn blocks_that_went_otherwise_take_no_more_than_those_that_are_there() {
+        const BYTES: usize = 4096;
+        let mut cache = Cache::default();
+        let (mut oldest, keeps) = (0, |number: u32| number.is_multiple_of(1000));
+        for number in 0..200_000 {
+            cache.add_written(CachedBlock { bytes: BYTES, ..block(number) });
+            oldest = number.saturating_sub(50);
+            let is_there =
+                |block: &CachedBlock| block.place.offset >= oldest || keeps(block.place.offset);
+            cache.tidy((50 + number as usize / 1000) * BYTES, is_there);
+            let most = 2 * (50 + number as usize / 1000) * BYTES + GONE_BYTES_MIN;
+            assert!(cache.young.bytes <= most + BYTES, "{number}: {}", cache.young.bytes);
+        }
+        // Those that are there are all known, in the order in which they came.
+        let mut left = Vec::new();
+        cache.evict(usize::MAX, usize::MAX, usize::MAX, |block| {
+            left.push(block.place.offset);
+            Eviction::Gone
+        });
+        assert!(left.is_sorted());
+        left.retain(|&number| number >= oldest || keeps(number));
+        assert_eq!(left.len(), 200 + 51);
+        assert_eq!((cache.young.bytes, cache.old.bytes), (0, 0));
     }
 }

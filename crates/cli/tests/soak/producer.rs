@@ -42,7 +42,7 @@ fn produce(ledger: &Ledger, number: usize, of: usize) {
             };
             add.arg("n").arg(number).arg("payload").arg(&payload);
             batch.add_command(add);
-            if number % EVENTS == 0 {
+            if number.is_multiple_of(EVENTS) {
                 events += 1;
                 let mut event = cmd("XADD");
                 event.arg("events").arg("MAXLEN").arg("~").arg(100_000).arg("*").arg("n");

@@ -95,7 +95,9 @@ impl Shared {
                     let (object, first, place) = (*id, *first, *place);
                     let bytes = block.heap_bytes();
                     unsettled.settled_bytes += bytes;
-                    core.cache.add_written(CachedBlock { object, first, place, bytes });
+                    let crate::core::Core { state, cache, .. } = &mut *core;
+                    cache.add_written(CachedBlock { object, first, place, bytes });
+                    state.tidy(cache);
                 } else {
                     // This checkpoint refers to it, and nothing later will.
                     core.state.freed.push(*place);

@@ -87,6 +87,13 @@ impl Entries {
         true
     }
 
+    /// Whether the block that begins with `first` is in memory and lies elsewhere, too.
+    #[must_use]
+    pub fn is_clean(&self, first: EntryId) -> bool {
+        let at = self.at_first(first);
+        at.is_some_and(|At { chunk, slot }| self.chunks[chunk].slots()[slot].is_clean())
+    }
+
     /// Lets the block that begins with `first` leave memory, unless it was used since it was asked
     /// last.
     pub fn evict(&mut self, first: EntryId) -> Eviction {

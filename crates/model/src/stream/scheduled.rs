@@ -116,6 +116,12 @@ impl Stream {
         self.lists_mut().any(|list| list.warm(cold, block))
     }
 
+    /// See [`Entries::is_clean`].
+    #[must_use]
+    pub fn is_clean(&self, first: EntryId) -> bool {
+        self.lists().any(|list| list.is_clean(first))
+    }
+
     /// See [`Entries::evict`]. Of two blocks that begin alike either may leave.
     pub fn evict(&mut self, first: EntryId) -> Eviction {
         let mut asked = self.lists_mut().map(|list| list.evict(first));
