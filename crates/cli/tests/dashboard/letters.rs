@@ -163,8 +163,7 @@ fn ticked_letters_are_given_back_or_deleted() {
         site.submit(page, &change, wrong);
     }
     assert_eq!(length(&site, "orders:dlq"), 1);
-    let said = site.process.said().join("\n");
-    assert!(said.contains("dead letters in orders:dlq, 3 named, first 1-1: 2 letters"), "{said}");
+    site.log_says(&["dead letters in orders:dlq, 3 named, first 1-1: 2 letters"]);
     // A letter that says nothing of where it comes from stays, and that is told.
     site.redis_words(&letter("orders:dlq", "8-1", &["8-1", "", ""], "x"));
     let done = site.submit(page, &change, &[("verb", "requeue"), ("id", "8-1")]);
@@ -212,9 +211,10 @@ fn all_of_a_kind_are_counted_first_and_then_changed_at_a_pace() {
     assert_eq!(length(&site, "orders:dlq"), 1);
     let nothing = site.get(&format!("{bulk}?verb=purge&group=nobody")).words();
     assert!(nothing.contains("There is nothing to do"), "{nothing}");
-    let said = site.process.said().join("\n");
-    assert!(said.contains("begins to requeue dead letters in orders:dlq"), "{said}");
-    assert!(said.contains("ended: 15 letters were deleted."), "{said}");
+    site.log_says(&[
+        "begins to requeue dead letters in orders:dlq",
+        "ended: 15 letters were deleted.",
+    ]);
 }
 
 #[test]
@@ -276,11 +276,7 @@ fn a_letter_is_changed_and_given_back_as_a_new_entry() {
     let fields: Vec<&[u8]> = entries[0].1.iter().map(|it| &**it).collect();
     let expected: [&[u8]; 8] = [b"a", b"2", b"lines", b"x\ny", b"raw", b"\xff\0<", b"new", b"<b>"];
     assert_eq!(fields, expected);
-    let said = site.process.said().join("\n");
-    assert!(
-        said.contains("dead letter 1-1 in orders:dlq was changed, and given back as"),
-        "{said}"
-    );
+    site.log_says(&["dead letter 1-1 in orders:dlq was changed, and given back as"]);
 }
 
 #[test]

@@ -57,9 +57,10 @@ fn delayed_entries_are_added_shown_cancelled_and_appended() {
     assert!(all.text.contains("href=\"/streams/reminders/schedule\""), "{}", all.text);
     let sent = site.get("/schedule?stream=a%2Fb");
     assert_eq!(sent.header("location"), "/streams/a%2Fb/schedule");
-    let said = site.process.said().join("\n");
-    assert!(said.contains("delayed an entry of stream reminders as "), "{said}");
-    assert!(said.contains("delayed entries of stream reminders: 1 entry was cancelled."), "{said}");
+    site.log_says(&[
+        "delayed an entry of stream reminders as ",
+        "delayed entries of stream reminders: 1 entry was cancelled.",
+    ]);
 }
 
 #[test]

@@ -65,8 +65,7 @@ fn clients_are_listed_sorted_and_cut_off() {
         let refused = site.submit("/server/clients", kill, &[("client", wrong)]).words();
         assert!(refused.contains("that is no client"), "{refused}");
     }
-    let said = site.process.said().join("\n");
-    assert!(said.contains(&format!("killed client {id} of 127.0.0.1:")), "{said}");
+    site.log_says(&[&format!("killed client {id} of 127.0.0.1:")]);
 }
 
 #[test]
@@ -98,7 +97,7 @@ fn the_slow_log_is_shown_without_secrets_and_forgotten() {
     assert!(words.contains(" AUTH (not shown) "), "{words}");
     let done = site.submit("/server/slow-log", "/server/slow-log/reset", &[]).words();
     assert!(done.contains("The slow log was forgotten.") && !done.contains("XADD"), "{done}");
-    assert!(site.process.said().join("\n").contains("reset the slow log"));
+    site.log_says(&["reset the slow log"]);
 
     site.redis("CONFIG SET maxclients 1000 requirepass s3cret-two");
     // :s3cret-two

@@ -55,14 +55,15 @@ impl Site {
         client.get_connection_with_timeout(LIMIT).expect("the server accepts")
     }
 
-    /// Waits until the log of the server has said all of this since the last look.
+    /// Waits until the log of the server has said all of this since the last look. Returns what it
+    /// has said.
     #[track_caller]
-    pub(crate) fn log_says(&self, all: &[&str]) {
+    pub(crate) fn log_says(&self, all: &[&str]) -> String {
         let (begun, mut said) = (Instant::now(), String::new());
         loop {
             said += &self.process.said().join("\n");
             if all.iter().all(|text| said.contains(text)) {
-                return;
+                return said;
             }
             assert!(begun.elapsed() < LIMIT, "{all:?} is not in the log: {said}");
             std::thread::sleep(Duration::from_millis(10));

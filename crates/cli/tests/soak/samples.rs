@@ -106,7 +106,7 @@ impl Samples {
         };
         scrape(&self.admin);
         self.all.push(sample);
-        if self.all.len() % 10 == 0 {
+        if self.all.len().is_multiple_of(10) {
             println!("{}", row(&sample));
         }
         self.begun.elapsed() < self.duration
