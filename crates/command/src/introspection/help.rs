@@ -251,7 +251,7 @@ const LATENCY: [&str; 14] = [
     "    Without names: of every command that was called.",
 ];
 
-const MEMORY: [&str; 13] = [
+const MEMORY: [&str; 11] = [
     "DOCTOR",
     "    How memory is used, explained to people.",
     "MALLOC-STATS",
@@ -260,11 +260,9 @@ const MEMORY: [&str; 13] = [
     "    Accepted; memory is given back without it.",
     "STATS",
     "    Where memory goes, in numbers.",
-    "USAGE <key> [SAMPLES <count>]",
-    "    The bytes that a key and its value take, roughly.",
+    "USAGE <key> [SAMPLES <count> | DISK]",
+    "    The bytes that a key and its value take, roughly, or those of its blocks on disk.",
     "    Nothing is sampled here, so the count changes nothing.",
-    "USAGE <key> DISK",
-    "    The bytes of its blocks on disk.",
 ];
 
 const SLOWLOG: [&str; 9] = [
