@@ -74,7 +74,9 @@ fn nothing_is_lost_of_a_stream_at_work(source: &Place) {
     });
     let document = outcome.json();
     let stream = &document["streams"][0];
-    assert_eq!(stream["outcome"], "verified, changed meanwhile", "{document}");
+    // What the copy has of it need not have changed by the time it was read again.
+    let outcome = stream["outcome"].as_str().expect("a text");
+    assert!(matches!(outcome, "verified" | "verified, changed meanwhile"), "{document}");
     assert!(stream["added_meanwhile"].as_u64() > Some(0), "{document}");
     // Whatever the group has read by the cut is pending there, unless it was acknowledged.
     let there: BTreeSet<String> = ids(&target.redis("XRANGE s - +")).into_iter().collect();
