@@ -10,9 +10,9 @@
 //! queue if one is read again while no more than the budget was read so since.
 //!
 //! Must not know streams: it names blocks, and its owner says what became of each. Blocks that went
-//! otherwise (trimmed, deleted, changed) stay in the queues until their turn, or until they are more
-//! than those that are there: then a pass over the queues drops them, a few for each that comes.
-//! Tests: below.
+//! otherwise (trimmed, deleted, changed) stay in the queues until their turn, or until they are
+//! more than those that are there: then a pass over the queues drops them, a few for each that
+//! comes. Tests: below.
 
 use std::collections::BTreeSet;
 
