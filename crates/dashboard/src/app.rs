@@ -12,12 +12,11 @@ use crate::metrics::Scrapes;
 use crate::notices::Notices;
 use crate::random::secret;
 use crate::sessions::Sessions;
+use crate::visitor::{DEFAULT_USER, shown_user};
 use crate::{DashboardOptions, Lifecycle, Target};
 
 /// A stranger's connection is made anew after so long: the server may have got a password since.
 const STRANGER_AGE_MAX: Duration = Duration::from_secs(10);
-/// As whom servers take strangers.
-const DEFAULT_USER: &str = "default";
 
 #[derive(Debug)]
 pub(crate) struct App {
@@ -102,7 +101,7 @@ impl App {
             }
             other => other,
         })?;
-        if user.is_none_or(|user| user == DEFAULT_USER) {
+        if shown_user(user.unwrap_or_default()) == DEFAULT_USER {
             // Where strangers are let in, they are this user, and any password will do for it.
             match connect(&target.anonymous).await {
                 Err(Failure::LoginNeeded) => {}

@@ -30,10 +30,11 @@ impl Visitor {
     /// # Errors
     /// As there.
     pub(crate) async fn must_see_all(&self) -> Result<(), Failure> {
-        match self.would_be_allowed(&[b"XINFO", b"STREAM", self.app.probe.as_bytes()]).await? {
-            Some(true) => Ok(()),
-            _ => self.must_read(self.app.probe.as_bytes()).await,
+        if self.sees_all().await? {
+            return Ok(());
         }
+        // The server's own refusal says which rule it was.
+        self.must_read(self.app.probe.as_bytes()).await
     }
 
     /// # Errors

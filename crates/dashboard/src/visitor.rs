@@ -169,6 +169,9 @@ async fn program(app: &App, given: &[u8]) -> Result<Session, Failure> {
     app.sessions.find_program(given).ok_or_else(refused)
 }
 
+/// As whom servers take strangers.
+pub(crate) const DEFAULT_USER: &str = "default";
+
 pub(crate) fn shown_user(user: &str) -> &str {
-    if user.is_empty() { "default" } else { user }
+    if user.is_empty() { DEFAULT_USER } else { user }
 }

@@ -1,5 +1,5 @@
-//! Who is there beside producers and workers: a reader of events that settles nothing, whoever
-//! clears away consumers that died, and a scraper of metrics.
+//! Who is there beside producers and workers: a reader of events that settles nothing, and whoever
+//! clears away consumers that died.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
