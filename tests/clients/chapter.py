@@ -26,9 +26,9 @@ from harness.checks import Reporter, Skip, equal, holds
 HERE = pathlib.Path(__file__).resolve().parent
 SCRATCH = pathlib.Path(os.environ.get("MILLSTREAM_TEST_SCRATCH", "."))
 PORT = 6379
-MAIN_LIMIT_S = 90
-NODE_LIMIT_S = 60
-LIMIT_S = 40
+MAIN_LIMIT_S = 120
+NODE_LIMIT_S = 120
+LIMIT_S = 120
 DEAD_LETTER = {"original_id", "original_data", "failed_at", "consumer"}
 
 

@@ -24,6 +24,7 @@
 mod bench;
 mod checkout;
 mod deny;
+mod failures;
 mod instructions;
 mod long;
 mod peers;

@@ -1,21 +1,23 @@
 //! `cargo xtask test`: the one command that says whether all is well.
 //!
-//! Every step runs, whatever became of the one before it, and the last line counts: tests of cargo,
-//! checks of the client programs, and each other step as one.
+//! Every step runs, whatever became of the one before it. The last line counts: tests of cargo,
+//! checks of the client programs, and each other step as one. Before it stands what failed.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::failures::Failures;
 use crate::{checkout, deny, instructions, peers, tidy};
 
-/// What has been counted so far.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// What has been counted so far, and what of it failed.
+#[derive(Debug, Default)]
 struct Count {
     passed: usize,
     failed: usize,
     skipped: usize,
+    failures: Failures,
 }
 
 /// Runs everything.
@@ -66,6 +68,9 @@ pub(crate) fn run() -> Result<()> {
         _ => count.step("deny", deny::run(&[])),
     }
     count.step("tidy", tidy::run());
+    for failure in count.failures.all() {
+        println!("{failure}");
+    }
     println!("test: {} passed, {} failed, {} skipped", count.passed, count.failed, count.skipped);
     ensure!(count.failed == 0, "not everything passed");
     Ok(())
@@ -82,6 +87,7 @@ impl Count {
             Ok(()) => self.passed += 1,
             Err(error) => {
                 println!("{name} FAILED: {error:#}");
+                self.failures.step(name, &error);
                 self.failed += 1;
             }
         }
@@ -115,6 +121,7 @@ impl Count {
     }
 
     fn line(&mut self, line: &str) {
+        self.failures.line(line);
         if let Some(result) = line.trim_start().strip_prefix("test result: ") {
             self.passed += number_before(result, "passed");
             self.failed += number_before(result, "failed");
@@ -149,7 +156,7 @@ mod tests {
         count.line("clients: 30 passed, 4 failed, 5 skipped");
         count.line("SKIP: no redis-8.6");
         count.line("test foo ... ok");
-        assert_eq!(count, Count { passed: 42, failed: 5, skipped: 8 });
+        assert_eq!((count.passed, count.failed, count.skipped), (42, 5, 8));
     }
 
     #[test]
@@ -162,6 +169,7 @@ mod tests {
         shell("echo 'test result: ok. 3 passed; 0 failed; 0 ignored'; echo 'SKIP: x' >&2");
         shell("echo 'test result: FAILED. 0 passed; 2 failed; 0 ignored'; exit 1");
         shell("echo nothing; exit 3");
-        assert_eq!(count, Count { passed: 3, failed: 3, skipped: 1 });
+        assert_eq!((count.passed, count.failed, count.skipped), (3, 3, 1));
+        assert_eq!(count.failures.all(), ["FAILED sh: ended with exit status: 3"]);
     }
 }

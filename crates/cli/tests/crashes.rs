@@ -28,7 +28,7 @@ use shared_group::SharedGroup;
 const CLIENTS: usize = 8;
 /// Then a new one is begun: a start reads the whole log.
 const ROUNDS_OF_A_STORE: usize = 20;
-const REPLY_LIMIT: Duration = Duration::from_secs(20);
+const REPLY_LIMIT: Duration = Duration::from_secs(60);
 /// By then a server under load has made a checkpoint.
 const STORAGE_PATIENCE: Duration = Duration::from_secs(10);
 

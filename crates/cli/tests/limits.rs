@@ -14,7 +14,7 @@ use open_files::allow_files;
 use process::Process;
 use raw::{Raw, command, resident_bytes};
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 const OOM: &str = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
 const MB: u64 = 1 << 20;
 

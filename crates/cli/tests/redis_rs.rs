@@ -294,7 +294,7 @@ fn waiting() {
 
 /// Returns when INFO says that a client is blocked.
 fn until_somebody_waits(connection: &mut Connection) {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let info: redis::InfoDict = cmd("INFO").arg("clients").query(connection).expect("INFO");
         if info.get::<u64>("blocked_clients").is_some_and(|count| count > 0) {

@@ -13,7 +13,7 @@ use redis::{Client, Connection, cmd, pipe};
 fn connect(server: &Process) -> Connection {
     let url = format!("redis://{}/", server.address);
     let client = Client::open(url).expect("a well-formed URL");
-    client.get_connection_with_timeout(Duration::from_secs(20)).expect("the server accepts")
+    client.get_connection_with_timeout(Duration::from_secs(60)).expect("the server accepts")
 }
 
 /// Checkpoints all the time, and little in memory: most of what is dropped is on disk.
@@ -52,7 +52,7 @@ fn shape(connection: &mut Connection, key: &str) -> (u64, u64, u64) {
 }
 
 fn becomes(connection: &mut Connection, key: &str, expected: (u64, u64, u64)) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let found = shape(connection, key);
         if found == expected {

@@ -14,8 +14,8 @@ use process::Process;
 use redis::{Client, Connection, TypedCommands as _, cmd, pipe};
 use tempfile::TempDir;
 
-const STOP_LIMIT: Duration = Duration::from_secs(10);
-const REPLY_LIMIT: Duration = Duration::from_secs(10);
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+const REPLY_LIMIT: Duration = Duration::from_secs(60);
 const WRITERS: usize = 4;
 
 fn scratch() -> TempDir {

@@ -13,7 +13,7 @@ use process::Process;
 use redis::{Client, Connection, cmd};
 use tempfile::TempDir;
 
-const REPLY_LIMIT: Duration = Duration::from_secs(10);
+const REPLY_LIMIT: Duration = Duration::from_secs(60);
 
 /// What CONFIG SET can change, with a value that is not the usual one and how CONFIG GET shows it.
 const SETTINGS: [(&str, &str, &str); 24] = [

@@ -15,7 +15,7 @@ use millstream_conformance::Authority;
 use process::Process;
 use tempfile::TempDir;
 
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Certificates in files.
 struct Place {

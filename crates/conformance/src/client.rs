@@ -10,7 +10,7 @@ use millstream_resp::{Decoder, encode_command};
 use crate::Value;
 
 /// How long a reply may take that has no reason to take long.
-const REPLY_LIMIT: Duration = Duration::from_secs(10);
+const REPLY_LIMIT: Duration = Duration::from_secs(60);
 
 /// A connection that sends commands and hands back replies as they were on the wire.
 #[derive(Debug)]

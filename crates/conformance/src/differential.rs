@@ -193,7 +193,7 @@ impl Pair<'_> {
     }
 }
 
-const REPLY_LIMIT: Duration = Duration::from_secs(20);
+const REPLY_LIMIT: Duration = Duration::from_secs(60);
 
 /// What was there before a restart must be there after it. When consumers were last seen rides
 /// along with other records and may be lost.

@@ -12,7 +12,7 @@ use millstream_log::memory_storage::Operation;
 use millstream_server::{Config, RunningServer, Server};
 use tokio::sync::watch;
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A dashboard on a thread of its own, and what it is told.
 struct Site {

@@ -77,8 +77,9 @@ impl Transaction<'_> {
     /// is now. Creates the stream if it is missing. Returns the entry's token.
     ///
     /// # Errors
-    /// [`Rejection::WrongType`], [`Rejection::EntryTooLarge`], [`Rejection::BlocksNotLoaded`],
-    /// [`Rejection::BlockUnreadable`].
+    /// [`Rejection::WrongType`]; where it could never be appended [`Rejection::EntryTooLarge`],
+    /// [`Rejection::EntryAboveMaxBytes`], [`Rejection::AboveBound`];
+    /// [`Rejection::BlocksNotLoaded`], [`Rejection::BlockUnreadable`].
     pub fn schedule(
         &mut self,
         db: u8,
@@ -91,6 +92,7 @@ impl Transaction<'_> {
         if entry_bytes(fields) + key.len() + self.record_bytes() > ENTRY_BYTES_MAX {
             return Err(Rejection::EntryTooLarge);
         }
+        self.refuse_large(found, fields)?;
         let due_ms = due_ms.max(self.now.wall_ms);
         if let Some(object) = found
             && let Some(schedule) = self.state().stream(object.slot).schedule()

@@ -91,6 +91,27 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// An entry that would find no room even if all others went. `None`: the stream is new.
+    ///
+    /// # Errors
+    /// [`Rejection::EntryAboveMaxBytes`] where the stream has a limit of its own, too.
+    pub(crate) fn refuse_large(
+        &self,
+        object: Option<ObjectRef>,
+        fields: &[&[u8]],
+    ) -> Result<(), Rejection> {
+        let added = fields.iter().map(|field| field.len() as u64).sum::<u64>();
+        let own = object.and_then(|object| self.state().stream(object.slot).retention());
+        match own.map_or(0, |own| own.max_bytes) {
+            0 => {
+                let max = self.bounds().bytes_max;
+                refuse_if(max > 0 && added > max, StreamBound::EntryBytes)
+            }
+            max if added > max => Err(Rejection::EntryAboveMaxBytes),
+            _ => Ok(()),
+        }
+    }
+
     /// Before a production is remembered. `None`: the stream is new.
     pub(crate) fn refuse_producer(
         &self,

@@ -49,7 +49,7 @@ async fn work(millstream: &Millstream, stream: &str) {
     let watching = async {
         let begun = Instant::now();
         while health.report().acknowledged < 2 {
-            assert!(begun.elapsed() < Duration::from_secs(50), "not acknowledged");
+            assert!(begun.elapsed() < Duration::from_secs(60), "not acknowledged");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         stop.cancel();

@@ -17,7 +17,7 @@ import time
 
 import redis
 
-WAIT_LIMIT_S = 30
+WAIT_LIMIT_S = 120
 
 
 class Positional(dict):

@@ -15,7 +15,7 @@ from served import site, until_seen
 # Which policies make sense is the server's to say; and what was made is not what is asked for,
 # where names and ids are given from outside.
 LEFT_OUT = ["positive_data_acceptance", "ensure_resource_availability"]
-LIMIT_S = 100
+LIMIT_S = 400
 EXAMPLES = 25
 NAMED = """
 [parameters]

@@ -33,7 +33,7 @@ def ask(url):
         return answer.read().decode()
 
 
-def until_seen(url, text, limit_s=20):
+def until_seen(url, text, limit_s=60):
     """What is shown of streams is some seconds old."""
     end = time.monotonic() + limit_s
     while text not in ask(url):

@@ -17,7 +17,7 @@ from harness.checks import Skip, equal
 HOST = os.environ["MILLSTREAM_TEST_HOST"]
 PORT = int(os.environ["MILLSTREAM_TEST_PORT"])
 URL = f"redis://{HOST}:{PORT}/0"
-LIMIT_S = 20
+LIMIT_S = 120
 
 
 def connect():

@@ -14,7 +14,7 @@ from .tooling import WORKSPACE, peers_required
 
 SLOTS = 16_384
 NODES = 3
-LIMIT_S = 20
+LIMIT_S = 120
 
 
 def peer(name):

@@ -22,8 +22,8 @@ import threading
 
 from . import waiting
 
-START_LIMIT_S = 20
-STOP_LIMIT_S = 15
+START_LIMIT_S = 120
+STOP_LIMIT_S = 120
 LISTENING = re.compile(r"listening on 127\.0\.0\.1:(\d+)")
 
 

@@ -19,7 +19,7 @@ from prometheus_client import parser as prometheus
 
 CONTRIB = pathlib.Path(__file__).resolve().parents[3] / "contrib"
 DASHBOARD = re.compile(r"dashboard on (http://\S+)")
-LIMIT_S = 20
+LIMIT_S = 120
 NAMES = [b"orders", b"", b'a"\\\n}\xff', b'{x="y"} 1\n# EOF', "\u202eü".encode()]
 ACCEPT = {"Accept": "application/openmetrics-text; version=1.0.0"}
 

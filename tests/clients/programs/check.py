@@ -24,7 +24,7 @@ COMMANDS = {"python": [sys.executable, str(HERE / "worker.py")], "node": ["node"
 COMMANDS["node"] += [str(HERE / "worker.js")]
 N_JOBS = 140
 N_WORKERS = 3
-FINISH_LIMIT_S = 40
+FINISH_LIMIT_S = 120
 STREAM, GROUP = "jobs", "crew"
 
 

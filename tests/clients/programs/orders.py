@@ -35,7 +35,7 @@ QUICKER = "VISIBILITY 1500 BACKOFF 50 2 400".split()
 DELIVERIES_MAX = 4
 N_ORDERS = 60
 N_CRASHES = 4
-LIMIT_S = 40
+LIMIT_S = 120
 
 
 def command(language):

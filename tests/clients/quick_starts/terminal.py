@@ -22,8 +22,8 @@ import threading
 from harness import tooling, waiting
 from harness.servers import free_port, is_taken
 
-BLOCK_LIMIT_S = 40
-STOP_LIMIT_S = 20
+BLOCK_LIMIT_S = 120
+STOP_LIMIT_S = 120
 CTRL_C = b"\x03"
 DEFAULT_ADDRESS = "redis://127.0.0.1/"
 

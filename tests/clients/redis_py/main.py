@@ -25,7 +25,7 @@ import waits
 from harness.checks import Reporter
 from variants import IS_REDIS, PASSWORD, SOCKET, Variant
 
-CHECK_LIMIT_S = 20
+CHECK_LIMIT_S = 120
 MANAGED = [policies, failures, dead_letters, in_order, default_policies, over_kill_9]
 
 

@@ -23,7 +23,7 @@ PORT = int(os.environ["MILLSTREAM_TEST_PORT"])
 PASSWORD = os.environ.get("MILLSTREAM_TEST_PASSWORD") or None
 SOCKET = os.environ.get("MILLSTREAM_TEST_SOCKET") or None
 IS_REDIS = os.environ["MILLSTREAM_TEST_KIND"] == "redis"
-AWAIT_LIMIT_S = 10
+AWAIT_LIMIT_S = 120
 
 
 def newer_than_redis():

@@ -22,7 +22,7 @@ from harness.waiting import until
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-LIMIT_S = 20
+LIMIT_S = 120
 FILES = pathlib.Path(os.environ["MILLSTREAM_TEST_SCRATCH"])
 LISTENING = re.compile(r"listening for TLS on 127\.0\.0\.1:(\d+)")
 DASHBOARD = re.compile(r"dashboard on (https://\S+)")

@@ -24,7 +24,7 @@ const SMALL: &str = "--messages 300 --connections 2 --pipeline 8 --workers 2 --c
                      --fields 2 --rounds 1 --threads 1 --rate 2000 --duration 100ms";
 /// Goes on for a minute, beginning with a second's warm-up.
 const LONG: &str = "bench latency --rate 500 --messages 2500 --rounds 20 --connections 1";
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// With `N` for numbers in columns, and one line for all of a histogram.
 fn shown(text: &str) -> String {

@@ -205,7 +205,7 @@ fn an_interrupted_command_says_so() {
     let mut child = place.begin("stream ls");
     let begun = Instant::now();
     while !watches_for_interrupts(&child) {
-        assert!(begun.elapsed() < Duration::from_secs(5), "it watches for nothing");
+        assert!(begun.elapsed() < Duration::from_secs(60), "it watches for nothing");
         std::thread::sleep(Duration::from_millis(1));
     }
     signal(&child, "-INT");

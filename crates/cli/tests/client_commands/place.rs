@@ -161,7 +161,7 @@ impl Place {
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "still not: {what}");
+        assert!(begun.elapsed() < Duration::from_secs(60), "still not: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -9,7 +9,7 @@ use pty_process::Size;
 use pty_process::blocking::{Command, Pty, open};
 
 /// Longer than anything takes.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A command that runs on a terminal.
 pub(crate) struct Screen {

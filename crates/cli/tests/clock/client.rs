@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use redis::streams::{StreamPendingCountReply, StreamReadReply};
 use redis::{Connection, FromRedisValue, cmd};
 
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) const HOUR_MS: u64 = 3_600_000;
 pub(crate) const DAY_MS: u64 = 24 * HOUR_MS;
 

@@ -37,7 +37,7 @@ impl SharedGroup {
             scope.spawn(move || {
                 let Ok(client) = redis::Client::open(url) else { return };
                 let Ok(mut connection) = client.get_connection() else { return };
-                let _ = connection.set_read_timeout(Some(Duration::from_secs(20)));
+                let _ = connection.set_read_timeout(Some(Duration::from_secs(60)));
                 let _ended = if index < PRODUCERS {
                     self.produce(&mut connection)
                 } else {

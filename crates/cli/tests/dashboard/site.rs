@@ -11,7 +11,7 @@ use ureq::http::{HeaderMap, Response};
 use crate::process::Process;
 
 /// Longer than anything takes.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A server, its dashboard, a visitor.
 pub(crate) struct Site {

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::site::Site;
 
 /// Longer than anything takes: spans are sent every five seconds.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// One request to a collector: its first line and its body.
 fn request(mut stream: &TcpStream) -> (String, Vec<u8>) {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::process::Process;
 
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 const LOOK_PAUSE: Duration = Duration::from_millis(10);
 
 pub(crate) struct Store {

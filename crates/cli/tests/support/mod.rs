@@ -12,7 +12,7 @@ use redis::{Client, Connection};
 use tempfile::TempDir;
 
 /// Longer than every blocking read of the tests.
-const REPLY_LIMIT: Duration = Duration::from_secs(10);
+const REPLY_LIMIT: Duration = Duration::from_secs(60);
 
 /// The server under test.
 pub(crate) struct TestServer {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use millstream_resp::encode_command;
 
-const REPLY_LIMIT: Duration = Duration::from_secs(30);
+const REPLY_LIMIT: Duration = Duration::from_secs(60);
 
 /// One connection.
 pub(crate) struct Raw {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{Client, Server, Value};
 
 /// How long a command may take until the server lists its client as blocked.
-const PARK_LIMIT: Duration = Duration::from_secs(5);
+const PARK_LIMIT: Duration = Duration::from_secs(60);
 
 /// Connections that are opened when they are first used.
 pub(super) struct Connections<'a> {

@@ -11,7 +11,7 @@ use super::{Action, Expected, Scenario, Section, Step, arguments};
 use crate::{Bindings, Family, Program, Server, Value};
 
 /// How long a reply may take where the scenario says nothing of time.
-const REPLY_LIMIT: Duration = Duration::from_secs(10);
+const REPLY_LIMIT: Duration = Duration::from_secs(60);
 
 /// What came of a run.
 #[derive(Debug, Default)]

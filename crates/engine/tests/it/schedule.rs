@@ -14,6 +14,7 @@ use crate::entries::{fill, request};
 use crate::parked::{park, with_group};
 use crate::pending::read_by;
 use crate::reads::plain;
+use crate::retention::set;
 use crate::store::{START_MS, Store, at, id, in_memory, now, refused, run, run_due, small};
 
 /// Adds an entry with a value, due at that time; at time `ms`.
@@ -237,6 +238,20 @@ fn refusals_leave_no_trace() {
     ] {
         assert_eq!(refused(&engine, |txn| work(txn, token)), Rejection::WrongType);
     }
+}
+
+/// Symptom: a delayed entry that has more bytes than its stream may hold was taken, and waited for
+/// ever.
+#[test]
+fn what_could_never_be_appended_is_refused_at_once() {
+    let engine = in_memory();
+    add(&engine, 0, 10, "before there is a limit");
+    set(&engine, |retention| retention.max_bytes = 10);
+    add(&engine, 0, 10, "123456789");
+    let large: [&[u8]; 2] = [b"f", b"1234567890"];
+    let reason = refused(&engine, |txn| txn.schedule(0, b"s", 0, &large));
+    assert_eq!(reason, Rejection::EntryAboveMaxBytes);
+    assert_eq!(scheduled(&engine), 2);
 }
 
 #[test]

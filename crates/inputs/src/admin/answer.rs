@@ -1,5 +1,6 @@
 //! What must hold for every answer, whatever was asked.
 
+use anyhow::{Context, Result, ensure};
 use axum::http::{Method, StatusCode};
 use serde_json::Value;
 
@@ -21,83 +22,85 @@ pub(super) struct Circumstances {
     pub(super) has_cut: bool,
 }
 
-/// # Panics
-/// If it does not hold.
-pub(super) fn check(asked: &Asked, answered: &Answered, known: Circumstances) {
+/// # Errors
+/// What does not hold.
+pub(super) fn check(asked: &Asked, answered: &Answered, known: Circumstances) -> Result<()> {
     let status = answered.status.as_u16();
-    assert!(STATUSES.contains(&status), "status {status}");
+    ensure!(STATUSES.contains(&status), "status {status}");
     let may_be_away = known.site == Site::Away || known.has_cut;
-    assert!(status != 503 || may_be_away, "the server is there, and is said to be away");
+    ensure!(status != 503 || may_be_away, "the server is there, and is said to be away");
     if let Some(to) = answered.headers.get("location") {
-        let to = to.to_str().expect("an address is text");
-        let is_ours = to.starts_with('/') && !to[1..].starts_with(['/', '\\']);
-        assert!(is_ours && answered.status == StatusCode::SEE_OTHER, "leads to {to}");
+        let to = to.to_str().context("an address is text")?;
+        let is_ours = to.strip_prefix('/').is_some_and(|rest| !rest.starts_with(['/', '\\']));
+        ensure!(is_ours && answered.status == StatusCode::SEE_OTHER, "leads to {to}");
     }
     let says_it = contains(&asked.body, PASSWORD.as_bytes())
         || contains(asked.uri.to_string().as_bytes(), PASSWORD.as_bytes());
-    assert!(says_it || !contains(&answered.body, PASSWORD.as_bytes()), "the password is shown");
+    ensure!(says_it || !contains(&answered.body, PASSWORD.as_bytes()), "the password is shown");
     if asked.method == Method::HEAD {
-        return;
+        return Ok(());
     }
-    let kind = answered.headers.get("content-type").map(|kind| kind.to_str().expect("text"));
+    let kind = answered.headers.get("content-type").map(|kind| kind.to_str()).transpose()?;
     match kind.map(|kind| kind.split(';').next().unwrap_or_default()) {
-        Some("text/html") => check_page(answered),
-        Some("application/json") => check_json(asked, answered),
+        Some("text/html") => check_page(answered)?,
+        Some("application/json") => check_json(asked, answered)?,
         Some("text/plain") if asked.uri.path() == "/metrics" && status == 200 => {
-            check_metrics(&text(answered));
+            check_metrics(&text(answered)?)?;
         }
         _ => {}
     }
-    check_refusal(asked, answered);
+    check_refusal(asked, answered)
 }
 
-fn text(answered: &Answered) -> String {
-    String::from_utf8(answered.body.clone()).expect("a text in UTF-8")
+fn text(answered: &Answered) -> Result<String> {
+    String::from_utf8(answered.body.clone()).context("a text in UTF-8")
 }
 
-fn check_page(answered: &Answered) {
-    let policy = answered.headers.get("content-security-policy").expect("a policy");
-    assert!(policy.to_str().is_ok_and(|policy| policy.contains("default-src 'none'")));
-    let page = text(answered);
-    assert!(!page.contains(MARKUP), "markup of somebody else: {page}");
-    if let Err(reason) = html::check(&page) {
-        panic!("{reason}\nin {page}");
-    }
+fn check_page(answered: &Answered) -> Result<()> {
+    let policy = answered.headers.get("content-security-policy").context("a page has a policy")?;
+    let policy = policy.to_str()?;
+    ensure!(policy.contains("default-src 'none'"), "policy {policy}");
+    let page = text(answered)?;
+    ensure!(!page.contains(MARKUP), "markup of somebody else: {page}");
+    html::check(&page).map_err(|reason| anyhow::anyhow!("{reason}\nin {page}"))
 }
 
-fn check_json(asked: &Asked, answered: &Answered) {
-    let json: Result<Value, _> = serde_json::from_slice(&answered.body);
-    let json = json.unwrap_or_else(|error| panic!("{error}: {}", answered.body.escape_ascii()));
+fn check_json(asked: &Asked, answered: &Answered) -> Result<()> {
+    let json: Value = serde_json::from_slice(&answered.body)
+        .with_context(|| answered.body.escape_ascii().to_string())?;
     if answered.status.as_u16() >= 400 && asked.is_api() {
         let error = json.get("error").and_then(Value::as_str);
-        assert!(error.is_some_and(|error| !error.is_empty()), "no reason is said: {json}");
+        ensure!(error.is_some_and(|error| !error.is_empty()), "no reason is said: {json}");
     }
+    Ok(())
 }
 
 /// Programs that ask for JSON are refused in JSON, but for what is no request to a route of ours.
-fn check_refusal(asked: &Asked, answered: &Answered) {
+fn check_refusal(asked: &Asked, answered: &Answered) -> Result<()> {
     let is_guards = matches!(answered.status.as_u16(), 405 | 421)
         || answered.body.starts_with(b"there is no Host")
         || answered.body.starts_with(b"this was asked for by a page");
     if asked.is_api() && answered.status.as_u16() >= 400 && !is_guards {
         let kind = answered.headers.get("content-type").map(|kind| kind.as_bytes());
-        assert_eq!(kind, Some(&b"application/json"[..]), "{answered:?}");
+        ensure!(kind == Some(b"application/json"), "{answered:?}");
     }
+    Ok(())
 }
 
 /// Lines of the text format of Prometheus: no name brings a line of its own.
-fn check_metrics(text: &str) {
+fn check_metrics(text: &str) -> Result<()> {
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
         let rest = line.trim_start_matches(is_name);
-        assert!(rest.len() < line.len(), "a line without a name: {line:?}");
+        ensure!(rest.len() < line.len(), "a line without a name: {line:?}");
         let rest = match rest.strip_prefix('{') {
-            Some(labels) => after_labels(labels).unwrap_or_else(|| panic!("labels of {line:?}")),
+            Some(labels) => after_labels(labels).with_context(|| format!("labels of {line:?}"))?,
             None => rest,
         };
         let value = rest.split_whitespace().next().unwrap_or_default();
-        assert!(value.parse::<f64>().is_ok(), "a line without a value: {line:?}");
+        ensure!(value.parse::<f64>().is_ok(), "a line without a value: {line:?}");
     }
+    Ok(())
 }
 
 /// Behind `name="value",name="value"}`.
@@ -119,8 +122,6 @@ fn after_labels(mut labels: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
     use axum::http::HeaderMap;
     use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
 
@@ -139,7 +140,7 @@ mod tests {
         let status = StatusCode::from_u16(status).expect("a status");
         let answered = Answered { status, headers, body: body.as_bytes().to_vec() };
         let known = Circumstances { site: Site::Open, has_cut: false };
-        catch_unwind(AssertUnwindSafe(|| check(&asked, &answered, known))).is_ok()
+        check(&asked, &answered, known).is_ok()
     }
 
     #[test]

@@ -97,7 +97,9 @@ impl Place {
         if let Some(answered) = &answered {
             let has_cut = visit.has_cut || asked.names_bytes();
             let known = Circumstances { site: self.site, has_cut };
-            answer::check(&asked, answered, known);
+            if let Err(reason) = answer::check(&asked, answered, known) {
+                panic!("{reason:#}");
+            }
             visit.was_answered |= !is_refused;
         }
         let stays = must_stay(self.site, &asked, self.door.token());

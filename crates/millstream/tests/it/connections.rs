@@ -19,7 +19,7 @@ use crate::trouble::runtime;
 const PASSWORD: &str = "p@ss/w:rd";
 const ENCODED: &str = "p%40ss%2Fw%3Ard";
 /// More than anything here may take, and less than what hangs.
-const LIMIT: Duration = Duration::from_secs(50);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn start(arguments: &[&str]) -> Option<Server> {
     let program = Program::peer("valkey-9.1").expect("find the server")?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use millstream_conformance::Server;
 
 /// An example hangs rather than takes so long.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Examples are built with the tests, into the folder beside theirs.
 fn path(example: &str) -> PathBuf {

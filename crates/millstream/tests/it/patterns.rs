@@ -377,7 +377,7 @@ pub(crate) async fn a_part_of_a_stream_is_handled_again(place: Place) {
             async move { if fails { Err(HandlerError::retry("not yet")) } else { Ok(()) } }
         }
     });
-    let report = timeout(Duration::from_secs(20), report).await.expect("it ends");
+    let report = timeout(Duration::from_secs(60), report).await.expect("it ends");
     assert_eq!(report.expect("it ends in order").failed, 1);
     let mut all = seen.all();
     all.sort_by_key(|(number, deliveries)| (number.parse::<u64>().ok(), *deliveries));

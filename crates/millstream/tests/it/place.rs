@@ -45,7 +45,7 @@ impl Seen {
 pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let begun = Instant::now();
     while !is_so().await {
-        assert!(begun.elapsed() < Duration::from_secs(50), "still not: {what}");
+        assert!(begun.elapsed() < Duration::from_secs(60), "still not: {what}");
         sleep(Duration::from_millis(5)).await;
     }
 }

@@ -158,6 +158,7 @@ fn an_xadd_that_trims_or_creates_stays_within_the_bound_on_bytes() {
         assert!(reply.starts_with(start), "{line}: {reply}");
     };
     answers(format!("XADD s 1-1 f {more}"), alone);
+    answers(format!("XSCHEDULE ADD s DELAY 1 f {more}"), alone);
     answers("XADD s NOMKSTREAM 1-1 f v".to_owned(), "nil");
     answers("XADD s 1-1 f v".to_owned(), "1-1");
     answers("XADD s 2-1 f v".to_owned(), "2-1");

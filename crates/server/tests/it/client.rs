@@ -8,7 +8,7 @@ use millstream_resp::{Decoder, Value, encode_command};
 use millstream_server::{Config, RunningServer, Server};
 
 /// Nothing in these tests takes longer.
-pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A configuration on a free port that keeps everything in memory.
 pub(crate) fn memory() -> Config {

@@ -48,6 +48,15 @@ impl Retention {
         self.rejects.unwrap_or(self.is_unacked)
     }
 
+    /// Bytes of an entry's names and values.
+    ///
+    /// # Errors
+    /// They find no room even if all others go.
+    pub(super) fn refuse_large(&self, fields: &[(Text, Text)]) -> Result<u64, &'static str> {
+        let bytes = fields.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum();
+        if self.max_bytes > 0 && bytes > self.max_bytes { Err(ENTRY_TOO_LARGE) } else { Ok(bytes) }
+    }
+
     fn is_exceeded(&self, len: u64, bytes: u64) -> bool {
         self.max_len > 0 && len > self.max_len || self.max_bytes > 0 && bytes > self.max_bytes
     }
@@ -132,10 +141,7 @@ impl Stream {
     /// Whether a new entry of these fields finds room, and what goes for it.
     fn room(&self, now: Moment, fields: &[(Text, Text)]) -> Result<Vec<Id>, &'static str> {
         let kept = &self.retention;
-        let added = fields.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum();
-        if kept.max_bytes > 0 && added > kept.max_bytes {
-            return Err(ENTRY_TOO_LARGE);
-        }
+        let added = kept.refuse_large(fields)?;
         let surplus = self.surplus(now, Some(added));
         let stay = || self.entries.iter().filter(|entry| !surplus.contains(&entry.id));
         if kept.max_len > 0 && stay().count() as u64 + 1 > kept.max_len {

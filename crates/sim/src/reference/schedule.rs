@@ -80,8 +80,11 @@ impl Reference {
 
     fn schedule(&mut self, db: u8, key: &Text, due: Due, fields: &[(Text, Text)]) -> Answer {
         let wall_ms = self.now.wall_ms;
-        if self.stream(db, key)?.is_none() {
-            self.create_stream(db, key);
+        match self.stream(db, key)? {
+            Some(stream) => {
+                stream.retention.refuse_large(fields).map_err(reply::error)?;
+            }
+            None => self.create_stream(db, key),
         }
         let due_ms = match due {
             Due::Delay(ms) => wall_ms + ms,
