@@ -2,6 +2,7 @@
 //! that can be judged. Tests only.
 
 use clap::Parser;
+use fastrand::Rng;
 use millstream_server::Server;
 
 use crate::serve_options::{ServeOptions, join_bind_addresses};
@@ -21,21 +22,14 @@ struct Flags {
     options: ServeOptions,
 }
 
-/// Splitmix64.
-fn roll(state: &mut u64) -> usize {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut bits = *state;
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    ((bits ^ (bits >> 27)) >> 8) as usize
-}
-
-fn changed(text: &str, dice: &mut u64) -> String {
+fn changed(text: &str, seed: u64) -> String {
+    let mut dice = Rng::with_seed(seed);
     let mut characters: Vec<char> = text.chars().collect();
-    for _ in 0..=roll(dice) % 4 {
-        let at = roll(dice) % (characters.len() + 1);
-        let end = at + roll(dice) % (characters.len() - at + 1).min(12);
-        let word = WORDS[roll(dice) % WORDS.len()];
-        match roll(dice) % 3 {
+    for _ in 0..=dice.usize(..4) {
+        let at = dice.usize(..=characters.len());
+        let end = at + dice.usize(..(characters.len() - at + 1).min(12));
+        let word = dice.choice(WORDS).expect("there are some");
+        match dice.u8(..3) {
             0 => drop(characters.drain(at..end)),
             1 => drop(characters.splice(at..end, word.chars())),
             _ => {
@@ -58,7 +52,7 @@ fn judge(options: ServeOptions) {
 fn any_file_is_refused_with_a_reason_or_can_be_judged() {
     judge(toml::from_str(FILE).expect("a file to begin with"));
     for seed in 1..3000 {
-        let text = changed(FILE, &mut { seed });
+        let text = changed(FILE, seed);
         match toml::from_str::<ServeOptions>(&text) {
             Ok(options) => judge(options),
             Err(error) => assert!(!error.to_string().is_empty(), "seed {seed}"),
@@ -69,7 +63,7 @@ fn any_file_is_refused_with_a_reason_or_can_be_judged() {
 #[test]
 fn any_flags_are_refused_with_a_reason_or_can_be_judged() {
     for seed in 1..1000 {
-        let line = changed(FLAGS, &mut { seed });
+        let line = changed(FLAGS, seed);
         let arguments = join_bind_addresses(line.split(' ').map(Into::into));
         match Flags::try_parse_from(arguments) {
             Ok(flags) => judge(flags.options),

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use open_files::allow_files;
 use process::Process;
 use raw::{Raw, command, resident_bytes};
@@ -105,34 +106,22 @@ impl GoodClient {
     }
 }
 
-/// Splitmix64.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits ^ (bits >> 27)
-    }
-}
-
 #[test]
 fn random_bytes_and_half_commands() {
     let victim = Victim::start(&[]);
     let good = GoodClient::start(victim.address());
     let whole = command(&["XADD", "s", "*", "field", "a value of some length"]);
-    let (begun, mut dice, mut rounds) = (Instant::now(), Dice(7), 0);
+    let (begun, mut dice, mut rounds) = (Instant::now(), Rng::with_seed(7), 0);
     while begun.elapsed() < duration() || rounds < 200 {
         let Ok(mut bad) = Raw::try_connect(victim.address()) else { continue };
         let bytes: Vec<u8> = match rounds % 4 {
-            0 => (0..dice.roll() % 4000).map(|_| dice.roll() as u8).collect(),
-            1 => whole[..dice.roll() as usize % whole.len()].to_vec(),
-            2 => format!("*{}\r\n${}\r\n", dice.roll() % 3_000_000_000, dice.roll()).into_bytes(),
+            0 => (0..dice.u16(..4000)).map(|_| dice.u8(..)).collect(),
+            1 => whole[..dice.usize(..whole.len())].to_vec(),
+            2 => format!("*{}\r\n${}\r\n", dice.u32(..3_000_000_000), dice.u64(..)).into_bytes(),
             _ => {
                 let mut bytes = whole.repeat(5);
-                let at = dice.roll() as usize % bytes.len();
-                bytes[at] = dice.roll() as u8;
+                let at = dice.usize(..bytes.len());
+                bytes[at] = dice.u8(..);
                 bytes
             }
         };
@@ -328,16 +317,16 @@ fn random_requests_at_the_admin_port() {
          Content-Type: application/json\r\nContent-Length: 24\r\n\r\n{\"fields\":[[\"f\",\"v\\u00\"]]}",
         "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
     ];
-    let (begun, mut dice, mut rounds) = (Instant::now(), Dice(3), 0);
+    let (begun, mut dice, mut rounds) = (Instant::now(), Rng::with_seed(3), 0);
     while begun.elapsed() < duration() || rounds < 300 {
         let mut bytes = requests[rounds % requests.len()].as_bytes().to_vec();
-        for _ in 0..dice.roll() % 6 {
-            let at = dice.roll() as usize % bytes.len();
-            match dice.roll() % 4 {
-                0 => bytes[at] = dice.roll() as u8,
+        for _ in 0..dice.u8(..6) {
+            let at = dice.usize(..bytes.len());
+            match dice.u8(..4) {
+                0 => bytes[at] = dice.u8(..),
                 1 => bytes.truncate(at.max(1)),
                 2 => drop(bytes.splice(at..at, b"%00%ff/../".iter().copied())),
-                _ => bytes.insert(at, b"\r\n: %?&="[dice.roll() as usize % 8]),
+                _ => bytes.insert(at, dice.choice(*b"\r\n: %?&=").expect("there are some")),
             }
         }
         http(&admin, &bytes, true);

@@ -111,6 +111,41 @@ fn above_the_hard_limit_only_what_frees_memory_runs() {
     await_success(&mut client, &read);
 }
 
+/// It was let in while there was room.
+#[test]
+fn above_the_hard_limit_delayed_entries_dead_letters_and_waiting_readers_go_on() {
+    let server = serve(&[]);
+    let mut client = Raw::connect(&server.address);
+    let mut readers = [Raw::connect(&server.address), Raw::connect(&server.address)];
+    for words in [
+        "XGROUP CREATE orders g 0 MKSTREAM CFG VISIBILITY 1000 MAXDELIVERIES 1 DEADLETTER dead",
+        "XADD orders 1-1 f never-works",
+        "XREADGROUP GROUP g c STREAMS orders >",
+        "XGROUP CREATE dead h 0 MKSTREAM",
+        "XGROUP CREATE later h 0 MKSTREAM",
+        "XSCHEDULE ADD later DELAY 1000 f much-later",
+    ] {
+        let reply = client.call(&words.split(' ').collect::<Vec<_>>());
+        assert!(!reply.starts_with('-'), "{words}: {reply}");
+    }
+    for (reader, stream) in readers.iter_mut().zip(["dead", "later"]) {
+        let words = ["XREADGROUP", "GROUP", "h", "c", "BLOCK", "0", "STREAMS", stream, ">"];
+        reader.send(&command(&words));
+    }
+    client.await_info("blocked_clients", "2", LIMIT);
+    client.call(&["CONFIG", "SET", "maxmemory", "1mb", "maxmemory-hard", "1mb"]);
+    let read = ["XREADGROUP", "GROUP", "g", "c", "STREAMS", "orders", ">"];
+    let deadline = Instant::now() + LIMIT;
+    while !client.call(&read).contains("'maxmemory-hard'") {
+        assert!(Instant::now() < deadline, "it is never above its limit");
+    }
+    for (reader, value) in readers.iter_mut().zip(["never-works", "much-later"]) {
+        let served = reader.reply();
+        assert!(served.contains(value), "{served}");
+    }
+    assert!(client.call(&read).contains("'maxmemory-hard'"), "it is not above its limit any more");
+}
+
 /// What is counted where the operating system's number says too much.
 #[test]
 fn what_is_counted_is_what_is_resident() {

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use process::Process;
 use redis::{Client, Connection, TypedCommands as _, cmd, pipe};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
-const STOP_LIMIT: Duration = Duration::from_secs(60);
 const REPLY_LIMIT: Duration = Duration::from_secs(60);
 const WRITERS: usize = 4;
 
@@ -50,24 +50,6 @@ fn connect(address: &str) -> Connection {
     connection
 }
 
-fn signal(process: &Process, name: &str) {
-    let command = format!("kill -{name} {}", process.child.id());
-    let status = Command::new("sh").args(["-c", &command]).status().expect("a shell starts");
-    assert!(status.success(), "{command}");
-}
-
-/// Its exit code; fails if it goes on.
-fn ended(process: &mut Process) -> Option<i32> {
-    let asked = Instant::now();
-    loop {
-        if let Some(status) = process.child.try_wait().expect("look after the server") {
-            return status.code();
-        }
-        assert!(asked.elapsed() < STOP_LIMIT, "the server goes on for more than {STOP_LIMIT:?}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
 /// Adds entries in batches until the connection breaks; how many were acknowledged.
 fn write_until_the_end(address: &str, stream: &str, first_reply: &mpsc::Sender<()>) -> usize {
     let mut connection = connect(address);
@@ -98,8 +80,7 @@ fn sigterm_under_load_keeps_what_was_acknowledged_in_every_mode() {
         for _ in 0..WRITERS * 10 {
             receiver.recv_timeout(REPLY_LIMIT).expect("the writers get on");
         }
-        signal(&process, "TERM");
-        assert_eq!(ended(&mut process), Some(0), "--sync {sync}");
+        process.stop();
         let acknowledged: Vec<_> =
             writers.into_iter().map(|writer| writer.join().expect("a writer ends")).collect();
 
@@ -120,7 +101,7 @@ fn a_repeated_sigterm_does_not_cut_the_orderly_end_short() {
     // Some process managers signal the process and its group.
     let twice = format!("kill -TERM {0}; kill -TERM {0}; true", process.child.id());
     Command::new("sh").args(["-c", &twice]).status().expect("a shell starts");
-    assert_eq!(ended(&mut process), Some(0));
+    assert_eq!(process.ended().code(), Some(0));
     let process = serve_in(directory.path(), &[]);
     let value = connect(&process.address).get("k").expect("GET");
     assert_eq!(value.as_deref(), Some("v"));
@@ -141,8 +122,8 @@ fn it_says_where_the_data_is_and_warns_of_a_new_store_only() {
     let mut process = start();
     assert!(says(&process, &format!("data is in {}", path.display())), "{:?}", process.first_lines);
     assert!(says(&process, "a new, empty one was created"), "{:?}", process.first_lines);
-    signal(&process, "INT");
-    assert_eq!(ended(&mut process), Some(0));
+    process.signal(Signal::INT);
+    assert_eq!(process.ended().code(), Some(0));
     let process = start();
     assert!(says(&process, "replayed "), "{:?}", process.first_lines);
     assert!(!says(&process, "a new, empty one was created"), "{:?}", process.first_lines);
@@ -208,8 +189,7 @@ fn in_memory_nothing_is_stored_and_it_says_so() {
     });
     assert!(process.first_lines.iter().any(|line| line.contains("nothing is stored")));
     cmd("SET").arg("k").arg("v").exec(&mut connect(&process.address)).expect("SET");
-    signal(&process, "TERM");
-    assert_eq!(ended(&mut process), Some(0));
+    process.stop();
     let left = std::fs::read_dir(directory.path()).expect("list the directory").count();
     assert_eq!(left, 0, "no file is written");
 }
@@ -243,8 +223,8 @@ fn systemd_is_told_when_it_is_ready_and_when_it_stops() {
     assert!(before.iter().all(|it| it.contains("EXTEND_TIMEOUT_USEC=30000000")), "{told:?}");
     assert!(before[0].contains("STATUS=reads its data, 0 s so far"), "{told:?}");
     assert!(last.contains(&format!("STATUS=listening on {}", process.address)), "{told:?}");
-    signal(&process, "TERM");
+    process.signal(Signal::TERM);
     let told = told_until(&socket, "STOPPING=1");
     assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!(ended(&mut process), Some(0));
+    assert_eq!(process.ended().code(), Some(0));
 }

@@ -133,9 +133,7 @@ fn nothing_grows_and_every_message_is_accounted_for() {
         samples.judge();
     }
     // What is there after the next start, and what `check` says of it.
-    let pid = rustix::process::Pid::from_child(&server.child);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
-    assert!(server.child.wait().expect("it ends").success());
+    server.stop();
     let mut check = Command::new(env!("CARGO_BIN_EXE_millstream"));
     let check = check.arg("check").arg(directory.path()).output().expect("check runs");
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));

@@ -77,14 +77,6 @@ fn a_restart_behind_the_last_logged_time_goes_on() {
     }
 }
 
-/// Splitmix64.
-fn roll(dice: &mut u64) -> u64 {
-    *dice = dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut bits = *dice;
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits ^ (bits >> 27)
-}
-
 #[test]
 fn nothing_is_lost_or_handed_out_twice_while_the_clock_jumps_at_random() {
     const JUMPS: usize = 300;
@@ -124,13 +116,13 @@ fn nothing_is_lost_or_handed_out_twice_while_the_clock_jumps_at_random() {
     let (added, handed_out) = thread::scope(|scope| {
         let producers = [(); 2].map(|()| scope.spawn(produce));
         let consumers = ["ann", "bob"].map(|name| scope.spawn(move || consume(name)));
-        let mut dice = 7;
+        let mut dice = fastrand::Rng::with_seed(7);
         for jump in 0..JUMPS {
-            let offset_s = match roll(&mut dice) % 20 {
+            let offset_s = match dice.u8(..20) {
                 0 => BEFORE_1970,
                 1 if jump > JUMPS / 2 => TO_2100,
                 2..6 => 0,
-                _ => (roll(&mut dice) % (60 * DAY as u64)) as i64 - 30 * DAY,
+                _ => dice.i64(-30 * DAY..30 * DAY),
             };
             server.jump(offset_s);
             assert!(claimable(&mut client, "s", "3600000").is_empty(), "at {offset_s}");

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use redis::{Cmd, Connection, Value, cmd};
 
 use crate::consumed::{Consumed, claimed, read};
@@ -49,16 +50,14 @@ struct Worker<'a> {
 pub(crate) fn start(ledger: &Arc<Ledger>, group: usize, number: usize) -> JoinHandle<()> {
     let ledger = Arc::clone(ledger);
     thread::spawn(move || {
-        let mut dice = 0x9e37_79b9 * (group * 100 + number + 1) as u64;
+        let mut dice = Rng::with_seed((group * 100 + number) as u64);
         let shortest_ms = if ledger.is_long { SHORTEST_LIFE_MS } else { SHORT_LIFE_MS };
         for life in 0_u64.. {
             if !ledger.is_working() {
                 break;
             }
-            // Any constants of a linear congruential generator will do: nobody bets on it.
-            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let lives = Duration::from_millis(shortest_ms + (dice >> 33) % (shortest_ms * 5));
-            let death = DEATHS[usize::try_from(dice >> 61).expect("small") % DEATHS.len()];
+            let lives = Duration::from_millis(dice.u64(shortest_ms..shortest_ms * 6));
+            let death = dice.choice(DEATHS).expect("there are some");
             let name = format!("w{number}-{life}");
             ledger.born(&name);
             let mut worker = Worker {

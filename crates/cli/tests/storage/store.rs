@@ -142,17 +142,7 @@ impl Running {
 
     /// Ends it in order.
     pub(crate) fn stop(mut self) {
-        let id = self.process.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &id]).status().expect("kill starts");
-        assert!(status.success());
-        let mut code = None;
-        let child = &mut self.process.child;
-        let has_ended = poll(|| {
-            code = child.try_wait().expect("look after the server");
-            code.is_some()
-        });
-        assert!(has_ended, "the server goes on");
-        assert_eq!(code.and_then(|status| status.code()), Some(0));
+        self.process.stop();
     }
 
     /// Kills it with signal 9.

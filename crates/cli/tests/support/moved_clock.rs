@@ -3,10 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::command_line::connect;
@@ -19,7 +17,6 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 pub(crate) const TO_2100: i64 = 75 * 366 * DAY;
 pub(crate) const BEFORE_1970: i64 = -100 * 366 * DAY;
 
-const STOP_LIMIT: Duration = Duration::from_secs(60);
 /// What the clocks of server and test may differ by: the time that a busy machine takes to look.
 const NEAR_MS: u64 = 60_000;
 
@@ -78,18 +75,9 @@ impl MovedClock {
         assert!(shown.abs_diff(expected) < NEAR_MS, "TIME is {shown}, not {expected}");
     }
 
-    /// SIGTERM; it ends in order.
+    /// Ends it in order.
     pub(crate) fn stop(&mut self) {
-        kill_process(Pid::from_child(&self.process.child), Signal::TERM).expect("it runs");
-        let deadline = Instant::now() + STOP_LIMIT;
-        let status = loop {
-            if let Some(status) = self.process.child.try_wait().expect("look after the server") {
-                break status;
-            }
-            assert!(Instant::now() < deadline, "it goes on for more than {STOP_LIMIT:?}");
-            thread::sleep(Duration::from_millis(5));
-        };
-        assert!(status.success(), "{status}: {:?}", self.process.said());
+        self.process.stop();
     }
 
     pub(crate) fn kill(&mut self) {

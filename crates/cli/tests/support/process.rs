@@ -1,12 +1,15 @@
 //! A `millstream serve` process, killed when it goes out of scope.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 /// Listens on a free port of 127.0.0.1.
 pub(crate) struct Process {
@@ -70,6 +73,32 @@ impl Process {
     #[allow(dead_code, reason = "not all tests that start one ask")]
     pub(crate) fn said(&self) -> Vec<String> {
         self.later_lines.try_iter().collect()
+    }
+
+    #[allow(dead_code, reason = "not all tests that start one send it signals")]
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    /// How it ended; fails if it goes on.
+    #[allow(dead_code, reason = "not all tests that start one wait for its end")]
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("look after the server") {
+                return status;
+            }
+            assert!(begun.elapsed() < STOP_LIMIT, "the server goes on for {STOP_LIMIT:?}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Ends it in order.
+    #[allow(dead_code, reason = "most tests that start one have no use for an end in order")]
+    pub(crate) fn stop(&mut self) {
+        self.signal(Signal::TERM);
+        let status = self.ended();
+        assert!(status.success(), "{status}: {:?}", self.said());
     }
 }
 

@@ -12,6 +12,7 @@
 //! - An entry is: flags, `ms` and `seq` relative to the node's first id, then its values
 //!   (number of fields, names and values when its names are not the node's), number of elements.
 
+use super::block::Block;
 use crate::EntryId;
 
 /// Header and end mark.
@@ -110,6 +111,22 @@ pub(super) fn entry(base: EntryId, id: EntryId, fields: &[&[u8]], names_of_node:
         let all: u64 = fields.iter().map(|part| string(part)).sum();
         fixed + integer(pairs) + all + integer(2 * pairs + 4)
     }
+}
+
+/// Bytes of the node that holds what a block does, less its two counts.
+pub(super) fn node(block: &Block) -> u64 {
+    let names = |ordinal| block.entry(ordinal).pairs().map(|(name, _)| name);
+    let mut bytes = 0;
+    for ordinal in 0..block.len() {
+        let stored = block.entry(ordinal);
+        let fields: Vec<&[u8]> = stored.pairs().flat_map(|(name, value)| [name, value]).collect();
+        if ordinal == 0 {
+            bytes += empty_node(&fields);
+        }
+        let names_of_node = names(ordinal).eq(names(0));
+        bytes += entry(block.base(), stored.id(), &fields, names_of_node);
+    }
+    bytes
 }
 
 fn count(n: usize) -> i64 {

@@ -41,7 +41,7 @@ fn change_id(id: &mut EntryId, by: u64) {
 /// Changes one fact of one block.
 fn spoil(block: &mut StoredBlock<'static>, which: usize, by: u64) {
     let count = |count: &mut u32| *count = count.wrapping_add((by & 7) as u32).wrapping_sub(3);
-    match (which % 9, &mut block.tombstones) {
+    match (which % 10, &mut block.tombstones) {
         (0, _) => change_id(&mut block.first, by),
         (1, _) => change_id(&mut block.last, by),
         (2, _) => count(&mut block.live),
@@ -53,6 +53,7 @@ fn spoil(block: &mut StoredBlock<'static>, which: usize, by: u64) {
             _ => dead.words.to_mut().push(by >> 7),
         },
         (8, dead) => *dead = None,
+        (9, _) => count(&mut block.listpack_bytes),
         (_, _) => block.contents = StoredContents::Place(PLACE),
     }
 }
