@@ -14,6 +14,7 @@ use tower_service::Service as _;
 
 use crate::app::App;
 use crate::options::DashboardOptions;
+use crate::whole_change::whole_change;
 use crate::{Lifecycle, api, asset, failure, guard, health, history, login, metrics, pages};
 
 /// The answers of a dashboard, for requests that came in some other way than by its port. Clones
@@ -34,7 +35,7 @@ impl Answers {
 
     /// What the port answers to this request from there. Within a tokio runtime.
     ///
-    /// Cancel safety: as a visitor who goes away before the answer; a change may have been made.
+    /// Cancel safety: as a visitor who goes away before the answer; a change goes on.
     pub async fn answer(&self, mut request: Request<Body>, from: SocketAddr) -> Response<Body> {
         request.extensions_mut().insert(ConnectInfo(from));
         match self.router.clone().call(request).await {
@@ -67,6 +68,7 @@ fn router(app: Arc<App>) -> Router {
         .merge(api::routes())
         .fallback(nothing);
     router
+        .layer(from_fn(whole_change))
         .layer(from_fn(failure::present))
         .layer(from_fn_with_state(Arc::clone(&app), guard::guard))
         .with_state(app)

@@ -27,6 +27,8 @@ pub(crate) enum Failure {
     ReadOnly,
     /// The form is not from a page of ours, or from before a restart.
     Forged,
+    /// The user may not see that.
+    Forbidden(String),
     /// There is no such thing.
     NotFound(String),
     /// What was asked for makes no sense.
@@ -40,6 +42,8 @@ pub(crate) enum Failure {
 struct Reason {
     text: String,
     is_login: bool,
+    /// Something was sent to the server, and nothing came back.
+    is_outcome_unknown: bool,
 }
 
 impl From<Error> for Failure {
@@ -65,7 +69,7 @@ impl Failure {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::LoginNeeded | Self::LoginRefused(_) => StatusCode::UNAUTHORIZED,
-            Self::ReadOnly | Self::Forged => StatusCode::FORBIDDEN,
+            Self::ReadOnly | Self::Forged | Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Invalid(_) | Self::Server(Error::Configuration(_)) => StatusCode::BAD_REQUEST,
             Self::Server(Error::Refused { code, .. }) if code == "NOPERM" => StatusCode::FORBIDDEN,
@@ -79,7 +83,10 @@ impl Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::NotReady(text) | Self::NotFound(text) | Self::Invalid(text) => f.write_str(text),
+            Self::NotReady(text)
+            | Self::Forbidden(text)
+            | Self::NotFound(text)
+            | Self::Invalid(text) => f.write_str(text),
             Self::LoginNeeded => f.write_str("log in first: the server has a password"),
             Self::LoginRefused(text) => write!(f, "the server does not let you in: {text}"),
             Self::ReadOnly => f.write_str(
@@ -98,11 +105,17 @@ impl std::fmt::Display for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let is_login = matches!(self, Self::LoginNeeded);
-        let reason = Reason { text: self.to_string(), is_login };
+        let is_outcome_unknown = matches!(self, Self::Server(Error::Connection(_)));
+        let reason = Reason { text: self.to_string(), is_login, is_outcome_unknown };
         let mut response = self.status().into_response();
         response.extensions_mut().insert(reason);
         response
     }
+}
+
+/// Whether what was asked for may have been done or not.
+pub(crate) fn is_outcome_unknown(response: &Response) -> bool {
+    response.extensions().get::<Reason>().is_some_and(|reason| reason.is_outcome_unknown)
 }
 
 /// Gives failures a body: JSON for programs, a page for people, who may be led to the login.

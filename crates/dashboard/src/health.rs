@@ -78,6 +78,9 @@ fn obstacle(info: &ServerInfo) -> Option<String> {
     if is("millstream_disk_full", "1") {
         return Some("the disk is full: writes are refused".to_owned());
     }
+    if is("millstream_checkpoint_overdue", "1") {
+        return Some("checkpoints fail, and the log may not grow: writes are refused".to_owned());
+    }
     if is("aof_last_write_status", "err") {
         return Some("the last write to the append-only file failed".to_owned());
     }
@@ -94,9 +97,13 @@ mod tests {
         assert_eq!(of("loading:0\nmillstream_poisoned:0\nrole:master\n"), None);
         let reason = of("millstream_poisoned:1\nmillstream_poison_reason:fsync: EIO\n");
         assert_eq!(reason.as_deref(), Some("writes are refused until a restart: fsync: EIO"));
-        for bad in
-            ["loading:1", "millstream_disk_full:1", "aof_last_write_status:err", "role:slave"]
-        {
+        for bad in [
+            "loading:1",
+            "millstream_disk_full:1",
+            "millstream_checkpoint_overdue:1",
+            "aof_last_write_status:err",
+            "role:slave",
+        ] {
             assert!(of(bad).is_some(), "{bad}");
         }
     }

@@ -18,7 +18,7 @@ use millstream::{
     StreamManager, StreamScan,
 };
 
-pub(crate) use self::keeper::{GroupNow, History, StreamNow, is_dead_letters};
+pub(crate) use self::keeper::{GroupNow, History, StreamNow, is_dead_letters, letter_targets};
 pub(crate) use self::series::{Point, Series};
 
 use crate::app::App;
@@ -113,8 +113,9 @@ async fn ask(millstream: &Millstream, stream: &Bytes) -> Result<Seen, Error> {
                 Some(managed) => managed.oldest_pending,
                 None if group.pending == 0 => None,
                 None => {
-                    let pending = monitor.pending(&group.name_bytes).await?;
-                    pending.first.map(millstream_shown::age_of)
+                    // As a policy's: since it was last handed out, not since it was added.
+                    let first = monitor.stuck(&group.name_bytes, Duration::ZERO, 1).await?;
+                    first.first().map(|entry| entry.idle)
                 }
             };
             with_ages.push((group, age));

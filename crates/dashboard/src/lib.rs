@@ -41,6 +41,7 @@ mod servers;
 mod sessions;
 mod visible_streams;
 mod visitor;
+mod whole_change;
 
 pub use answers::Answers;
 pub use dashboard::Dashboard;

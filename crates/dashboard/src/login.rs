@@ -1,5 +1,6 @@
 //! Logging in and out: by a user of the server.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
+use millstream::Millstream;
 use serde::Deserialize;
 
 use crate::app::App;
@@ -68,16 +70,14 @@ fn shown(then: &str, refused: Option<&str>) -> Markup {
 
 pub(crate) async fn log_in(
     State(app): State<Arc<App>>,
-    ConnectInfo(address): ConnectInfo<std::net::SocketAddr>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
     Form(Credentials { user, password, then }): Form<Credentials>,
 ) -> Result<Response, Failure> {
     let name = shown_user(&user);
     let shown_name = millstream_shown::visible(name.as_bytes());
-    let millstream = match app.log_in(&user, &password).await {
+    let millstream = match prove(&app, &user, &password, address).await {
         Ok(millstream) => millstream,
         Err(refused @ Failure::LoginRefused(_)) => {
-            tracing::warn!("dashboard: {shown_name} at {address} could not log in");
-            tokio::time::sleep(REFUSAL_DELAY).await;
             let body = shown(&then, Some(&refused.to_string()));
             return Ok((refused.status(), body).into_response());
         }
@@ -87,6 +87,26 @@ pub(crate) async fn log_in(
     let key = app.sessions.begin(name.to_owned(), millstream);
     let cookie = format!("{COOKIE}={key}; {}", attributes(&app));
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(page(&then))).into_response())
+}
+
+/// Asks the server whether they are who they say. If not, the log has a line, and the answer takes
+/// a while.
+///
+/// # Errors
+/// [`Failure::LoginRefused`], and those of the server.
+pub(crate) async fn prove(
+    app: &App,
+    user: &str,
+    password: &str,
+    address: SocketAddr,
+) -> Result<Millstream, Failure> {
+    let proved = app.log_in(user, password).await;
+    if matches!(proved, Err(Failure::LoginRefused(_))) {
+        let user = millstream_shown::visible(shown_user(user).as_bytes());
+        tracing::warn!("dashboard: {user} at {address} could not log in");
+        tokio::time::sleep(REFUSAL_DELAY).await;
+    }
+    proved
 }
 
 /// What no script sees, no page of others sends, and by HTTPS nobody on the way reads.

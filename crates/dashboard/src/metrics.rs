@@ -126,8 +126,9 @@ async fn answer(app: &Arc<App>, parts: &mut Parts, ask: &Ask) -> Result<Response
 
 async fn may_ask(visitor: &Visitor) -> Result<(), Failure> {
     visitor.must_see_all().await?;
-    if visitor.would_be_allowed(&[b"INFO"]).await? != Some(true) {
-        visitor.millstream.query(cmd("INFO").arg("server")).await?;
+    // All sections of it are told.
+    if visitor.would_be_allowed(&[b"INFO", b"ALL"]).await? != Some(true) {
+        visitor.millstream.query(cmd("INFO").arg("ALL")).await?;
     }
     Ok(())
 }

@@ -1,16 +1,22 @@
 //! What of the dashboard's own looks a visitor may see.
 //!
 //! The dashboard looks at streams as itself, and a visitor's rules may be narrower. So the server
-//! is asked as the visitor: once for a key that nobody could have named in a rule, which says
-//! whether they may read all; if not, for each stream.
+//! is asked as the visitor: once for a key that nobody could have named in a rule, and for the
+//! rules; where those do not say that they may read all, for each stream.
 
+use std::collections::{HashMap, HashSet};
+
+use bytes::Bytes;
 use futures_util::future::join_all;
 use millstream::Error;
-use millstream::redis::{Value, cmd};
+use millstream::redis::{Value, cmd, from_redis_value};
 
 use crate::failure::Failure;
 use crate::history::StreamNow;
 use crate::visitor::{Visitor, shown_user};
+
+/// How rules say that every key may be read.
+const ALL_KEYS: [&str; 5] = ["~*", "%R~*", "%RW~*", "%WR~*", "*"];
 
 /// Commands that are on their way at a time.
 const CONCURRENT: usize = 100;
@@ -21,7 +27,50 @@ impl Visitor {
     /// # Errors
     /// No server answers.
     pub(crate) async fn sees_all(&self) -> Result<bool, Failure> {
-        self.may_read(self.app.probe.as_bytes()).await
+        if !self.may_read(self.app.probe.as_bytes()).await? {
+            return Ok(false);
+        }
+        // A pattern such as `[^_]*` fits to that key, too.
+        if self.has_pattern_for_all().await? {
+            return Ok(true);
+        }
+        let mut names = self.app.history.unseen();
+        names.extend(self.app.history.streams().into_iter().map(|stream| stream.name));
+        for some in names.chunks(CONCURRENT) {
+            for may_read in join_all(some.iter().map(|name| self.may_read(name))).await {
+                if !may_read? {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the visitor's rules say so, where the dashboard may know them. A user with selectors
+    /// is no such case: one of them may be what lets them ask at all.
+    ///
+    /// # Errors
+    /// There is no server.
+    async fn has_pattern_for_all(&self) -> Result<bool, Failure> {
+        let user = shown_user(self.user.as_deref().unwrap_or_default());
+        let ask = self.app.trusted().await?.query(cmd("ACL").arg("GETUSER").arg(user)).await;
+        let Ok(rules) = ask else { return Ok(false) };
+        let Ok(rules) = from_redis_value::<HashMap<String, Value>>(rules) else { return Ok(false) };
+        if !matches!(rules.get("selectors"), None | Some(Value::Nil)) {
+            let selectors = rules.get("selectors").cloned().unwrap_or(Value::Nil);
+            if from_redis_value::<Vec<Value>>(selectors).map_or(true, |all| !all.is_empty()) {
+                return Ok(false);
+            }
+        }
+        // One text of all patterns; in Redis 6 a list of them.
+        let patterns: Vec<String> = match rules.get("keys") {
+            Some(Value::BulkString(text)) => {
+                String::from_utf8_lossy(text).split(' ').map(str::to_owned).collect()
+            }
+            Some(other) => from_redis_value(other.clone()).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        Ok(patterns.iter().any(|pattern| ALL_KEYS.contains(&&pattern[..])))
     }
 
     /// As [`Self::must_read`], of every stream. Asked often, so that it is no error of the server's
@@ -33,8 +82,9 @@ impl Visitor {
         if self.sees_all().await? {
             return Ok(());
         }
-        // The server's own refusal says which rule it was.
-        self.must_read(self.app.probe.as_bytes()).await
+        // The server's own refusal says which rule it was, unless it is one about some streams.
+        self.must_read(self.app.probe.as_bytes()).await?;
+        Err(Failure::Forbidden(NOT_ALL.to_owned()))
     }
 
     /// # Errors
@@ -51,7 +101,10 @@ impl Visitor {
 
     /// As [`Self::must_read`], asked so that it is no refusal of the server's, where the dashboard
     /// itself may ask so: a page over many streams must not fill the log of refusals.
-    async fn may_read(&self, stream: &[u8]) -> Result<bool, Failure> {
+    ///
+    /// # Errors
+    /// As there, but for a refusal.
+    pub(crate) async fn may_read(&self, stream: &[u8]) -> Result<bool, Failure> {
         if let Some(is_allowed) = self.would_be_allowed(&[b"XINFO", b"STREAM", stream]).await? {
             return Ok(is_allowed);
         }
@@ -80,7 +133,8 @@ impl Visitor {
         })
     }
 
-    /// The streams that the dashboard knows and they may read.
+    /// The streams that the dashboard knows and they may read, without the number of dead letters
+    /// where they may not read those.
     ///
     /// # Errors
     /// No server answers.
@@ -94,7 +148,7 @@ impl Visitor {
         loop {
             let some: Vec<StreamNow> = all.by_ref().take(CONCURRENT).collect();
             if some.is_empty() {
-                return Ok(visible);
+                break;
             }
             let asked = some.iter().map(|stream: &StreamNow| self.may_read(&stream.name));
             for (stream, may_read) in some.iter().zip(join_all(asked).await) {
@@ -103,6 +157,11 @@ impl Visitor {
                 }
             }
         }
+        let names: HashSet<Bytes> = visible.iter().map(|stream| stream.name.clone()).collect();
+        for group in visible.iter_mut().flat_map(|stream| &mut stream.groups) {
+            group.dead_letters.take_if(|letters| !names.contains(&letters.stream));
+        }
+        Ok(visible)
     }
 }
 

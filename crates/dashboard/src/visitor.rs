@@ -13,6 +13,7 @@ use millstream::{Error, Millstream, ServerMonitor};
 
 use crate::app::App;
 use crate::failure::Failure;
+use crate::login;
 use crate::random::is_same;
 use crate::sessions::Session;
 
@@ -119,7 +120,7 @@ impl FromRequestParts<Arc<App>> for Visitor {
             .map_err(|_| Failure::Invalid("nobody knows where this comes from".to_owned()))?;
         let authorization = parts.headers.get(header::AUTHORIZATION);
         let (session, is_program) = match authorization {
-            Some(given) => (Some(program(app, given.as_bytes()).await?), true),
+            Some(given) => (Some(program(app, given.as_bytes(), address).await?), true),
             None => (session_key(parts).and_then(|key| app.sessions.find(key)), false),
         };
         let key = session_key(parts).filter(|_| session.is_some() && !is_program);
@@ -151,7 +152,7 @@ impl FromRequestParts<Arc<App>> for Visitor {
 }
 
 /// A program says who it is by HTTP's Basic authentication. Without a user name: the default user.
-async fn program(app: &App, given: &[u8]) -> Result<Session, Failure> {
+async fn program(app: &App, given: &[u8], address: SocketAddr) -> Result<Session, Failure> {
     let refused = || Failure::LoginRefused("Authorization is not Basic".to_owned());
     let given = std::str::from_utf8(given).map_err(|_| refused())?;
     if let Some(session) = app.sessions.find_program(given) {
@@ -164,7 +165,7 @@ async fn program(app: &App, given: &[u8]) -> Result<Session, Failure> {
     let decoded = STANDARD.decode(encoded.trim()).map_err(|_| refused())?;
     let decoded = String::from_utf8(decoded).map_err(|_| refused())?;
     let (user, password) = decoded.split_once(':').ok_or_else(refused)?;
-    let millstream = app.log_in(user, password).await?;
+    let millstream = login::prove(app, user, password, address).await?;
     app.sessions.begin_program(given, shown_user(user).to_owned(), millstream);
     app.sessions.find_program(given).ok_or_else(refused)
 }

@@ -66,6 +66,13 @@ impl<H: Host> Drop for Reservation<H> {
     }
 }
 
+/// Whether writes that take space are refused until a checkpoint succeeds.
+#[inline]
+pub fn is_overdue(engine: &Engine) -> bool {
+    let is_stuck = engine.is_memory_full() && engine.has_checkpoint_failed();
+    is_stuck || engine.overdue_checkpoints() >= OVERDUE_MAX
+}
+
 /// Asks for some commands of so many bytes in all. `frees_space`: they may use the reserve.
 #[inline]
 pub fn ask<H: Host>(
@@ -81,12 +88,10 @@ pub fn ask<H: Host>(
         return Admission::Wait;
     }
     if !frees_space {
-        let is_memory_full = store.engine.is_memory_full();
-        let is_stuck = is_memory_full && store.engine.has_checkpoint_failed();
-        if is_stuck || store.engine.overdue_checkpoints() >= OVERDUE_MAX {
+        if is_overdue(&store.engine) {
             return if room.is_disk_full() { Admission::DiskFull } else { Admission::Overdue };
         }
-        if is_memory_full {
+        if store.engine.is_memory_full() {
             return Admission::Wait;
         }
     }

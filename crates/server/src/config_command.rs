@@ -111,6 +111,8 @@ const SETTINGS: [(&str, Kind); 69] = [
     ("unixsocketperm", Kind::Immutable),
 ];
 
+/// As much as somebody may say who has not logged in.
+const TEXT_BYTES_MAX: usize = 16 << 10;
 const TLS_IN_EXEC: &str = "ERR CONFIG SET of TLS is not allowed inside a transaction: nobody else \
 could do anything while files are read";
 
@@ -326,6 +328,10 @@ fn check_one(kind: Kind, text: &[u8], present: &str) -> Result<Change, String> {
         Kind::OutputLimits => {
             limit_settings::check_output_limits(text)?;
             as_text(text)
+        }
+        // Whoever has to say a longer password would not be listened to.
+        Kind::Text if text.len() > TEXT_BYTES_MAX => {
+            Err(format!("argument must have at most {TEXT_BYTES_MAX} bytes"))
         }
         Kind::Text => as_text(text),
     }

@@ -193,7 +193,10 @@ fn writes_stopped(facts: &ServerFacts) -> Vec<Finding> {
         let why = "it takes only what frees space until there is room";
         note(Severity::Error, what, why, "df -h, then millstream stream trim STREAM --maxage TIME");
     }
-    if facts.is("millstream_checkpoint_status", "err") {
+    if facts.is("millstream_checkpoint_overdue", "1") {
+        let what = "its checkpoints fail, and its log may not grow any more".to_owned();
+        note(Severity::Error, what, "it takes only what frees space until one succeeds", log);
+    } else if facts.is("millstream_checkpoint_status", "err") {
         let what = "its last checkpoint failed".to_owned();
         let why = "the log grows until one succeeds, and so does the time of a start";
         note(Severity::Error, what, why, log);
@@ -282,6 +285,7 @@ mod tests {
             ("millstream_poisoned:1", vec![], (Error, WritesStopped)),
             ("millstream_disk_full:1", vec![], (Error, WritesStopped)),
             ("millstream_checkpoint_status:err", vec![], (Error, WritesStopped)),
+            ("millstream_checkpoint_overdue:1", vec![], (Error, WritesStopped)),
             ("rdb_last_bgsave_status:err", vec![], (Error, WritesStopped)),
             (
                 "rdb_last_bgsave_status:err",

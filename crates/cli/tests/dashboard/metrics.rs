@@ -114,6 +114,22 @@ fn streams_and_groups_have_the_names_of_redis_exporter_and_ours() {
     assert!(!without.contains("consumer=\""), "consumers are told of on demand");
 }
 
+/// Symptom: dead letters that went where a policy said were no dead letters in the numbers.
+#[test]
+fn dead_letters_are_counted_where_policies_have_them_go() {
+    let site = Site::start(&["--admin-write"]);
+    for line in [
+        "XGROUP CREATE orders billing 0 MKSTREAM CFG MAXDELIVERIES 1 DEADLETTER graveyard",
+        "XADD orders 1-1 f v",
+        "XREADGROUP GROUP billing ada STREAMS orders >",
+        "XNACK orders billing FATAL IDS 1 1-1",
+    ] {
+        site.redis(line);
+    }
+    until_told(&site, "/metrics", &["millstream_dead_letters{db=\"db0\",stream=\"graveyard\"} 1"]);
+    site.until("/api/v1/overview", |overview| overview.text.contains("\"dead_letters\":1"));
+}
+
 #[test]
 fn openmetrics_is_spoken_where_it_is_asked_for() {
     let site = Site::start(&[]);

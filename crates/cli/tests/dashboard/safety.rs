@@ -139,6 +139,7 @@ fn programs_give_their_credentials_with_each_request() {
         let answer = site.get_with("/", &[("authorization", given)]);
         assert_eq!(answer.status, status, "{given}");
     }
+    site.log_says(&["WARN", "dashboard: default at 127.0.0.1", "could not log in"]);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What is changed about streams, groups and consumers by forms.
 
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+
 use redis::Value;
 
 use crate::site::{Answer, Site};
@@ -221,4 +224,27 @@ fn streams_may_be_called_like_parts_of_a_path() {
         says(&site.get(&format!("/streams/{name}/groups/billing")), "billing group");
         says(&site.get(&format!("/streams/{name}/entries/1-1")), "1-1 entry");
     }
+}
+
+/// Symptom: whoever hung up while their change was made left no line about it in the log.
+#[test]
+fn the_change_of_somebody_who_hangs_up_is_made_and_in_the_log() {
+    let site = Site::start(&["--admin-write"]);
+    site.redis("XADD orders 1-1 f v");
+    site.redis("CLIENT PAUSE 600000 WRITE");
+    let mut visitor = TcpStream::connect(&site.host).expect("it listens");
+    let (host, body) = (&site.host, r#"{"max_length":0}"#);
+    write!(
+        visitor,
+        "POST /api/v1/streams/orders/trim HTTP/1.1\r\nHost: {host}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("it reads");
+    visitor.shutdown(Shutdown::Write).expect("it is open");
+    let mut rest = Vec::new();
+    visitor.read_to_end(&mut rest).expect("it is closed");
+    assert_eq!(rest, b"", "nobody waits for an answer");
+    site.redis("CLIENT UNPAUSE");
+    site.log_says(&["trimmed stream orders by 1 entry"]);
 }

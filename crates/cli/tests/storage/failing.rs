@@ -36,6 +36,7 @@ fn check_refusal(arguments: &[&str], break_it: impl FnOnce(&Path), mend: impl Fn
     assert!(server.number("checkpoint_failures") > 0);
     let status: String = server.info().get("millstream_checkpoint_status").expect("in INFO");
     assert_eq!(status, "err");
+    assert_eq!(server.number("checkpoint_overdue"), 1);
     // Reads go on, and so does what frees space.
     scan(&mut server.connection, "s", 1..refused, 500);
     for line in ["XACK s g 1-1 2-1", "XDEL s 301-1", "XTRIM s MINID 11-1"] {
@@ -46,6 +47,7 @@ fn check_refusal(arguments: &[&str], break_it: impl FnOnce(&Path), mend: impl Fn
     mend(&store.path);
     let writes = poll(|| add("s", refused).query::<String>(&mut server.connection).is_ok());
     assert!(writes, "the cause is gone, writes are refused as before");
+    assert_eq!(server.number("checkpoint_overdue"), 0);
     fill(&mut server.connection, "s", refused + 1..refused + 1000);
     server.wait_for_checkpoint();
     server.kill();

@@ -33,7 +33,7 @@ pub(crate) struct Which {
     group: Option<String>,
     /// Of this consumer, as in paths
     consumer: Option<String>,
-    /// With this reason, such as `maxdeliveries`
+    /// With this reason, such as `max-deliveries`
     reason: Option<String>,
     /// With this in their error
     error: Option<String>,

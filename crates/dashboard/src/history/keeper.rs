@@ -1,6 +1,6 @@
 //! What is kept of what looks saw.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -56,9 +56,18 @@ pub(crate) struct GroupNow {
     pub(crate) info: GroupInfo,
     /// Entries handed out a second; `None`: not known.
     pub(crate) rate_out: Option<f64>,
-    /// Since when its oldest pending entry is there.
+    /// How long ago its oldest pending entry was handed out last.
     pub(crate) oldest: Option<Duration>,
-    pub(crate) dead_letters: Option<u64>,
+    /// Where its dead letters go, if that is there.
+    pub(crate) dead_letters: Option<Letters>,
+}
+
+/// A stream of dead letters, as it was last seen.
+#[derive(Clone, Debug)]
+pub(crate) struct Letters {
+    pub(crate) stream: Bytes,
+    /// Of all groups whose letters go there.
+    pub(crate) length: u64,
 }
 
 /// All streams together.
@@ -119,7 +128,7 @@ impl History {
             kept.streams.remove(name);
             return;
         };
-        let dead_letters: Vec<Option<u64>> =
+        let dead_letters: Vec<Option<Letters>> =
             groups.iter().map(|(group, _)| kept.dead_letters_of(name, group)).collect();
         let Some(stream) = kept.streams.get_mut(name) else { return };
         let before = stream.now.take();
@@ -210,6 +219,7 @@ impl History {
 impl Kept {
     fn totals(&self) -> Totals {
         let mut totals = Totals { is_part: !self.is_whole, ..Totals::default() };
+        let targets = letter_targets(self.streams.values().filter_map(|it| it.now.as_ref()));
         for stream in self.streams.values() {
             totals.streams += 1;
             let Some(now) = &stream.now else {
@@ -217,7 +227,7 @@ impl Kept {
                 continue;
             };
             totals.rate_in += now.rate_in.unwrap_or(0.0);
-            if is_dead_letters(&now.name) {
+            if is_dead_letters(&now.name) || targets.contains(&now.name) {
                 totals.dead_letters += now.info.length;
             }
             for group in &now.groups {
@@ -231,14 +241,20 @@ impl Kept {
         totals
     }
 
-    /// Letters where this group's go; of all groups whose letters go there.
-    fn dead_letters_of(&self, stream: &Bytes, group: &GroupInfo) -> Option<u64> {
+    /// Letters where this group's go.
+    fn dead_letters_of(&self, stream: &Bytes, group: &GroupInfo) -> Option<Letters> {
         let policy = group.managed.as_ref().and_then(|it| it.policy.dead_letters.clone());
-        let target = match policy {
-            Some(target) => Bytes::from(target),
-            None => Bytes::from([stream, &b":dlq"[..]].concat()),
+        let targets = match policy {
+            Some(target) => vec![target.into_bytes()],
+            None => vec![
+                [stream, &b":dlq"[..]].concat(),
+                // What the toolkit takes on a Cluster.
+                [b"{", &stream[..], b"}:dlq"].concat(),
+            ],
         };
-        Some(self.streams.get(&target)?.now.as_ref()?.info.length)
+        let found = targets.iter().find_map(|target| self.streams.get_key_value(&target[..]));
+        let (name, stream) = found?;
+        Some(Letters { stream: name.clone(), length: stream.now.as_ref()?.info.length })
     }
 
     /// Keeps it, if the group is among those where most happens.
@@ -253,7 +269,9 @@ impl Kept {
             let quiet = quiet.clone();
             self.of_groups.remove(&quiet);
         }
-        let of = self.of_groups.entry(key).or_default();
+        // One that begins has no past that would make it look quiet.
+        let new = || GroupSeries { weight, ..GroupSeries::default() };
+        let of = self.of_groups.entry(key).or_insert_with(new);
         of.weight = of.weight * 0.9 + weight * 0.1;
         of.series.add(point);
     }
@@ -262,6 +280,13 @@ impl Kept {
 /// By their names, as the toolkit and Millstream give them.
 pub(crate) fn is_dead_letters(stream: &[u8]) -> bool {
     stream.ends_with(b":dlq")
+}
+
+/// Where policies of groups have dead letters go.
+pub(crate) fn letter_targets<'a>(streams: impl Iterator<Item = &'a StreamNow>) -> HashSet<Bytes> {
+    let groups = streams.flat_map(|stream| &stream.groups);
+    let policies = groups.filter_map(|group| group.info.managed.as_ref().map(|it| &it.policy));
+    policies.filter_map(|policy| policy.dead_letters.clone()).map(Bytes::from).collect()
 }
 
 /// Entries that were ever handed out for the first time.

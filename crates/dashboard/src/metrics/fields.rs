@@ -23,7 +23,7 @@ const fn counter(name: &'static str, help: &'static str) -> Metric {
     Metric { name, kind: Kind::Counter, help }
 }
 
-pub(super) static GAUGES: [Field; 44] = [
+pub(super) static GAUGES: [Field; 45] = [
     ("uptime_in_seconds", gauge("redis_uptime_in_seconds", "Since the server was started.")),
     ("process_id", gauge("redis_process_id", "The server's process.")),
     ("connected_clients", gauge("redis_connected_clients", "Connections of clients.")),
@@ -163,6 +163,13 @@ pub(super) static GAUGES: [Field; 44] = [
     (
         "millstream_disk_full",
         gauge("millstream_disk_full", "Whether writes that add are refused, as the disk is full."),
+    ),
+    (
+        "millstream_checkpoint_overdue",
+        gauge(
+            "millstream_checkpoint_overdue",
+            "Whether writes that add are refused, as checkpoints fail.",
+        ),
     ),
 ];
 

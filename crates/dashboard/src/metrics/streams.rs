@@ -13,7 +13,7 @@ use millstream_shown::visible;
 
 use super::exposition::{Exposition, Kind, Labels, Metric};
 use super::name_pattern::is_match;
-use crate::history::{GroupNow, History, StreamNow, is_dead_letters};
+use crate::history::{GroupNow, History, StreamNow, is_dead_letters, letter_targets};
 
 /// Streams that are told of at most.
 pub(super) const STREAMS_MAX: usize = 500;
@@ -70,7 +70,7 @@ static READ: Metric =
 static LAG: Metric = gauge("redis_stream_group_lag", "Entries that were not handed out yet.");
 static OLDEST_PENDING: Metric = gauge(
     "millstream_group_oldest_pending_seconds",
-    "Since when the oldest pending entry is; 0: there is none.",
+    "How long ago the oldest pending entry was handed out last; 0: none is pending.",
 );
 static OLDEST_UNDELIVERED: Metric = gauge(
     "millstream_group_oldest_undelivered_seconds",
@@ -128,6 +128,8 @@ pub(super) struct Chosen {
     unseen: Vec<Bytes>,
     streams_left_out: usize,
     groups_left_out: usize,
+    /// Where policies have dead letters go.
+    letter_targets: HashSet<Bytes>,
 }
 
 impl Chosen {
@@ -135,13 +137,15 @@ impl Chosen {
     pub(super) fn of(history: &History, pattern: Option<&[u8]>) -> Self {
         let is_meant = |name: &[u8]| pattern.is_none_or(|pattern| is_match(pattern, name));
         let mut streams = history.streams();
+        let letter_targets = letter_targets(streams.iter());
         streams.retain(|now| is_meant(&now.name));
         streams.sort_by(|a, b| busy(b).total_cmp(&busy(a)));
         // The labels of two names can be the same in one odd case: "" and the name of two quotes.
         let mut labels = HashSet::new();
         let mut unseen = history.unseen();
         unseen.retain(|name| is_meant(name));
-        let mut chosen = Self { streams_left_out: unseen.len(), unseen, ..Self::default() };
+        let streams_left_out = unseen.len();
+        let mut chosen = Self { streams_left_out, unseen, letter_targets, ..Self::default() };
         let mut room = GROUPS_MAX;
         for mut now in streams {
             if chosen.streams.len() >= STREAMS_MAX || !labels.insert(visible(&now.name)) {
@@ -173,6 +177,9 @@ impl Chosen {
         for stream in &self.streams {
             let labels = labels_of(&stream.name);
             add_stream(to, &labels, stream);
+            if is_dead_letters(&stream.name) || self.letter_targets.contains(&stream.name) {
+                to.add(&LETTERS, &labels, stream.info.length as f64);
+            }
             for group in &stream.groups {
                 let labels = labels.with_name("group", &group.info.name_bytes);
                 add_group(to, &labels, group, now - stream.at);
@@ -239,9 +246,6 @@ fn add_stream(to: &mut Exposition, labels: &Labels, now: &StreamNow) {
     to.add_if(&ADDED, labels, info.entries_added.map(|added| added as f64));
     to.add_if(&SCHEDULED, labels, info.scheduled.map(|many| many as f64));
     to.add_if(&PAYLOAD, labels, info.payload_bytes.map(|bytes| bytes as f64));
-    if is_dead_letters(&now.name) {
-        to.add(&LETTERS, labels, info.length as f64);
-    }
 }
 
 fn add_group(to: &mut Exposition, labels: &Labels, now: &GroupNow, since: Duration) {
@@ -253,7 +257,10 @@ fn add_group(to: &mut Exposition, labels: &Labels, now: &GroupNow, since: Durati
     to.add_if(&LAG, labels, info.lag.map(|lag| lag as f64));
     // What was old at the last look is older now.
     let age = |oldest: Option<Duration>| oldest.map_or(0.0, |it| (it + since).as_secs_f64());
-    to.add(&OLDEST_PENDING, labels, age(now.oldest));
+    // Where nobody has what is pending, there is no time since it was handed out.
+    if now.oldest.is_some() || info.pending == 0 {
+        to.add(&OLDEST_PENDING, labels, age(now.oldest));
+    }
     let Some(managed) = &info.managed else {
         to.add_if(&DELIVERED, labels, info.entries_read.map(|read| read as f64));
         if info.lag == Some(0) {

@@ -19,7 +19,7 @@ use super::server_parts::{ask, head};
 use crate::actions;
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
-use crate::segments::segment;
+use crate::segments::query_text;
 use crate::servers::{bytes, places};
 use crate::visitor::Visitor;
 
@@ -227,7 +227,7 @@ fn pager(which: &Which, page: usize, pages: usize) -> Markup {
         SORTS.iter().find(|(sort, ..)| *sort == which.sort).map_or("id", |(_, word, _)| word);
     let to = |page: usize| match which.find.trim() {
         "" => format!("{PATH}?page={page}&sort={sort}"),
-        find => format!("{PATH}?page={page}&sort={sort}&find={}", segment(find.as_bytes())),
+        find => format!("{PATH}?page={page}&sort={sort}&find={}", query_text(find)),
     };
     html! {
         @if pages > 1 {

@@ -47,6 +47,10 @@ async fn content(visitor: Visitor, stream: Bytes, group: Bytes) -> Result<Conten
     let seen = visitor.app.history.stream(&stream);
     let now =
         seen.as_ref().and_then(|seen| seen.groups.iter().find(|it| it.info.name_bytes == group));
+    let letters = match now.and_then(|now| now.dead_letters.as_ref()) {
+        Some(letters) if visitor.may_read(&letters.stream).await? => Some(letters),
+        _ => None,
+    };
     let series = visitor.app.history.of_group(&stream, &group);
     let path = group_path(&stream, &group);
     let oldest = now.and_then(|now| now.oldest);
@@ -63,7 +67,7 @@ async fn content(visitor: Visitor, stream: Bytes, group: Bytes) -> Result<Conten
             (card("Oldest pending", age_or_dash(oldest), Mood::Plain))
             (card("Out, a second", rate_or_dash(now.and_then(|now| now.rate_out)), Mood::Plain))
             (card("Consumers", count(info.consumers), Mood::bad_if(info.consumers == 0 && info.lag.unwrap_or(0) > 0)))
-            (card("Dead letters", count_or_dash(now.and_then(|now| now.dead_letters)), Mood::Plain))
+            (card("Dead letters", count_or_dash(letters.map(|letters| letters.length)), Mood::Plain))
             (managed_cards(&info))
         }
         div .plots {

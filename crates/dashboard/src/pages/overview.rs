@@ -12,6 +12,7 @@ use super::parts::{
     stream_link,
 };
 use super::plot::plot;
+use super::server::short_micros;
 use crate::failure::Failure;
 use crate::history::{GroupNow, Point, StreamNow};
 use crate::live::{Ask, Content};
@@ -97,6 +98,12 @@ fn alarms(infos: &[ServerInfo]) -> Markup {
         @if is("millstream_disk_full", "1") {
             p .alarm role="alert" { "The disk is full: what adds is refused, what removes is not." }
         }
+        @if is("millstream_checkpoint_overdue", "1") {
+            p .alarm role="alert" {
+                "Checkpoints fail: what adds is refused until one succeeds. The server's log has \
+                 the reason."
+            }
+        }
         @if is("aof_last_write_status", "err") && !is("millstream_poisoned", "1") {
             p .alarm role="alert" { "The last write to the append-only file failed." }
         }
@@ -117,7 +124,7 @@ fn server_cards(infos: &[ServerInfo]) -> Markup {
             (card("On disk", byte_size::show(Some(bytes)), Mood::Plain))
         }
         @if let Some(micros) = infos.iter().filter_map(|info| info.count("millstream_fsync_p99_us")).max() {
-            (card("fsync, 99 of 100 within", short(Duration::from_micros(micros)), Mood::Plain))
+            (card("fsync, 99 of 100 within", short_micros(micros), Mood::Plain))
         }
         (card("Clients", count_or_dash(sum("connected_clients")), Mood::Plain))
         (card("Blocked clients", count_or_dash(sum("blocked_clients")), Mood::Plain))
@@ -163,7 +170,9 @@ fn group_table(rows: &[Row]) -> Markup {
                     td .number { (count(group.info.pending)) }
                     td .number { (age_or_dash(group.oldest)) }
                     td .number { (count(group.info.consumers)) }
-                    td .number { (count_or_dash(group.dead_letters)) }
+                    td .number {
+                        (count_or_dash(group.dead_letters.as_ref().map(|letters| letters.length)))
+                    }
                 } } }
             }
         }

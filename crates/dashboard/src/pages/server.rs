@@ -163,7 +163,9 @@ fn troubles(info: &ServerInfo) -> Vec<String> {
             "The disk is full: what adds is refused, what acknowledges and removes is not.".into(),
         );
     }
-    if is("millstream_checkpoint_status", "err") {
+    if is("millstream_checkpoint_overdue", "1") {
+        all.push("Checkpoints fail: what adds is refused until one succeeds.".to_owned());
+    } else if is("millstream_checkpoint_status", "err") {
         all.push("The last checkpoint failed: the log grows until one succeeds.".to_owned());
     }
     if is("rdb_last_bgsave_status", "err") {

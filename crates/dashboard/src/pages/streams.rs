@@ -11,7 +11,7 @@ use super::parts::{count, empty, rate_or_dash, stream_link};
 use crate::failure::Failure;
 use crate::history::{STREAMS_MAX, StreamNow};
 use crate::live::{Ask, Content};
-use crate::segments::segment;
+use crate::segments::query_text;
 use crate::visitor::Visitor;
 
 const PER_PAGE: usize = 100;
@@ -128,7 +128,7 @@ fn table(streams: &[StreamNow]) -> Markup {
 
 fn pager(which: &Which, page: usize, pages: usize) -> Markup {
     let to = |page: usize| {
-        let find = segment(which.find.as_bytes());
+        let find = query_text(&which.find);
         let find = if which.find.is_empty() { String::new() } else { format!("&find={find}") };
         format!("/streams?page={page}&sort={}{find}", which.sort.word())
     };

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use millstream_acl::{DEFAULT_USER, User, Users};
+use millstream_acl::{DEFAULT_USER, PasswordHash, User, Users};
 use parking_lot::{Mutex, RwLock};
 
 pub(crate) use self::denied::DeniedCounts;
@@ -114,8 +114,10 @@ impl Acl {
 }
 
 fn with_password(user: &User, password: &str) -> User {
-    let rule = [b">", password.as_bytes()].concat();
-    let rules: &[&[u8]] = if password.is_empty() { &[b"nopass"] } else { &[b"resetpass", &rule] };
+    // Its hash, since a rule with the password itself may be of any length.
+    let rule = format!("#{}", PasswordHash::of(password.as_bytes()).to_hex());
+    let rules: &[&[u8]] =
+        if password.is_empty() { &[b"nopass"] } else { &[b"resetpass", rule.as_bytes()] };
     user.changed(rules).expect("these rules are always right")
 }
 

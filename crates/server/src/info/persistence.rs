@@ -1,7 +1,7 @@
 //! Sections on what is on disk, and on replicas, of which there are none.
 
 use millstream_engine::Statistics;
-use millstream_runtime::saving;
+use millstream_runtime::{admission, saving};
 
 use super::{flag, flow, lines};
 use crate::shared::Shared;
@@ -68,6 +68,7 @@ fn log(shared: &Shared, engine: &Statistics) -> Vec<(&'static str, String)> {
         ("millstream_log_undurable_bytes", undurable.to_string()),
         ("millstream_log_prepared_bytes", room.map_or(0, |room| room.bytes()).to_string()),
         ("millstream_disk_full", flag(room.is_some_and(|room| room.is_disk_full()))),
+        ("millstream_checkpoint_overdue", flag(admission::is_overdue(&shared.store.engine))),
         ("millstream_poisoned", flag(shared.store.poison().is_some())),
         ("millstream_poison_reason", shared.store.poison().unwrap_or_default().to_owned()),
         ("millstream_checkpointed", shared.store.engine.checkpointed().to_string()),

@@ -118,10 +118,20 @@ impl Session {
         match self.shared.acl.get(self.access.user.name()) {
             Some(user) => {
                 self.access.user = Arc::clone(&user);
-                self.update_facts(|facts| facts.user = user);
+                // Only of `default` there are connections that have not logged in.
+                self.access.is_authenticated |= user.is_open();
+                let is_authenticated = self.access.is_authenticated;
+                self.update_facts(|facts| {
+                    facts.user = user;
+                    facts.is_authenticated = is_authenticated;
+                });
             }
-            // It was deleted while this connection logged in, and was not seen.
-            None => self.is_closing = true,
+            // It was deleted while this connection logged in, or had commands under way: whatever
+            // of them did not run yet is asked for by somebody who may do nothing.
+            None => {
+                self.is_closing = true;
+                self.access.user = Arc::new(User::new(self.access.user.name()));
+            }
         }
         self.access.derive();
     }

@@ -3,6 +3,7 @@
 mod acl;
 mod blocking;
 mod buffers;
+mod changed_users;
 mod client;
 mod connection;
 mod debug;
