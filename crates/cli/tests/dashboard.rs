@@ -4,6 +4,8 @@
 mod api;
 #[path = "dashboard/api_bulk.rs"]
 mod api_bulk;
+#[path = "dashboard/api_reads.rs"]
+mod api_reads;
 #[path = "dashboard/elsewhere.rs"]
 mod elsewhere;
 #[path = "dashboard/entries.rs"]

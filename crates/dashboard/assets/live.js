@@ -35,13 +35,21 @@ const tell = (kind, text) => {
 };
 
 let source = null;
+// A click on what is replaced between press and release would be lost.
+let isPressing = false;
+document.addEventListener("pointerdown", () => { isPressing = true; });
+for (const end of ["pointerup", "pointercancel", "dragend"]) {
+  // The click comes right after.
+  document.addEventListener(end, () => setTimeout(() => { isPressing = false; }, 50));
+}
+addEventListener("blur", () => { isPressing = false; });
 
 const isBusy = () => {
   const selection = document.getSelection();
   const isSelecting = selection && !selection.isCollapsed && live.contains(selection.anchorNode);
   const at = document.activeElement;
   const isTyping = at && live.contains(at) && at.matches("input:not([type=checkbox]), textarea, select");
-  return isSelecting || isTyping;
+  return isPressing || isSelecting || isTyping;
 };
 
 const listen = () => {

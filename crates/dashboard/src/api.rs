@@ -8,12 +8,14 @@
 mod body;
 mod clients;
 mod entries;
+mod entry_groups;
 mod group_changes;
 mod groups;
 mod letter_changes;
 mod letter_jobs;
 mod letters;
 mod overview;
+mod paging;
 mod pending;
 mod pending_bulk;
 mod pending_changes;
@@ -39,9 +41,6 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::visitor::COOKIE;
-
-/// Things in one answer at most.
-pub(crate) const LIMIT_MAX: usize = 1000;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -89,12 +88,15 @@ struct Done {
 pub(crate) fn routes() -> Router<Arc<App>> {
     let (router, document) = OpenApiRouter::with_openapi(Described::openapi())
         .routes(routes!(overview::get))
+        .routes(routes!(overview::history))
+        .routes(routes!(overview::groups))
         .routes(routes!(streams::list))
         .routes(routes!(streams::get, stream_changes::delete))
         .routes(routes!(stream_changes::trim))
         .routes(routes!(stream_changes::set_retention))
         .routes(routes!(entries::list, stream_changes::add))
         .routes(routes!(entries::get, stream_changes::delete_entry))
+        .routes(routes!(entry_groups::list))
         .routes(routes!(groups::list, group_changes::create))
         .routes(routes!(groups::get, group_changes::destroy))
         .routes(routes!(group_changes::set_position))
@@ -110,7 +112,9 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .routes(routes!(pending_bulk::ack_all))
         .routes(routes!(pending_bulk::claim_all))
         .routes(routes!(pending_bulk::nack_all))
+        .routes(routes!(letters::places))
         .routes(routes!(letters::list))
+        .routes(routes!(letters::get))
         .routes(routes!(letter_changes::requeue))
         .routes(routes!(letter_changes::purge))
         .routes(routes!(letter_changes::requeue_edited))
@@ -118,6 +122,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .routes(routes!(letter_jobs::purge_all))
         .routes(routes!(letter_jobs::jobs))
         .routes(routes!(letter_jobs::stop))
+        .routes(routes!(schedule::streams))
         .routes(routes!(schedule::list, schedule_changes::add))
         .routes(routes!(schedule_changes::cancel))
         .routes(routes!(schedule_changes::run))

@@ -8,6 +8,7 @@
 mod keeper;
 mod series;
 
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,8 +18,9 @@ use millstream::{
     ConsumerGroupManager, ConsumerGroupMonitor, Error, GroupInfo, Millstream, StreamInfo,
     StreamManager, StreamScan,
 };
+use millstream_shown::age_of;
 
-pub(crate) use self::keeper::{GroupNow, History, StreamNow, is_dead_letters, letter_targets};
+pub(crate) use self::keeper::{GroupNow, History, StreamNow, letter_streams};
 pub(crate) use self::series::{Point, Series};
 
 use crate::app::App;
@@ -38,7 +40,16 @@ pub(crate) const SERIES_MAX: usize = 200;
 const SCAN_SHARE: u32 = 50;
 
 /// What one look saw of a stream; `None`: it is gone, or may not be seen.
-type Seen = Option<(StreamInfo, Vec<(GroupInfo, Option<Duration>)>)>;
+type Seen = Option<(StreamInfo, Vec<(GroupInfo, Ages)>)>;
+
+/// How long what a group has to do waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ages {
+    /// How long ago its oldest pending entry was handed out last.
+    pub(crate) pending: Option<Duration>,
+    /// How old the first entry is that it was not handed out.
+    pub(crate) undelivered: Option<Duration>,
+}
 
 /// Looks at the server again and again, until it is dropped.
 pub(crate) async fn look(app: Arc<App>) {
@@ -106,19 +117,10 @@ async fn ask(millstream: &Millstream, stream: &Bytes) -> Result<Seen, Error> {
             return Ok(Some((info, Vec::new())));
         }
         let groups = ConsumerGroupManager::new(millstream, stream).groups().await?;
-        let monitor = ConsumerGroupMonitor::new(millstream, stream);
         let mut with_ages = Vec::with_capacity(groups.len());
         for group in groups {
-            let age = match &group.managed {
-                Some(managed) => managed.oldest_pending,
-                None if group.pending == 0 => None,
-                None => {
-                    // As a policy's: since it was last handed out, not since it was added.
-                    let first = monitor.stuck(&group.name_bytes, Duration::ZERO, 1).await?;
-                    first.first().map(|entry| entry.idle)
-                }
-            };
-            with_ages.push((group, age));
+            let ages = ages(millstream, stream, &info, &group).await?;
+            with_ages.push((group, ages));
         }
         Ok(Some((info, with_ages)))
     };
@@ -127,4 +129,31 @@ async fn ask(millstream: &Millstream, stream: &Bytes) -> Result<Seen, Error> {
         Err(Error::NoGroup(_) | Error::Refused { .. }) => Ok(None),
         other => other,
     }
+}
+
+/// Of a group with a policy the server says them.
+async fn ages(
+    millstream: &Millstream,
+    stream: &Bytes,
+    info: &StreamInfo,
+    group: &GroupInfo,
+) -> Result<Ages, Error> {
+    if let Some(managed) = &group.managed {
+        let (pending, undelivered) = (managed.oldest_pending, managed.oldest_undelivered);
+        return Ok(Ages { pending, undelivered });
+    }
+    let mut ages = Ages::default();
+    if group.pending > 0 {
+        // As a policy's: since it was last handed out, not since it was added.
+        let monitor = ConsumerGroupMonitor::new(millstream, stream);
+        let first = monitor.stuck(&group.name_bytes, Duration::ZERO, 1).await?;
+        ages.pending = first.first().map(|entry| entry.idle);
+    }
+    let is_behind = info.last.is_some_and(|last| last > group.last_delivered);
+    if is_behind && group.lag != Some(0) {
+        let after = (Bound::Excluded(group.last_delivered), Bound::Unbounded);
+        let first = StreamManager::new(millstream, stream).entries(after, 1).await?;
+        ages.undelivered = first.first().map(|entry| age_of(entry.id));
+    }
+    Ok(ages)
 }

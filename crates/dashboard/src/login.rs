@@ -101,10 +101,13 @@ pub(crate) async fn prove(
     address: SocketAddr,
 ) -> Result<Millstream, Failure> {
     let proved = app.log_in(user, password).await;
-    if matches!(proved, Err(Failure::LoginRefused(_))) {
+    if let Err(failure) = &proved {
         let user = millstream_shown::visible(shown_user(user).as_bytes());
-        tracing::warn!("dashboard: {user} at {address} could not log in");
-        tokio::time::sleep(REFUSAL_DELAY).await;
+        // Also where the server holds its refusal back for longer than the dashboard waits.
+        tracing::warn!("dashboard: {user} at {address} could not log in: {failure}");
+        if matches!(failure, Failure::LoginRefused(_)) {
+            tokio::time::sleep(REFUSAL_DELAY).await;
+        }
     }
     proved
 }

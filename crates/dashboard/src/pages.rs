@@ -21,6 +21,7 @@ mod letters_bulk;
 mod letters_change;
 mod letters_filter;
 mod overview;
+mod pager;
 mod parts;
 mod pending;
 mod pending_filter;

@@ -18,10 +18,13 @@ pub(crate) async fn whole_change(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let what = format!("{} {}", request.method(), request.uri().path());
+    let is_login = request.uri().path() == "/login";
     let from = request.extensions().get().map(|ConnectInfo(from): &ConnectInfo<SocketAddr>| *from);
     let change = async move {
         let response = next.run(request).await;
+        // Who could not log in has changed nothing.
         if failure::is_outcome_unknown(&response)
+            && !is_login
             && let Some(from) = from
         {
             tracing::warn!("dashboard: {what} from {from}: it is not known whether that was done");

@@ -73,11 +73,12 @@ fn close_monitors(session: &mut Session) {
     let spec = table::find(b"monitor").expect("it is a command");
     for client in session.shared.clients.all() {
         let facts = client.facts.lock();
-        let (is_monitor, name) = (facts.is_monitor, facts.user.name().to_vec());
+        let (is_monitor, user) = (facts.is_monitor, Arc::clone(&facts.user));
         drop(facts);
+        let acl = &session.shared.acl;
         let request = Request { spec, args: &[b"MONITOR"], db: 0 };
         let may_watch = |user: Arc<User>| user.check(&request).is_ok();
-        if !is_monitor || client.is_own() || session.shared.acl.get(&name).is_some_and(may_watch) {
+        if !is_monitor || acl.is_process(&user) || acl.get(user.name()).is_some_and(may_watch) {
             continue;
         }
         if client.id == session.client.id {

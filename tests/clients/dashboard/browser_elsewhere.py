@@ -52,10 +52,10 @@ def offers_what_there_is(window):
 
 def settles(window, client):
     window.open(PENDING)
-    window.one("input[name=id][value='1-1']").click()
+    window.click("input[name=id][value='1-1']")
     settle = "form#settle"
     Select(window.one(f"{settle} select[name=what]")).select_by_value("acknowledge")
-    window.button("Settle", within=settle).click()
+    window.click_button("Settle", within=settle)
     window.until_text(".notice", "1 entry")
     equal(client.xpending("orders", "billing")["pending"], 8)
     window.is_clean()

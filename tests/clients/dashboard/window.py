@@ -9,7 +9,11 @@ import time
 import urllib.parse
 
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import (
+    NoSuchElementException,
+    StaleElementReferenceException,
+    WebDriverException,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
@@ -20,6 +24,15 @@ LIMIT_S = 60
 RULES = pathlib.Path(os.environ["NODE_PATH"]) / "axe-core" / "axe.min.js"
 PICTURES = TARGET / "dashboard"
 SERIOUS = ("serious", "critical")
+
+
+def is_gone(error):
+    """What was found is not there, or no more: pages replace parts of themselves, and load.
+
+    Between two steps of its own the driver says so in the browser's words.
+    """
+    kinds = (NoSuchElementException, StaleElementReferenceException)
+    return isinstance(error, kinds) or "does not belong to the document" in str(error)
 
 
 class Window:
@@ -69,31 +82,45 @@ class Window:
         self.wait(there, f"{selector} never had {text!r}")
 
     def wait(self, found, otherwise):
-        """Pages replace parts of themselves, and load."""
         end = time.monotonic() + LIMIT_S
         while True:
             try:
                 answer = found()
                 if answer:
                     return answer
-            except (NoSuchElementException, StaleElementReferenceException):
-                pass
+            except WebDriverException as error:
+                if not is_gone(error):
+                    raise
             if time.monotonic() > end:
                 body = self.one("body").text[:1500]
                 raise AssertionError(f"{otherwise}; the page says {body!r}")
             time.sleep(0.05)
 
-    def button(self, text, within="body"):
-        for button in self.all(f"{within} button"):
-            if button.text.strip() == text and button.is_displayed():
-                return button
-        raise AssertionError(f"there is no button {text!r}")
+    def click(self, selector):
+        self.press_found(lambda: self.one(selector), f"{selector} could not be clicked")
 
-    def summary(self, text):
-        for summary in self.all("details > summary"):
-            if summary.text.strip() == text:
-                return summary
-        raise AssertionError(f"there is nothing to open called {text!r}")
+    def click_button(self, text, within="body"):
+        def find():
+            for button in self.all(f"{within} button"):
+                if button.text.strip() == text and button.is_displayed():
+                    return button
+        self.press_found(find, f"there is no button {text!r}")
+
+    def click_summary(self, text):
+        def find():
+            for summary in self.all("details > summary"):
+                if summary.text.strip() == text:
+                    return summary
+        self.press_found(find, f"there is nothing to open called {text!r}")
+
+    def press_found(self, find, otherwise):
+        """What goes away before it is clicked is looked for again."""
+        def press():
+            found = find()
+            if found:
+                found.click()
+            return found
+        self.wait(press, otherwise)
 
     def type(self, name, text, within="body"):
         field = self.one(f"{within} [name={name}]")

@@ -104,7 +104,11 @@ fn streams_and_groups_have_the_names_of_redis_exporter_and_ours() {
     ] {
         assert_eq!(value(&told, &of(name, group)), expected, "{name} {group}");
     }
-    assert!(value(&told, &of("millstream_group_oldest_undelivered_seconds", "billing")) > 1e9);
+    for group in ["billing", "audit"] {
+        // Symptom: without a policy it was missing where entries waited, so no alert came.
+        let age = value(&told, &of("millstream_group_oldest_undelivered_seconds", group));
+        assert!(age > 1e9, "{group}: {age}");
+    }
     let consumer = "{db=\"db0\",stream=\"orders\",group=\"audit\",consumer=\"bob\"}";
     let pending = format!("redis_stream_group_consumer_messages_pending{consumer}");
     assert_eq!(value(&told, &pending), 1.0);

@@ -123,3 +123,65 @@ fn the_policy_of_a_group_is_changed_and_the_group_paused() {
     let done = site.submit(page, &format!("{page}/paused"), &[("paused", "false")]).words();
     assert!(done.contains("It goes on.") && !done.contains("out: it is paused"), "{done}");
 }
+
+#[test]
+fn groups_and_consumers_are_paged() {
+    let site = Site::start(&["--admin-write"]);
+    site.redis("XADD orders 1-1 n 1");
+    for number in 0..105 {
+        site.redis(&format!("XGROUP CREATE orders group-{number:03} 0"));
+        site.redis(&format!("XGROUP CREATECONSUMER orders group-000 worker-{number:03}"));
+    }
+    for (page, query, first, last) in [
+        ("/streams/orders", "groups", "group-000", "group-104"),
+        ("/streams/orders/entries/1-1", "groups", "group-000", "group-104"),
+        ("/streams/orders/groups/group%2D000", "consumers", "worker-000", "worker-104"),
+    ] {
+        let one = site.get(page).text;
+        let next = format!("href=\"{page}?{query}=1#{query}\"");
+        assert!(one.contains(&next) && one.contains(&format!(">{first}<")), "{one}");
+        assert!(!one.contains(&format!(">{last}<")), "{page}");
+        let two = site.get(&format!("{page}?{query}=1")).text;
+        assert!(two.contains(&format!(">{last}<")), "{two}");
+        assert!(!two.contains(&format!(">{first}<")), "{page}");
+        assert!(two.contains(&format!("href=\"{page}?{query}=0#{query}\"")), "{two}");
+    }
+    // Of a stream with many groups, an entry that was never there has a page: any of them may know.
+    assert_eq!(site.get("/streams/orders/entries/9-9").status, 200);
+    let place = site.get("/streams/orders?groups=1&before=9-9").text;
+    assert!(place.contains("?groups=0&amp;before=9%2D9#groups"), "{place}");
+}
+
+/// Symptom: an entry could be added only to a stream that was there.
+#[test]
+fn an_entry_is_added_to_a_stream_that_is_not_there_yet() {
+    let site = Site::start(&["--admin-write"]);
+    let add = |stream: &str| {
+        let fields = [("stream", stream), ("name", "n"), ("value", "1")];
+        site.submit("/streams", "/streams", &fields).words()
+    };
+    assert!(add("a\\xff b").contains("was added"));
+    let there = site.redis_words(&[b"XLEN", b"a\xff b"]);
+    assert_eq!(there, redis::Value::Int(1));
+    assert!(add("").contains("say which stream"));
+    assert!(add("a\\q").contains("there is no escape \\q"));
+    let strangers = Site::start(&[]);
+    assert!(!strangers.get("/streams").text.contains("Add an entry"));
+    let sent = strangers.post("/streams", &[("stream", "a"), ("name", "n"), ("value", "1")]);
+    assert_eq!(strangers.redis("EXISTS a"), redis::Value::Int(0), "{}", sent.text);
+}
+
+/// Symptom: a group whose dead letters go where they do by default had "-" of them.
+#[test]
+fn a_group_without_dead_letters_has_none() {
+    let site = Site::start(&[]);
+    site.redis("XGROUP CREATE orders billing 0 MKSTREAM CFG MAXDELIVERIES 1");
+    let letters = |count: &str| format!("Dead letters {count} ");
+    let page = site.get("/streams/orders/groups/billing").words();
+    assert!(page.contains(&letters("0")), "{page}");
+    site.redis("XADD orders 1-1 n 1");
+    site.redis("XREADGROUP GROUP billing ada STREAMS orders >");
+    site.redis("XNACK orders billing FATAL IDS 1 1-1");
+    let page = site.get("/streams/orders/groups/billing").words();
+    assert!(page.contains(&letters("1")), "{page}");
+}

@@ -50,6 +50,9 @@ fn a_visitor_sees_of_what_the_dashboard_saw_only_what_their_rules_let_them_read(
             "/schedule",
             "/api/v1/streams",
             "/api/v1/streams?find=sec",
+            "/api/v1/overview/groups",
+            "/api/v1/schedule",
+            "/api/v1/dead-letters",
         ] {
             let page = ask(&site, user, path);
             assert_eq!(page.status, 200, "{user} {path}");
@@ -62,6 +65,7 @@ fn a_visitor_sees_of_what_the_dashboard_saw_only_what_their_rules_let_them_read(
         for path in [
             "/metrics",
             "/api/v1/overview",
+            "/api/v1/overview/history",
             "/streams/secret",
             "/streams/secret/groups/workers-of-secret",
             "/api/v1/streams/secret",

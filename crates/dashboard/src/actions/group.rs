@@ -106,8 +106,18 @@ pub(crate) async fn delete_consumer(
     }
     let (count, became) = match inheritance {
         Inheritance::Heir(heir) => {
-            let count = manager.delete_consumer(group, consumer, heir).await?;
-            (count, format!("handed on to {}", visible(heir)))
+            let deleted = manager.delete_consumer(group, consumer, heir).await;
+            if let Err(error) = &deleted {
+                // It goes some entries at a time where the server does not keep them by itself.
+                let (consumer, group) = (visible(consumer), visible(group));
+                change.audit(&format!(
+                    "could not delete consumer {consumer} of group {group} of stream {}; some of \
+                     what it has may have been handed on to {}: {error}",
+                    visible(stream),
+                    visible(heir)
+                ));
+            }
+            (deleted?, format!("handed on to {}", visible(heir)))
         }
         Inheritance::Nobody => {
             (manager.drop_consumer(group, consumer).await?, "without an heir".to_owned())

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use axum::Json;
 use millstream::redis::cmd;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use super::body::Body;
+use super::body::{Body, Params};
+use super::paging::{limit, page_end};
 use super::{Done, ErrorDocument};
 use crate::actions;
 use crate::failure::Failure;
@@ -18,10 +19,24 @@ use crate::visitor::Visitor;
 /// Commands of each server, the newest.
 const SLOW_MAX: usize = 1000;
 
-/// Who is connected.
+/// Which of them.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Which {
+    /// The `next` of the page before
+    after: Option<String>,
+    /// At most so many
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+}
+
+/// Who is connected, in the order of servers and numbers.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct ClientList {
+pub(crate) struct ClientPage {
     clients: Vec<ClientDocument>,
+    /// What `after` is to be for the next page; `null`: this is the last.
+    next: Option<String>,
 }
 
 /// A client by the names that CLIENT LIST has: `id`, `addr`, `name`, `cmd`.
@@ -32,13 +47,29 @@ struct ClientDocument {
     facts: BTreeMap<String, String>,
 }
 
+impl ClientDocument {
+    /// Servers count their clients up.
+    fn place(&self) -> (&str, u64) {
+        let id = self.facts.get("id").and_then(|id| id.parse().ok());
+        (&self.server, id.unwrap_or(0))
+    }
+}
+
 /// Who is connected to which server.
-#[utoipa::path(get, path = "/api/v1/clients", responses(
-    (status = 200, body = ClientList),
+#[utoipa::path(get, path = "/api/v1/clients", params(Which), responses(
+    (status = 200, body = ClientPage),
     (status = "4XX", body = ErrorDocument),
     (status = "5XX", body = ErrorDocument),
 ))]
-pub(crate) async fn list(visitor: Visitor) -> Result<Json<ClientList>, Failure> {
+pub(crate) async fn list(
+    visitor: Visitor,
+    Params(which): Params<Which>,
+) -> Result<Json<ClientPage>, Failure> {
+    let limit = limit(which.limit)?;
+    let after = match &which.after {
+        Some(after) => Some(parse_place(after)?),
+        None => None,
+    };
     let mut clients = Vec::new();
     for place in places(&visitor).await? {
         let answer = place.monitor.query(cmd("CLIENT").arg("LIST")).await?;
@@ -53,7 +84,19 @@ pub(crate) async fn list(visitor: Visitor) -> Result<Json<ClientList>, Failure> 
         };
         clients.extend(list.lines().filter(|line| !line.is_empty()).map(of));
     }
-    Ok(Json(ClientList { clients }))
+    clients.retain(|client| after.is_none_or(|after| client.place() > after));
+    clients.sort_by(|a, b| a.place().cmp(&b.place()));
+    let next = page_end(&mut clients, limit).map(|last| {
+        let (server, id) = last.place();
+        format!("{id}@{server}")
+    });
+    Ok(Json(ClientPage { clients, next }))
+}
+
+/// `number@server`.
+fn parse_place(text: &str) -> Result<(&str, u64), Failure> {
+    let place = text.split_once('@').and_then(|(id, server)| Some((server, id.parse().ok()?)));
+    place.ok_or_else(|| Failure::Invalid("after is the `next` of the page before".to_owned()))
 }
 
 /// Which client.

@@ -11,7 +11,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::ErrorDocument;
 use super::body::Params;
-use super::streams::{limit, missing};
+use super::paging::limit;
+use super::streams::missing;
 use crate::failure::Failure;
 use crate::segments::Segments;
 use crate::visitor::Visitor;
@@ -125,6 +126,9 @@ pub(crate) async fn get(visitor: Visitor, segments: Segments) -> Result<Json<Ent
     let (stream, text) = (segments.after("streams"), segments.after("entries"));
     let id = id(&String::from_utf8_lossy(&text))?;
     let found = StreamManager::new(&visitor.millstream, &stream).entries(id..=id, 1).await?;
-    let gone = || Failure::NotFound(format!("there is no entry {id} in this stream"));
-    EntryRow::of(found.first().ok_or_else(gone)?).map(Json)
+    EntryRow::of(found.first().ok_or_else(|| gone(id))?).map(Json)
+}
+
+pub(super) fn gone(id: EntryId) -> Failure {
+    Failure::NotFound(format!("there is no entry {id} in this stream"))
 }

@@ -7,33 +7,42 @@ use millstream_shown::{ConsumerRow, GroupRow, PolicyRow, visible};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::body::Body;
+use super::body::{Body, Params};
+use super::paging::ByName;
 use super::policy_change::PolicyChange;
 use super::{Done, ErrorDocument};
 use crate::actions;
 use crate::failure::Failure;
-use crate::history::Point;
+use crate::history::{Point, Series};
 use crate::segments::Segments;
 use crate::visitor::Visitor;
 
-/// All groups of a stream.
+/// Groups of a stream in the order of their names.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct GroupList {
+pub(crate) struct GroupPage {
     groups: Vec<GroupRow>,
+    /// What `after` is to be for the next page; `null`: this is the last.
+    next: Option<String>,
 }
 
 /// The groups of a stream.
-#[utoipa::path(get, path = "/api/v1/streams/{stream}/groups", params(("stream" = String, Path)),
+#[utoipa::path(get, path = "/api/v1/streams/{stream}/groups",
+    params(("stream" = String, Path), ByName),
     responses(
-        (status = 200, body = GroupList),
+        (status = 200, body = GroupPage),
         (status = "4XX", body = ErrorDocument),
         (status = "5XX", body = ErrorDocument),
     ),
 )]
-pub(crate) async fn list(visitor: Visitor, segments: Segments) -> Result<Json<GroupList>, Failure> {
+pub(crate) async fn list(
+    visitor: Visitor,
+    segments: Segments,
+    Params(which): Params<ByName>,
+) -> Result<Json<GroupPage>, Failure> {
     let stream = segments.after("streams");
     let groups = ConsumerGroupManager::new(&visitor.millstream, &stream).groups().await?;
-    Ok(Json(GroupList { groups: groups.iter().map(GroupRow::from).collect() }))
+    let (groups, next) = which.page(groups, |group| &group.name_bytes)?;
+    Ok(Json(GroupPage { groups: groups.iter().map(GroupRow::from).collect(), next }))
 }
 
 /// # Errors
@@ -121,10 +130,16 @@ pub(crate) async fn set_paused(
     Ok(Json(Done { changed: was_paused != paused }))
 }
 
-/// What was seen of a group in the last hour, oldest first.
+/// What was seen in the last hour, oldest first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct HistoryDocument {
     points: Vec<PointRow>,
+}
+
+impl HistoryDocument {
+    pub(super) fn of(series: &Series) -> Self {
+        Self { points: series.points().map(PointRow::from).collect() }
+    }
 }
 
 /// What one look saw.
@@ -168,20 +183,22 @@ pub(crate) async fn history(
     let (stream, group) = (segments.after("streams"), segments.after("groups"));
     visitor.must_read(&stream).await?;
     let kept = visitor.app.history.of_group(&stream, &group).unwrap_or_default();
-    Ok(Json(HistoryDocument { points: kept.points().map(PointRow::from).collect() }))
+    Ok(Json(HistoryDocument::of(&kept)))
 }
 
-/// Consumers of a group.
+/// Consumers of a group in the order of their names.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct ConsumerList {
+pub(crate) struct ConsumerPage {
     consumers: Vec<ConsumerRow>,
+    /// What `after` is to be for the next page; `null`: this is the last.
+    next: Option<String>,
 }
 
 /// The consumers of a group.
 #[utoipa::path(get, path = "/api/v1/streams/{stream}/groups/{group}/consumers",
-    params(("stream" = String, Path), ("group" = String, Path)),
+    params(("stream" = String, Path), ("group" = String, Path), ByName),
     responses(
-        (status = 200, body = ConsumerList),
+        (status = 200, body = ConsumerPage),
         (status = "4XX", body = ErrorDocument),
         (status = "5XX", body = ErrorDocument),
     ),
@@ -189,9 +206,11 @@ pub(crate) struct ConsumerList {
 pub(crate) async fn consumers(
     visitor: Visitor,
     segments: Segments,
-) -> Result<Json<ConsumerList>, Failure> {
+    Params(which): Params<ByName>,
+) -> Result<Json<ConsumerPage>, Failure> {
     let (stream, group) = (segments.after("streams"), segments.after("groups"));
     let manager = ConsumerGroupManager::new(&visitor.millstream, &stream);
     let consumers = manager.consumers(&group).await?;
-    Ok(Json(ConsumerList { consumers: consumers.iter().map(ConsumerRow::from).collect() }))
+    let (consumers, next) = which.page(consumers, |consumer| &consumer.name_bytes)?;
+    Ok(Json(ConsumerPage { consumers: consumers.iter().map(ConsumerRow::from).collect(), next }))
 }

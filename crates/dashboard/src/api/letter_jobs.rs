@@ -41,7 +41,7 @@ pub(crate) struct AllLetters {
     error: Option<String>,
     /// At least so old.
     min_age_ms: Option<u64>,
-    /// Only counts them.
+    /// Only counts them: whoever may read them may do that.
     #[serde(default)]
     dry_run: bool,
     /// So many letters are changed in a second, at most.
@@ -149,7 +149,6 @@ async fn begin(
     verb: Verb,
     which: &AllLetters,
 ) -> Result<Json<Begun>, Failure> {
-    let change = visitor.change(None)?;
     let letters = DeadLetters::new(&visitor.millstream, segments.after("dead-letters"));
     let filter = which.filter();
     let per_second = which.per_second.unwrap_or(PER_SECOND);
@@ -164,6 +163,7 @@ async fn begin(
         let (count, is_part) = (Some(counted.count), Some(counted.is_part));
         return Ok(Json(Begun { count, is_part, job: None }));
     }
+    let change = visitor.change(None)?;
     let (last, _) = extent.ok_or_else(|| Failure::NotFound("there are no letters".to_owned()))?;
     let words = which.words();
     let work = LetterWork { letters, verb, filter, words, last, per_second, most };

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use axum::Json;
 use millstream::{DeadLetters, LetterFilter};
-use millstream_shown::LetterRow;
+use millstream_shown::{JsonBytes, LetterRow};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::ErrorDocument;
 use super::body::Params;
 use super::entries::id;
-use super::streams::limit;
+use super::paging::{ByName, limit};
 use crate::failure::Failure;
+use crate::letter_places::{LetterPlace, letter_places};
 use crate::segments::{Segments, parse_segment};
 use crate::visitor::Visitor;
 
@@ -99,4 +100,85 @@ pub(crate) async fn list(
     let rows = page.letters.iter().map(LetterRow::new).collect::<Result<_, _>>();
     let letters = rows.map_err(|error| Failure::Invalid(error.to_string()))?;
     Ok(Json(LetterPage { letters, next }))
+}
+
+/// One dead letter.
+#[utoipa::path(get, path = "/api/v1/dead-letters/{stream}/{id}",
+    params(("stream" = String, Path), ("id" = String, Path)),
+    responses(
+        (status = 200, body = LetterRow),
+        (status = "4XX", body = ErrorDocument),
+        (status = "5XX", body = ErrorDocument),
+    ),
+)]
+pub(crate) async fn get(visitor: Visitor, segments: Segments) -> Result<Json<LetterRow>, Failure> {
+    let id = id(&String::from_utf8_lossy(&segments.at(4)))?;
+    let letters = DeadLetters::new(&visitor.millstream, segments.after("dead-letters"));
+    let found = letters.find(&[id]).await?;
+    let gone = || Failure::NotFound(format!("there is no dead letter {id} here"));
+    let row = LetterRow::new(found.first().ok_or_else(gone)?);
+    row.map(Json).map_err(|error| Failure::Invalid(error.to_string()))
+}
+
+/// Streams of dead letters in the order of their names, as they were some seconds ago.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LetterPlaces {
+    streams: Vec<LetterPlaceRow>,
+    /// What `after` is to be for the next page; `null`: this is the last.
+    next: Option<String>,
+    /// Not all streams were looked at yet.
+    is_part: bool,
+}
+
+/// A stream of dead letters.
+#[derive(Serialize, ToSchema)]
+struct LetterPlaceRow {
+    /// Which is asked for by its name.
+    letters: JsonBytes,
+    /// `null`: it was not looked at yet, or is not there.
+    length: Option<u64>,
+    newest_id: Option<String>,
+    /// Groups by whose policies letters go there.
+    groups: Vec<LetterOwner>,
+    /// Whose letters they are by its name: `orders` of `orders:dlq`.
+    of_stream: Option<JsonBytes>,
+}
+
+/// A group that has its dead letters there.
+#[derive(Serialize, ToSchema)]
+struct LetterOwner {
+    stream: JsonBytes,
+    group: JsonBytes,
+}
+
+impl From<LetterPlace> for LetterPlaceRow {
+    fn from(place: LetterPlace) -> Self {
+        let owner =
+            |(stream, group)| LetterOwner { stream: JsonBytes(stream), group: JsonBytes(group) };
+        Self {
+            letters: JsonBytes(place.key),
+            length: place.length,
+            newest_id: place.newest.map(|id| id.to_string()),
+            groups: place.groups.into_iter().map(owner).collect(),
+            of_stream: place.stream.map(JsonBytes),
+        }
+    }
+}
+
+/// Streams of dead letters: those that policies name, and those that are called like one.
+#[utoipa::path(get, path = "/api/v1/dead-letters", params(ByName), responses(
+    (status = 200, body = LetterPlaces),
+    (status = "4XX", body = ErrorDocument),
+    (status = "5XX", body = ErrorDocument),
+))]
+pub(crate) async fn places(
+    visitor: Visitor,
+    Params(which): Params<ByName>,
+) -> Result<Json<LetterPlaces>, Failure> {
+    visitor.server_answers().await?;
+    let all = letter_places(&visitor.streams().await?);
+    let (found, next) = which.page(all, |place| &place.key)?;
+    let streams = found.into_iter().map(LetterPlaceRow::from).collect();
+    let is_part = visitor.app.history.totals().is_part;
+    Ok(Json(LetterPlaces { streams, next, is_part }))
 }

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::ErrorDocument;
 use super::body::Params;
 use super::entries::id;
-use super::streams::{limit, page_end};
+use super::paging::{limit, page_end};
 use crate::failure::Failure;
 use crate::segments::{Segments, parse_segment};
 use crate::visitor::Visitor;

@@ -35,7 +35,7 @@ pub(crate) struct AllPending {
     /// Up to this entry: the `until` of the dry run. What was not counted is not changed.
     #[schema(pattern = "^[0-9]{1,19}(-[0-9]{1,19})?$")]
     until: Option<String>,
-    /// Only counts them.
+    /// Only counts them: whoever may read them may do that.
     #[serde(default)]
     dry_run: bool,
     /// So many entries are changed in a second, at most.
@@ -63,13 +63,13 @@ async fn settle(
     which: AllPending,
     settling: &Settling,
 ) -> Result<Json<SettledAll>, Failure> {
-    let change = visitor.change(None)?;
     let (stream, group) = (segments.after("streams"), segments.after("groups"));
     let per_second = pace(which.per_second)?;
     let until = match (&which.until, which.dry_run) {
         (Some(until), _) => id(until)?,
         (None, true) => last(&visitor.millstream, &stream, &group).await?,
         (None, false) => {
+            visitor.change(None)?;
             let text = "say up to which entry (`until`); a dry run does: what comes later is not \
                         meant";
             return Err(Failure::Invalid(text.to_owned()));
@@ -89,6 +89,7 @@ async fn settle(
         let (changed, left_alone) = (counted.count, 0);
         return Ok(Json(SettledAll { is_dry_run: true, changed, left_alone, until, next }));
     }
+    let change = visitor.change(None)?;
     let settled = settle_alike(&change, &stream, &group, &alike, settling, per_second).await?;
     let (changed, left_alone) = (settled.changed, settled.left_alone);
     let next = settled.next.map(|next| next.to_string());

@@ -1,15 +1,17 @@
 //! What comes into a stream later.
 
 use axum::Json;
+use bytes::Bytes;
 use millstream::DelayedMessages;
-use millstream_shown::DelayedRow;
+use millstream_shown::{DelayedRow, JsonBytes};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::ErrorDocument;
 use super::body::Params;
-use super::streams::{limit, page_end};
+use super::paging::{ByName, limit, page_end};
 use crate::failure::Failure;
+use crate::scheduled::{self, Scheduled};
 use crate::segments::Segments;
 use crate::visitor::Visitor;
 
@@ -55,4 +57,52 @@ pub(crate) async fn list(
     let rows = found.iter().map(|one| DelayedRow::new(one, now)).collect::<Result<_, _>>();
     let scheduled = rows.map_err(|error| Failure::Invalid(error.to_string()))?;
     Ok(Json(SchedulePage { scheduled, next }))
+}
+
+/// Streams that have delayed entries, in the order of their names.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ScheduledStreams {
+    /// Where the server does not say it with all else, these are of `limit` streams that were
+    /// asked: there may be fewer, and a next page still.
+    streams: Vec<ScheduledStream>,
+    /// What `after` is to be for the next page; `null`: this is the last.
+    next: Option<String>,
+    /// Not all streams were looked at yet.
+    is_part: bool,
+}
+
+/// A stream that has delayed entries.
+#[derive(Serialize, ToSchema)]
+struct ScheduledStream {
+    stream: JsonBytes,
+    /// How many wait.
+    scheduled: u64,
+}
+
+/// Streams that have delayed entries. One that is not there yet is known to Millstream alone.
+#[utoipa::path(get, path = "/api/v1/schedule", params(ByName), responses(
+    (status = 200, body = ScheduledStreams),
+    (status = "4XX", body = ErrorDocument),
+    (status = "5XX", body = ErrorDocument),
+))]
+pub(crate) async fn streams(
+    visitor: Visitor,
+    Params(which): Params<ByName>,
+) -> Result<Json<ScheduledStreams>, Failure> {
+    visitor.server_answers().await?;
+    let all = visitor.streams().await?;
+    let (found, next) = if visitor.millstream.abilities().has_schedule {
+        which.page(scheduled::known(all), |it| &it.stream)?
+    } else {
+        let names: Vec<Bytes> = all.into_iter().map(|now| now.name).collect();
+        let (names, next) = which.page(names, |name| name)?;
+        (scheduled::ask(&visitor.millstream, &names).await?, next)
+    };
+    let row = |Scheduled { stream, waiting }| ScheduledStream {
+        stream: JsonBytes(stream),
+        scheduled: waiting,
+    };
+    let is_part = visitor.app.history.totals().is_part;
+    let streams = found.into_iter().map(row).collect();
+    Ok(Json(ScheduledStreams { streams, next, is_part }))
 }

@@ -7,8 +7,9 @@ use millstream_shown::{JsonBytes, RetentionRow, visible};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::ErrorDocument;
 use super::body::Params;
-use super::{ErrorDocument, LIMIT_MAX};
+use super::paging::{limit, page_end};
 use crate::failure::Failure;
 use crate::history::StreamNow;
 use crate::segments::{Segments, parse_segment, segment};
@@ -26,23 +27,6 @@ pub(crate) struct Which {
     /// At most so many
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
-}
-
-/// At least 1, and no more than [`LIMIT_MAX`].
-pub(super) fn limit(given: Option<usize>) -> Result<usize, Failure> {
-    match given {
-        None => Ok(100),
-        Some(limit @ 1..=LIMIT_MAX) => Ok(limit),
-        Some(_) => Err(Failure::Invalid(format!("limit is from 1 to {LIMIT_MAX}"))),
-    }
-}
-
-/// Leaves a page of what was found, which is one more if there are others: then it returns the last
-/// one of the page, behind which the next one begins.
-pub(super) fn page_end<T>(found: &mut Vec<T>, limit: usize) -> Option<&T> {
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    found.last().filter(|_| has_more)
 }
 
 /// A page of streams in the order of their names.
@@ -66,6 +50,8 @@ struct StreamRow {
     in_per_second: Option<f64>,
     first_id: Option<String>,
     last_id: Option<String>,
+    /// Delayed entries that wait; `null`: the server does not say.
+    scheduled: Option<u64>,
 }
 
 impl From<&StreamNow> for StreamRow {
@@ -78,6 +64,7 @@ impl From<&StreamNow> for StreamRow {
             in_per_second: now.rate_in,
             first_id: now.info.first.map(|id| id.to_string()),
             last_id: now.info.last.map(|id| id.to_string()),
+            scheduled: now.info.scheduled,
         }
     }
 }

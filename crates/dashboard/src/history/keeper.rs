@@ -7,7 +7,7 @@ use bytes::Bytes;
 use millstream::{GroupInfo, StreamInfo};
 use parking_lot::Mutex;
 
-use super::{Point, SERIES_MAX, Seen, Series};
+use super::{Ages, Point, SERIES_MAX, Seen, Series};
 
 /// What was seen, for all pages.
 #[derive(Debug, Default)]
@@ -56,8 +56,7 @@ pub(crate) struct GroupNow {
     pub(crate) info: GroupInfo,
     /// Entries handed out a second; `None`: not known.
     pub(crate) rate_out: Option<f64>,
-    /// How long ago its oldest pending entry was handed out last.
-    pub(crate) oldest: Option<Duration>,
+    pub(crate) ages: Ages,
     /// Where its dead letters go, if that is there.
     pub(crate) dead_letters: Option<Letters>,
 }
@@ -139,12 +138,12 @@ impl History {
         };
         let added = before.as_ref().and_then(|before| before.info.entries_added);
         let rate_in = rate(info.entries_added, added);
-        let of_groups = groups.into_iter().zip(dead_letters).map(|((info, oldest), dead)| {
+        let of_groups = groups.into_iter().zip(dead_letters).map(|((info, ages), dead)| {
             let old = before.as_ref().and_then(|before| {
                 before.groups.iter().find(|old| old.info.name_bytes == info.name_bytes)
             });
             let rate_out = rate(handed_out(&info), old.and_then(|old| handed_out(&old.info)));
-            GroupNow { info, rate_out, oldest, dead_letters: dead }
+            GroupNow { info, rate_out, ages, dead_letters: dead }
         });
         let groups: Vec<GroupNow> = of_groups.collect();
         stream.turn = turn + 1;
@@ -219,7 +218,7 @@ impl History {
 impl Kept {
     fn totals(&self) -> Totals {
         let mut totals = Totals { is_part: !self.is_whole, ..Totals::default() };
-        let targets = letter_targets(self.streams.values().filter_map(|it| it.now.as_ref()));
+        let letters = letter_streams(self.streams.values().filter_map(|it| it.now.as_ref()));
         for stream in self.streams.values() {
             totals.streams += 1;
             let Some(now) = &stream.now else {
@@ -227,7 +226,7 @@ impl Kept {
                 continue;
             };
             totals.rate_in += now.rate_in.unwrap_or(0.0);
-            if is_dead_letters(&now.name) || targets.contains(&now.name) {
+            if letters.contains(&now.name) {
                 totals.dead_letters += now.info.length;
             }
             for group in &now.groups {
@@ -235,7 +234,7 @@ impl Kept {
                 totals.rate_out += group.rate_out.unwrap_or(0.0);
                 totals.lag += group.info.lag.unwrap_or(0);
                 totals.pending += group.info.pending;
-                totals.oldest = totals.oldest.max(group.oldest);
+                totals.oldest = totals.oldest.max(group.ages.pending);
             }
         }
         totals
@@ -277,16 +276,19 @@ impl Kept {
     }
 }
 
-/// By their names, as the toolkit and Millstream give them.
-pub(crate) fn is_dead_letters(stream: &[u8]) -> bool {
-    stream.ends_with(b":dlq")
-}
-
-/// Where policies of groups have dead letters go.
-pub(crate) fn letter_targets<'a>(streams: impl Iterator<Item = &'a StreamNow>) -> HashSet<Bytes> {
-    let groups = streams.flat_map(|stream| &stream.groups);
-    let policies = groups.filter_map(|group| group.info.managed.as_ref().map(|it| &it.policy));
-    policies.filter_map(|policy| policy.dead_letters.clone()).map(Bytes::from).collect()
+/// Streams of dead letters: by their names, as the toolkit and Millstream give them, and those that
+/// policies name, be they there or not.
+pub(crate) fn letter_streams<'a>(streams: impl Iterator<Item = &'a StreamNow>) -> HashSet<Bytes> {
+    let mut all = HashSet::new();
+    for stream in streams {
+        if stream.name.ends_with(b":dlq") {
+            all.insert(stream.name.clone());
+        }
+        let policies = stream.groups.iter().filter_map(|group| group.info.managed.as_ref());
+        let targets = policies.filter_map(|managed| managed.policy.dead_letters.clone());
+        all.extend(targets.map(Bytes::from));
+    }
+    all
 }
 
 /// Entries that were ever handed out for the first time.
@@ -301,6 +303,6 @@ fn point(at: Instant, rate_in: Option<f64>, group: &GroupNow) -> Point {
         rate_out: group.rate_out.unwrap_or(0.0),
         lag: group.info.lag.unwrap_or(0) as f64,
         pending: group.info.pending as f64,
-        oldest: group.oldest.unwrap_or_default().as_secs_f64(),
+        oldest: group.ages.pending.unwrap_or_default().as_secs_f64(),
     }
 }

@@ -13,7 +13,7 @@ use millstream_shown::visible;
 
 use super::exposition::{Exposition, Kind, Labels, Metric};
 use super::name_pattern::is_match;
-use crate::history::{GroupNow, History, StreamNow, is_dead_letters, letter_targets};
+use crate::history::{GroupNow, History, StreamNow, letter_streams};
 
 /// Streams that are told of at most.
 pub(super) const STREAMS_MAX: usize = 500;
@@ -128,8 +128,7 @@ pub(super) struct Chosen {
     unseen: Vec<Bytes>,
     streams_left_out: usize,
     groups_left_out: usize,
-    /// Where policies have dead letters go.
-    letter_targets: HashSet<Bytes>,
+    letter_streams: HashSet<Bytes>,
 }
 
 impl Chosen {
@@ -137,7 +136,7 @@ impl Chosen {
     pub(super) fn of(history: &History, pattern: Option<&[u8]>) -> Self {
         let is_meant = |name: &[u8]| pattern.is_none_or(|pattern| is_match(pattern, name));
         let mut streams = history.streams();
-        let letter_targets = letter_targets(streams.iter());
+        let letter_streams = letter_streams(streams.iter());
         streams.retain(|now| is_meant(&now.name));
         streams.sort_by(|a, b| busy(b).total_cmp(&busy(a)));
         // The labels of two names can be the same in one odd case: "" and the name of two quotes.
@@ -145,7 +144,7 @@ impl Chosen {
         let mut unseen = history.unseen();
         unseen.retain(|name| is_meant(name));
         let streams_left_out = unseen.len();
-        let mut chosen = Self { streams_left_out, unseen, letter_targets, ..Self::default() };
+        let mut chosen = Self { streams_left_out, unseen, letter_streams, ..Self::default() };
         let mut room = GROUPS_MAX;
         for mut now in streams {
             if chosen.streams.len() >= STREAMS_MAX || !labels.insert(visible(&now.name)) {
@@ -177,7 +176,7 @@ impl Chosen {
         for stream in &self.streams {
             let labels = labels_of(&stream.name);
             add_stream(to, &labels, stream);
-            if is_dead_letters(&stream.name) || self.letter_targets.contains(&stream.name) {
+            if self.letter_streams.contains(&stream.name) {
                 to.add(&LETTERS, &labels, stream.info.length as f64);
             }
             for group in &stream.groups {
@@ -258,17 +257,14 @@ fn add_group(to: &mut Exposition, labels: &Labels, now: &GroupNow, since: Durati
     // What was old at the last look is older now.
     let age = |oldest: Option<Duration>| oldest.map_or(0.0, |it| (it + since).as_secs_f64());
     // Where nobody has what is pending, there is no time since it was handed out.
-    if now.oldest.is_some() || info.pending == 0 {
-        to.add(&OLDEST_PENDING, labels, age(now.oldest));
+    if now.ages.pending.is_some() || info.pending == 0 {
+        to.add(&OLDEST_PENDING, labels, age(now.ages.pending));
     }
+    to.add(&OLDEST_UNDELIVERED, labels, age(now.ages.undelivered));
     let Some(managed) = &info.managed else {
         to.add_if(&DELIVERED, labels, info.entries_read.map(|read| read as f64));
-        if info.lag == Some(0) {
-            to.add(&OLDEST_UNDELIVERED, labels, 0.0);
-        }
         return;
     };
-    to.add(&OLDEST_UNDELIVERED, labels, age(managed.oldest_undelivered));
     for (metric, count) in [
         (&DELIVERED, managed.delivered),
         (&ACKED, managed.acked),

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::done::back;
 use super::layout::token;
+use super::pager::Pager;
 use super::parts::{count, empty};
 use super::server_parts::{ask, head};
 use crate::actions;
@@ -107,16 +108,21 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
     all.retain(|client| find.is_empty() || client.has(&find));
     sort(&mut all, which.sort);
     let total = all.len();
-    let pages = total.div_ceil(PER_PAGE).max(1);
-    let page = which.page.min(pages - 1);
-    let shown: Vec<Client> = all.into_iter().skip(page * PER_PAGE).take(PER_PAGE).collect();
+    let pager = Pager::new(which.page, PER_PAGE, total);
+    let shown: Vec<Client> = pager.of(all).collect();
+    let sort =
+        SORTS.iter().find(|(sort, ..)| *sort == which.sort).map_or("id", |(_, word, _)| word);
+    let to = |page: usize| match which.find.trim() {
+        "" => format!("{PATH}?page={page}&sort={sort}"),
+        find => format!("{PATH}?page={page}&sort={sort}&find={}", query_text(find)),
+    };
     let live = html! {
         (head(PATH))
         h2 { "Clients " span .count { (count(total as u64)) } }
         @for hint in &hints { (hint) }
         @if shown.is_empty() && hints.is_empty() { (empty("No client is like that.")) }
         @else if !shown.is_empty() { (table(&visitor, &shown, places.len() > 1)) }
-        (pager(&which, page, pages))
+        (pager.links("Pages", to))
     };
     let fixed = html! {
         @if visitor.can_write {
@@ -218,24 +224,6 @@ fn kill_button(client: &Client) -> Markup {
             aria-label={"Kill client " (id)}
             data-ask={"Client " (id) " is cut off. Most connect again by themselves. Go on?"} {
             "Kill"
-        }
-    }
-}
-
-fn pager(which: &Which, page: usize, pages: usize) -> Markup {
-    let sort =
-        SORTS.iter().find(|(sort, ..)| *sort == which.sort).map_or("id", |(_, word, _)| word);
-    let to = |page: usize| match which.find.trim() {
-        "" => format!("{PATH}?page={page}&sort={sort}"),
-        find => format!("{PATH}?page={page}&sort={sort}&find={}", query_text(find)),
-    };
-    html! {
-        @if pages > 1 {
-            nav .pager aria-label="Pages" {
-                @if page > 0 { a .button href=(to(page - 1)) { "Back" } } @else { span {} }
-                span .quiet { "page " (page + 1) " of " (pages) }
-                @if page + 1 < pages { a .button href=(to(page + 1)) { "Next" } } @else { span {} }
-            }
         }
     }
 }

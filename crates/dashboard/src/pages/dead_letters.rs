@@ -1,6 +1,6 @@
 //! All streams of dead letters, and those that the letters of one stream are in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -11,9 +11,10 @@ use millstream_shown::{age_of, parse_visible, short, visible};
 use serde::Deserialize;
 
 use super::letters_filter::FilterForm;
+use super::pager::Pager;
 use super::parts::{count, count_or_dash, crumbs, empty, group_link, stream_link};
 use crate::failure::Failure;
-use crate::history::{StreamNow, is_dead_letters};
+use crate::letter_places::{LetterPlace, letter_places};
 use crate::live::{Ask, Content};
 use crate::segments::{Segments, letters_path, stream_path};
 use crate::visitor::Visitor;
@@ -28,18 +29,6 @@ pub(crate) struct Which {
     page: usize,
 }
 
-/// A stream of letters, and whose they are.
-struct Place {
-    key: Bytes,
-    /// `None`: it was not looked at yet, or is not there.
-    length: Option<u64>,
-    newest: Option<millstream::EntryId>,
-    /// Groups by whose policies letters go there.
-    groups: Vec<(Bytes, Bytes)>,
-    /// By its name, as the toolkit gives it.
-    stream: Option<Bytes>,
-}
-
 pub(crate) async fn get(ask: Ask, Query(which): Query<Which>) -> Result<Response, Failure> {
     ask.answer(move |visitor| content(visitor, which.clone())).await
 }
@@ -47,68 +36,24 @@ pub(crate) async fn get(ask: Ask, Query(which): Query<Which>) -> Result<Response
 async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
     visitor.server_answers().await?;
     let streams = visitor.streams().await?;
-    let mut all = places(&streams);
+    let mut all = letter_places(&streams);
     all.sort_by_key(|place| (std::cmp::Reverse(place.newest), place.key.clone()));
     let letters = all.iter().filter_map(|place| place.length).sum();
-    let total = all.len();
-    let pages = total.div_ceil(PER_PAGE).max(1);
-    let page = which.page.min(pages - 1);
-    let shown = &all[page * PER_PAGE..total.min((page + 1) * PER_PAGE)];
+    let pager = Pager::new(which.page, PER_PAGE, all.len());
+    let shown: Vec<&LetterPlace> = pager.of(&all).collect();
     let running: BTreeSet<Bytes> = visitor.app.letter_jobs.running().into_iter().collect();
     let live = html! {
         h1 { "Dead letters " span .kind { (count(letters)) } }
         @if shown.is_empty() {
             (empty("There are none: nothing failed too often. They would be in streams that \
                     policies name, or that are called like their stream, with :dlq behind it."))
-        } @else { (table(shown, &running)) }
-        @if pages > 1 {
-            nav .pager aria-label="Pages" {
-                @if page > 0 { a .button href={"/dead-letters?page=" (page - 1)} { "Back" } }
-                @else { span {} }
-                span .quiet { "page " (page + 1) " of " (pages) }
-                @if page + 1 < pages {
-                    a .button href={"/dead-letters?page=" (page + 1)} { "Next" }
-                } @else { span {} }
-            }
-        }
+        } @else { (table(&shown, &running)) }
+        (pager.links("Pages", |page| format!("/dead-letters?page={page}")))
     };
     Ok(Content { title: "Dead letters".to_owned(), live, fixed: html! {} })
 }
 
-/// By name, and by the policies of groups.
-fn places(streams: &[StreamNow]) -> Vec<Place> {
-    let mut owners: BTreeMap<Bytes, Vec<(Bytes, Bytes)>> = BTreeMap::new();
-    for stream in streams {
-        for group in &stream.groups {
-            let policy = group.info.managed.as_ref().map(|managed| &managed.policy);
-            if let Some(target) = policy.and_then(|policy| policy.dead_letters.as_ref()) {
-                let owner = (stream.name.clone(), group.info.name_bytes.clone());
-                owners.entry(Bytes::from(target.clone())).or_default().push(owner);
-            }
-        }
-    }
-    let known: BTreeMap<&Bytes, &StreamNow> = streams.iter().map(|it| (&it.name, it)).collect();
-    let by_name = streams.iter().filter(|stream| is_dead_letters(&stream.name));
-    let keys: BTreeSet<Bytes> =
-        by_name.map(|stream| stream.name.clone()).chain(owners.keys().cloned()).collect();
-    let place = |key: Bytes| Place {
-        length: known.get(&key).map(|stream| stream.info.length),
-        newest: known.get(&key).and_then(|stream| stream.info.last),
-        groups: owners.remove(&key).unwrap_or_default(),
-        stream: stream_of(&key).filter(|stream| known.contains_key(stream)),
-        key,
-    };
-    keys.into_iter().map(place).collect()
-}
-
-/// `orders` of `orders:dlq` and `{orders}:dlq`.
-fn stream_of(letters: &Bytes) -> Option<Bytes> {
-    let name = letters.strip_suffix(b":dlq")?;
-    let inside = name.strip_prefix(b"{").and_then(|name| name.strip_suffix(b"}"));
-    Some(letters.slice_ref(inside.unwrap_or(name)))
-}
-
-fn table(places: &[Place], running: &BTreeSet<Bytes>) -> Markup {
+fn table(places: &[&LetterPlace], running: &BTreeSet<Bytes>) -> Markup {
     html! {
         div .scroll data-scroll tabindex="0" role="region" aria-label="Streams of dead letters" {
             table {
@@ -135,7 +80,7 @@ fn table(places: &[Place], running: &BTreeSet<Bytes>) -> Markup {
     }
 }
 
-fn owners(place: &Place) -> Markup {
+fn owners(place: &LetterPlace) -> Markup {
     html! {
         @for (at, (stream, group)) in place.groups.iter().take(OWNERS_SHOWN).enumerate() {
             @if at > 0 { ", " }
@@ -240,24 +185,4 @@ fn of_stream(stream: &Bytes, group: Option<&[u8]>, targets: &[(Bytes, Option<u64
         }
     };
     Content { title: format!("Dead letters of {shown}"), live: html! {}, fixed }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn letters_have_the_name_of_their_stream() {
-        for (letters, stream) in [
-            ("orders:dlq", Some("orders")),
-            ("{orders}:dlq", Some("orders")),
-            ("{orders:3}:dlq", Some("orders:3")),
-            ("{eu}orders:dlq", Some("{eu}orders")),
-            (":dlq", Some("")),
-            ("failed", None),
-        ] {
-            let found = stream_of(&Bytes::from(letters));
-            assert_eq!(found, stream.map(Bytes::from), "{letters}");
-        }
-    }
 }

@@ -4,21 +4,25 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Query;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use maud::{Markup, html};
-use millstream::{EntryId, Fields, StreamEntry, StreamManager};
+use millstream::{ConsumerGroupManager, EntryId, Fields, StreamEntry, StreamManager};
 use millstream_shown::{age_of, moment::moment, short, visible};
+use serde::Deserialize;
 
 use super::done::back;
-use super::entry_groups::{self, States};
+use super::entry_groups;
 use super::entry_value::{Budget, value};
 use super::layout::token;
+use super::pager::Pager;
 use super::parts::{count, crumbs, facts, name};
 use crate::actions;
 use crate::app::App;
+use crate::entry_states::{EntryState, entry_states};
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
 use crate::segments::{Segments, entry_path, stream_path};
@@ -27,6 +31,15 @@ use crate::visitor::Visitor;
 
 /// Fields on the page. All of them can be had as a file.
 const FIELDS_MAX: usize = 200;
+/// Groups on a page: each of them is asked.
+const GROUPS_PER_PAGE: usize = 100;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Which {
+    /// A page of groups.
+    #[serde(default)]
+    groups: usize,
+}
 
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
@@ -41,16 +54,31 @@ fn entry_id(segments: &Segments) -> Result<EntryId, Failure> {
     id(&String::from_utf8_lossy(&segments.after("entries")))
 }
 
-async fn get_page(ask: Ask, segments: Segments) -> Result<Response, Failure> {
+async fn get_page(
+    ask: Ask,
+    segments: Segments,
+    Query(which): Query<Which>,
+) -> Result<Response, Failure> {
     let (stream, id) = (segments.after("streams"), entry_id(&segments)?);
-    ask.answer(move |visitor| content(visitor, stream.clone(), id)).await
+    ask.answer(move |visitor| content(visitor, stream.clone(), id, which.clone())).await
 }
 
-async fn content(visitor: Visitor, stream: Bytes, id: EntryId) -> Result<Content, Failure> {
+async fn content(
+    visitor: Visitor,
+    stream: Bytes,
+    id: EntryId,
+    which: Which,
+) -> Result<Content, Failure> {
     let manager = StreamManager::new(&visitor.millstream, &stream);
     let entry = manager.entries(id..=id, 1).await?.pop();
-    let states = States::look(&visitor.millstream, &stream, id).await?;
-    if entry.is_none() && !states.know_it() {
+    let groups = ConsumerGroupManager::new(&visitor.millstream, &stream).groups().await?;
+    let total = groups.len() as u64;
+    let pager = Pager::new(which.groups, GROUPS_PER_PAGE, groups.len());
+    let groups = pager.of(groups).collect();
+    let states = entry_states(&visitor.millstream, &stream, id, groups).await?;
+    let is_known = states.iter().any(EntryState::knows_it);
+    // Groups of other pages may know it.
+    if entry.is_none() && !pager.is_part() && !is_known {
         let stream = visible(&stream);
         return Err(Failure::NotFound(format!("stream {stream} has no entry {id}")));
     }
@@ -63,8 +91,9 @@ async fn content(visitor: Visitor, stream: Bytes, id: EntryId) -> Result<Content
         h1 { (id) " " span .kind { "entry" } }
         (neighbours(&stream, previous, next))
         (facts(&[("added", added(id)), ("size", size(entry.as_ref()))]))
-        h2 { "Groups" }
-        (states.table(&stream))
+        h2 #groups { "Groups " span .count { (count(total)) } }
+        (entry_groups::table(&stream, &states))
+        (pager.links("Pages of groups", |page| format!("{path}?groups={page}#groups")))
     };
     // No entry ever changes, so its fields are sent once.
     let fixed = html! {
@@ -73,7 +102,13 @@ async fn content(visitor: Visitor, stream: Bytes, id: EntryId) -> Result<Content
         } }
         @match &entry {
             Some(entry) => (fields(&path, &entry.fields)),
-            None => p .hint { "It is gone from the stream: it was deleted, or trimmed." },
+            None if is_known => {
+                p .hint { "It is gone from the stream: it was deleted, or trimmed." }
+            }
+            None => p .hint {
+                "It is not in the stream, and none of these groups has it. Those on other pages \
+                 may."
+            },
         }
         @if visitor.can_write {
             (entry_groups::forms(&visitor, &stream, id, &states))

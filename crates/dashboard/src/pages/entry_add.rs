@@ -1,4 +1,4 @@
-//! The form that adds an entry to a stream.
+//! The form that adds an entry to a stream, be it there or not.
 
 use std::sync::Arc;
 
@@ -26,11 +26,31 @@ const FORM_MAX: usize = 16 << 20;
 
 pub(super) fn routes() -> Router<Arc<App>> {
     let body = DefaultBodyLimit::max(FORM_MAX);
-    Router::new().route("/streams/{stream}/add", post(post_add).layer(body))
+    Router::new()
+        .route("/streams", post(post_new).layer(body))
+        .route("/streams/{stream}/add", post(post_add).layer(body))
 }
 
 async fn post_add(visitor: Visitor, segments: Segments, sent: Sent) -> Response {
     let stream = segments.after("streams");
+    let page = stream_path(&stream);
+    add_to(&visitor, &stream, &page, &sent).await
+}
+
+/// To a stream that is named in the form.
+async fn post_new(visitor: Visitor, sent: Sent) -> Response {
+    match parse_visible(sent.text("stream").as_bytes()) {
+        Ok(stream) if !stream.is_empty() => add_to(&visitor, &stream, "/streams", &sent).await,
+        Ok(_) => {
+            let text = "say which stream the entry is for".to_owned();
+            back(&visitor, "/streams", Err(Failure::Invalid(text)))
+        }
+        Err(text) => back(&visitor, "/streams", Err(Failure::Invalid(text))),
+    }
+}
+
+/// `page` is where the form was.
+async fn add_to(visitor: &Visitor, stream: &[u8], page: &str, sent: &Sent) -> Response {
     let done = async {
         let change = visitor.change(Some(sent.token()))?;
         let adding = match (sent.text("id"), time_if_any(sent.raw("delay"))?) {
@@ -42,18 +62,18 @@ async fn post_add(visitor: Visitor, segments: Segments, sent: Sent) -> Response 
                 return Err(Failure::Invalid(text.to_owned()));
             }
         };
-        add(&change, &stream, &fields(&sent)?, adding).await
+        add(&change, stream, &fields(sent)?, adding).await
     };
-    let page = stream_path(&stream);
     match done.await {
         Ok(Added::Entry(id)) => {
             let text = format!("Entry {id} was added.");
-            back(&visitor, &entry_path(&stream, id), Ok(text))
+            back(visitor, &entry_path(stream, id), Ok(text))
         }
         Ok(Added::Delayed(token)) => {
-            back(&visitor, &page, Ok(format!("The entry waits for its time, as {token}.")))
+            let page = format!("{}/schedule", stream_path(stream));
+            back(visitor, &page, Ok(format!("The entry waits for its time, as {token}.")))
         }
-        Err(failure) => back(&visitor, &page, Err(failure)),
+        Err(failure) => back(visitor, page, Err(failure)),
     }
 }
 
@@ -90,13 +110,26 @@ fn fields(sent: &Sent) -> Result<Fields, Failure> {
     Ok(fields)
 }
 
-pub(super) fn form(visitor: &Visitor, stream: &[u8]) -> Markup {
+/// `stream` is the one that it is for; `None`: the form asks which.
+pub(super) fn form(visitor: &Visitor, stream: Option<&[u8]>) -> Markup {
+    let path = stream
+        .map_or_else(|| "/streams".to_owned(), |stream| format!("{}/add", stream_path(stream)));
     let has_schedule = visitor.millstream.abilities().has_schedule;
     html! {
         details .panel #add {
             summary { "Add an entry" }
-            form .stacked method="post" action={(stream_path(stream)) "/add"} {
+            form .stacked method="post" action=(path) {
                 (token(visitor))
+                @if stream.is_none() {
+                    label { "Stream"
+                        input name="stream" required size="40" autocomplete="off"
+                            autocapitalize="off" spellcheck="false";
+                        small {
+                            "one that is not there is made; bytes that are no text as \\xff, a \
+                             backslash as \\\\"
+                        }
+                    }
+                }
                 fieldset {
                     legend { "Fields" }
                     @for row in 1..=ROWS {

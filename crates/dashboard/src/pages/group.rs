@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use axum::extract::Query;
 use axum::response::Response;
 use bytes::Bytes;
 use maud::{Markup, html};
 use millstream::{
-    ConsumerGroupManager, ConsumerInfo, GroupInfo, PendingEntries, PendingEntry, PendingFilter,
+    ConsumerGroupManager, ConsumerInfo, DeadLetters, Error, GroupInfo, PendingEntries,
+    PendingEntry, PendingFilter, StreamManager,
 };
 use millstream_shown::{policy_facts, short, short_or_dash, visible};
+use serde::Deserialize;
 
 use super::consumer::consumer_path;
+use super::pager::Pager;
 use super::parts::{
     Mood, age_or_dash, card, count, count_or_dash, crumbs, empty, facts, rate, rate_or_dash,
 };
@@ -23,22 +27,42 @@ use crate::visitor::Visitor;
 
 /// Pending entries that the plots by age and by deliveries are of: the oldest.
 const SAMPLED: usize = 1000;
-/// Consumers that are shown, those with most pending first.
-const CONSUMERS_SHOWN: usize = 200;
+/// Consumers on a page, those with most pending first.
+const CONSUMERS_PER_PAGE: usize = 100;
 
-pub(crate) async fn get(ask: Ask, segments: Segments) -> Result<Response, Failure> {
-    let (stream, group) = (segments.after("streams"), segments.after("groups"));
-    ask.answer(move |visitor| content(visitor, stream.clone(), group.clone())).await
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Which {
+    /// A page of consumers.
+    #[serde(default)]
+    consumers: usize,
 }
 
-async fn content(visitor: Visitor, stream: Bytes, group: Bytes) -> Result<Content, Failure> {
+pub(crate) async fn get(
+    ask: Ask,
+    segments: Segments,
+    Query(which): Query<Which>,
+) -> Result<Response, Failure> {
+    let (stream, group) = (segments.after("streams"), segments.after("groups"));
+    ask.answer(move |visitor| content(visitor, stream.clone(), group.clone(), which.clone())).await
+}
+
+async fn content(
+    visitor: Visitor,
+    stream: Bytes,
+    group: Bytes,
+    which: Which,
+) -> Result<Content, Failure> {
     let manager = ConsumerGroupManager::new(&visitor.millstream, &stream);
     let found = manager.groups().await?.into_iter().find(|info| info.name_bytes == group);
     let Some(info) = found else {
         let (group, stream) = (visible(&group), visible(&stream));
         return Err(Failure::NotFound(format!("stream {stream} has no group {group}")));
     };
-    let consumers = manager.consumers(&group).await?;
+    let mut consumers = manager.consumers(&group).await?;
+    consumers
+        .sort_by(|a, b| b.pending.cmp(&a.pending).then_with(|| a.name_bytes.cmp(&b.name_bytes)));
+    let pager = Pager::new(which.consumers, CONSUMERS_PER_PAGE, consumers.len());
+    let shown: Vec<ConsumerInfo> = pager.of(consumers).collect();
     let pending = PendingEntries::new(&visitor.millstream, &stream, &group);
     let sampled = match info.pending {
         0 => Vec::new(),
@@ -47,13 +71,10 @@ async fn content(visitor: Visitor, stream: Bytes, group: Bytes) -> Result<Conten
     let seen = visitor.app.history.stream(&stream);
     let now =
         seen.as_ref().and_then(|seen| seen.groups.iter().find(|it| it.info.name_bytes == group));
-    let letters = match now.and_then(|now| now.dead_letters.as_ref()) {
-        Some(letters) if visitor.may_read(&letters.stream).await? => Some(letters),
-        _ => None,
-    };
+    let letters = letter_count(&visitor, &stream, &info).await?;
     let series = visitor.app.history.of_group(&stream, &group);
     let path = group_path(&stream, &group);
-    let oldest = now.and_then(|now| now.oldest);
+    let ages = now.map(|now| now.ages).unwrap_or_default();
     let whole = |value: f64| count(value.round() as u64);
     let live = html! {
         (crumbs(&[("/streams", "Streams"), (&stream_path(&stream), &visible(&stream))]))
@@ -64,10 +85,11 @@ async fn content(visitor: Visitor, stream: Bytes, group: Bytes) -> Result<Conten
         div .cards {
             (card("Not delivered yet", count_or_dash(info.lag), Mood::Plain))
             (card("Pending", count(info.pending), Mood::Plain))
-            (card("Oldest pending", age_or_dash(oldest), Mood::Plain))
+            (card("Oldest pending", age_or_dash(ages.pending), Mood::Plain))
+            (card("Oldest not delivered", age_or_dash(ages.undelivered), Mood::Plain))
             (card("Out, a second", rate_or_dash(now.and_then(|now| now.rate_out)), Mood::Plain))
             (card("Consumers", count(info.consumers), Mood::bad_if(info.consumers == 0 && info.lag.unwrap_or(0) > 0)))
-            (card("Dead letters", count_or_dash(letters.map(|letters| letters.length)), Mood::Plain))
+            (card("Dead letters", count_or_dash(letters), Mood::Plain))
             (managed_cards(&info))
         }
         div .plots {
@@ -85,8 +107,9 @@ async fn content(visitor: Visitor, stream: Bytes, group: Bytes) -> Result<Conten
             a .button href={(path) "/pending"} { "Pending entries" }
             a .button href={(stream_path(&stream)) "/dead-letters"} { "Dead letters" }
         }
-        h2 { "Consumers " span .count { (count(consumers.len() as u64)) } }
-        (consumer_table(&stream, &group, consumers))
+        h2 #consumers { "Consumers " span .count { (count(info.consumers)) } }
+        (consumer_table(&stream, &group, &shown))
+        (pager.links("Pages of consumers", |page| format!("{path}?consumers={page}#consumers")))
     };
     let fixed = html! {
         h2 { "What it does by itself" }
@@ -98,6 +121,24 @@ async fn content(visitor: Visitor, stream: Bytes, group: Bytes) -> Result<Conten
         (group_changes::forms(&visitor, &stream, &info))
     };
     Ok(Content { title: format!("{} of {}", visible(&group), visible(&stream)), live, fixed })
+}
+
+/// Letters where those of the group go, of all groups that have them there. `None`: that is not for
+/// the visitor to see, or it is no stream.
+async fn letter_count(
+    visitor: &Visitor,
+    stream: &Bytes,
+    info: &GroupInfo,
+) -> Result<Option<u64>, Failure> {
+    let letters = DeadLetters::of_group(&visitor.millstream, stream, info);
+    if !visitor.may_read(letters.stream()).await? {
+        return Ok(None);
+    }
+    match StreamManager::new(&visitor.millstream, letters.stream()).info().await {
+        Ok(info) => Ok(Some(info.map_or(0, |info| info.length))),
+        Err(Error::Refused { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn blocked(reason: &str) -> String {
@@ -168,10 +209,8 @@ fn by_deliveries(pending: &[PendingEntry]) -> Vec<(String, u64)> {
     kinds
 }
 
-fn consumer_table(stream: &[u8], group: &[u8], mut consumers: Vec<ConsumerInfo>) -> Markup {
+fn consumer_table(stream: &[u8], group: &[u8], consumers: &[ConsumerInfo]) -> Markup {
     let path = group_path(stream, group);
-    consumers
-        .sort_by(|a, b| b.pending.cmp(&a.pending).then_with(|| a.name_bytes.cmp(&b.name_bytes)));
     html! {
         @if consumers.is_empty() {
             (empty("There are none yet. XREADGROUP makes one."))
@@ -182,7 +221,7 @@ fn consumer_table(stream: &[u8], group: &[u8], mut consumers: Vec<ConsumerInfo>)
                         th { "Consumer" } th .number { "Pending" } th .number { "Last heard of" }
                         th .number { "Last got something" }
                     } }
-                    tbody { @for consumer in consumers.iter().take(CONSUMERS_SHOWN) { tr {
+                    tbody { @for consumer in consumers { tr {
                         td {
                             a .name href=(consumer_path(stream, group, &consumer.name_bytes)) {
                                 (visible(&consumer.name_bytes))
@@ -197,9 +236,6 @@ fn consumer_table(stream: &[u8], group: &[u8], mut consumers: Vec<ConsumerInfo>)
                         td .number { (short_or_dash(consumer.inactive)) }
                     } } }
                 }
-            }
-            @if consumers.len() > CONSUMERS_SHOWN {
-                p .quiet { "Those " (CONSUMERS_SHOWN) " of " (count(consumers.len() as u64)) " with most pending." }
             }
         }
     }

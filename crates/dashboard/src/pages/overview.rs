@@ -16,13 +16,12 @@ use super::server::short_micros;
 use crate::failure::Failure;
 use crate::history::{GroupNow, Point, StreamNow};
 use crate::live::{Ask, Content};
+use crate::urgent_groups::{OLD, urgent_groups};
 use crate::visible_streams::NOT_ALL;
 use crate::visitor::Visitor;
 
 /// Groups that are shown: those that are worth a look most.
 const GROUPS_SHOWN: usize = 12;
-/// What waits longer is worth a look.
-const OLD: Duration = Duration::from_secs(5 * 60);
 
 pub(crate) async fn get(ask: Ask) -> Result<Response, Failure> {
     ask.answer(content).await
@@ -43,7 +42,7 @@ async fn content(visitor: Visitor) -> Result<Content, Failure> {
     let totals = history.totals();
     let all = history.all();
     let sees_all = visitor.sees_all().await?;
-    let groups = worst(visitor.streams().await?);
+    let groups = urgent_groups(visitor.streams().await?, GROUPS_SHOWN);
     let seconds = |value: f64| short(Duration::from_secs_f64(value.max(0.0)));
     let whole = |value: f64| count(value.round() as u64);
     let live = html! {
@@ -131,25 +130,7 @@ fn server_cards(infos: &[ServerInfo]) -> Markup {
     }
 }
 
-type Row = (StreamNow, GroupNow);
-
-/// First those with the oldest pending entries and the longest way to go.
-fn worst(streams: Vec<StreamNow>) -> Vec<Row> {
-    let mut all: Vec<Row> = Vec::new();
-    for mut stream in streams {
-        let groups = std::mem::take(&mut stream.groups);
-        all.extend(groups.into_iter().map(|group| (stream.clone(), group)));
-    }
-    let worth = |(_, group): &Row| {
-        let lag = group.info.lag.unwrap_or(0);
-        (group.oldest.filter(|oldest| *oldest > OLD), lag + group.info.pending)
-    };
-    all.sort_by_key(|row| std::cmp::Reverse(worth(row)));
-    all.truncate(GROUPS_SHOWN);
-    all
-}
-
-fn group_table(rows: &[Row]) -> Markup {
+fn group_table(rows: &[(StreamNow, GroupNow)]) -> Markup {
     html! {
         div .scroll data-scroll tabindex="0" role="region" aria-label="Groups" {
             table {
@@ -168,7 +149,7 @@ fn group_table(rows: &[Row]) -> Markup {
                     td .number { (rate_or_dash(group.rate_out)) }
                     td .number { (count_or_dash(group.info.lag)) }
                     td .number { (count(group.info.pending)) }
-                    td .number { (age_or_dash(group.oldest)) }
+                    td .number { (age_or_dash(group.ages.pending)) }
                     td .number { (count(group.info.consumers)) }
                     td .number {
                         (count_or_dash(group.dead_letters.as_ref().map(|letters| letters.length)))

@@ -3,15 +3,15 @@
 use axum::extract::Query;
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::future::join_all;
 use maud::{Markup, html};
-use millstream::DelayedMessages;
 use millstream_shown::visible;
 use serde::Deserialize;
 
+use super::pager::Pager;
 use super::parts::{count, empty};
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
+use crate::scheduled::{self, Scheduled};
 use crate::segments::stream_path;
 use crate::visitor::Visitor;
 
@@ -19,8 +19,6 @@ use crate::visitor::Visitor;
 const PER_PAGE: usize = 100;
 /// Streams that are asked on one page where the server does not say it with all else.
 const ASKED: usize = 500;
-/// Commands that are on their way at a time.
-const CONCURRENT: usize = 50;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Which {
@@ -40,42 +38,23 @@ pub(crate) async fn get(ask: Ask, Query(which): Query<Which>) -> Result<Response
     ask.answer(move |visitor| content(visitor, which.clone())).await
 }
 
-/// Streams with how many wait, and of how many pages this is one.
-async fn streams(visitor: &Visitor, page: usize) -> Result<(Vec<(Bytes, u64)>, usize), Failure> {
+/// Those of this page.
+async fn streams(visitor: &Visitor, page: usize) -> Result<(Vec<Scheduled>, Pager), Failure> {
     let all = visitor.streams().await?;
     if visitor.millstream.abilities().has_schedule {
-        let waiting = all.into_iter().map(|stream| (stream.name, stream.info.scheduled));
-        let mut all: Vec<(Bytes, u64)> = waiting
-            .filter_map(|(name, waiting)| Some((name, waiting.filter(|it| *it > 0)?)))
-            .collect();
-        all.sort_by_key(|(name, waiting)| (std::cmp::Reverse(*waiting), name.clone()));
-        let pages = all.len().div_ceil(PER_PAGE);
-        return Ok((all.into_iter().skip(page * PER_PAGE).take(PER_PAGE).collect(), pages));
+        let mut all = scheduled::known(all);
+        all.sort_by_key(|it| (std::cmp::Reverse(it.waiting), it.stream.clone()));
+        let pager = Pager::new(page, PER_PAGE, all.len());
+        return Ok((pager.of(all).collect(), pager));
     }
-    let pages = all.len().div_ceil(ASKED);
-    let mut found = Vec::new();
-    let asked: Vec<Bytes> =
-        all.into_iter().skip(page * ASKED).take(ASKED).map(|stream| stream.name).collect();
-    for some in asked.chunks(CONCURRENT) {
-        let delayed = some.iter().map(|name| DelayedMessages::new(&visitor.millstream, name));
-        let counts = join_all(delayed.map(|delayed| async move { delayed.count().await })).await;
-        for (name, waiting) in some.iter().zip(counts) {
-            match waiting {
-                Ok(0) => {}
-                Ok(waiting) => found.push((name.clone(), waiting)),
-                // Not for this visitor to see, or a key of somebody else's.
-                Err(millstream::Error::Refused { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-    Ok((found, pages))
+    let pager = Pager::new(page, ASKED, all.len());
+    let asked: Vec<Bytes> = pager.of(all).map(|stream| stream.name).collect();
+    Ok((scheduled::ask(&visitor.millstream, &asked).await?, pager))
 }
 
 async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
     let is_native = visitor.millstream.abilities().has_schedule;
-    let (shown, pages) = streams(&visitor, which.page).await?;
-    let to = |page: usize| format!("/schedule?page={page}");
+    let (shown, pager) = streams(&visitor, which.page).await?;
     let table = html! {
         @if shown.is_empty() {
             (empty(match is_native {
@@ -83,15 +62,7 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
                 false => "Of the streams that were asked none has delayed entries.",
             }))
         } @else { (table(&shown)) }
-        @if pages > 1 {
-            nav .pager aria-label="Pages" {
-                @if which.page > 0 { a .button href=(to(which.page - 1)) { "Back" } }
-                @else { span {} }
-                span .quiet { "part " (which.page + 1) " of " (pages) }
-                @if which.page + 1 < pages { a .button href=(to(which.page + 1)) { "Next" } }
-                @else { span {} }
-            }
-        }
+        (pager.links("Pages", |page| format!("/schedule?page={page}")))
     };
     let head = html! { h1 { "Schedule" } };
     let rest = html! {
@@ -121,13 +92,13 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
     })
 }
 
-fn table(streams: &[(Bytes, u64)]) -> Markup {
+fn table(streams: &[Scheduled]) -> Markup {
     html! {
         div .scroll data-scroll tabindex="0" role="region" aria-label="Streams" {
             table {
                 thead { tr { th { "Stream" } th .number { "Delayed entries" } } }
-                tbody { @for (name, waiting) in streams { tr {
-                    td { a .name href={(stream_path(name)) "/schedule"} { (visible(name)) } }
+                tbody { @for Scheduled { stream, waiting } in streams { tr {
+                    td { a .name href={(stream_path(stream)) "/schedule"} { (visible(stream)) } }
                     td .number { (count(*waiting)) }
                 } } }
             }

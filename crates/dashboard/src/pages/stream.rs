@@ -13,17 +13,19 @@ use millstream_shown::{
 };
 use serde::Deserialize;
 
+use super::pager::Pager;
 use super::parts::{
     Mood, card, count, count_or_dash, crumbs, empty, facts, group_link, rate_or_dash,
 };
 use super::stream_changes;
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
-use crate::segments::{Segments, stream_path};
+use crate::segments::{Segments, query_text, stream_path};
 use crate::visitor::Visitor;
 
 /// Entries on a page.
 const PER_PAGE: usize = 50;
+const GROUPS_PER_PAGE: usize = 100;
 /// Characters of a value in the list: the rest is on the page of the entry.
 const VALUE_MAX: usize = 160;
 /// Fields of an entry in the list.
@@ -38,6 +40,21 @@ pub(crate) struct Which {
     /// An id: entries before it, newest first.
     #[serde(default)]
     before: String,
+    /// A page of groups.
+    #[serde(default)]
+    groups: usize,
+}
+
+impl Which {
+    /// Where the same entries are, with a page of groups.
+    fn with_groups(&self, path: &str, page: usize) -> String {
+        let of = |name: &str, text: &str| match text {
+            "" => String::new(),
+            text => format!("&{name}={}", query_text(text)),
+        };
+        let (from, before) = (of("from", &self.from), of("before", &self.before));
+        format!("{path}?groups={page}{from}{before}#groups")
+    }
 }
 
 pub(crate) async fn get(
@@ -102,6 +119,8 @@ async fn content(visitor: Visitor, stream: Bytes, which: Which) -> Result<Conten
     };
     let groups = millstream::ConsumerGroupManager::new(&visitor.millstream, &stream);
     let groups = if info.groups > 0 { groups.groups().await? } else { Vec::new() };
+    let group_pager = Pager::new(which.groups, GROUPS_PER_PAGE, groups.len());
+    let shown_groups: Vec<GroupInfo> = group_pager.of(groups).collect();
     let (memory, disk) = (manager.memory_bytes().await?, manager.disk_bytes().await?);
     let entries = entries(&manager, &which).await?;
     let seen = visitor.app.history.stream(&stream);
@@ -125,8 +144,9 @@ async fn content(visitor: Visitor, stream: Bytes, which: Which) -> Result<Conten
                 a .button href="#change" { "Change the stream" }
             }
         }
-        h2 { "Groups " span .count { (count(info.groups)) } }
-        (group_table(&stream, &groups))
+        h2 #groups { "Groups " span .count { (count(info.groups)) } }
+        (group_table(&stream, &shown_groups))
+        (group_pager.links("Pages of groups", |page| which.with_groups(&path, page)))
         h2 #entries { "Entries " span .count { (range(&which)) } }
         (entry_table(&path, &entries.shown))
         (pager(&path, &which, &entries))

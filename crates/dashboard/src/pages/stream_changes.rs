@@ -34,7 +34,7 @@ pub(super) fn forms(visitor: &Visitor, stream: &[u8], info: &StreamInfo) -> Mark
     }
     html! {
         h2 #change { "Change it" }
-        (entry_add::form(visitor, stream))
+        (entry_add::form(visitor, Some(stream)))
         (group_form(visitor, stream))
         @if visitor.millstream.abilities().has_retention {
             (stream_retention::form(visitor, stream, &info.retention.unwrap_or_default()))

@@ -7,6 +7,8 @@ use maud::{Markup, html};
 use millstream_shown::{age_of, short, visible};
 use serde::Deserialize;
 
+use super::entry_add;
+use super::pager::Pager;
 use super::parts::{count, empty, rate_or_dash, stream_link};
 use crate::failure::Failure;
 use crate::history::{STREAMS_MAX, StreamNow};
@@ -71,9 +73,13 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
         Sort::Pending => all.sort_by_key(|stream| std::cmp::Reverse(pending(stream))),
     }
     let total = all.len();
-    let pages = total.div_ceil(PER_PAGE).max(1);
-    let page = which.page.min(pages - 1);
-    let shown = all.into_iter().skip(page * PER_PAGE).take(PER_PAGE).collect::<Vec<_>>();
+    let pager = Pager::new(which.page, PER_PAGE, total);
+    let shown: Vec<StreamNow> = pager.of(all).collect();
+    let to = |page: usize| {
+        let find = query_text(&which.find);
+        let find = if which.find.is_empty() { String::new() } else { format!("&find={find}") };
+        format!("/streams?page={page}&sort={}{find}", which.sort.word())
+    };
     let live = html! {
         h1 { "Streams " span .kind { (count(total as u64)) } }
         @if history.totals().is_part && history.totals().streams >= STREAMS_MAX {
@@ -82,7 +88,7 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
         @if shown.is_empty() {
             (empty(if which.find.is_empty() { "There are no streams yet. XADD makes one." } else { "No stream has that in its name." }))
         } @else { (table(&shown)) }
-        (pager(&which, page, pages))
+        (pager.links("Pages", to))
     };
     let fixed = html! {
         form .row.panel method="get" action="/streams" {
@@ -96,6 +102,7 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
             }
             button { "Show" }
         }
+        @if visitor.can_write { (entry_add::form(&visitor, None)) }
     };
     Ok(Content { title: "Streams".to_owned(), live, fixed })
 }
@@ -121,23 +128,6 @@ fn table(streams: &[StreamNow]) -> Markup {
                         }
                     }
                 } } }
-            }
-        }
-    }
-}
-
-fn pager(which: &Which, page: usize, pages: usize) -> Markup {
-    let to = |page: usize| {
-        let find = query_text(&which.find);
-        let find = if which.find.is_empty() { String::new() } else { format!("&find={find}") };
-        format!("/streams?page={page}&sort={}{find}", which.sort.word())
-    };
-    html! {
-        @if pages > 1 {
-            nav .pager aria-label="Pages" {
-                @if page > 0 { a .button href=(to(page - 1)) { "Back" } } @else { span {} }
-                span .quiet { "page " (page + 1) " of " (pages) }
-                @if page + 1 < pages { a .button href=(to(page + 1)) { "Next" } } @else { span {} }
             }
         }
     }

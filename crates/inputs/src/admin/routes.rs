@@ -1,7 +1,7 @@
 //! Routes of the dashboard: those of pages, and those of JSON.
 
 /// A method, and a path with `{}` for each name in it.
-pub(super) const ROUTES: [(&str, &str); 101] = [
+pub(super) const ROUTES: [(&str, &str); 108] = [
     ("GET", "/"),
     ("GET", "/streams"),
     ("GET", "/streams/{}"),
@@ -47,6 +47,7 @@ pub(super) const ROUTES: [(&str, &str); 101] = [
     ("POST", "/streams/{}/trim"),
     ("POST", "/streams/{}/groups"),
     ("POST", "/streams/{}/delete"),
+    ("POST", "/streams"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
@@ -58,6 +59,8 @@ pub(super) const ROUTES: [(&str, &str); 101] = [
     ("POST", "/logout"),
     ("GET", "/api/openapi.json"),
     ("GET", "/api/v1/overview"),
+    ("GET", "/api/v1/overview/history"),
+    ("GET", "/api/v1/overview/groups"),
     ("GET", "/api/v1/streams"),
     ("GET", "/api/v1/streams/{}"),
     ("DELETE", "/api/v1/streams/{}"),
@@ -67,6 +70,7 @@ pub(super) const ROUTES: [(&str, &str); 101] = [
     ("POST", "/api/v1/streams/{}/entries"),
     ("GET", "/api/v1/streams/{}/entries/{}"),
     ("DELETE", "/api/v1/streams/{}/entries/{}"),
+    ("GET", "/api/v1/streams/{}/entries/{}/groups"),
     ("GET", "/api/v1/streams/{}/groups"),
     ("POST", "/api/v1/streams/{}/groups"),
     ("GET", "/api/v1/streams/{}/groups/{}"),
@@ -84,7 +88,9 @@ pub(super) const ROUTES: [(&str, &str); 101] = [
     ("POST", "/api/v1/streams/{}/groups/{}/pending/ack-all"),
     ("POST", "/api/v1/streams/{}/groups/{}/pending/claim-all"),
     ("POST", "/api/v1/streams/{}/groups/{}/pending/nack-all"),
+    ("GET", "/api/v1/dead-letters"),
     ("GET", "/api/v1/dead-letters/{}"),
+    ("GET", "/api/v1/dead-letters/{}/{}"),
     ("POST", "/api/v1/dead-letters/{}/requeue"),
     ("POST", "/api/v1/dead-letters/{}/purge"),
     ("POST", "/api/v1/dead-letters/{}/{}/requeue"),
@@ -92,6 +98,7 @@ pub(super) const ROUTES: [(&str, &str); 101] = [
     ("POST", "/api/v1/dead-letters/{}/purge-all"),
     ("GET", "/api/v1/dead-letters/{}/jobs"),
     ("POST", "/api/v1/dead-letters/{}/jobs/stop"),
+    ("GET", "/api/v1/schedule"),
     ("GET", "/api/v1/streams/{}/schedule"),
     ("POST", "/api/v1/streams/{}/schedule"),
     ("POST", "/api/v1/streams/{}/schedule/cancel"),

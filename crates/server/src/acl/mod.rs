@@ -65,6 +65,11 @@ impl Acl {
         Arc::clone(&self.process)
     }
 
+    /// Whether that is who they are: no rule is about them.
+    pub(crate) fn is_process(&self, user: &Arc<User>) -> bool {
+        Arc::ptr_eq(user, &self.process)
+    }
+
     pub(crate) fn default_user(&self) -> Arc<User> {
         Arc::clone(self.users.read().default_user())
     }
@@ -90,7 +95,7 @@ impl Acl {
     }
 
     /// Changes users. Reads that are parked must be looked at afterwards, see
-    /// [`crate::acl_command::end_forbidden_waits`].
+    /// [`crate::acl_command::settle`].
     pub(crate) fn change<T, E>(
         &self,
         change: impl FnOnce(&mut Users) -> Result<T, E>,

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use millstream_acl::{DEFAULT_USER, Denial, Request, User};
+use millstream_acl::{Denial, Request, User};
 use millstream_command::Reply;
 use millstream_command::table::{CommandId, CommandSpec};
 use millstream_engine::{ReadRequest, Transaction};
 use millstream_runtime::since_1970;
 
 use super::Session;
-use super::blocking::Waiting;
+use super::blocking::{ParkedRead, Waiting};
 use super::execute::Step;
 use crate::acl::{Context, Penalty, Refused};
 use crate::client_command;
@@ -187,13 +187,14 @@ impl Session {
         add_to_log(&self.shared, &self.client, refused);
     }
 
-    /// Holds the answer to a wrong login back, if that is due. What was answered before leaves.
-    pub(super) fn serve_penalty(&mut self, replies_before: usize, step: Step) -> Step {
+    /// Holds the answer to a wrong login back, if that is due. What was answered before leaves,
+    /// but for the last of it where this answer itself is not wanted.
+    pub(super) fn serve_penalty(&mut self, step: Step) -> Step {
         let Some(penalty) = self.access.penalty.take() else { return step };
         if penalty.wait.is_zero() || step != Step::Next || self.is_closing {
             return step;
         }
-        let held = if self.replies.len() > replies_before { self.replies.pop() } else { None };
+        let held = self.replies.pop();
         self.last_reply_bytes = 0;
         self.encode_replies();
         let sleep = Box::pin(tokio::time::sleep(penalty.wait));
@@ -314,13 +315,9 @@ impl Session {
 
 impl Session {
     /// To a read that was parked and may not go on.
-    pub(super) fn refusal_of_wait(
-        &mut self,
-        spec: &'static CommandSpec,
-        request: &ReadRequest,
-    ) -> Reply {
+    pub(super) fn refusal_of_wait(&mut self, read: &ParkedRead, request: &ReadRequest) -> Reply {
         self.refresh_user();
-        let refused = self.refusal(spec, &words(request));
+        let refused = self.refusal(read.spec, &words(read, request));
         // Allowed again by now, or its user is gone.
         refused.map_or(Reply::error(NO_LONGER), |(_, reply)| reply)
     }
@@ -333,33 +330,23 @@ fn add_to_log(shared: &Shared, client: &Client, refused: Refused) {
     shared.acl.log.add(refused, info.trim_end().to_owned(), now_ms);
 }
 
-/// A command line that asks for the same.
-fn words(request: &ReadRequest) -> Vec<&[u8]> {
-    let keys = request.streams.iter().map(|stream| &stream.key[..]);
-    let mut args: Vec<&[u8]> = match &request.group {
-        Some(reader) => vec![b"XREADGROUP", b"GROUP", &reader.group, &reader.consumer, b"STREAMS"],
-        None => vec![b"XREAD", b"BLOCK", b"0", b"STREAMS"],
-    };
-    args.extend(keys);
+/// A command line that rules judge as the one that was given.
+fn words<'a>(read: &'a ParkedRead, request: &'a ReadRequest) -> Vec<&'a [u8]> {
+    // No option has more than two values, and neither of these is the name of one.
+    let mut args = vec![read.spec.name.as_bytes(), &read.first_argument, b"0", b"0", b"STREAMS"];
+    args.extend(request.streams.iter().map(|stream| &stream.key[..]));
     args.extend(request.streams.iter().map(|_| &b"$"[..]));
     args
 }
 
 /// Whether a connection may go on waiting for a read, by the rules of now.
-pub(super) fn may_wait(
-    shared: &Shared,
-    client: &Client,
-    spec: &'static CommandSpec,
-    request: &ReadRequest,
-) -> bool {
-    let name = {
-        let facts = client.facts.lock();
-        if client.is_own() && facts.user.name() == DEFAULT_USER {
-            return true;
-        }
-        facts.user.name().to_vec()
-    };
+pub(super) fn may_wait(shared: &Shared, read: &ParkedRead, request: &ReadRequest) -> bool {
+    let user = Arc::clone(&read.client.facts.lock().user);
+    if shared.acl.is_process(&user) {
+        return true;
+    }
     // Of a user that is gone the connections are being closed.
-    let Some(user) = shared.acl.get(&name) else { return false };
-    user.check(&Request { spec, args: &words(request), db: request.db }).is_ok()
+    let Some(user) = shared.acl.get(user.name()) else { return false };
+    let args = words(read, request);
+    user.check(&Request { spec: read.spec, args: &args, db: request.db }).is_ok()
 }

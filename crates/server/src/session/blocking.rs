@@ -71,8 +71,10 @@ impl Parked {
 
 /// Where the engine leaves the result of a parked read.
 pub(super) struct ParkedRead {
-    client: Arc<Client>,
-    spec: &'static CommandSpec,
+    pub(super) client: Arc<Client>,
+    pub(super) spec: &'static CommandSpec,
+    /// The first option's name, which rules may be about.
+    pub(super) first_argument: Box<[u8]>,
     is_closed: AtomicBool,
     result: Mutex<Option<WaitEnd>>,
 }
@@ -85,9 +87,14 @@ enum WaitEnd {
 }
 
 impl ParkedRead {
-    pub(super) fn new(client: Arc<Client>, spec: &'static CommandSpec) -> Arc<Self> {
+    pub(super) fn new(
+        client: Arc<Client>,
+        spec: &'static CommandSpec,
+        args: &[&[u8]],
+    ) -> Arc<Self> {
         let (is_closed, result) = (AtomicBool::new(false), Mutex::new(None));
-        Arc::new(Self { client, spec, is_closed, result })
+        let first_argument = args[1].into();
+        Arc::new(Self { client, spec, first_argument, is_closed, result })
     }
 
     fn end(&self, end: WaitEnd) {
@@ -112,7 +119,7 @@ impl ReadSink for Sink {
     }
 
     fn ends_if_forbidden(&mut self, request: &ReadRequest) -> bool {
-        let is_forbidden = !may_wait(&self.shared, &self.read.client, self.read.spec, request);
+        let is_forbidden = !may_wait(&self.shared, &self.read, request);
         if is_forbidden {
             self.read.end(WaitEnd::Forbidden(Box::new(request.clone())));
         }
@@ -209,12 +216,12 @@ impl Session {
             result = parked.read.result.lock().take();
         }
         let Some(end) = result else { return Poll::Pending };
-        let spec = parked.read.spec;
+        let read = Arc::clone(&parked.read);
         self.end_wait();
         let (result, depends_on) = match end {
             WaitEnd::Result(result, depends_on) => (result, depends_on),
             WaitEnd::Forbidden(request) => {
-                let reply = self.refusal_of_wait(spec, &request);
+                let reply = self.refusal_of_wait(&read, &request);
                 self.answer_waiting(reply, LogPosition::ZERO);
                 return Poll::Ready(());
             }

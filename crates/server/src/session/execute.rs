@@ -194,6 +194,9 @@ impl Session {
                 // A read for a group may log more than its request hints at.
                 is_admitted &= self.batch_end <= self.admitted_until;
                 step
+            } else if self.access.epoch() != shared.acl.epoch() {
+                // What ran before it in this batch may have taken long.
+                Step::Retry
             } else {
                 lock = None;
                 self.run_own(spec, args, now)
@@ -360,7 +363,7 @@ impl Session {
                     // Whoever changed the rules may have looked at all that wait already.
                     return Step::Retry;
                 }
-                let read = ParkedRead::new(Arc::clone(&self.client), spec);
+                let read = ParkedRead::new(Arc::clone(&self.client), spec, args);
                 let shared = Arc::clone(&self.shared);
                 let sink = Box::new(Sink { read: Arc::clone(&read), shared });
                 self.forget_loaded();

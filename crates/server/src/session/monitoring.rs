@@ -29,10 +29,13 @@ impl Session {
         self.monitor = Some(self.shared.monitors.add(std::sync::Arc::clone(&self.client)));
         self.stopwatch.watch_each();
         self.update_facts(|facts| facts.is_monitor = true);
+        // Whoever took the right away a moment ago saw no monitor to close.
+        self.refresh_user();
+        self.end_forbidden_monitoring();
         Some(Reply::OK)
     }
 
-    /// After it has become another user.
+    /// After it has become another user, or a monitor.
     pub(super) fn end_forbidden_monitoring(&mut self) {
         let spec = table::find(b"monitor").expect("it is a command");
         let request = Request { spec, args: &[b"MONITOR"], db: self.db };

@@ -57,7 +57,6 @@ impl Data<'_, '_> {
 impl Session {
     /// Runs a command that is not about data, with the engine free.
     pub(super) fn run_own(&mut self, spec: &'static CommandSpec, args: &[&[u8]], now: Now) -> Step {
-        let replies = self.replies.len();
         let step = self.run_own_untimed(spec, args, now);
         // EXEC counts itself with what it runs, and what waits is counted later.
         if step == Step::Next && spec.id != CommandId::Exec {
@@ -67,7 +66,7 @@ impl Session {
         if step == Step::Next && spec.id == CommandId::Exec {
             self.forget_put_off();
         }
-        self.serve_penalty(replies, step)
+        self.serve_penalty(step)
     }
 
     fn run_own_untimed(&mut self, spec: &'static CommandSpec, args: &[&[u8]], now: Now) -> Step {

@@ -61,3 +61,25 @@ fn a_server_that_stops_lets_go_of_them_and_makes_no_more() {
     let refused = connector.connect().expect_err("it stopped");
     assert_eq!(refused.kind(), ErrorKind::NotConnected);
 }
+
+/// Symptom: one that had logged in as `default` waited on, whatever `default` might do by then.
+#[test]
+fn a_trusted_connection_that_logs_in_is_judged_while_it_waits() {
+    let server = start(Config { requirepass: Some("secret".to_owned()), ..memory() });
+    let mut admin = Client::connect(&server);
+    assert_eq!(admin.shown("AUTH secret"), "OK");
+    let connector = server.connector();
+    let mut trusted = connector.connect_trusted().expect("a connection");
+    assert_eq!(ask(&mut trusted, "PING"), "+PONG");
+    let mut known = connector.connect_trusted().expect("a connection");
+    assert_eq!(ask(&mut known, "AUTH secret"), "+OK");
+    for stream in [&mut trusted, &mut known] {
+        stream.write_all(b"XREAD BLOCK 0 STREAMS s $\r\n").expect("send");
+    }
+    admin.await_info("blocked_clients", "2");
+    assert_eq!(admin.shown("ACL SETUSER default -xread"), "OK");
+    let refused = "-NOPERM User default has no permissions to run the 'xread' command";
+    assert_eq!(read(&mut known), refused);
+    assert_eq!(admin.shown("XADD s 1-1 f v"), "1-1");
+    assert!(read(&mut trusted).contains("1-1"), "no rule is about it");
+}

@@ -1,6 +1,10 @@
 //! MULTI, EXEC, DISCARD, WATCH.
 
-use crate::client::{Client, memory, show, start};
+use std::time::Duration;
+
+use millstream_server::Config;
+
+use crate::client::{Client, command, memory, show, start};
 
 #[test]
 fn exec_runs_what_was_queued_in_order() {
@@ -81,4 +85,21 @@ fn entries_of_one_exec_have_one_time() {
     let ids: Vec<&str> = ids.trim_matches(['[', ']']).split(", ").collect();
     let ms = |id: &str| id.split('-').next().map(str::to_owned);
     assert!(ids.len() == 3 && ids.iter().all(|id| ms(id) == ms(ids[0])), "{ids:?}");
+}
+
+/// Symptom: the answer to a wrong password came at once if HELLO stood before it.
+#[test]
+fn a_wrong_password_behind_hello_is_held_back() {
+    let settings = vec![("auth-failure-delay", "60000".to_owned())];
+    let server = start(Config { settings, ..memory() });
+    let mut client = Client::connect(&server);
+    for _ in 0..3 {
+        assert!(client.shown("AUTH eve wrong").starts_with("WRONGPASS"));
+    }
+    let lines = ["PING", "MULTI", "HELLO 3", "AUTH eve wrong", "EXEC"];
+    client.send_bytes(&lines.map(command).concat());
+    for expected in ["PONG", "OK", "QUEUED", "QUEUED"] {
+        assert_eq!(show(&client.read()), expected);
+    }
+    assert!(client.is_silent_for(Duration::from_millis(100)));
 }
