@@ -42,19 +42,23 @@ impl Admin {
         )))
     }
 
-    /// Answers from now on, first of all that the server is starting. `None`: the port that nobody
-    /// chose is taken, and there is no dashboard.
+    /// Answers from now on, with no more than so many files open, first of all that the server is
+    /// starting. `None`: the port that nobody chose is taken, and there is no dashboard.
     ///
     /// # Errors
     /// The port cannot be taken, or there is no thread.
-    pub(crate) fn start(self, tls: &Arc<Tls>) -> anyhow::Result<Option<RunningAdmin>> {
+    pub(crate) fn start(
+        self,
+        tls: &Arc<Tls>,
+        files: usize,
+    ) -> anyhow::Result<Option<RunningAdmin>> {
         let Self { ip, port, is_chosen, is_https, mut options, .. } = self;
         if is_https {
             let tls = Arc::clone(tls);
             options.https = Some(HttpsConfig::new(move || tls.https()));
         }
         let dashboard = match Dashboard::bind(ip, port, options) {
-            Ok(dashboard) => dashboard,
+            Ok(dashboard) => dashboard.with_files(files),
             Err(error) if !is_chosen => {
                 tracing::warn!("{error}: there is none; choose another port with --admin-port");
                 return Ok(None);

@@ -1,8 +1,9 @@
 //! What is kept of a panic: the program is wrong then, and somebody should learn where.
 //!
-//! A panic in a connection ends that connection. One in the middle of a change ends the process:
-//! what is in memory may contradict itself, and recovery makes it anew from what is on disk. In
-//! both cases a report lies beside the data afterwards, which `millstream check` shows.
+//! A panic in a connection ends that connection. One in the middle of a change, or of anything that
+//! the server cannot do without, ends the process: what is in memory may contradict itself, and
+//! recovery makes it anew from what is on disk. In both cases a report lies beside the data
+//! afterwards, which `millstream check` shows.
 
 use std::backtrace::Backtrace;
 use std::fs::{self, OpenOptions};
@@ -52,8 +53,21 @@ impl FaultReport {
 
     /// In one line.
     pub(crate) fn text(&self) -> String {
-        let Self { version, at, thread, place, message, .. } = self;
-        format!("{at}, version {version}, thread {thread}, {place}: {message}")
+        format!("{}: {}", self.origin(), self.message)
+    }
+
+    fn origin(&self) -> String {
+        let Self { version, at, thread, place, .. } = self;
+        format!("{at}, version {version}, thread {thread}, {place}")
+    }
+
+    /// For the log, which more people read than a report.
+    fn line(&self, written: Option<io::Result<PathBuf>>) -> String {
+        match written {
+            Some(Ok(path)) => format!("{}; the report is {}", self.origin(), path.display()),
+            Some(Err(error)) => format!("{}; no report could be written: {error}", self.text()),
+            None => self.text(),
+        }
     }
 
     fn write(&self, folder: &Path) -> io::Result<PathBuf> {
@@ -94,17 +108,13 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// From now on each panic is a line in the log, and a report below the data directory, if there is
-/// one.
+/// one. What the panic says may hold words of the data, and is in the log only where there is no
+/// report that it would be in.
 pub(crate) fn keep_reports(data: Option<PathBuf>) {
     panic::set_hook(Box::new(move |info| {
         let report = FaultReport::of(info);
         let written = data.as_ref().map(|data| report.write(&data.join(FOLDER)));
-        let kept = match written {
-            Some(Ok(path)) => format!("; the report is {}", path.display()),
-            Some(Err(error)) => format!("; no report could be written: {error}"),
-            None => String::new(),
-        };
-        tracing::error!("a fault of the program, at {}{kept}", report.text());
+        tracing::error!("a fault of the program, at {}", report.line(written));
         tracing::debug!("{}", report.backtrace);
     }));
 }
@@ -121,17 +131,32 @@ pub(crate) fn reports(data: &Path) -> Vec<FaultReport> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_newest_reports_are_kept() {
-        let data = tempfile::tempdir().expect("a directory");
-        let report = |second: usize| FaultReport {
+    fn report(second: usize) -> FaultReport {
+        FaultReport {
             version: "1".into(),
             at: format!("2026-01-01T00:00:{second:02}Z"),
             thread: "worker".into(),
             place: "a.rs:1".into(),
             message: "left: 1".into(),
             backtrace: String::new(),
-        };
+        }
+    }
+
+    /// Symptom: words of the data were in the log.
+    #[test]
+    fn the_log_has_what_a_panic_says_only_where_no_report_has_it() {
+        let origin = "2026-01-01T00:00:05Z, version 1, thread worker, a.rs:1";
+        let report = report(5);
+        let line = report.line(Some(Ok(PathBuf::from("faults/1.json"))));
+        assert_eq!(line, format!("{origin}; the report is faults/1.json"));
+        assert_eq!(report.line(None), format!("{origin}: left: 1"));
+        let line = report.line(Some(Err(io::ErrorKind::StorageFull.into())));
+        assert!(line.starts_with(&format!("{origin}: left: 1; no report could be")), "{line}");
+    }
+
+    #[test]
+    fn the_newest_reports_are_kept() {
+        let data = tempfile::tempdir().expect("a directory");
         assert_eq!(reports(data.path()), []);
         for second in 0..KEPT + 5 {
             report(second).write(&data.path().join(FOLDER)).expect("written");

@@ -6,7 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use millstream_server::{Config, Server, ShutdownHandle, StartError, Tls};
+use millstream_dashboard::FILES_WANTED;
+use millstream_server::{Config, Server, ShutdownHandle, StartError, Tls, files_for_others};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -71,8 +72,10 @@ fn serve(options: ServeOptions, otlp: &OtlpOptions) -> anyhow::Result<()> {
     // Before the start: from the first reply on, a signal must not simply kill the process.
     let tell_signals = watch_signals(Arc::clone(&tls))?;
     Server::check(&config).map_err(said)?;
+    let files = files_for_others(FILES_WANTED);
+    config.files_of_others = if admin.is_some() { files } else { 0 };
     // Before the start, so that it can be seen how that goes.
-    let admin = admin.map(|admin| admin.start(&tls)).transpose()?.flatten();
+    let admin = admin.map(|admin| admin.start(&tls, files)).transpose()?.flatten();
     let patience = Patience::ask("reads its data");
     let server = Server::start(config).map_err(said)?;
     drop(patience);

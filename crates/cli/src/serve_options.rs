@@ -168,6 +168,9 @@ pub(crate) struct ServeOptions {
     /// Events that take so long are kept for LATENCY; 0: none [default: 0]
     #[arg(long, env = "MILLSTREAM_LATENCY_MONITOR_THRESHOLD", value_name = "MS")]
     latency_monitor_threshold: Option<Setting>,
+    /// Most arguments of one command [default: 2147483647]
+    #[arg(long, env = "MILLSTREAM_PROTO_MAX_ARRAY_LEN", value_name = "COUNT")]
+    proto_max_array_len: Option<Setting>,
     /// Most bytes of one argument [default: 512mb]
     #[arg(long, env = "MILLSTREAM_PROTO_MAX_BULK_LEN", value_name = "BYTES")]
     proto_max_bulk_len: Option<Setting>,
@@ -339,6 +342,7 @@ impl ServeOptions {
             latency_monitor_threshold: self
                 .latency_monitor_threshold
                 .or(other.latency_monitor_threshold),
+            proto_max_array_len: self.proto_max_array_len.or(other.proto_max_array_len),
             proto_max_bulk_len: self.proto_max_bulk_len.or(other.proto_max_bulk_len),
             slowlog_log_slower_than: self.slowlog_log_slower_than.or(other.slowlog_log_slower_than),
             slowlog_max_len: self.slowlog_max_len.or(other.slowlog_max_len),
@@ -392,6 +396,7 @@ impl ServeOptions {
             ("auth-failure-delay", &self.auth_failure_delay),
             ("client-query-buffer-limit", &self.client_query_buffer_limit),
             ("latency-monitor-threshold", &self.latency_monitor_threshold),
+            ("proto-max-array-len", &self.proto_max_array_len),
             ("proto-max-bulk-len", &self.proto_max_bulk_len),
             ("slowlog-log-slower-than", &self.slowlog_log_slower_than),
             ("slowlog-max-len", &self.slowlog_max_len),

@@ -45,8 +45,31 @@ fn a_panic_in_a_connection_ends_that_connection_only() {
     let line: Value = serde_json::from_str(line).expect("lines are JSON");
     assert_eq!(line["level"], "ERROR");
     let message = line["fields"]["message"].as_str().expect("a message");
-    assert!(message.contains("DEBUG PANIC CONNECTION was asked for"), "{message}");
-    assert!(message.contains("/faults/"), "{message}");
+    assert!(message.contains("/session/own.rs:") && message.contains("/faults/"), "{message}");
+    assert!(!message.contains("was asked for"), "what it says may hold data: {message}");
+    drop(server);
+    let faults = check(&data)["faults"].clone();
+    assert_eq!(faults[0]["message"], "DEBUG PANIC CONNECTION was asked for");
+}
+
+/// Symptom: a task of the server that panicked was gone, and the server went on without it.
+#[test]
+fn a_panic_in_a_task_of_the_server_ends_the_process() {
+    let root = tempfile::tempdir().expect("a directory");
+    let data = root.path().join("data");
+    let mut server = serve(&data, &[]);
+    let mut client = connect(&server.address);
+    let _: String = cmd("XADD").arg("s").arg("1-1").arg("f").arg("v").query(&mut client).unwrap();
+    // The process may be gone before it answers.
+    let _: RedisResult<String> = cmd("DEBUG").arg("PANIC").arg("CONTROL").query(&mut client);
+    let status = server.child.wait().expect("it ends");
+    assert!(!status.success(), "{status}");
+    let document = check(&data);
+    assert_eq!((&document["is_intact"], &document["entries"]), (&true.into(), &1.into()));
+    let faults = document["faults"].as_array().expect("a list");
+    assert_eq!(faults.len(), 1, "{document}");
+    assert_eq!(faults[0]["message"], "DEBUG PANIC CONTROL was asked for");
+    assert_eq!(faults[0]["thread"], "millstream-control");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 const REPLY_LIMIT: Duration = Duration::from_secs(60);
 
 /// What CONFIG SET can change, with a value that is not the usual one and how CONFIG GET shows it.
-const SETTINGS: [(&str, &str, &str); 24] = [
+const SETTINGS: [(&str, &str, &str); 25] = [
     ("blocked-clients-max", "9", "9"),
     (
         "client-output-buffer-limit",
@@ -31,6 +31,7 @@ const SETTINGS: [(&str, &str, &str); 24] = [
     ("maxmemory-clients", "20%", "20%"),
     ("maxmemory-hard", "5gb", "5368709120"),
     ("name-bytes-max", "1kb", "1024"),
+    ("proto-max-array-len", "2000", "2000"),
     ("proto-max-bulk-len", "3mb", "3145728"),
     ("requirepass", "", ""),
     ("slowlog-log-slower-than", "5000", "5000"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -14,6 +14,7 @@ use tower_service::Service as _;
 
 use crate::app::App;
 use crate::options::DashboardOptions;
+use crate::places::Places;
 use crate::whole_change::whole_change;
 use crate::{Lifecycle, api, asset, failure, guard, health, history, login, metrics, pages};
 
@@ -29,7 +30,15 @@ impl Answers {
     /// A dashboard that nobody can call yet.
     #[must_use]
     pub fn new(options: DashboardOptions, lifecycle: watch::Receiver<Lifecycle>) -> Self {
-        let app = Arc::new(App::new(options, lifecycle));
+        Self::with_places(options, lifecycle, Places::default())
+    }
+
+    pub(crate) fn with_places(
+        options: DashboardOptions,
+        lifecycle: watch::Receiver<Lifecycle>,
+        places: Places,
+    ) -> Self {
+        let app = Arc::new(App::new(options, lifecycle, places));
         Self { router: router(Arc::clone(&app)), app }
     }
 
@@ -55,6 +64,7 @@ async fn nothing() -> failure::Failure {
 }
 
 fn router(app: Arc<App>) -> Router {
+    let login_bytes = DefaultBodyLimit::max(login::FORM_MAX);
     let router = Router::new()
         .route("/healthz", get(health::is_alive))
         .route("/readyz", get(health::is_ready))
@@ -62,7 +72,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/assets/style.css", get(asset::style))
         .route("/assets/live.js", get(asset::script))
         .route("/assets/icon.svg", get(asset::icon))
-        .route("/login", get(login::form).post(login::log_in))
+        .route("/login", get(login::form).post(login::log_in).layer(login_bytes))
         .route("/logout", post(login::log_out))
         .merge(pages::routes())
         .merge(api::routes())

@@ -14,6 +14,7 @@ mod groups;
 mod letter_changes;
 mod letter_jobs;
 mod letters;
+mod me;
 mod overview;
 mod paging;
 mod pending;
@@ -23,16 +24,18 @@ mod policy_change;
 mod schedule;
 mod schedule_changes;
 mod server;
+mod slow_log;
 mod statistics;
 mod stream_changes;
 mod streams;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::http::header;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use serde::Serialize;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
@@ -51,7 +54,7 @@ use crate::visitor::COOKIE;
                        bytes; what is empty, `.`, `..` or begins with `~` has a `~` in front. \
                        Bytes that are not UTF-8 are `{\"b64\": \"...\"}`. Changes are JSON bodies."
     ),
-    components(schemas(entries::First)),
+    components(schemas(entries::First, streams::Sort)),
     modifiers(&Doors),
     security(("basic" = []), ("session" = []), ()),
 )]
@@ -87,6 +90,7 @@ struct Done {
 
 pub(crate) fn routes() -> Router<Arc<App>> {
     let (router, document) = OpenApiRouter::with_openapi(Described::openapi())
+        .routes(routes!(me::get))
         .routes(routes!(overview::get))
         .routes(routes!(overview::history))
         .routes(routes!(overview::groups))
@@ -94,7 +98,6 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .routes(routes!(streams::get, stream_changes::delete))
         .routes(routes!(stream_changes::trim))
         .routes(routes!(stream_changes::set_retention))
-        .routes(routes!(entries::list, stream_changes::add))
         .routes(routes!(entries::get, stream_changes::delete_entry))
         .routes(routes!(entry_groups::list))
         .routes(routes!(groups::list, group_changes::create))
@@ -106,6 +109,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .routes(routes!(groups::history))
         .routes(routes!(groups::consumers))
         .routes(routes!(pending::list))
+        .routes(routes!(pending::summary))
         .routes(routes!(pending_changes::ack))
         .routes(routes!(pending_changes::claim))
         .routes(routes!(pending_changes::nack))
@@ -131,10 +135,26 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .routes(routes!(statistics::latency))
         .routes(routes!(clients::list))
         .routes(routes!(clients::kill))
-        .routes(routes!(clients::slow_log, clients::reset_slow_log))
+        .routes(routes!(slow_log::slow_log, slow_log::reset_slow_log))
+        .merge(entry_routes())
         .split_for_parts();
     let text = document.to_pretty_json().unwrap_or_default();
-    router.route("/api/openapi.json", get(move || async move { described(text) }))
+    router
+        .route("/api/openapi.json", get(move || async move { described(text) }))
+        .method_not_allowed_fallback(not_allowed)
+}
+
+/// Those that take more than others.
+fn entry_routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(entries::list, stream_changes::add))
+        .layer(DefaultBodyLimit::max(stream_changes::ENTRY_BYTES_MAX))
+}
+
+/// What answers with that adds which methods there are.
+async fn not_allowed() -> Response {
+    let error = "that is not done by this method".to_owned();
+    (StatusCode::METHOD_NOT_ALLOWED, Json(ErrorDocument { error })).into_response()
 }
 
 fn described(text: String) -> Response {

@@ -3,15 +3,18 @@
 use std::time::{Duration, Instant};
 
 use millstream::{ConnectOptions, Error, Millstream};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 
 use crate::failure::Failure;
 use crate::history::History;
 use crate::letter_jobs::LetterJobs;
 use crate::metrics::Scrapes;
 use crate::notices::Notices;
+use crate::places::Places;
 use crate::random::secret;
+use crate::refused_logins::RefusedLogins;
 use crate::sessions::Sessions;
+use crate::sights::Sights;
 use crate::visitor::{DEFAULT_USER, shown_user};
 use crate::{DashboardOptions, Lifecycle, Target};
 
@@ -22,8 +25,12 @@ const STRANGER_AGE_MAX: Duration = Duration::from_secs(10);
 pub(crate) struct App {
     pub(crate) options: DashboardOptions,
     pub(crate) sessions: Sessions,
+    /// Those who are logging in have connections of their own to the server.
+    logins: Semaphore,
+    pub(crate) refused_logins: RefusedLogins,
     pub(crate) notices: Notices,
     pub(crate) history: History,
+    pub(crate) sights: Sights,
     pub(crate) letter_jobs: LetterJobs,
     pub(crate) scrapes: Scrapes,
     /// Stands in the forms of strangers, whose pages other sites cannot read.
@@ -44,12 +51,19 @@ struct Kept {
 }
 
 impl App {
-    pub(crate) fn new(options: DashboardOptions, lifecycle: watch::Receiver<Lifecycle>) -> Self {
+    pub(crate) fn new(
+        options: DashboardOptions,
+        lifecycle: watch::Receiver<Lifecycle>,
+        places: Places,
+    ) -> Self {
         Self {
             options,
-            sessions: Sessions::default(),
+            sessions: Sessions::new(places.sessions),
+            logins: Semaphore::new(places.logins),
+            refused_logins: RefusedLogins::default(),
             notices: Notices::default(),
             history: History::default(),
+            sights: Sights::default(),
             letter_jobs: LetterJobs::default(),
             scrapes: Scrapes::default(),
             token: secret(),
@@ -82,7 +96,18 @@ impl App {
     /// # Errors
     /// [`Failure::LoginNeeded`].
     pub(crate) async fn stranger(&self) -> Result<Millstream, Failure> {
-        shared(&self.stranger, &self.target()?.anonymous, STRANGER_AGE_MAX).await
+        let found = shared(&self.stranger, &self.target()?.anonymous, STRANGER_AGE_MAX).await?;
+        Ok(self.as_able_as_the_server(found).await)
+    }
+
+    /// What the server can do is no question of who asks for it: whoever may not ask for INFO would
+    /// be told that the server lacks what it has. Scripts are no ability of a server whose user may
+    /// not run them: there are other ways.
+    async fn as_able_as_the_server(&self, millstream: Millstream) -> Millstream {
+        let Ok(trusted) = self.trusted().await else { return millstream };
+        let mut abilities = trusted.abilities().clone();
+        abilities.has_scripts &= millstream.abilities().has_scripts;
+        millstream.with_abilities(abilities)
     }
 
     /// For a visitor with these credentials.
@@ -91,6 +116,8 @@ impl App {
     /// [`Failure::LoginRefused`], also where they prove nothing.
     pub(crate) async fn log_in(&self, user: &str, password: &str) -> Result<Millstream, Failure> {
         let target = self.target()?;
+        // Nobody closes it.
+        let _place = self.logins.acquire().await;
         let user = Some(user).filter(|user| !user.is_empty());
         let way = target.anonymous.clone().credentials(user, password);
         let millstream = connect(&way).await.map_err(|failure| match failure {
@@ -112,7 +139,7 @@ impl App {
                 }
             }
         }
-        Ok(millstream)
+        Ok(self.as_able_as_the_server(millstream).await)
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::answers::Answers;
 use crate::options::{BindError, DashboardOptions};
+use crate::places::Places;
 use crate::{Lifecycle, connections};
 
 /// Connections that the operating system keeps until they are accepted.
@@ -19,6 +20,7 @@ pub struct Dashboard {
     socket: Socket,
     address: SocketAddr,
     options: DashboardOptions,
+    places: Places,
 }
 
 impl Dashboard {
@@ -39,7 +41,14 @@ impl Dashboard {
             Ok((socket, taken))
         };
         let (socket, address) = take().map_err(|source| BindError { address, source })?;
-        Ok(Self { socket, address, options })
+        Ok(Self { socket, address, options, places: Places::default() })
+    }
+
+    /// With no more than so many files open, rather than [`FILES_WANTED`](crate::FILES_WANTED):
+    /// fewer visitors are answered at a time, and fewer stay logged in.
+    #[must_use]
+    pub fn with_files(self, files: usize) -> Self {
+        Self { places: Places::within(files), ..self }
     }
 
     /// Where it is.
@@ -62,9 +71,12 @@ impl Dashboard {
     pub async fn serve(self, lifecycle: watch::Receiver<Lifecycle>) -> std::io::Result<()> {
         let listener = TcpListener::from_std(self.socket.into())?;
         let https = self.options.https.clone();
-        let answers = Answers::new(self.options, lifecycle);
+        let places = self.places;
+        let answers = Answers::with_places(self.options, lifecycle, places);
+        let router = answers.router.clone();
+        let answering = connections::answer(listener, https, router, places.connections);
         tokio::select! {
-            never = connections::answer(listener, https, answers.router.clone()) => match never {},
+            never = answering => match never {},
             () = answers.look() => Ok(()),
         }
     }

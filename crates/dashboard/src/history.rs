@@ -20,7 +20,7 @@ use millstream::{
 };
 use millstream_shown::age_of;
 
-pub(crate) use self::keeper::{GroupNow, History, StreamNow, letter_streams};
+pub(crate) use self::keeper::{GroupNow, History, StreamNow, Totals, letter_streams};
 pub(crate) use self::series::{Point, Series};
 
 use crate::app::App;

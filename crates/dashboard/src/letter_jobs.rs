@@ -44,6 +44,8 @@ pub(crate) struct LetterWork {
 pub(crate) struct LetterJob {
     pub(crate) number: u64,
     pub(crate) work: LetterWork,
+    /// Who began it; `None`: nobody had logged in.
+    pub(crate) by: Option<String>,
     progress: Mutex<Progress>,
     is_stopped: AtomicBool,
 }
@@ -61,7 +63,11 @@ impl LetterJobs {
     ///
     /// # Errors
     /// [`Failure::Invalid`]: others must end first.
-    pub(crate) fn begin(&self, work: LetterWork) -> Result<Arc<LetterJob>, Failure> {
+    pub(crate) fn begin(
+        &self,
+        work: LetterWork,
+        by: Option<String>,
+    ) -> Result<Arc<LetterJob>, Failure> {
         let mut all = self.all.lock();
         let running: Vec<_> = all.iter().filter(|job| job.progress().end.is_none()).collect();
         if running.iter().any(|job| job.work.letters.stream() == work.letters.stream()) {
@@ -76,6 +82,7 @@ impl LetterJobs {
         let job = Arc::new(LetterJob {
             number,
             work,
+            by,
             progress: Mutex::default(),
             is_stopped: AtomicBool::new(false),
         });

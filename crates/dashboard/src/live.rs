@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Query};
-use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -17,7 +16,7 @@ use crate::app::App;
 use crate::failure::Failure;
 use crate::notices::Notice;
 use crate::pages::layout;
-use crate::visitor::Visitor;
+use crate::visitor::{Visitor, asks_for_events};
 
 /// Between two looks for what is new.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -52,8 +51,7 @@ impl FromRequestParts<Arc<App>> for Ask {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
         let visitor = Visitor::from_request_parts(parts, app).await?;
-        let accept = parts.headers.get(header::ACCEPT);
-        let is_live = accept.is_some_and(|it| it.as_bytes().starts_with(b"text/event-stream"));
+        let is_live = asks_for_events(parts);
         let key = Query::<NoticeKey>::try_from_uri(&parts.uri).ok().and_then(|it| it.0.notice);
         let notice = key.filter(|_| !is_live).and_then(|key| app.notices.take(&key));
         Ok(Self { visitor, path: parts.uri.path().to_owned(), is_live, notice })

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use axum::Form;
 use axum::extract::{ConnectInfo, Query, State};
@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use millstream::Millstream;
+use millstream_shown::visible_start;
 use serde::Deserialize;
 
 use crate::app::App;
@@ -18,8 +19,10 @@ use crate::failure::Failure;
 use crate::pages::layout;
 use crate::visitor::{COOKIE, Visitor, session_key, shown_user};
 
-/// Whoever guesses passwords waits so long for each answer.
-const REFUSAL_DELAY: Duration = Duration::from_millis(500);
+/// Bytes of the form.
+pub(crate) const FORM_MAX: usize = 16 << 10;
+/// Of a name in the log.
+const NAME_SHOWN: usize = 64;
 
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Then {
@@ -102,11 +105,18 @@ pub(crate) async fn prove(
 ) -> Result<Millstream, Failure> {
     let proved = app.log_in(user, password).await;
     if let Err(failure) = &proved {
-        let user = millstream_shown::visible(shown_user(user).as_bytes());
+        let user = visible_start(shown_user(user).as_bytes(), NAME_SHOWN);
         // Also where the server holds its refusal back for longer than the dashboard waits.
-        tracing::warn!("dashboard: {user} at {address} could not log in: {failure}");
+        let penalty = app.refused_logins.note(address.ip(), Instant::now());
+        if penalty.is_logged() {
+            let count = penalty.count;
+            tracing::warn!(
+                "dashboard: {user} at {address} could not log in ({count} in a row from there): \
+                 {failure}"
+            );
+        }
         if matches!(failure, Failure::LoginRefused(_)) {
-            tokio::time::sleep(REFUSAL_DELAY).await;
+            tokio::time::sleep(penalty.wait).await;
         }
     }
     proved

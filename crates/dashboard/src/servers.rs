@@ -32,7 +32,7 @@ pub(crate) async fn places(visitor: &Visitor) -> Result<Vec<Place>, Failure> {
 }
 
 /// As the servers of a Cluster know it.
-async fn own_address(monitor: &ServerMonitor) -> Option<String> {
+pub(crate) async fn own_address(monitor: &ServerMonitor) -> Option<String> {
     let nodes = monitor.query(cmd("CLUSTER").arg("NODES")).await.ok()?;
     let nodes = String::from_utf8_lossy(&bytes(&nodes)).into_owned();
     let own = nodes.lines().find(|line| line.contains("myself"))?;

@@ -5,6 +5,7 @@
 //! rules; where those do not say that they may read all, for each stream.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -13,6 +14,7 @@ use millstream::redis::{Value, cmd, from_redis_value};
 
 use crate::failure::Failure;
 use crate::history::StreamNow;
+use crate::sights::Sight;
 use crate::visitor::{Visitor, shown_user};
 
 /// How rules say that every key may be read.
@@ -27,6 +29,30 @@ impl Visitor {
     /// # Errors
     /// No server answers.
     pub(crate) async fn sees_all(&self) -> Result<bool, Failure> {
+        let sight = self.sight();
+        if let Some(all) = sight.all() {
+            return Ok(all);
+        }
+        let all = self.asks_for_all(&sight).await?;
+        sight.set_all(all);
+        Ok(all)
+    }
+
+    fn sight(&self) -> Arc<Sight> {
+        self.app.sights.of(shown_user(self.user.as_deref().unwrap_or_default()))
+    }
+
+    /// As [`Self::may_read`], of what was asked for lately.
+    async fn saw(&self, sight: &Sight, stream: &Bytes) -> Result<bool, Failure> {
+        if let Some(may_read) = sight.stream(stream) {
+            return Ok(may_read);
+        }
+        let may_read = self.may_read(stream).await?;
+        sight.set_stream(stream.clone(), may_read);
+        Ok(may_read)
+    }
+
+    async fn asks_for_all(&self, sight: &Sight) -> Result<bool, Failure> {
         if !self.may_read(self.app.probe.as_bytes()).await? {
             return Ok(false);
         }
@@ -37,7 +63,7 @@ impl Visitor {
         let mut names = self.app.history.unseen();
         names.extend(self.app.history.streams().into_iter().map(|stream| stream.name));
         for some in names.chunks(CONCURRENT) {
-            for may_read in join_all(some.iter().map(|name| self.may_read(name))).await {
+            for may_read in join_all(some.iter().map(|name| self.saw(sight, name))).await {
                 if !may_read? {
                     return Ok(false);
                 }
@@ -56,11 +82,13 @@ impl Visitor {
         let ask = self.app.trusted().await?.query(cmd("ACL").arg("GETUSER").arg(user)).await;
         let Ok(rules) = ask else { return Ok(false) };
         let Ok(rules) = from_redis_value::<HashMap<String, Value>>(rules) else { return Ok(false) };
-        if !matches!(rules.get("selectors"), None | Some(Value::Nil)) {
-            let selectors = rules.get("selectors").cloned().unwrap_or(Value::Nil);
-            if from_redis_value::<Vec<Value>>(selectors).map_or(true, |all| !all.is_empty()) {
-                return Ok(false);
-            }
+        let has_selectors = match rules.get("selectors") {
+            None | Some(Value::Nil) => false,
+            Some(Value::Array(all)) => !all.is_empty(),
+            Some(_) => true,
+        };
+        if has_selectors {
+            return Ok(false);
         }
         // One text of all patterns; in Redis 6 a list of them.
         let patterns: Vec<String> = match rules.get("keys") {
@@ -143,6 +171,7 @@ impl Visitor {
         if self.sees_all().await? {
             return Ok(all);
         }
+        let sight = self.sight();
         let mut visible = Vec::new();
         let mut all = all.into_iter();
         loop {
@@ -150,7 +179,7 @@ impl Visitor {
             if some.is_empty() {
                 break;
             }
-            let asked = some.iter().map(|stream: &StreamNow| self.may_read(&stream.name));
+            let asked = some.iter().map(|stream: &StreamNow| self.saw(&sight, &stream.name));
             for (stream, may_read) in some.iter().zip(join_all(asked).await) {
                 if may_read? {
                     visible.push(stream.clone());

@@ -33,7 +33,7 @@ pub(crate) struct Visitor {
     /// Stands in each form that they send.
     pub(crate) token: String,
     pub(crate) address: SocketAddr,
-    /// They gave their credentials with the request itself, as no page of others can.
+    /// They gave their credentials with the request itself.
     is_program: bool,
     /// What their browser shows.
     session: Option<String>,
@@ -44,13 +44,13 @@ pub(crate) struct Visitor {
 pub(crate) struct Change<'a>(&'a Visitor);
 
 impl Visitor {
-    /// The same some time later, as whoever they are by then.
+    /// The same some time later, as whoever they are by then. They did nothing for it.
     ///
     /// # Errors
     /// [`Failure::LoginNeeded`]: they have logged out, or the server has got a password.
     pub(crate) async fn later(&self) -> Result<Self, Failure> {
         let millstream = match &self.session {
-            Some(key) => self.app.sessions.find(key).ok_or(Failure::LoginNeeded)?.millstream,
+            Some(key) => self.app.sessions.peek(key).ok_or(Failure::LoginNeeded)?.millstream,
             None if self.is_program => self.millstream.clone(),
             None => self.app.stranger().await?,
         };
@@ -72,9 +72,9 @@ impl Visitor {
         missed
     }
 
-    /// To be asked for before anything is changed, with the token of the form. A request that says
-    /// itself who sends it, and one in JSON, which a browser sends for pages of ours only, need
-    /// none.
+    /// To be asked for before anything is changed, with the token of the form. One in JSON, which a
+    /// browser sends for pages of ours only, needs none. A form does also where the request says
+    /// itself who sends it: a browser that was asked for a password once does so by itself.
     ///
     /// # Errors
     /// [`Failure::ReadOnly`], [`Failure::Forged`].
@@ -82,7 +82,7 @@ impl Visitor {
         if !self.can_write {
             return Err(Failure::ReadOnly);
         }
-        if !self.is_program && token.is_some_and(|token| !is_same(token, &self.token)) {
+        if token.is_some_and(|token| !is_same(token, &self.token)) {
             return Err(Failure::Forged);
         }
         Ok(Change(self))
@@ -104,6 +104,12 @@ impl Change<'_> {
     }
 }
 
+/// Whether it is no page that is asked for, but what becomes of one that is open.
+pub(crate) fn asks_for_events(parts: &Parts) -> bool {
+    let accept = parts.headers.get(header::ACCEPT);
+    accept.is_some_and(|it| it.as_bytes().starts_with(b"text/event-stream"))
+}
+
 /// The session that a browser shows.
 pub(crate) fn session_key(parts: &Parts) -> Option<&str> {
     let cookies = parts.headers.get_all(header::COOKIE).iter();
@@ -121,6 +127,10 @@ impl FromRequestParts<Arc<App>> for Visitor {
         let authorization = parts.headers.get(header::AUTHORIZATION);
         let (session, is_program) = match authorization {
             Some(given) => (Some(program(app, given.as_bytes(), address).await?), true),
+            // An open page, which goes on asking by itself.
+            None if asks_for_events(parts) => {
+                (session_key(parts).and_then(|key| app.sessions.peek(key)), false)
+            }
             None => (session_key(parts).and_then(|key| app.sessions.find(key)), false),
         };
         let key = session_key(parts).filter(|_| session.is_some() && !is_program);

@@ -51,6 +51,7 @@ pub struct Options {
     /// Sizes of blocks and checkpoints.
     pub blocks: BlockOptions,
     /// A panic in the middle of a record group ends the process: recovery is the tested way back.
+    /// So does one of a thread that the store cannot do without, for whoever runs these threads.
     /// If false, the engine refuses all further work instead ([`Engine::lock_if_sound`]): records
     /// that were finished still go to disk, no checkpoint is made, and parked reads are dropped.
     pub abort_on_panic: bool,
@@ -262,6 +263,12 @@ impl Engine {
     pub fn lock_if_sound(&self, now: Now) -> Option<Transaction<'_>> {
         let core = self.shared.core.lock();
         (!self.is_broken()).then(|| Transaction::new(&self.shared, core, now))
+    }
+
+    /// Whether a panic ends the process, see [`Options::abort_on_panic`].
+    #[must_use]
+    pub fn aborts_on_panic(&self) -> bool {
+        self.shared.abort_on_panic
     }
 
     /// Whether an earlier holder panicked in the middle of a change.

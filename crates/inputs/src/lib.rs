@@ -6,20 +6,23 @@
 //! ([`check`](millstream_engine::Transaction::check) says so) and can be read. Checksums are made
 //! right first, so that what lies behind them is reached.
 //!
-//! Those of the protocol are beside it, in `crates/resp/tests/it/checks`; those of settings in the
-//! fuzz target itself.
+//! Those of the protocol are beside it, in `crates/resp/tests/it/checks`.
 
+mod acl;
 mod admin;
 mod block;
 mod commands;
+mod config;
 mod image;
 mod pieces;
 mod store;
 mod stored;
 
+pub use acl::check_acl;
 pub use admin::check_admin_requests;
 pub use block::check_block;
 pub use commands::check_commands;
+pub use config::check_config;
 pub use image::check_image;
 pub use pieces::{pieces, put_pieces};
 pub use store::{Seeds, seeds};
@@ -29,11 +32,13 @@ pub use stored::{check_checkpoint_records, check_log_records, check_stored_file}
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All of them.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
+    ("acl", check_acl),
     ("admin_api", check_admin_requests),
     ("block", check_block),
     ("checkpoint", check_checkpoint_records),
     ("command", check_commands),
+    ("config", check_config),
     ("image", check_image),
     ("log_record", check_log_records),
     ("stored_file", check_stored_file),

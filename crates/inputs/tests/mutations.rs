@@ -3,11 +3,19 @@
 
 #[path = "support/changed_inputs.rs"]
 mod changed_inputs;
+#[path = "../../resp/tests/it/checks/mod.rs"]
+mod checks;
 
 use std::fs;
 
-use changed_inputs::{folder, number, run};
+use changed_inputs::{folder, number, run, run_with};
 use millstream_inputs::{put_pieces, seeds};
+use millstream_resp::{DecodeLimits, RequestLimits};
+
+#[test]
+fn access_rules() {
+    run("acl");
+}
 
 #[test]
 fn blocks() {
@@ -25,6 +33,11 @@ fn commands() {
 }
 
 #[test]
+fn settings() {
+    run("config");
+}
+
+#[test]
 fn images() {
     run("image");
 }
@@ -37,6 +50,27 @@ fn log_records() {
 #[test]
 fn stored_files() {
     run("stored_file");
+}
+
+/// Bytes of clients: the first says how they are cut, as in the fuzz target.
+#[test]
+fn requests() {
+    run_with("request_parser", |data| {
+        checks::check_request_input(data);
+        let input = data.get(1..).unwrap_or_default();
+        !checks::reference::parse(input, &RequestLimits::default()).requests.is_empty()
+    });
+}
+
+/// Bytes of servers, in the same way.
+#[test]
+fn replies() {
+    run_with("value_decoder", |data| {
+        checks::check_value_input(data);
+        let input = data.get(1..).unwrap_or_default();
+        let limits = DecodeLimits::default();
+        !checks::decode_in_pieces(input, input.len().max(1), limits).0.is_empty()
+    });
 }
 
 /// Writes what others begin with, if it is told to; else sees that it could.

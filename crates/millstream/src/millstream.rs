@@ -71,6 +71,15 @@ impl Millstream {
         &self.abilities
     }
 
+    /// The same handle, as able as another one to this server was found to be: for a user who may
+    /// not ask what the server can do (`INFO`), and is refused what they may not do by the server
+    /// itself.
+    #[must_use]
+    pub fn with_abilities(mut self, abilities: Abilities) -> Self {
+        self.abilities = Arc::new(abilities);
+        self
+    }
+
     /// Adds an entry at the end of a stream, which is made if it is not there. When this returns
     /// the entry is as safe as the server makes a write before it answers; on Millstream, by
     /// default, on disk.

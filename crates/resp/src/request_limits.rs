@@ -2,13 +2,6 @@
 
 use crate::ProtocolError;
 
-/// Most arguments of one request before the client has logged in.
-const UNAUTHENTICATED_ARGS_MAX: u32 = 10;
-/// Longest argument, in bytes, before the client has logged in.
-const UNAUTHENTICATED_BULK_BYTES_MAX: u64 = 16_384;
-/// Largest request, in bytes, before the client has logged in.
-const UNAUTHENTICATED_REQUEST_BYTES_MAX: u32 = 1024 * 1024;
-
 /// Bounds of one request. `Default` gives Redis' values for a client that has logged in.
 ///
 /// While `unauthenticated` is set, pass `count_max` 1 to the parser: a pipelined `AUTH` has to run
@@ -41,6 +34,13 @@ impl Default for RequestLimits {
 }
 
 impl RequestLimits {
+    /// Most arguments of one request before the client has logged in.
+    pub const UNAUTHENTICATED_ARGS_MAX: u32 = 10;
+    /// Longest argument, in bytes, before the client has logged in.
+    pub const UNAUTHENTICATED_BULK_BYTES_MAX: u64 = 16_384;
+    /// Largest request, in bytes, before the client has logged in.
+    pub const UNAUTHENTICATED_REQUEST_BYTES_MAX: u32 = 1024 * 1024;
+
     /// The number of arguments behind a `*`; 0 for the counts to be ignored (0 and below).
     pub(crate) fn check_args(&self, count: Option<i64>) -> Result<u32, ProtocolError> {
         let count = count.ok_or(ProtocolError::InvalidMultibulkLength)?;
@@ -50,7 +50,7 @@ impl RequestLimits {
         if count > self.args_max {
             return Err(ProtocolError::InvalidMultibulkLength);
         }
-        if self.unauthenticated && count > UNAUTHENTICATED_ARGS_MAX {
+        if self.unauthenticated && count > Self::UNAUTHENTICATED_ARGS_MAX {
             return Err(ProtocolError::UnauthenticatedMultibulkLength);
         }
         Ok(count)
@@ -63,7 +63,7 @@ impl RequestLimits {
         if length > self.bulk_bytes_max {
             return Err(ProtocolError::InvalidBulkLength);
         }
-        if self.unauthenticated && length > UNAUTHENTICATED_BULK_BYTES_MAX {
+        if self.unauthenticated && length > Self::UNAUTHENTICATED_BULK_BYTES_MAX {
             return Err(ProtocolError::UnauthenticatedBulkLength);
         }
         Ok(length)
@@ -72,14 +72,14 @@ impl RequestLimits {
     /// Longest argument that passes [`RequestLimits::check_bulk`].
     pub(crate) fn bulk_bytes_allowed(&self) -> u64 {
         let unauthenticated_max =
-            if self.unauthenticated { UNAUTHENTICATED_BULK_BYTES_MAX } else { u64::MAX };
+            if self.unauthenticated { Self::UNAUTHENTICATED_BULK_BYTES_MAX } else { u64::MAX };
         self.bulk_bytes_max.min(unauthenticated_max)
     }
 
     /// Largest request that is accepted, in bytes.
     pub(crate) fn request_bytes_allowed(&self) -> u64 {
         let unauthenticated_max =
-            if self.unauthenticated { UNAUTHENTICATED_REQUEST_BYTES_MAX } else { u32::MAX };
+            if self.unauthenticated { Self::UNAUTHENTICATED_REQUEST_BYTES_MAX } else { u32::MAX };
         u64::from(self.request_bytes_max.min(unauthenticated_max))
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use millstream_command::table::CommandSpec;
 use millstream_engine::{Engine, LogPosition, Room};
 
-use crate::Host;
+use crate::{Host, LiveStore, PrepareFailure};
 
 /// Writers wait while more than this is on its way to the disk.
 const UNDURABLE_BYTES_MAX: u64 = 64 << 20;
@@ -27,6 +27,15 @@ const ROOM_PATIENCE: Duration = Duration::from_secs(5);
 /// The reply to a write on a full disk.
 pub const DISK_FULL: &str = "MISCONF the disk is full: only commands that free space are \
 accepted until there is room";
+/// The reply to a write where no file can be opened for the log.
+pub const TOO_MANY_FILES: &str = "MISCONF too many open files, the log cannot grow: only commands \
+that free space are accepted; raise the limit of open files (ulimit -n), or lower maxclients";
+/// The reply to a write where the log cannot grow for any other reason.
+pub const NOT_PREPARED: &str = "MISCONF the log cannot grow: only commands that free space are \
+accepted until it can; the server's log says why";
+/// The reply to a write that has waited for long, though nothing has failed.
+pub const TOO_SLOW: &str =
+    "MISCONF the disk does not keep up with what is written: try again later";
 /// The reply to a write while no checkpoint can be made.
 pub const OVERDUE: &str = "MISCONF no checkpoint can be made, and too much was written \
 without: only commands that free space are accepted; the server's log says why";
@@ -155,6 +164,17 @@ impl RoomWait {
     }
 }
 
+/// The reply to a write for which there is no room.
+#[cold]
+pub fn no_room(store: &LiveStore) -> &'static str {
+    match store.prepare_failure() {
+        _ if store.engine.room().is_some_and(Room::is_disk_full) => DISK_FULL,
+        Some(PrepareFailure::TooManyFiles) => TOO_MANY_FILES,
+        Some(PrepareFailure::Other) => NOT_PREPARED,
+        None => TOO_SLOW,
+    }
+}
+
 /// What becomes of a write that is not refused.
 #[derive(Debug)]
 pub enum Admitted<H: Host> {
@@ -184,7 +204,7 @@ pub fn may_write<H: Host>(
             wait.since = None;
             Ok(Admitted::Now(reservation))
         }
-        Admission::Wait if wait.is_in_vain(&store.engine) => Err(DISK_FULL),
+        Admission::Wait if wait.is_in_vain(&store.engine) => Err(no_room(store)),
         Admission::Wait => Ok(Admitted::NotYet),
         Admission::DiskFull => {
             wait.end();

@@ -7,7 +7,8 @@
 use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, TryRecvError};
+use std::thread::{Builder, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use millstream_engine::{AppendError, Commit, ConcurrentSync};
@@ -81,13 +82,17 @@ fn run_everysec<H: Host>(
     let (to_sync, syncs) = mpsc::channel::<ConcurrentSync>();
     let (to_commit, synced) = mpsc::channel();
     std::thread::scope(|scope| {
-        scope.spawn(move || {
+        let run_syncs = move || {
             for sync in syncs {
                 if to_commit.send(host.time(Work::LaterSync, || sync.run())).is_err() {
                     return;
                 }
             }
-        });
+        };
+        let syncer = Builder::new()
+            .name("millstream-sync".to_owned())
+            .spawn_scoped(scope, run_syncs)
+            .expect("there is room for one more thread at the start");
         // Dropped at the end of this closure, which ends the other thread.
         let to_sync = to_sync;
         let mut since: Option<Instant> = None;
@@ -99,14 +104,20 @@ fn run_everysec<H: Host>(
                 None => next.saturating_duration_since(Instant::now()),
             });
             let done = match since {
-                Some(since) if since.elapsed() > LATE => synced.recv().ok(),
-                Some(_) => synced.try_recv().ok(),
-                None => None,
+                Some(since) if since.elapsed() > LATE => {
+                    synced.recv().map_err(|_| TryRecvError::Disconnected)
+                }
+                Some(_) => synced.try_recv(),
+                None => Err(TryRecvError::Empty),
             };
-            if let Some(done) = done {
-                commit.end_sync(done?);
-                store.saving.note(syncing);
-                since = None;
+            match done {
+                Ok(done) => {
+                    commit.end_sync(done?);
+                    store.saving.note(syncing);
+                    since = None;
+                }
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return panic_like(syncer),
             }
             let is_time = since.is_none()
                 && (Instant::now() >= next || store.saving.is_wanted(store.engine.durable()));
@@ -119,7 +130,10 @@ fn run_everysec<H: Host>(
                 next = Instant::now() + SYNC_INTERVAL;
                 match commit.begin_sync() {
                     Some(sync) => {
-                        since = to_sync.send(sync).is_ok().then(Instant::now);
+                        if to_sync.send(sync).is_err() {
+                            return panic_like(syncer);
+                        }
+                        since = Some(Instant::now());
                         syncing = moment;
                     }
                     None => {
@@ -130,6 +144,13 @@ fn run_everysec<H: Host>(
         }
         Ok(())
     })
+}
+
+/// Nothing is synced any more: the other thread panicked, and this one does now. Its report has
+/// been made.
+fn panic_like<T>(thread: ScopedJoinHandle<'_, ()>) -> T {
+    let panicked = thread.join().expect_err("it ends while there is work only by a panic");
+    std::panic::resume_unwind(panicked)
 }
 
 fn run_no<H: Host>(commit: &mut Commit, host: &H, stop: &AtomicBool) -> Result<(), AppendError> {

@@ -11,7 +11,8 @@
 //!
 //! Must not know connections, clients, wire formats or an async runtime. Fails as the log does: the
 //! first write or sync that fails is poison ([`LiveStore::poison`]), and nothing is written any
-//! more. So is a panic of one of the threads, so that nobody waits for what it would have done.
+//! more. So is a panic of one of the threads, so that nobody waits for what it would have done, or
+//! it ends the process ([`PanicGuard`]).
 //! Tests: those of its hosts (`server/tests/it`, `millstream/tests/it`).
 
 pub mod admission;
@@ -32,7 +33,7 @@ mod timer_thread;
 pub use clock::{Clock, TICK_MAX, Tick, millis, since_1970};
 pub use error::{StopError, ThreadError};
 pub use host::{Host, Work};
-pub use live_store::LiveStore;
+pub use live_store::{LiveStore, PrepareFailure};
 pub use store::{DurableParts, Store, StoreOptions, open_store, random};
 pub use sync_mode::SyncMode;
-pub use threads::{Threads, spawn};
+pub use threads::{PanicGuard, Threads, spawn};

@@ -1,7 +1,7 @@
 //! A store while its threads run: the engine, how far its log got, and whether it still may.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::thread::Thread;
 
 use millstream_engine::{Engine, LogPosition, Now};
@@ -25,6 +25,16 @@ pub struct LiveStore {
     pub(crate) reserved_bytes: AtomicU64,
     poison: OnceLock<String>,
     pub(crate) preparer: Mutex<Option<Thread>>,
+    prepare_failure: AtomicU8,
+}
+
+/// Why no log space could be prepared the last time, other than that the disk is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrepareFailure {
+    /// The limit of open files, of the process or of the machine, is reached.
+    TooManyFiles,
+    /// The operating system refused for some other reason.
+    Other,
 }
 
 impl std::fmt::Debug for LiveStore {
@@ -48,6 +58,7 @@ impl LiveStore {
             reserved_bytes: AtomicU64::new(0),
             poison: OnceLock::new(),
             preparer: Mutex::new(None),
+            prepare_failure: AtomicU8::new(0),
         }
     }
 
@@ -112,6 +123,25 @@ impl LiveStore {
     /// The first reason stays: of the commit thread, or of any that panics.
     pub(crate) fn set_poison(&self, reason: String) {
         let _ = self.poison.set(reason);
+    }
+
+    /// Why no log space can be prepared, unless the disk is full.
+    #[must_use]
+    pub fn prepare_failure(&self) -> Option<PrepareFailure> {
+        match self.prepare_failure.load(Ordering::Relaxed) {
+            0 => None,
+            1 => Some(PrepareFailure::TooManyFiles),
+            _ => Some(PrepareFailure::Other),
+        }
+    }
+
+    pub(crate) fn set_prepare_failure(&self, failure: Option<PrepareFailure>) {
+        let number = match failure {
+            None => 0,
+            Some(PrepareFailure::TooManyFiles) => 1,
+            Some(PrepareFailure::Other) => 2,
+        };
+        self.prepare_failure.store(number, Ordering::Relaxed);
     }
 
     /// Has log space prepared.

@@ -1,14 +1,16 @@
 //! The thread that prepares log space ahead of the commit thread, and takes away what checkpoints
 //! cover.
 
-use std::error::Error as _;
+use std::error::Error;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use millstream_engine::{LogPosition, Prepared, Preparer};
+use rustix::io::Errno;
 
-use crate::LiveStore;
+use crate::{LiveStore, PrepareFailure};
 
 /// Sleeps at most so long while enough is prepared; the commit thread ends it earlier.
 const ENOUGH_PAUSE: Duration = Duration::from_millis(500);
@@ -29,7 +31,9 @@ pub(crate) fn run(mut preparer: Preparer, store: &LiveStore, stop: &AtomicBool) 
                 Err(error) => tracing::warn!("cannot remove log that is not needed: {error}"),
             }
         }
-        match preparer.step() {
+        let stepped = preparer.step();
+        store.set_prepare_failure(stepped.as_ref().err().map(|error| failure(error.source())));
+        match stepped {
             Ok(Prepared::Grew) => complained = false,
             Ok(Prepared::Enough) => {
                 complained = false;
@@ -56,4 +60,15 @@ pub(crate) fn run(mut preparer: Preparer, store: &LiveStore, stop: &AtomicBool) 
         }
     }
     *store.preparer.lock() = None;
+}
+
+/// Of the process, or of the whole machine.
+fn failure(source: Option<&(dyn Error + 'static)>) -> PrepareFailure {
+    let number = source.and_then(|it| it.downcast_ref::<io::Error>()?.raw_os_error());
+    let is_about_files = |errno: Errno| number == Some(errno.raw_os_error());
+    if is_about_files(Errno::MFILE) || is_about_files(Errno::NFILE) {
+        PrepareFailure::TooManyFiles
+    } else {
+        PrepareFailure::Other
+    }
 }

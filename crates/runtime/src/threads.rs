@@ -93,22 +93,45 @@ fn spawn_own<H: Host>(
     host: &Arc<H>,
     work: impl FnOnce(&Arc<H>) + Send + 'static,
 ) -> Result<JoinHandle<()>, ThreadError> {
-    let ending = Ending { host: Arc::clone(host), thread: name };
-    spawn(name, move || work(&ending.host))
+    let guard = PanicGuard::new(host, format!("thread {name}"));
+    spawn(name, move || work(&guard.host))
 }
 
-/// The end of a thread of the store. If it is a panic, nobody shall wait for its work.
-struct Ending<H: Host> {
+/// Held by a thread or a task that the store, or its host, cannot do without. A panic that unwinds
+/// it ends the process where the engine's [`abort_on_panic`] says so: without its work nobody knows
+/// whether what is in memory is right. Elsewhere it is poison, so that nobody waits for its work.
+///
+/// [`abort_on_panic`]: millstream_engine::Options::abort_on_panic
+pub struct PanicGuard<H: Host> {
     host: Arc<H>,
-    thread: &'static str,
+    name: String,
 }
 
-impl<H: Host> Drop for Ending<H> {
+impl<H: Host> PanicGuard<H> {
+    /// `name`: such as `thread timer`, for people.
+    #[must_use]
+    pub fn new(host: &Arc<H>, name: String) -> Self {
+        Self { host: Arc::clone(host), name }
+    }
+}
+
+impl<H: Host> std::fmt::Debug for PanicGuard<H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PanicGuard").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<H: Host> Drop for PanicGuard<H> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.host.store().set_poison(format!("thread {} panicked", self.thread));
-            self.host.wake_held();
+        if !std::thread::panicking() {
+            return;
         }
+        // The hook for panics has run: its report is written.
+        if self.host.store().engine.aborts_on_panic() {
+            std::process::abort();
+        }
+        self.host.store().set_poison(format!("{} panicked", self.name));
+        self.host.wake_held();
     }
 }
 

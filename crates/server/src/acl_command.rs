@@ -8,9 +8,10 @@ use millstream_command::integer::{NOT_AN_INTEGER, parse_i64};
 use millstream_command::{Reply, table};
 use millstream_runtime::since_1970;
 
-use crate::acl::{self, LogEntry, read_users};
+use crate::acl::{LogEntry, read_users};
 use crate::mailbox::KILLED;
 use crate::session::{Data, Session};
+use crate::tls_command;
 
 const NO_FILE: &str = "ERR This server is not configured to use an ACL file: start it with \
 --aclfile, which may be an empty file";
@@ -45,9 +46,17 @@ pub(crate) fn set_user(session: &mut Session, args: &[&[u8]], data: &mut Data<'_
     if !Users::is_name(name) {
         return Reply::error("ERR Usernames can't contain spaces or null characters");
     }
-    let changed = session.shared.acl.change(|users| {
+    let shared = &session.shared;
+    let changed = shared.acl.change(|users| {
         let before = users.get(name).map_or_else(|| User::new(name), |user| (**user).clone());
-        before.changed(&args[3..]).map(|user| users.put(user))
+        let user = before
+            .changed(&args[3..])
+            .map_err(|error| error.text("Error in ACL SETUSER modifier"))?;
+        if name == DEFAULT_USER {
+            tls_command::refuse_open_default(shared, &user).map_err(String::into_bytes)?;
+        }
+        users.put(user);
+        Ok::<_, Vec<u8>>(())
     });
     match changed {
         Ok(()) => {
@@ -55,9 +64,7 @@ pub(crate) fn set_user(session: &mut Session, args: &[&[u8]], data: &mut Data<'_
             settle(session, data);
             Reply::OK
         }
-        Err(error) => {
-            Reply::ErrorBytes([&b"ERR "[..], &error.text("Error in ACL SETUSER modifier")].concat())
-        }
+        Err(why) => Reply::ErrorBytes([&b"ERR "[..], &why].concat()),
     }
 }
 
@@ -271,18 +278,28 @@ pub(crate) fn load(session: &mut Session, data: &mut Data<'_, '_>) -> Reply {
     }
     let acl = &session.shared.acl;
     let Some(path) = &acl.file else { return Reply::error(NO_FILE) };
-    let default = acl::default_user(&session.shared.settings.password());
-    let read = match read_users(path, &default) {
+    let default = acl.default_user();
+    let refused = |why: String| {
+        tracing::warn!("ACL LOAD of {}: {why}", path.display());
+        Reply::Error(format!("ERR {}: {why}. The users are as they were", path.display()).into())
+    };
+    let mut read = match read_users(path, &default) {
         Ok(read) => read,
-        Err(error) => {
-            tracing::warn!("ACL LOAD of {}: {error}", path.display());
-            let text = format!("ERR {}: {error}. The users are as they were", path.display());
-            return Reply::Error(text.into());
+        Err(error) => return refused(error.to_string()),
+    };
+    let changed = acl.change(|users| {
+        // The file may say nothing of it, and somebody else have changed it meanwhile.
+        if read.default_user() == &default {
+            read.put((**users.default_user()).clone());
         }
+        tls_command::refuse_open_default(&session.shared, read.default_user())?;
+        Ok::<_, String>(std::mem::replace(users, read.clone()))
+    });
+    let before = match changed {
+        Ok(before) => before,
+        Err(why) => return refused(why),
     };
     tracing::info!("ACL LOAD took {} users from {}", read.iter().count(), path.display());
-    let Ok(before) =
-        acl.change(|users| Ok::<_, Infallible>(std::mem::replace(users, read.clone())));
     close_users(session, |name| before.get(name).is_some() && read.get(name).is_none());
     settle(session, data);
     Reply::OK

@@ -133,6 +133,9 @@ pub(crate) fn describe(client: &Client, to: &mut String) {
     let user = if facts.is_authenticated { facts.user.name() } else { b"(superuser)" };
     let user = String::from_utf8_lossy(user);
     let output_buffered = client.output_buffered.load(Ordering::Relaxed);
+    // Counted when it ran last, so that it may know less than what is seen here.
+    let buffered = facts.input_buffered + output_buffered;
+    let memory = client.memory.load(Ordering::Relaxed).max(buffered);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let _ = writeln!(
         to,
@@ -151,7 +154,7 @@ pub(crate) fn describe(client: &Client, to: &mut String) {
         facts.input_buffered,
         output_buffered,
         output_buffered,
-        facts.input_buffered + output_buffered,
+        memory,
         facts.resp,
         text(&facts.library_name),
         text(&facts.library_version),

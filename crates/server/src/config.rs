@@ -148,6 +148,9 @@ pub struct Config {
     pub acl_file: Option<PathBuf>,
     /// Most connections at a time.
     pub maxclients: usize,
+    /// Files that others in this process may have open, such as connections of a dashboard: clients
+    /// leave room for them. See [`files_for_others`](crate::files_for_others).
+    pub files_of_others: usize,
     /// A command that runs for at least so many microseconds goes into the slow log: 0 logs all, a
     /// negative number none.
     pub slowlog_slower_than_us: i64,
@@ -198,6 +201,7 @@ impl Default for Config {
             requirepass: None,
             acl_file: None,
             maxclients: 10_000,
+            files_of_others: 0,
             slowlog_slower_than_us: 10_000,
             slowlog_entries_max: 128,
             latency_threshold_ms: 0,

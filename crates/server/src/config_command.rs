@@ -39,7 +39,7 @@ enum Kind {
     OutputLimits,
 }
 
-const SETTINGS: [(&str, Kind); 69] = [
+const SETTINGS: [(&str, Kind); 70] = [
     ("acl-pubsub-default", Kind::Fact),
     ("aclfile", Kind::Immutable),
     ("acllog-max-len", Kind::Number(0, u32::MAX as i64)),
@@ -79,6 +79,8 @@ const SETTINGS: [(&str, Kind); 69] = [
     ("notify-keyspace-events", Kind::Fact),
     ("port", Kind::Immutable),
     ("protected-mode", Kind::Immutable),
+    // Nobody shall be kept from setting it back.
+    ("proto-max-array-len", Kind::Number(1024, i32::MAX as i64)),
     ("proto-max-bulk-len", Kind::Bytes(1 << 20, u32::MAX as i64)),
     ("replica-read-only", Kind::Fact),
     ("requirepass", Kind::Text),
@@ -308,7 +310,7 @@ fn check_one(kind: Kind, text: &[u8], present: &str) -> Result<Change, String> {
             in_range(parse_i64(text), min, max, "argument couldn't be parsed into an integer")
         }
         Kind::Bytes(min, max) => {
-            in_range(parse_bytes(text), min, max, "argument must be a memory value")
+            in_range(limit_settings::parse_bytes(text), min, max, "argument must be a memory value")
         }
         Kind::YesNo => match &text.to_ascii_lowercase()[..] {
             b"yes" => Ok(Change::Number(1)),
@@ -340,23 +342,6 @@ fn check_one(kind: Kind, text: &[u8], present: &str) -> Result<Change, String> {
 fn as_text(text: &[u8]) -> Result<Change, String> {
     let text = String::from_utf8(text.to_vec()).map_err(|_| "argument must be text".to_owned())?;
     Ok(Change::Text(text))
-}
-
-/// `4096`, `4k`, `4kb`, `1mb`: units with `b` are powers of 1024, those without powers of 1000.
-pub(crate) fn parse_bytes(text: &[u8]) -> Option<i64> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (number, unit) = text.split_at(digits);
-    let factor: i64 = match &unit.to_ascii_lowercase()[..] {
-        b"" | b"b" => 1,
-        b"k" => 1000,
-        b"kb" => 1 << 10,
-        b"m" => 1_000_000,
-        b"mb" => 1 << 20,
-        b"g" => 1_000_000_000,
-        b"gb" => 1 << 30,
-        _ => return None,
-    };
-    parse_i64(number)?.checked_mul(factor)
 }
 
 fn apply(shared: &Shared, engine: &mut EngineSettings, name: &str, change: Change) {
@@ -393,8 +378,7 @@ fn apply(shared: &Shared, engine: &mut EngineSettings, name: &str, change: Chang
         "latency-monitor-threshold" => shared.latency.set_threshold_ms(number),
         "latency-tracking" => shared.latency.set_tracking(number == 1),
         "maxclients" => {
-            let handshakes = open_files::handshakes_max(&shared.config);
-            let connections = open_files::make_room_for(as_usize, handshakes);
+            let connections = open_files::make_room_for(as_usize, &shared.config);
             settings.maxclients.store(connections, Ordering::Relaxed);
         }
         "proto-max-bulk-len" => settings.bulk_bytes_max.store(number, Ordering::Relaxed),
@@ -475,6 +459,8 @@ pub(crate) fn rewrite(session: &Session) -> Reply {
 pub(crate) fn reset_statistics(session: &Session, data: &mut Data<'_, '_>) -> Reply {
     session.reset_counters();
     session.shared.rejected_connections.store(0, Ordering::Relaxed);
+    session.shared.idle_clients.store(0, Ordering::Relaxed);
+    session.shared.refused_waits.store(0, Ordering::Relaxed);
     session.shared.acl.denied.reset();
     data.with(|txn| txn.reset_statistics());
     Reply::OK
@@ -483,17 +469,6 @@ pub(crate) fn reset_statistics(session: &Session, data: &mut Data<'_, '_>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn memory_values_have_units() {
-        assert_eq!(parse_bytes(b"4kb"), Some(4096));
-        assert_eq!(parse_bytes(b"4K"), Some(4000));
-        assert_eq!(parse_bytes(b"512mb"), Some(512 << 20));
-        assert_eq!(parse_bytes(b"17"), Some(17));
-        for wrong in ["", "kb", "1tb", "-1", "1 kb", "9223372036854775807gb"] {
-            assert_eq!(parse_bytes(wrong.as_bytes()), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn settings_are_sorted_and_unique() {

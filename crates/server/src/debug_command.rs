@@ -3,6 +3,7 @@
 //! Redis' own test-suite needs some of these from a server that it did not start itself. What they
 //! do here is real where it can be, and for the rest accepted; `HELP` says which.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_command::Reply;
@@ -49,6 +50,10 @@ pub(crate) fn run(session: &Session, args: &[&[u8]], txn: &mut Transaction<'_>) 
             Reply::OK
         }
         (b"PANIC", []) => panic!("DEBUG PANIC was asked for"),
+        (b"PANIC", [place]) if place.eq_ignore_ascii_case(b"CONTROL") => {
+            shared.panic_wanted.notify_one();
+            Reply::OK
+        }
         (b"ERROR", [text]) => Reply::ErrorBytes(text.to_vec()),
         (b"LOG", [text]) => {
             tracing::warn!("DEBUG LOG: {}", String::from_utf8_lossy(text));
@@ -69,6 +74,12 @@ pub(crate) fn run(session: &Session, args: &[&[u8]], txn: &mut Transaction<'_>) 
             Reply::ErrorBytes([head, args[1], b"'. Try DEBUG HELP."].concat())
         }
     }
+}
+
+/// A task of the control thread that is wrong when DEBUG PANIC CONTROL asks for it.
+pub(crate) async fn panic_on_demand(shared: Arc<Shared>) {
+    shared.panic_wanted.notified().await;
+    panic!("DEBUG PANIC CONTROL was asked for");
 }
 
 /// Whether it is one of those that replace everything in memory by what is on disk, for which the

@@ -27,7 +27,9 @@ pub(crate) async fn close_idle(shared: Arc<Shared>) {
         };
         let now = Instant::now();
         for client in shared.clients.all() {
-            if is_idle(&client, now, timeout) {
+            let is_closing = client.signal.events() & KILLED != 0;
+            if is_idle(&client, now, timeout) && !is_closing {
+                shared.idle_clients.fetch_add(1, Ordering::Relaxed);
                 tracing::debug!("closing the idle connection of {}", client.address);
                 client.signal.send(KILLED);
             }

@@ -24,6 +24,7 @@ mod shared;
 mod open_files;
 mod own_connection;
 
+mod accept_errors;
 mod address;
 mod clients;
 mod fsync_times;
@@ -72,6 +73,7 @@ pub use config::{BindAddress, Config, DebugAccess, GroupPolicyRule};
 pub use config_file::{ConfigFile, SettingValue};
 pub use error::StartError;
 pub use millstream_runtime::{StopError, SyncMode};
+pub use open_files::files_for_others;
 pub use own_connection::Connector;
 pub use server::{RunningServer, Server, ShutdownHandle};
 pub use spans::{CommandSpan, SpanSink, Spans};

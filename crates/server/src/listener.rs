@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
+use crate::accept_errors::AcceptErrors;
 use crate::address::Address;
 use crate::own_connection::OwnConnection;
 use crate::settings::Settings;
@@ -22,9 +23,6 @@ use crate::{BindAddress, Config, StartError};
 
 /// Connections that the operating system keeps until they are accepted.
 pub(crate) const BACKLOG: i32 = 1024;
-/// After an error of accept, such as too many open files.
-const ERROR_PAUSE: Duration = Duration::from_millis(100);
-
 /// Refuses addresses that strangers may reach while nobody has to say who they are, and not all
 /// must show a certificate.
 pub(crate) fn check_protection(config: &Config, users: &Users) -> Result<(), StartError> {
@@ -169,6 +167,7 @@ pub(crate) async fn accept_tcp(
     workers: Vec<UnboundedSender<Arrival>>,
 ) {
     let mut distributor = Distributor::new(shared, workers);
+    let mut errors = AcceptErrors::default();
     loop {
         match listener.accept().await {
             Ok((stream, address)) => match prepare(&stream, &distributor.shared.settings) {
@@ -178,7 +177,7 @@ pub(crate) async fn accept_tcp(
                 }
                 Err(error) => tracing::debug!("lost a connection from {address}: {error}"),
             },
-            Err(error) => complain(&error).await,
+            Err(error) => errors.pause(&error).await,
         }
     }
 }
@@ -191,13 +190,14 @@ pub(crate) async fn accept_unix(
     workers: Vec<UnboundedSender<Arrival>>,
 ) {
     let mut distributor = Distributor::new(shared, workers);
+    let mut errors = AcceptErrors::default();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let address = Address::Unix(Arc::clone(&path));
                 distributor.hand_over(Stream::Unix(stream), address.clone(), address);
             }
-            Err(error) => complain(&error).await,
+            Err(error) => errors.pause(&error).await,
         }
     }
 }
@@ -209,20 +209,16 @@ pub(crate) async fn accept_own(
     workers: Vec<UnboundedSender<Arrival>>,
 ) {
     let mut distributor = Distributor::new(shared, workers);
+    let mut errors = AcceptErrors::default();
     while let Some(OwnConnection { stream, is_trusted }) = connections.recv().await {
         match UnixStream::from_std(stream) {
             Ok(stream) => {
                 let stream = Stream::Unix(stream);
                 distributor.hand_over_as(stream, Address::Own, Address::Own, is_trusted);
             }
-            Err(error) => complain(&error).await,
+            Err(error) => errors.pause(&error).await,
         }
     }
-}
-
-pub(crate) async fn complain(error: &io::Error) {
-    tracing::warn!("cannot accept a connection: {error}");
-    tokio::time::sleep(ERROR_PAUSE).await;
 }
 
 /// Sets the options of a new connection. Returns its local address.

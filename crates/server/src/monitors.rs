@@ -14,8 +14,11 @@ use parking_lot::Mutex;
 use crate::clients::Client;
 use crate::mailbox::{KILLED, MONITORED};
 
-/// A monitor with more waiting for it is cut off.
-const QUEUED_BYTES_MAX: usize = 32 << 20;
+/// A monitor with more waiting for it is cut off, unless `client-output-buffer-limit` says how much
+/// may wait for a client.
+pub(crate) const WAITING_BYTES_MAX: u64 = 32 << 20;
+/// A queue that grew beyond this goes back to the allocator once it is empty.
+const CAPACITY_MAX: usize = 256 << 10;
 
 /// One monitor, between those who run commands and its session.
 #[derive(Debug)]
@@ -30,12 +33,20 @@ impl Monitor {
         let mut queue = self.queue.lock();
         let count = queue.len().min(bytes_max);
         to.extend(queue.drain(..count));
+        if queue.is_empty() && queue.capacity() > CAPACITY_MAX {
+            *queue = Vec::new();
+        }
         !queue.is_empty()
+    }
+
+    /// Bytes of the queue, used or not.
+    pub(crate) fn memory(&self) -> usize {
+        self.queue.lock().capacity()
     }
 
     /// Forgets all lines; none are left.
     pub(crate) fn discard(&self) -> bool {
-        self.queue.lock().clear();
+        *self.queue.lock() = Vec::new();
         false
     }
 
@@ -43,8 +54,8 @@ impl Monitor {
         self.queue.lock().len() + self.client.output_buffered.load(Ordering::Relaxed)
     }
 
-    fn is_overdue(&self) -> bool {
-        self.waiting_bytes() > QUEUED_BYTES_MAX
+    fn is_overdue(&self, bytes_max: u64) -> bool {
+        self.waiting_bytes() as u64 > bytes_max
     }
 
     fn cut_off(&self) {
@@ -91,24 +102,20 @@ impl Monitors {
         self.count.store(all.len(), Ordering::Relaxed);
     }
 
-    /// Of all monitors together.
-    pub(crate) fn queued_bytes(&self) -> usize {
-        self.all.lock().iter().map(|monitor| monitor.queue.lock().len()).sum()
-    }
-
-    /// Leaves a line with every monitor. They see it after [`Self::wake`].
-    pub(crate) fn leave(&self, line: &[u8]) {
+    /// Leaves a line with every monitor for which no more than so much waits. They see it after
+    /// [`Self::wake`].
+    pub(crate) fn leave(&self, line: &[u8], bytes_max: u64) {
         for monitor in &*self.all.lock() {
-            if !monitor.is_overdue() {
+            if !monitor.is_overdue(bytes_max) {
                 monitor.queue.lock().extend_from_slice(line);
             }
         }
     }
 
     /// Tells monitors that there are lines, and cuts off those that did not read the ones before.
-    pub(crate) fn wake(&self) {
+    pub(crate) fn wake(&self, bytes_max: u64) {
         self.retain(|monitor| {
-            if monitor.is_overdue() {
+            if monitor.is_overdue(bytes_max) {
                 self.cut_off.fetch_add(1, Ordering::Relaxed);
                 monitor.cut_off();
                 return false;

@@ -12,6 +12,14 @@ const SET_ASIDE: u64 = 64;
 /// Handshakes of TLS at a time, which are no clients yet.
 const HANDSHAKES_MAX: u64 = 1024;
 
+/// How many files that others in this process want they get: at most a quarter of what there may
+/// be. To be told in [`Config::files_of_others`].
+#[must_use]
+pub fn files_for_others(wanted: usize) -> usize {
+    let possible = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    wanted.min(usize::try_from(possible / 4).unwrap_or(usize::MAX))
+}
+
 /// How many handshakes of TLS there is room for beside clients, where TLS is spoken.
 pub(crate) fn handshakes_max(config: &Config) -> usize {
     if config.tls_port.is_none() {
@@ -23,10 +31,11 @@ pub(crate) fn handshakes_max(config: &Config) -> usize {
     usize::try_from(places).unwrap_or(usize::MAX)
 }
 
-/// Raises the limit of open files as far as `wanted` connections and these handshakes need and the
-/// system allows. Returns how many connections fit; at least one.
-pub(crate) fn make_room_for(wanted: usize, handshakes: usize) -> usize {
-    let set_aside = SET_ASIDE + handshakes as u64;
+/// Raises the limit of open files as far as `wanted` connections, handshakes and others in this
+/// process need and the system allows. Returns how many connections fit; at least one.
+pub(crate) fn make_room_for(wanted: usize, config: &Config) -> usize {
+    let others = handshakes_max(config).saturating_add(config.files_of_others);
+    let set_aside = SET_ASIDE.saturating_add(others as u64);
     let needed = (wanted as u64).saturating_add(set_aside);
     let limit = getrlimit(Resource::Nofile);
     let mut current = limit.current.unwrap_or(u64::MAX);
@@ -47,9 +56,24 @@ mod tests {
 
     #[test]
     fn no_more_connections_than_wanted_or_possible() {
-        assert_eq!(make_room_for(1, 0), 1);
-        let most = make_room_for(usize::MAX, 0);
+        let config = Config::default();
+        assert_eq!(make_room_for(1, &config), 1);
+        let most = make_room_for(usize::MAX, &config);
         let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
         assert!(most as u64 <= limit && most > 1, "{most} of {limit}");
+    }
+
+    #[test]
+    fn what_others_may_open_is_set_aside() {
+        let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+        let most = make_room_for(usize::MAX, &Config::default());
+        let others = files_for_others(100);
+        assert!((1..=100).contains(&others));
+        let with_others = Config { files_of_others: others, ..Config::default() };
+        // Without any limit there is nothing to share.
+        if limit < u64::MAX {
+            assert_eq!(make_room_for(usize::MAX, &with_others), most - others);
+        }
+        assert!(files_for_others(usize::MAX) as u64 <= limit / 4);
     }
 }

@@ -11,10 +11,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use millstream_engine::Options;
-use millstream_runtime::{Clock, DurableParts, Store, StoreOptions, open_store, random, spawn};
+use millstream_runtime::{
+    Clock, DurableParts, PanicGuard, Store, StoreOptions, open_store, random, spawn,
+};
 use tokio::net::UnixListener;
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle as TaskHandle;
 
 use crate::acl::users_at_start;
 use crate::default_policy::default_policy;
@@ -27,7 +30,8 @@ use crate::tls::HandshakeThread;
 use crate::unix_socket::SocketFile;
 use crate::worker::{self, Arrival};
 use crate::{
-    Config, StartError, StopError, TlsError, config_command, listener, open_files, unix_socket,
+    Config, DebugAccess, StartError, StopError, TlsError, config_command, debug_command, listener,
+    open_files, unix_socket,
 };
 
 /// After this, connections that do not take their replies are cut.
@@ -98,8 +102,7 @@ impl Server {
     /// [`StartError`]: nothing runs then.
     pub fn start(mut config: Config) -> Result<RunningServer, StartError> {
         Self::check(&config)?;
-        let connections =
-            open_files::make_room_for(config.maxclients, open_files::handshakes_max(&config));
+        let connections = open_files::make_room_for(config.maxclients, &config);
         if connections < config.maxclients {
             tracing::warn!(
                 "the limit of open files leaves room for {connections} clients, not {}",
@@ -152,6 +155,7 @@ impl Server {
         shared.startup_bytes.store(startup_memory.bytes(), Ordering::Relaxed);
         let control_shared = Arc::clone(&shared);
         let control = spawn("control", move || {
+            let _guard = PanicGuard::new(&control_shared, "thread control".to_owned());
             control_runtime.block_on(control);
             threads.stop(&control_shared)
         })?;
@@ -296,7 +300,8 @@ impl Threads {
             let (sender, receiver) = unbounded_channel();
             let own = Arc::clone(shared);
             self.workers.push(spawn("worker", move || {
-                worker::run(&runtime, own, index, receiver);
+                let _guard = PanicGuard::new(&own, "thread worker".to_owned());
+                worker::run(&runtime, Arc::clone(&own), index, receiver);
             })?);
             senders.push(sender);
         }
@@ -347,25 +352,31 @@ fn start_control(
     };
     let shared = Arc::clone(shared);
     let control = async move {
-        let idle = tokio::spawn(crate::idle::close_idle(Arc::clone(&shared)));
+        let idle = spawn_task(&shared, "idle", crate::idle::close_idle(Arc::clone(&shared)));
         let mut accepting: Vec<_> = listeners
             .into_iter()
             .map(|listener| {
                 let senders = senders.clone();
-                tokio::spawn(listener::accept_tcp(listener, Arc::clone(&shared), senders))
+                let accept = listener::accept_tcp(listener, Arc::clone(&shared), senders);
+                spawn_task(&shared, "accept", accept)
             })
             .collect();
         let own = listener::accept_own(own, Arc::clone(&shared), senders.clone());
-        accepting.push(tokio::spawn(own));
-        let sampling = tokio::spawn(crate::sampler::run(Arc::clone(&shared)));
-        let watching = tokio::spawn(crate::memory_watch::run(Arc::clone(&shared)));
+        accepting.push(spawn_task(&shared, "accept-own", own));
+        let sampling = spawn_task(&shared, "sampler", crate::sampler::run(Arc::clone(&shared)));
+        let watch = crate::memory_watch::run(Arc::clone(&shared));
+        let watching = spawn_task(&shared, "memory-watch", watch);
+        if shared.config.debug != DebugAccess::No {
+            let panic = debug_command::panic_on_demand(Arc::clone(&shared));
+            accepting.push(spawn_task(&shared, "debug", panic));
+        }
         let mut socket_file = None;
         if let Some((listener, file)) = unix {
             let path = file.shown_path();
             socket_file = Some(file);
             let accept =
                 listener::accept_unix(listener, path, Arc::clone(&shared), senders.clone());
-            accepting.push(tokio::spawn(accept));
+            accepting.push(spawn_task(&shared, "accept-unix", accept));
         }
         while !shared.is_stopping() {
             shared.stop_wanted.notified().await;
@@ -385,6 +396,19 @@ fn start_control(
         drain(&shared).await;
     };
     Ok((control, runtime))
+}
+
+/// A task that the server cannot do without: a panic in it is not only its own end.
+fn spawn_task(
+    shared: &Arc<Shared>,
+    name: &str,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> TaskHandle<()> {
+    let guard = PanicGuard::new(shared, format!("task {name}"));
+    tokio::spawn(async move {
+        let _guard = guard;
+        task.await;
+    })
 }
 
 fn listen_on_unix_socket(

@@ -8,6 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use crate::Config;
+use crate::monitors::WAITING_BYTES_MAX;
 use crate::output_limit::{OutputLimit, OutputLimits};
 
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) maxclients: AtomicUsize,
     /// `proto-max-bulk-len`.
     pub(crate) bulk_bytes_max: AtomicU64,
+    /// `proto-max-array-len`.
+    pub(crate) args_max: AtomicU32,
     /// `client-query-buffer-limit`.
     pub(crate) query_bytes_max: AtomicU32,
     /// Seconds after which a silent peer is asked whether it is there; 0: never.
@@ -42,6 +45,7 @@ impl Settings {
             requirepass: RwLock::new(config.requirepass.clone().unwrap_or_default()),
             maxclients: AtomicUsize::new(config.maxclients),
             bulk_bytes_max: AtomicU64::new(limits.bulk_bytes_max),
+            args_max: AtomicU32::new(limits.args_max),
             query_bytes_max: AtomicU32::new(limits.request_bytes_max),
             tcp_keepalive_s: AtomicU32::new(300),
             timeout_s: AtomicU32::new(0),
@@ -73,6 +77,14 @@ impl Settings {
         self.output_limits.read().normal
     }
 
+    /// How much may wait for a monitor: what others do is not bounded by what it takes.
+    pub(crate) fn monitor_bytes_max(&self) -> u64 {
+        match self.output_hard_bytes.load(Ordering::Relaxed) {
+            0 => WAITING_BYTES_MAX,
+            bytes => bytes,
+        }
+    }
+
     pub(crate) fn set_output_limits(&self, limits: OutputLimits) {
         self.output_hard_bytes.store(limits.normal.hard_bytes, Ordering::Relaxed);
         *self.output_limits.write() = limits;
@@ -86,6 +98,7 @@ impl Settings {
         RequestLimits {
             bulk_bytes_max: self.bulk_bytes_max.load(Ordering::Relaxed),
             request_bytes_max: self.query_bytes_max.load(Ordering::Relaxed),
+            args_max: self.args_max.load(Ordering::Relaxed),
             unauthenticated,
             ..RequestLimits::default()
         }

@@ -46,6 +46,10 @@ pub(crate) struct Shared {
     pub(crate) memory: MemoryBudget,
     /// Closed because they did not take their replies.
     pub(crate) stalled_clients: AtomicU64,
+    /// Closed because they said nothing for so long as `timeout` allows.
+    pub(crate) idle_clients: AtomicU64,
+    /// Commands that did not wait, as there were as many as `blocked-clients-max` allows.
+    pub(crate) refused_waits: AtomicU64,
     /// Clients whose command waits.
     pub(crate) blocked_clients: AtomicUsize,
     pub(crate) workers: Vec<WorkerShared>,
@@ -64,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) is_stopping: AtomicBool,
     /// Told once when the server shall stop.
     pub(crate) stop_wanted: Notify,
+    /// DEBUG PANIC CONTROL: a task of the control thread shall panic.
+    pub(crate) panic_wanted: Notify,
 }
 
 impl std::fmt::Debug for Shared {
@@ -118,6 +124,8 @@ impl Shared {
             clients: Clients::default(),
             memory: MemoryBudget::default(),
             stalled_clients: AtomicU64::new(0),
+            idle_clients: AtomicU64::new(0),
+            refused_waits: AtomicU64::new(0),
             blocked_clients: AtomicUsize::new(0),
             workers: (0..workers).map(|_| WorkerShared::default()).collect(),
             port: AtomicUsize::new(0),
@@ -126,6 +134,7 @@ impl Shared {
             rejected_connections: AtomicU64::new(0),
             is_stopping: AtomicBool::new(false),
             stop_wanted: Notify::new(),
+            panic_wanted: Notify::new(),
         }
     }
 

@@ -1,6 +1,9 @@
 //! CONFIG SET of what is chosen about TLS: the files are read before anything changes, and
-//! strangers stay out.
+//! strangers stay out, whatever is changed of passwords and users, too.
 
+use std::net::IpAddr;
+
+use millstream_acl::User;
 use millstream_command::Reply;
 
 use crate::listener;
@@ -64,12 +67,9 @@ fn refuse_strangers(
         None => default.is_open(),
     };
     match listener::open_to_strangers(&shared.config, !is_open, requires_certificates) {
-        Some(ip) if password.is_some() => Err(Refusal {
-            setting: "requirepass",
-            why: format!(
-                "without a password everybody could come in, and other machines may reach {ip}"
-            ),
-        }),
+        Some(ip) if password.is_some() => {
+            Err(Refusal { setting: "requirepass", why: everybody_could_come_in(ip) })
+        }
         Some(ip) if !requires_certificates => Err(Refusal {
             setting: "tls-auth-clients",
             why: format!(
@@ -79,6 +79,19 @@ fn refuse_strangers(
         }),
         _ => Ok(()),
     }
+}
+
+/// For ACL: refuses a user `default` who would open an address to strangers, as at the start.
+pub(crate) fn refuse_open_default(shared: &Shared, default: &User) -> Result<(), String> {
+    let requires_certificates = shared.config.tls.requires_certificates();
+    match listener::open_to_strangers(&shared.config, !default.is_open(), requires_certificates) {
+        Some(ip) => Err(everybody_could_come_in(ip)),
+        None => Ok(()),
+    }
+}
+
+fn everybody_could_come_in(ip: IpAddr) -> String {
+    format!("without a password everybody could come in, and other machines may reach {ip}")
 }
 
 /// Whether CONFIG SET of this name is for [`set`].

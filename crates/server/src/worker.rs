@@ -1,7 +1,8 @@
 //! A worker: one thread, one event loop, its share of the connections.
 //!
 //! A connection stays on its worker for life, so a command is read, run, and answered without a hop
-//! between threads. A panic in a session ends that session's task only.
+//! between threads. A panic in a session ends that session's task only, one in anything else the
+//! process.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -10,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use millstream_engine::LogPosition;
+use millstream_runtime::PanicGuard;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::LocalSet;
 
@@ -128,7 +130,11 @@ pub(crate) fn run(
     let worker = Rc::new(Worker::new(shared, index));
     tasks.block_on(runtime, async move {
         let dispatcher = Rc::clone(&worker);
-        tokio::task::spawn_local(async move { dispatcher.dispatch().await });
+        let guard = PanicGuard::new(&worker.shared, "task dispatcher".to_owned());
+        tokio::task::spawn_local(async move {
+            let _guard = guard;
+            dispatcher.dispatch().await;
+        });
         while let Some(arrival) = arrivals.recv().await {
             start_session(&worker, arrival);
         }

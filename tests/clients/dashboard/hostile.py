@@ -17,3 +17,13 @@ def put_hostile_names(client):
         client.xadd(name, {SCRIPT: QUOTES, QUOTES: SCRIPT, name: b"\xff\xfe\x00", "big": MEGABYTE})
         client.xgroup_create(name, name, id="0")
         client.xreadgroup(name, QUOTES, {name: ">"}, count=1)
+
+
+def put_hostile_letters(client):
+    """A dead letter and a delayed entry of each of those streams, where a server has them."""
+    for name in hostile_names():
+        client.execute_command("XGROUP", "CFGSET", name, name, "MAXDELIVERIES", 3)
+        id = client.xadd(name, {SCRIPT: QUOTES, QUOTES: name})
+        client.xreadgroup(name, QUOTES, {name: ">"})
+        client.execute_command("XNACK", name, name, "FATAL", "IDS", 1, id, "ERROR", SCRIPT)
+        client.execute_command("XSCHEDULE", "ADD", name, "DELAY", 86_400_000, SCRIPT, QUOTES)

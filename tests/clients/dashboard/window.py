@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import tempfile
 import time
 import urllib.parse
 
@@ -17,6 +18,8 @@ from selenium.common.exceptions import (
 from selenium.webdriver.common.by import By
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.support.expected_conditions import alert_is_present
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from harness.tooling import TARGET
 
@@ -35,6 +38,12 @@ def is_gone(error):
     return isinstance(error, kinds) or "does not belong to the document" in str(error)
 
 
+def segment(name):
+    """A name in a path, as the links of the dashboard have it."""
+    special = name in (b"", b".", b"..") or name.startswith(b"~")
+    return "~" * special + urllib.parse.quote(name, safe="")
+
+
 class Window:
     def __init__(self, url):
         self.url = url
@@ -42,6 +51,8 @@ class Window:
         options.binary_location = shutil.which("chromium")
         for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
             options.add_argument(argument)
+        self.files = pathlib.Path(tempfile.mkdtemp(dir=os.environ["MILLSTREAM_TEST_SCRATCH"]))
+        options.add_experimental_option("prefs", {"download.default_directory": str(self.files)})
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         service = Service(shutil.which("chromedriver"))
         self.driver = webdriver.Chrome(options=options, service=service)
@@ -60,9 +71,7 @@ class Window:
         self.until(waits_for)
 
     def open_stream(self, name):
-        """As the links of the dashboard lead there."""
-        special = name in (b"", b".", b"..") or name.startswith(b"~")
-        self.open("/streams/" + "~" * special + urllib.parse.quote(name, safe=""))
+        self.open(f"/streams/{segment(name)}")
 
     def script(self, text, *arguments):
         return self.driver.execute_script(text, *arguments)
@@ -113,11 +122,21 @@ class Window:
                     return summary
         self.press_found(find, f"there is nothing to open called {text!r}")
 
+    def links(self, text):
+        return self.driver.find_elements(By.XPATH, f"//main//a[normalize-space()='{text}']")
+
+    def click_link(self, text):
+        def find():
+            return next(iter(self.links(text)), None)
+        self.press_found(find, f"there is no link {text!r}")
+
     def press_found(self, find, otherwise):
         """What goes away before it is clicked is looked for again."""
         def press():
             found = find()
             if found:
+                # Beyond what lies over the edge of a window.
+                self.script("arguments[0].scrollIntoView({block: 'center'})", found)
                 found.click()
             return found
         self.wait(press, otherwise)
@@ -126,6 +145,33 @@ class Window:
         field = self.one(f"{within} [name={name}]")
         field.clear()
         field.send_keys(text)
+
+    def choose(self, name, value, within="body"):
+        Select(self.one(f"{within} select[name={name}]")).select_by_value(value)
+
+    def answer(self, is_yes):
+        """To what a page asks before what cannot be undone."""
+        dialog = WebDriverWait(self.driver, LIMIT_S).until(alert_is_present())
+        if is_yes:
+            dialog.accept()
+        else:
+            dialog.dismiss()
+
+    def downloaded(self, name):
+        """What is in a file that a link gave."""
+        path = self.files / name
+        self.wait(path.exists, f"{name} was not downloaded")
+        return path.read_bytes()
+
+    def unfold(self):
+        """Opens all that can be opened."""
+        self.script("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+
+    def column(self, number):
+        """What a column of the live table says, at one moment: it is drawn anew all the time."""
+        cells = f"#live tbody tr > :nth-child({number})"
+        text = "return [...document.querySelectorAll(arguments[0])].map(it => it.innerText.trim())"
+        return self.script(text, cells)
 
     def press(self, key):
         ActionChains(self.driver).send_keys(key).perform()
@@ -176,14 +222,16 @@ class Window:
     # What must not be.
 
     def finds_nothing_inaccessible(self, how):
-        self.script(RULES.read_text())
+        if not self.script("return 'axe' in window"):
+            self.script(RULES.read_text())
         found = self.driver.execute_async_script(
             "const done = arguments[0]; axe.run().then(done, error => done({error: String(error)}))"
         )
         if "error" in found:
             raise AssertionError(found["error"])
         bad = [
-            f"{one['id']} ({one['impact']}): {one['help']}: {one['nodes'][0]['html'][:200]}"
+            f"{one['id']} ({one['impact']}): {one['help']}: {len(one['nodes'])} times, such as "
+            + ", ".join(node["html"][:200] for node in one["nodes"][:3])
             for one in found["violations"] if one["impact"] in SERIOUS
         ]
         if bad:
@@ -198,6 +246,9 @@ class Window:
         if said:
             raise AssertionError(f"on the console: {said}")
         for line in self.driver.get_log("performance"):
+            # What the live part gets stands here, too, and is long.
+            if "Network.requestWillBeSent" not in line["message"]:
+                continue
             message = json.loads(line["message"])["message"]
             if message["method"] == "Network.requestWillBeSent":
                 asked = message["params"]["request"]["url"]

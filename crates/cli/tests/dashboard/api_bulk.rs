@@ -102,7 +102,7 @@ fn all_letters_of_a_kind_are_counted_and_then_changed_by_a_job() {
     site.redis("XNACK orders billing FATAL IDS 2 5-1 6-1 ERROR address");
     let counted = json!({"error": "card", "dry_run": true});
     let counted = send(&site, "POST", &format!("{LETTERS}/purge-all"), &counted);
-    assert_eq!(counted, json!({"count": 4, "is_part": false, "job": null}));
+    assert_eq!(counted, json!({"count": 4, "is_part": false, "would": null, "job": null}));
     let ended = |number: &Json| {
         let found = site.until(&format!("{LETTERS}/jobs"), |answer| {
             let jobs: Json = serde_json::from_str(&answer.text).expect("JSON");

@@ -170,3 +170,128 @@ fn a_dry_run_is_for_whoever_may_read() {
     }
     assert_eq!(get(&site, pending)["pending"].as_array().map(Vec::len), Some(1));
 }
+
+/// Symptom: only pages said what a move of a group, or giving letters back, would do.
+#[test]
+fn a_dry_run_says_what_a_page_says() {
+    let site = site(&[]);
+    let position = "/api/v1/streams/orders/groups/audit/position";
+    for (to, id, again, skipped) in
+        [("0", "0-0", 2, 0), ("$", "3-1", 0, 1), ("1-1", "1-1", 1, 0), ("2-1", "2-1", 0, 0)]
+    {
+        let dry = send(&site, "PUT", position, &json!({"id": to, "dry_run": true}));
+        let would = json!({
+            "last_delivered_id": "2-1", "delivered_again": again, "skipped": skipped,
+            "is_part": false,
+        });
+        assert_eq!(dry, json!({"last_delivered_id": id, "would": would}), "{to}");
+    }
+    refused(&site, "PUT", position, r#"{"id":"0"}"#, 403);
+    let none = "/api/v1/streams/orders/groups/none/position";
+    refused(&site, "PUT", none, r#"{"id":"0","dry_run":true}"#, 404);
+
+    site.redis("XREADGROUP GROUP billing ada STREAMS orders >");
+    site.redis("XNACK orders billing FATAL IDS 1 3-1 ERROR card");
+    site.redis("XDEL orders 1-1");
+    let letters = "/api/v1/dead-letters/graveyard";
+    let dry = send(&site, "POST", &format!("{letters}/requeue-all"), &json!({"dry_run": true}));
+    let would = json!({
+        "tried": 2, "given_back": 1, "added_anew": 1, "failed": 0, "why": null,
+    });
+    assert_eq!((&dry["count"], &dry["would"]), (&json!(2), &would));
+
+    let newest = get(&site, &format!("{letters}?first=newest&limit=1"));
+    assert_eq!(newest["letters"][0]["original_id"], "3-1");
+    let next = newest["next"].as_str().expect("there is another");
+    let older = get(&site, &format!("{letters}?first=newest&limit=1&after={next}"));
+    assert_eq!((&older["letters"][0]["original_id"], &older["next"]), (&json!("1-1"), &Json::Null));
+}
+
+/// Symptom: of a group without a policy programs were not told how old what it has to do is.
+#[test]
+fn what_the_page_of_a_group_shows_is_there_for_programs() {
+    let site = site(&[]);
+    let path = "/api/v1/streams/orders/groups/audit";
+    let seen = site.until(path, |answer| {
+        let group: Json = serde_json::from_str(&answer.text).expect("JSON");
+        group["oldest_pending_ms"].is_u64() && group["out_per_second"].is_f64()
+    });
+    let group: Json = serde_json::from_str(&seen.text).expect("JSON");
+    assert_eq!((&group["group"], &group["pending"]), (&json!("audit"), &json!(1)));
+    assert!(group["oldest_undelivered_ms"].as_u64() > Some(1_000_000_000_000), "{group}");
+    assert_eq!(group["dead_letters"], 0);
+    assert_eq!(get(&site, "/api/v1/streams/orders/groups/billing")["dead_letters"], 1);
+
+    let summary = get(&site, &format!("{path}/pending/summary"));
+    let entries = |name: &str| -> u64 {
+        let spans = summary[name].as_array().expect("spans");
+        spans.iter().map(|span| span["entries"].as_u64().expect("a number")).sum()
+    };
+    assert_eq!((&summary["pending"], &summary["sampled"]), (&json!(1), &json!(1)));
+    assert_eq!((entries("by_age"), entries("by_deliveries")), (1, 1));
+    assert_eq!(summary["by_deliveries"][1], json!({"from": 1, "below": 2, "entries": 1}));
+    assert_eq!(summary["by_age"][1]["from_ms"], 1000);
+    assert_eq!(summary["by_age"][5]["below_ms"], Json::Null);
+    let failed = get(&site, "/api/v1/streams/orders/groups/billing/pending/summary");
+    assert_eq!((&failed["sampled"], &failed["without_owner"]), (&json!(1), &json!(1)));
+    refused(&site, "GET", "/api/v1/streams/orders/groups/none/pending/summary", "", 404);
+}
+
+#[test]
+fn streams_come_in_several_orders_and_clients_are_found() {
+    let site = site(&[]);
+    let streams = get(&site, "/api/v1/streams?sort=length&limit=1");
+    assert_eq!(streams["streams"][0]["stream"], "orders");
+    assert!(streams["found"].as_u64() >= Some(3) && streams["next"].is_null(), "{streams}");
+    let pending = get(&site, "/api/v1/streams?sort=pending&find=r");
+    assert_eq!(pending["streams"][0]["stream"], "orders");
+    assert!(pending["found"].as_u64() >= Some(3), "{pending}");
+    let named = get(&site, "/api/v1/streams?find=letters");
+    assert_eq!(
+        (&named["streams"][0]["stream"], &named["found"]),
+        (&json!("letters:dlq"), &json!(1))
+    );
+    refused(&site, "GET", "/api/v1/streams?sort=rate&after=orders", "", 400);
+    refused(&site, "GET", "/api/v1/streams?sort=colour", "", 400);
+
+    let mut client = site.connect();
+    redis::cmd("CLIENT").arg(&["SETNAME", "Ada-Laptop"]).exec(&mut client).expect("it answers");
+    let found = get(&site, "/api/v1/clients?find=ada-lap");
+    assert_eq!(found["clients"].as_array().map(Vec::len), Some(1));
+    assert_eq!(found["clients"][0]["facts"]["name"], "Ada-Laptop");
+    let servers = get(&site, "/api/v1/servers");
+    assert_eq!(servers["servers"][0]["server"], found["clients"][0]["server"]);
+    assert!(servers["servers"][0]["settings"]["maxclients"].is_string(), "{servers}");
+}
+
+#[test]
+fn who_asks_is_told_who_they_are() {
+    let me = get(&Site::start(&[]), "/api/v1/me");
+    assert_eq!((&me["user"], &me["can_write"]), (&Json::Null, &json!(false)));
+    assert!(me["server"].as_str().is_some_and(|it| it.starts_with("Millstream ")), "{me}");
+    let site = Site::start(&["--requirepass", "secret"]);
+    assert_eq!(site.get("/api/v1/me").status, 401);
+    let me = site.get_with("/api/v1/me", &[("authorization", "Basic OnNlY3JldA==")]);
+    let me: Json = serde_json::from_str(&me.text).expect("JSON");
+    assert_eq!((&me["user"], &me["can_write"]), (&json!("default"), &json!(true)));
+}
+
+/// Symptom: a method that there is not was refused with no reason, and what is not there was empty.
+#[test]
+fn what_is_not_there_is_told_in_json() {
+    let site = site(&["--admin-write"]);
+    for (method, path, status) in [
+        ("GET", "/api/v1/nothing", 404),
+        ("GET", "/api/nothing", 404),
+        ("GET", "/api/v1/dead-letters/none", 404),
+        ("GET", "/api/v1/streams/orders/groups/none/history", 404),
+        ("GET", "/api/v1/streams/none/groups/none/history", 404),
+        ("POST", "/api/v1/streams", 405),
+        ("DELETE", "/api/v1/streams/orders/entries", 405),
+        ("GET", "/api/v1/streams/orders/trim", 405),
+    ] {
+        refused(&site, method, path, "", status);
+    }
+    let quiet = get(&site, "/api/v1/streams/orders/groups/archive/history");
+    assert!(quiet["points"].is_array(), "{quiet}");
+}

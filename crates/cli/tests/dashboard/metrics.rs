@@ -303,4 +303,13 @@ fn what_dashboards_alerts_and_the_documentation_name_is_there() {
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")).filter(is_metric);
     let documented: BTreeSet<&str> = rows.filter_map(|row| row.split('`').next()).collect();
     assert_eq!(documented, there, "docs/monitoring.md lists all metrics");
+    let alerts = repository_file("contrib/prometheus/alerts.yml");
+    let alerts: BTreeSet<&str> =
+        alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    let explained: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(' ').next())
+        .filter(|word| word.starts_with("Millstream"))
+        .collect();
+    assert_eq!(explained, alerts, "docs/monitoring.md says what each alert means");
 }

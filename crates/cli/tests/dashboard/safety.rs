@@ -183,3 +183,21 @@ fn a_chosen_port_that_is_taken_is_told_and_nothing_starts() {
         assert!(said.contains(part), "{said}");
     }
 }
+
+/// Symptom: whoever reached the port could write the log full, a megabyte with each login.
+#[test]
+fn logins_that_fail_do_not_fill_the_log() {
+    let site = Site::start(&["--requirepass", "secret"]);
+    let name = "n".repeat(10_000);
+    let log_in = |user: &str| site.post("/login", &[("user", user), ("password", "wrong")]);
+    assert_eq!(log_in(&name).status, 401);
+    let line = site.log_says(&["could not log in (1 in a row"]);
+    let line = line.lines().find(|line| line.contains("could not log in")).expect("a line");
+    assert!(line.len() < 400, "{line}");
+    for _ in 0..2 {
+        assert_eq!(log_in("ada").status, 401);
+    }
+    let said = site.log_says(&["could not log in (2 in a row"]);
+    assert!(!said.contains("(3 in a row"), "{said}");
+    assert_eq!(log_in(&"n".repeat(20_000)).status, 413);
+}

@@ -181,3 +181,23 @@ fn what_a_user_may_not_do_the_dashboard_does_not_do_for_them() {
     assert_eq!(post("viewer", "/api/v1/streams/secret/entries", entry), 403);
     assert!(post("writer", "/api/v1/streams/secret/entries", entry) < 300);
 }
+
+/// Symptom: to a user who may not ask for INFO the server lacked all that Redis lacks: no schedule,
+/// no policies, no retention.
+#[test]
+fn what_the_server_can_do_is_the_same_for_all_users() {
+    let site = site();
+    let mut admin = operator(&site);
+    let rules = ["SETUSER", "clerk", "on", ">pw", "~orders*", "+@all", "-@admin", "-@dangerous"];
+    redis::cmd("ACL").arg(&rules).exec(&mut admin).expect("it is set");
+    for (path, part) in [
+        ("/streams/orders/schedule", "Delay an entry"),
+        ("/streams/orders", "Change what it keeps"),
+        ("/streams/orders/groups/workers-of-orders", "Change the policy"),
+        ("/api/v1/streams/orders/schedule", "scheduled"),
+    ] {
+        let page = ask(&site, "clerk", path);
+        assert_eq!(page.status, 200, "{path}: {}", page.words());
+        assert!(page.text.contains(part), "{path}: {}", page.words());
+    }
+}

@@ -277,7 +277,7 @@ const SLOWLOG: [&str; 9] = [
     "    Forget them.",
 ];
 
-const DEBUG: [&str; 30] = [
+const DEBUG: [&str; 31] = [
     "CHANGE-REPL-ID",
     "    Accepted; there is no replication.",
     "DIGEST",
@@ -292,8 +292,9 @@ const DEBUG: [&str; 30] = [
     "    Write a line into the server's log.",
     "OBJECT <key>",
     "    How a value is stored.",
-    "PANIC [CONNECTION]",
-    "    Be wrong in the middle of a change, which ends the process, or in this connection.",
+    "PANIC [CONNECTION | CONTROL]",
+    "    Be wrong in the middle of a change, which ends the process, in this connection, or in a",
+    "    task of the server itself, which ends the process, too.",
     "PAUSE-CRON (0|1)",
     "    Accepted; there is nothing periodic to pause.",
     "PROTOCOL <type>",

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream::redis::cmd;
+use millstream::redis::{Cmd, cmd};
 use millstream::{
     DeadLetter, DeadLetters, EntryId, Error, LetterFilter, Millstream, StreamManager,
 };
 use millstream_shown::visible;
 use tokio::time::{Instant, sleep_until};
 
-use super::letter_tally::Tally;
+use super::letter_tally::{Tally, Verb};
 use super::letters::{AT_ONCE, change_found};
 use crate::failure::Failure;
 use crate::letter_jobs::{LetterJob, LetterWork};
@@ -97,7 +97,7 @@ pub(crate) fn begin(
     work: LetterWork,
 ) -> Result<Arc<LetterJob>, Failure> {
     check_pace(work.per_second, work.most)?;
-    let job = visitor.app.letter_jobs.begin(work)?;
+    let job = visitor.app.letter_jobs.begin(work, visitor.user.clone())?;
     let work = &job.work;
     let (key, word) = (visible(work.letters.stream()), work.verb.word());
     change.audit(&format!(
@@ -159,22 +159,42 @@ async fn run(job: &LetterJob) -> Result<String, Error> {
     }
 }
 
-/// Has a job end.
+/// Has a job end, at the word of who began it, or of who might have.
 ///
 /// # Errors
-/// [`Failure::NotFound`]; those of the server, if the visitor may not change the letters.
+/// [`Failure::NotFound`]; those of the server, if the visitor may not do what the job does.
 pub(crate) async fn stop(
     change: &Change<'_>,
     visitor: &Visitor,
     letters: &[u8],
     number: u64,
 ) -> Result<(), Failure> {
-    // Changes nothing, and is refused to whoever may not.
-    change.millstream().query(cmd("XTRIM").arg(letters).arg("MINID").arg("0")).await?;
     let jobs = visitor.app.letter_jobs.of(letters);
     let found = jobs.iter().find(|job| job.number == number);
     let job = found.ok_or_else(|| Failure::NotFound("there is no such job".to_owned()))?;
+    if job.by != visitor.user {
+        let millstream = change.millstream();
+        let harmless = of_no_letter(job.work.verb, letters, millstream.abilities().has_policies);
+        millstream.query(&harmless).await?;
+    }
     job.stop();
     change.audit(&format!("stops job {number} on dead letters in {}", visible(letters)));
     Ok(())
+}
+
+/// What a job sends, of a letter that is none: refused to whoever may not send it.
+fn of_no_letter(verb: Verb, letters: &[u8], has_policies: bool) -> Cmd {
+    const NONE: &str = "0-0";
+    match verb {
+        Verb::Purge => cmd("XDEL").arg(letters).arg(NONE).to_owned(),
+        Verb::Requeue if has_policies => {
+            let mut requeue = cmd("XDLQ");
+            requeue.arg("REQUEUE").arg(letters).arg("IDS").arg(1).arg(NONE).arg("DRYRUN");
+            requeue
+        }
+        Verb::Requeue => {
+            let script = "return redis.call('XDEL', KEYS[1], ARGV[1])";
+            cmd("EVAL").arg(script).arg(1).arg(letters).arg(NONE).to_owned()
+        }
+    }
 }

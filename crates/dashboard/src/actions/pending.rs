@@ -103,26 +103,49 @@ struct Tally<'a> {
     change: &'a Change<'a>,
     what: String,
     settled: Settled,
+    /// Of how many others it is not known, and why.
+    unknown: Option<(usize, String)>,
 }
 
 impl<'a> Tally<'a> {
     fn new(change: &'a Change<'a>, stream: &[u8], group: &[u8], settling: &Settling) -> Self {
         let (stream, group, done) = (visible(stream), visible(group), settling.done());
         let what = format!("of group {group} of stream {stream} {done}");
-        Self { change, what, settled: Settled::default() }
+        Self { change, what, settled: Settled::default(), unknown: None }
     }
 
-    fn note(&mut self, asked: usize, changed: usize) {
+    /// Settles those that were seen, of as many as were asked for.
+    async fn settle(
+        &mut self,
+        settling: &Settling,
+        pending: &PendingEntries,
+        seen: &[PendingEntry],
+        asked: usize,
+    ) -> Result<(), Error> {
+        let changed = settling.settle(pending, seen).await;
+        if let Err(error) = &changed {
+            // They go in several steps, of which the first ones may have been made.
+            self.unknown = Some((seen.len(), error.to_string()));
+        }
+        let changed = changed?.len();
         self.settled.changed += changed as u64;
         self.settled.left_alone += asked.saturating_sub(changed) as u64;
+        Ok(())
     }
 }
 
 impl Drop for Tally<'_> {
     fn drop(&mut self) {
-        if self.settled.changed > 0 {
-            let count = entries(self.settled.changed);
-            self.change.audit(&format!("{count} {}", self.what));
+        let count = entries(self.settled.changed);
+        match &self.unknown {
+            Some((others, error)) => self.change.audit(&format!(
+                "{count} {}, and maybe some of {others} others: {error}",
+                self.what
+            )),
+            None if self.settled.changed > 0 => {
+                self.change.audit(&format!("{count} {}", self.what));
+            }
+            None => {}
         }
     }
 }
@@ -153,8 +176,7 @@ pub(crate) async fn settle_named(
     let mut tally = Tally::new(change, stream, group, settling);
     for some in ids.chunks(CHANGED_AT_ONCE) {
         let seen = pending.find(some).await?;
-        let changed = settling.settle(&pending, &seen).await?;
-        tally.note(some.len(), changed.len());
+        tally.settle(settling, &pending, &seen, some.len()).await?;
     }
     Ok(tally.settled)
 }
@@ -226,8 +248,7 @@ pub(crate) async fn settle_alike(
         let range = (from, Bound::Included(alike.until));
         let wanted = at_once.min(CHANGED_MAX - asked);
         let page = pending.page(range, &alike.filter, wanted, looked_at).await?;
-        let changed = settling.settle(&pending, &page.found).await?;
-        tally.note(page.found.len(), changed.len());
+        tally.settle(settling, &pending, &page.found, page.found.len()).await?;
         asked += page.found.len();
         tally.settled.next = page.next.filter(|next| *next < alike.until);
         let Some(next) = tally.settled.next else { break };

@@ -29,10 +29,17 @@ pub(crate) async fn kill_client(
 /// Forgets the slow log of each server.
 ///
 /// # Errors
-/// Those of the server.
+/// Those of the server; others of a Cluster may have forgotten theirs before.
 pub(crate) async fn reset_slow_log(change: &Change<'_>) -> Result<(), Failure> {
-    for monitor in ServerMonitor::all(change.millstream()).await? {
-        monitor.query(cmd("SLOWLOG").arg("RESET")).await?;
+    let monitors = ServerMonitor::all(change.millstream()).await?;
+    for (before, monitor) in monitors.iter().enumerate() {
+        if let Err(error) = monitor.query(cmd("SLOWLOG").arg("RESET")).await {
+            if before > 0 {
+                let all = monitors.len();
+                change.audit(&format!("reset the slow logs of {before} of {all} servers: {error}"));
+            }
+            return Err(error.into());
+        }
     }
     change.audit("reset the slow log");
     Ok(())

@@ -13,6 +13,7 @@ use super::ErrorDocument;
 use super::body::Params;
 use super::paging::limit;
 use super::streams::missing;
+use crate::entry_page::{Order, entry_page};
 use crate::failure::Failure;
 use crate::segments::Segments;
 use crate::visitor::Visitor;
@@ -31,7 +32,7 @@ pub(crate) struct Which {
     /// `oldest` or `newest` first
     #[serde(default)]
     first: First,
-    /// At most so many
+    /// At most so many; fewer where they are large
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
 }
@@ -74,7 +75,8 @@ pub(super) fn id(text: &str) -> Result<EntryId, Failure> {
     parse_id(text).map_err(Failure::Invalid)
 }
 
-/// Entries of a stream.
+/// Entries of a stream. A page of several has 4 MiB of names and values at most: where they are
+/// large, it has fewer entries than the limit says, and a `next`.
 #[utoipa::path(get, path = "/api/v1/streams/{stream}/entries",
     params(("stream" = String, Path), Which),
     responses(
@@ -96,21 +98,16 @@ pub(crate) async fn list(
         None => Ok(Bound::Unbounded),
     };
     let range = (end(&which.from)?, end(&which.to)?);
-    let mut found = match which.first {
-        First::Oldest => manager.entries(range, limit + 1).await?,
-        First::Newest => {
-            let mut found = manager.newest(range, limit + 1).await?;
-            found.reverse();
-            found
-        }
+    let order = match which.first {
+        First::Oldest => Order::OldestFirst,
+        First::Newest => Order::NewestFirst,
     };
-    if found.is_empty() && manager.info().await?.is_none() {
+    let page = entry_page(&manager, range, order, limit).await?;
+    if page.entries.is_empty() && manager.info().await?.is_none() {
         return Err(missing(&stream));
     }
-    let next =
-        if found.len() > limit { found.pop().map(|entry| entry.id.to_string()) } else { None };
-    let entries = found.iter().map(EntryRow::of).collect::<Result<_, _>>()?;
-    Ok(Json(EntryPage { entries, next }))
+    let entries = page.entries.iter().map(EntryRow::of).collect::<Result<_, _>>()?;
+    Ok(Json(EntryPage { entries, next: page.next.map(|next| next.to_string()) }))
 }
 
 /// One entry.

@@ -1,5 +1,7 @@
 //! Groups that come and go, and are moved; their consumers.
 
+use std::ops::Bound;
+
 use axum::Json;
 use millstream::{EntryId, GroupStart, StreamManager};
 use millstream_shown::JsonBytes;
@@ -8,10 +10,12 @@ use utoipa::ToSchema;
 
 use super::body::Body;
 use super::entries::id;
+use super::groups;
 use super::streams::missing;
 use super::{Done, ErrorDocument};
 use crate::actions;
 use crate::actions::group::Inheritance;
+use crate::entry_count::count_some;
 use crate::failure::Failure;
 use crate::segments::Segments;
 use crate::visitor::Visitor;
@@ -79,12 +83,30 @@ pub(crate) struct Position {
     /// `0` (all that the stream has), `$` (what is added from now on), or what comes after this id.
     #[schema(pattern = "^([$]|[0-9]{1,19}(-[0-9]{1,19})?)$")]
     id: String,
+    /// Only tells what it means: whoever may read may ask that.
+    #[serde(default)]
+    dry_run: bool,
 }
 
-/// Where it goes on now.
+/// Where it goes on now, or would.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Moved {
     last_delivered_id: String,
+    /// Of a dry run; `null`: it was moved.
+    would: Option<WouldMove>,
+}
+
+/// What a move means for entries of the stream.
+#[derive(Serialize, ToSchema)]
+struct WouldMove {
+    /// Where it goes on now.
+    last_delivered_id: String,
+    /// Entries that it would be handed again.
+    delivered_again: u64,
+    /// Entries that it would never be handed.
+    skipped: u64,
+    /// Not all of them were counted, since they are many or large.
+    is_part: bool,
 }
 
 /// Moves a group, back or forth. What is pending stays so.
@@ -102,18 +124,43 @@ pub(crate) async fn set_position(
     segments: Segments,
     Body(position): Body<Position>,
 ) -> Result<Json<Moved>, Failure> {
-    let change = visitor.change(None)?;
     let (stream, group) = (segments.after("streams"), segments.after("groups"));
+    let manager = StreamManager::new(&visitor.millstream, &stream);
+    if !position.dry_run {
+        // Whoever may not is told so before the server is asked.
+        visitor.change(None)?;
+    }
     let to = match start(&position.id)? {
         GroupStart::First => EntryId::ZERO,
         GroupStart::After(id) => id,
-        GroupStart::New => {
-            let manager = StreamManager::new(&visitor.millstream, &stream);
-            manager.info().await?.ok_or_else(|| missing(&stream))?.last_generated
-        }
+        GroupStart::New => manager.info().await?.ok_or_else(|| missing(&stream))?.last_generated,
     };
-    actions::group::set_id(&change, &stream, &group, to).await?;
-    Ok(Json(Moved { last_delivered_id: to.to_string() }))
+    let last_delivered_id = to.to_string();
+    if position.dry_run {
+        let from = groups::find(&visitor, &stream, &group).await?.last_delivered;
+        let would = Some(would_move(&manager, from, to).await?);
+        return Ok(Json(Moved { last_delivered_id, would }));
+    }
+    actions::group::set_id(&visitor.change(None)?, &stream, &group, to).await?;
+    Ok(Json(Moved { last_delivered_id, would: None }))
+}
+
+async fn would_move(
+    manager: &StreamManager,
+    from: EntryId,
+    to: EntryId,
+) -> Result<WouldMove, Failure> {
+    let between = (Bound::Excluded(from.min(to)), Bound::Included(from.max(to)));
+    let (count, is_all) = match manager.info().await? {
+        Some(info) if from != to => count_some(manager, &info, between).await?,
+        _ => (0, true),
+    };
+    Ok(WouldMove {
+        last_delivered_id: from.to_string(),
+        delivered_again: if to < from { count } else { 0 },
+        skipped: if to > from { count } else { 0 },
+        is_part: !is_all,
+    })
 }
 
 /// What becomes of what a consumer has.

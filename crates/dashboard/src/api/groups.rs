@@ -3,6 +3,7 @@
 use axum::Json;
 use bytes::Bytes;
 use millstream::{ConsumerGroupManager, GroupInfo};
+use millstream_shown::duration::milliseconds;
 use millstream_shown::{ConsumerRow, GroupRow, PolicyRow, visible};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,6 +15,7 @@ use super::{Done, ErrorDocument};
 use crate::actions;
 use crate::failure::Failure;
 use crate::history::{Point, Series};
+use crate::letter_count::letter_count;
 use crate::segments::Segments;
 use crate::visitor::Visitor;
 
@@ -60,19 +62,47 @@ pub(super) async fn find(
     })
 }
 
+/// A group, with what only the dashboard knows.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct GroupDocument {
+    #[serde(flatten)]
+    group: GroupRow,
+    /// Entries handed out a second, as seen some seconds ago; `null`: not known yet.
+    out_per_second: Option<f64>,
+    /// Since its oldest pending entry was handed out last, as seen some seconds ago.
+    oldest_pending_ms: Option<u64>,
+    /// Age of the first entry that it was not handed, as seen some seconds ago.
+    oldest_undelivered_ms: Option<u64>,
+    /// Letters where its dead letters go, of all groups that have them there; `null`: who asks may
+    /// not see them.
+    dead_letters: Option<u64>,
+}
+
 /// A group.
 #[utoipa::path(get, path = "/api/v1/streams/{stream}/groups/{group}",
     params(("stream" = String, Path), ("group" = String, Path)),
     responses(
-        (status = 200, body = GroupRow),
+        (status = 200, body = GroupDocument),
         (status = "4XX", body = ErrorDocument),
         (status = "5XX", body = ErrorDocument),
     ),
 )]
-pub(crate) async fn get(visitor: Visitor, segments: Segments) -> Result<Json<GroupRow>, Failure> {
+pub(crate) async fn get(
+    visitor: Visitor,
+    segments: Segments,
+) -> Result<Json<GroupDocument>, Failure> {
     let (stream, group) = (segments.after("streams"), segments.after("groups"));
     let info = find(&visitor, &stream, &group).await?;
-    Ok(Json(GroupRow::from(&info)))
+    let seen = visitor.app.history.stream(&stream);
+    let seen = seen.and_then(|it| it.groups.into_iter().find(|it| it.info.name_bytes == group));
+    let ages = seen.as_ref().map(|seen| seen.ages).unwrap_or_default();
+    Ok(Json(GroupDocument {
+        group: GroupRow::from(&info),
+        out_per_second: seen.and_then(|seen| seen.rate_out),
+        oldest_pending_ms: ages.pending.map(milliseconds),
+        oldest_undelivered_ms: ages.undelivered.map(milliseconds),
+        dead_letters: letter_count(&visitor, &stream, &info).await?,
+    }))
 }
 
 /// Changes what a group does by itself. Items that are not there stay as they are; `null` is none.
@@ -157,7 +187,7 @@ struct PointRow {
 impl From<&Point> for PointRow {
     fn from(point: &Point) -> Self {
         Self {
-            age_ms: millstream_shown::duration::milliseconds(point.at.elapsed()),
+            age_ms: milliseconds(point.at.elapsed()),
             in_per_second: point.rate_in,
             out_per_second: point.rate_out,
             lag: point.lag,
@@ -182,6 +212,7 @@ pub(crate) async fn history(
 ) -> Result<Json<HistoryDocument>, Failure> {
     let (stream, group) = (segments.after("streams"), segments.after("groups"));
     visitor.must_read(&stream).await?;
+    find(&visitor, &stream, &group).await?;
     let kept = visitor.app.history.of_group(&stream, &group).unwrap_or_default();
     Ok(Json(HistoryDocument::of(&kept)))
 }

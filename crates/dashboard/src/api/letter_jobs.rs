@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use millstream::{DeadLetters, LetterFilter};
+use millstream::{DeadLetter, DeadLetters, LetterFilter};
 use millstream_shown::{JsonBytes, visible};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,6 +15,7 @@ use crate::actions::letter_tally::Verb;
 use crate::actions::letters_bulk::{self, Counted};
 use crate::failure::Failure;
 use crate::letter_jobs::{LetterJob, LetterWork};
+use crate::letter_trial::{TRIED_MAX, Trial};
 use crate::segments::Segments;
 use crate::visitor::Visitor;
 
@@ -59,8 +60,25 @@ pub(crate) struct Begun {
     count: Option<u64>,
     /// Of a dry run: not all letters were looked at, and more may pass.
     is_part: Option<bool>,
+    /// Of a dry run of giving back: what would become of the first of them.
+    would: Option<WouldBecome>,
     /// It goes on while nobody waits for it.
     job: Option<JobDocument>,
+}
+
+/// What would become of letters that are given back.
+#[derive(Serialize, ToSchema)]
+struct WouldBecome {
+    /// Of so many letters, the oldest ones.
+    tried: u64,
+    /// Pending in their group again.
+    given_back: u64,
+    /// Added as new entries, for all groups: their entries are gone.
+    added_anew: u64,
+    /// They would stay as they are.
+    failed: u64,
+    /// Why the first of those would.
+    why: Option<String>,
 }
 
 /// Long work on dead letters. It ends with the dashboard.
@@ -96,6 +114,13 @@ impl From<&LetterJob> for JobDocument {
             so_far: progress.tally.into(),
             end: progress.end,
         }
+    }
+}
+
+impl WouldBecome {
+    async fn of(letters: &DeadLetters, first: &[DeadLetter]) -> Self {
+        let Trial { given_back, added_anew, failed, why } = Trial::of(letters, first).await;
+        Self { tried: first.len() as u64, given_back, added_anew, failed, why }
     }
 }
 
@@ -156,19 +181,27 @@ async fn begin(
     letters_bulk::check_pace(per_second, most)?;
     let extent = letters_bulk::extent(&visitor.millstream, &letters).await?;
     if which.dry_run {
+        let tried_max = if verb == Verb::Requeue { TRIED_MAX } else { 0 };
         let counted = match extent {
-            Some((last, _)) => letters_bulk::count(&letters, &filter, None, last, 0).await?,
+            Some((last, _)) => {
+                letters_bulk::count(&letters, &filter, None, last, tried_max).await?
+            }
             None => Counted::default(),
         };
+        let would = match verb {
+            Verb::Requeue => Some(WouldBecome::of(&letters, &counted.first).await),
+            Verb::Purge => None,
+        };
         let (count, is_part) = (Some(counted.count), Some(counted.is_part));
-        return Ok(Json(Begun { count, is_part, job: None }));
+        return Ok(Json(Begun { count, is_part, would, job: None }));
     }
     let change = visitor.change(None)?;
     let (last, _) = extent.ok_or_else(|| Failure::NotFound("there are no letters".to_owned()))?;
     let words = which.words();
     let work = LetterWork { letters, verb, filter, words, last, per_second, most };
     let job = letters_bulk::begin(&change, visitor, work)?;
-    Ok(Json(Begun { count: None, is_part: None, job: Some(JobDocument::from(&*job)) }))
+    let job = Some(JobDocument::from(&*job));
+    Ok(Json(Begun { count: None, is_part: None, would: None, job }))
 }
 
 /// Gives all dead letters of a kind back to their groups.

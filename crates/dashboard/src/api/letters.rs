@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use axum::Json;
-use millstream::{DeadLetters, LetterFilter};
+use millstream::{DeadLetters, LetterFilter, StreamManager};
 use millstream_shown::{JsonBytes, LetterRow};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::ErrorDocument;
 use super::body::Params;
-use super::entries::id;
+use super::entries::{First, id};
 use super::paging::{ByName, limit};
+use super::streams::missing;
 use crate::failure::Failure;
 use crate::letter_places::{LetterPlace, letter_places};
 use crate::segments::{Segments, parse_segment};
@@ -40,6 +41,9 @@ pub(crate) struct Which {
     error: Option<String>,
     /// At least so old
     min_age_ms: Option<u64>,
+    /// `oldest` or `newest` first
+    #[serde(default)]
+    first: First,
     /// At most so many
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
@@ -70,7 +74,7 @@ impl Which {
     }
 }
 
-/// Letters, oldest first.
+/// Letters in the order that was asked for.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LetterPage {
     letters: Vec<LetterRow>,
@@ -95,7 +99,15 @@ pub(crate) async fn list(
     let limit = limit(which.limit)?;
     let after = which.after.as_deref().map(id).transpose()?;
     let letters = DeadLetters::new(&visitor.millstream, segments.after("dead-letters"));
-    let page = letters.oldest_like(&which.filter(), after, limit, LOOKED_AT_MAX).await?;
+    let filter = which.filter();
+    let page = match which.first {
+        First::Oldest => letters.oldest_like(&filter, after, limit, LOOKED_AT_MAX).await?,
+        First::Newest => letters.newest_like(&filter, after, limit, LOOKED_AT_MAX).await?,
+    };
+    if page.letters.is_empty() && page.next.is_none() {
+        let stream = StreamManager::new(&visitor.millstream, letters.stream());
+        stream.info().await?.ok_or_else(|| missing(letters.stream()))?;
+    }
     let next = page.next.map(|next| next.to_string());
     let rows = page.letters.iter().map(LetterRow::new).collect::<Result<_, _>>();
     let letters = rows.map_err(|error| Failure::Invalid(error.to_string()))?;

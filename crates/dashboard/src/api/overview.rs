@@ -135,7 +135,8 @@ impl From<&(StreamNow, GroupNow)> for UrgentGroup {
 }
 
 /// Groups that are worth a look: first those whose oldest pending entry is older than five minutes,
-/// then those with most to do.
+/// then those with most to do. There are no further pages of these: `/streams/{stream}/groups` has
+/// all groups of a stream.
 #[utoipa::path(get, path = "/api/v1/overview/groups", params(Most), responses(
     (status = 200, body = UrgentGroups),
     (status = "4XX", body = ErrorDocument),

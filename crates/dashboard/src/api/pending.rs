@@ -12,8 +12,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::ErrorDocument;
 use super::body::Params;
 use super::entries::id;
+use super::groups;
 use super::paging::{limit, page_end};
 use crate::failure::Failure;
+use crate::pending_spans::{SAMPLED_MAX, Span, by_age, by_deliveries};
 use crate::segments::{Segments, parse_segment};
 use crate::visitor::Visitor;
 
@@ -85,4 +87,76 @@ pub(crate) async fn list(
     }
     let pending = page.found.iter().map(PendingRow::from).collect();
     Ok(Json(PendingPage { pending, next: page.next.map(|next| next.to_string()) }))
+}
+
+/// The first pending entries of a group by how long and how often.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PendingSummary {
+    /// All that is pending.
+    pending: u64,
+    /// The numbers below are of so many, in the order of the stream: of the first 1,000 at most.
+    sampled: u64,
+    /// By the time since their last delivery.
+    by_age: Vec<AgeSpan>,
+    /// Of those that nobody has that time is not known.
+    without_owner: u64,
+    by_deliveries: Vec<DeliverySpan>,
+}
+
+/// Entries last delivered so long ago.
+#[derive(Serialize, ToSchema)]
+struct AgeSpan {
+    from_ms: u64,
+    /// Less than that; `null`: any time longer.
+    below_ms: Option<u64>,
+    entries: u64,
+}
+
+/// Entries delivered so often.
+#[derive(Serialize, ToSchema)]
+struct DeliverySpan {
+    from: u64,
+    /// Less than that; `null`: any number higher.
+    below: Option<u64>,
+    entries: u64,
+}
+
+impl From<Span> for AgeSpan {
+    fn from(Span { from, below, entries }: Span) -> Self {
+        Self { from_ms: from * 1000, below_ms: below.map(|below| below * 1000), entries }
+    }
+}
+
+impl From<Span> for DeliverySpan {
+    fn from(Span { from, below, entries }: Span) -> Self {
+        Self { from, below, entries }
+    }
+}
+
+/// How long what a group has pending waits and how often it was delivered, of the first 1,000
+/// entries.
+#[utoipa::path(get, path = "/api/v1/streams/{stream}/groups/{group}/pending/summary",
+    params(("stream" = String, Path), ("group" = String, Path)),
+    responses(
+        (status = 200, body = PendingSummary),
+        (status = "4XX", body = ErrorDocument),
+        (status = "5XX", body = ErrorDocument),
+    ),
+)]
+pub(crate) async fn summary(
+    visitor: Visitor,
+    segments: Segments,
+) -> Result<Json<PendingSummary>, Failure> {
+    let (stream, group) = (segments.after("streams"), segments.after("groups"));
+    let info = groups::find(&visitor, &stream, &group).await?;
+    let entries = PendingEntries::new(&visitor.millstream, &stream, &group);
+    let sampled = entries.list(.., &PendingFilter::new(), SAMPLED_MAX).await?;
+    let (by_age, without_owner) = by_age(&sampled);
+    Ok(Json(PendingSummary {
+        pending: info.pending,
+        sampled: sampled.len() as u64,
+        by_age: by_age.into_iter().map(AgeSpan::from).collect(),
+        without_owner,
+        by_deliveries: by_deliveries(&sampled).into_iter().map(DeliverySpan::from).collect(),
+    }))
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use millstream::ServerMonitor;
+use millstream::Error;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ErrorDocument;
 use crate::failure::Failure;
 use crate::secrets::is_secret;
+use crate::servers::places;
 use crate::visitor::Visitor;
 
 /// Each server that has keys: one, or all primaries of a Cluster.
@@ -21,6 +22,8 @@ pub(crate) struct ServerList {
 /// What one says of itself, by the names that INFO and CONFIG have.
 #[derive(Serialize, ToSchema)]
 struct ServerDocument {
+    /// As the `server` of clients.
+    server: String,
     info: BTreeMap<String, String>,
     /// Without passwords; `null`: who asks may not see them.
     settings: Option<BTreeMap<String, String>>,
@@ -34,14 +37,18 @@ struct ServerDocument {
 ))]
 pub(crate) async fn get(visitor: Visitor) -> Result<Json<ServerList>, Failure> {
     let mut servers = Vec::new();
-    for monitor in ServerMonitor::all(&visitor.millstream).await? {
-        let info = monitor.info().await?;
+    for place in places(&visitor).await? {
+        let info = place.monitor.info().await?;
         let info = info.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let mut settings = monitor.settings("*").await.ok();
+        let mut settings = match place.monitor.settings("*").await {
+            Ok(settings) => Some(settings),
+            Err(Error::Refused { code, .. }) if code != "NOAUTH" => None,
+            Err(error) => return Err(error.into()),
+        };
         if let Some(settings) = &mut settings {
             settings.retain(|name, _| !is_secret(name.as_bytes()));
         }
-        servers.push(ServerDocument { info: info.collect(), settings });
+        servers.push(ServerDocument { server: place.name, info: info.collect(), settings });
     }
     Ok(Json(ServerList { servers }))
 }

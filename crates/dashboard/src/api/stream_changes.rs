@@ -1,5 +1,6 @@
 //! What is changed about a stream and its entries.
 
+use std::ops::Bound;
 use std::time::Duration;
 
 use axum::Json;
@@ -14,9 +15,13 @@ use super::streams::missing;
 use super::{Done, ErrorDocument};
 use crate::actions;
 use crate::actions::entry::{Added, Adding};
+use crate::entry_count::count_some;
 use crate::failure::Failure;
 use crate::segments::Segments;
 use crate::visitor::Visitor;
+
+/// Bytes of an entry to add, as JSON: as many as the form on the pages takes.
+pub(super) const ENTRY_BYTES_MAX: usize = 16 << 20;
 
 /// An entry to add. At most one of `id` and `delay_ms`.
 #[derive(Deserialize, ToSchema)]
@@ -41,7 +46,7 @@ pub(crate) struct AddedDocument {
     token: Option<String>,
 }
 
-/// Adds an entry to a stream, which is made if it is not there.
+/// Adds an entry to a stream, which is made if it is not there. It may have 16 MiB as JSON.
 #[utoipa::path(post, path = "/api/v1/streams/{stream}/entries",
     params(("stream" = String, Path)),
     request_body = NewEntry,
@@ -129,11 +134,19 @@ pub(crate) struct TrimOrder {
     dry_run: bool,
 }
 
+/// How many entries went, or would go.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Trimmed {
+    entries: u64,
+    /// Of a dry run: not all of them were counted, since they are many or large.
+    is_part: bool,
+}
+
 /// Removes the oldest entries of a stream, whatever groups have still to read.
 #[utoipa::path(post, path = "/api/v1/streams/{stream}/trim", params(("stream" = String, Path)),
     request_body = TrimOrder,
     responses(
-        (status = 200, body = Count),
+        (status = 200, body = Trimmed),
         (status = "4XX", body = ErrorDocument),
         (status = "5XX", body = ErrorDocument),
     ),
@@ -142,7 +155,7 @@ pub(crate) async fn trim(
     visitor: Visitor,
     segments: Segments,
     Body(order): Body<TrimOrder>,
-) -> Result<Json<Count>, Failure> {
+) -> Result<Json<Trimmed>, Failure> {
     let stream = segments.after("streams");
     let trim = match (order.max_length, order.before_id.as_deref(), order.older_than_ms) {
         (Some(length), None, None) => Trim::ToLength(length),
@@ -154,11 +167,25 @@ pub(crate) async fn trim(
         }
     };
     if order.dry_run {
-        let entries = StreamManager::new(&visitor.millstream, &stream).would_trim(trim).await?;
-        return Ok(Json(Count { entries }));
+        let (entries, is_all) = would_trim(&visitor, &stream, trim).await?;
+        return Ok(Json(Trimmed { entries, is_part: !is_all }));
     }
     let change = visitor.change(None)?;
-    Ok(Json(Count { entries: actions::stream::trim(&change, &stream, trim).await? }))
+    let entries = actions::stream::trim(&change, &stream, trim).await?;
+    Ok(Json(Trimmed { entries, is_part: false }))
+}
+
+/// How many entries would go, and whether those are all.
+async fn would_trim(visitor: &Visitor, stream: &[u8], trim: Trim) -> Result<(u64, bool), Failure> {
+    let manager = StreamManager::new(&visitor.millstream, stream);
+    let Some(info) = manager.info().await? else { return Ok((0, true)) };
+    let id = match trim {
+        Trim::ToLength(length) => return Ok((info.length.saturating_sub(length), true)),
+        Trim::Before(id) => id,
+        Trim::OlderThan(age) => actions::stream::older_than(&visitor.millstream, age).await?,
+    };
+    let range = (Bound::Unbounded, Bound::Excluded(id));
+    Ok(count_some(&manager, &info, range).await?)
 }
 
 /// Items that are not there stay as they are; `null` is none.

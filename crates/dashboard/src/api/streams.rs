@@ -1,7 +1,8 @@
 //! Streams: which there are, and what each is.
 
+use std::cmp::Reverse;
+
 use axum::Json;
-use bytes::Bytes;
 use millstream::StreamManager;
 use millstream_shown::{JsonBytes, RetentionRow, visible};
 use serde::{Deserialize, Serialize};
@@ -22,19 +23,55 @@ use crate::visitor::Visitor;
 pub(crate) struct Which {
     /// Part of the name, as tables show it
     find: Option<String>,
-    /// The `next` of the page before
+    /// `name`, or the highest first by `length`, `rate` (entries added a second) or `pending`
+    #[serde(default)]
+    sort: Sort,
+    /// The `next` of the page before; only in the order of names
     after: Option<String>,
     /// At most so many
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
 }
 
-/// A page of streams in the order of their names.
+/// What comes first.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Sort {
+    #[default]
+    Name,
+    Length,
+    Rate,
+    Pending,
+}
+
+impl Sort {
+    fn sort(self, streams: &mut [StreamNow]) {
+        match self {
+            // They are.
+            Self::Name => {}
+            Self::Length => streams.sort_by_key(|now| Reverse(now.info.length)),
+            Self::Rate => streams.sort_by(|a, b| {
+                let rate = |now: &StreamNow| now.rate_in.unwrap_or(0.0);
+                rate(b).total_cmp(&rate(a))
+            }),
+            Self::Pending => streams.sort_by_key(|now| Reverse(pending(now))),
+        }
+    }
+}
+
+fn pending(now: &StreamNow) -> u64 {
+    now.groups.iter().map(|group| group.info.pending).sum()
+}
+
+/// A page of streams in the order that was asked for.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StreamPage {
     streams: Vec<StreamRow>,
-    /// What `after` is to be for the next page; `null`: this is the last.
+    /// What `after` is to be for the next page; `null`: this is the last, or the order is not that
+    /// of names, in which there are no others.
     next: Option<String>,
+    /// How many fit, on this page or another.
+    found: usize,
     /// Not all streams were looked at yet.
     is_part: bool,
 }
@@ -60,7 +97,7 @@ impl From<&StreamNow> for StreamRow {
             stream: JsonBytes(now.name.clone()),
             length: now.info.length,
             groups: now.info.groups,
-            pending: now.groups.iter().map(|group| group.info.pending).sum(),
+            pending: pending(now),
             in_per_second: now.rate_in,
             first_id: now.info.first.map(|id| id.to_string()),
             last_id: now.info.last.map(|id| id.to_string()),
@@ -80,19 +117,24 @@ pub(crate) async fn list(
     Params(which): Params<Which>,
 ) -> Result<Json<StreamPage>, Failure> {
     let limit = limit(which.limit)?;
+    let is_by_name = which.sort == Sort::Name;
+    if which.after.is_some() && !is_by_name {
+        let text = "after is for the order of names; others change from moment to moment";
+        return Err(Failure::Invalid(text.to_owned()));
+    }
     visitor.server_answers().await?;
-    let after = which.after.as_deref().map(parse_segment);
-    let history = &visitor.app.history;
     let find = which.find.as_deref().unwrap_or_default();
-    let is_wanted = |now: &StreamNow| {
-        let is_behind = after.as_ref().is_none_or(|after| now.name > *after);
-        is_behind && (find.is_empty() || visible(&now.name).contains(find))
-    };
-    let mut found: Vec<StreamNow> =
-        visitor.streams().await?.into_iter().filter(is_wanted).take(limit + 1).collect();
-    let next = page_end(&mut found, limit).map(|last| segment(&last.name));
-    let streams = found.iter().map(StreamRow::from).collect();
-    Ok(Json(StreamPage { streams, next, is_part: history.totals().is_part }))
+    let mut all = visitor.streams().await?;
+    all.retain(|now| find.is_empty() || visible(&now.name).contains(find));
+    let found = all.len();
+    if let Some(after) = which.after.as_deref().map(parse_segment) {
+        all.retain(|now| now.name > after);
+    }
+    which.sort.sort(&mut all);
+    let next = page_end(&mut all, limit).filter(|_| is_by_name).map(|last| segment(&last.name));
+    let streams = all.iter().map(StreamRow::from).collect();
+    let is_part = visitor.app.history.totals().is_part;
+    Ok(Json(StreamPage { streams, next, found, is_part }))
 }
 
 /// A stream as it is.
@@ -148,6 +190,6 @@ pub(crate) async fn get(
     }))
 }
 
-pub(super) fn missing(stream: &Bytes) -> Failure {
+pub(super) fn missing(stream: &[u8]) -> Failure {
     Failure::NotFound(format!("there is no stream {}", visible(stream)))
 }

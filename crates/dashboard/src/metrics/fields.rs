@@ -173,7 +173,7 @@ pub(super) static GAUGES: [Field; 45] = [
     ),
 ];
 
-pub(super) static COUNTERS: [Field; 23] = [
+pub(super) static COUNTERS: [Field; 29] = [
     (
         "total_connections_received",
         counter("redis_connections_received_total", "Connections that came."),
@@ -181,6 +181,30 @@ pub(super) static COUNTERS: [Field; 23] = [
     (
         "rejected_connections",
         counter("redis_rejected_connections_total", "Connections that were not let in."),
+    ),
+    (
+        "acl_access_denied_auth",
+        counter("redis_acl_access_denied_auth_total", "Logins that were refused."),
+    ),
+    (
+        "acl_access_denied_cmd",
+        counter("redis_acl_access_denied_cmd_total", "Commands that a user may not run."),
+    ),
+    (
+        "acl_access_denied_key",
+        counter("redis_acl_access_denied_key_total", "Commands on keys that a user may not use."),
+    ),
+    (
+        "evicted_clients",
+        counter("millstream_clients_evicted_total", "Clients cut off for all their memory."),
+    ),
+    (
+        "client_output_buffer_limit_disconnections",
+        counter("millstream_clients_output_limit_total", "Clients cut off for replies not taken."),
+    ),
+    (
+        "client_query_buffer_limit_disconnections",
+        counter("millstream_clients_query_limit_total", "Clients cut off for a request too large."),
     ),
     ("total_commands_processed", counter("redis_commands_processed_total", "Commands that ran.")),
     (

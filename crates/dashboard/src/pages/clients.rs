@@ -1,7 +1,6 @@
 //! Who is connected to the server (CLIENT LIST).
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Form;
@@ -18,6 +17,7 @@ use super::pager::Pager;
 use super::parts::{count, empty};
 use super::server_parts::{ask, head};
 use crate::actions;
+use crate::client_list::Client;
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
 use crate::segments::query_text;
@@ -59,34 +59,6 @@ const SORTS: [(Sort, &str, &str); 6] = [
     (Sort::Commands, "commands", "most commands first"),
 ];
 
-/// A line of CLIENT LIST, by its names.
-struct Client {
-    place: String,
-    facts: BTreeMap<String, String>,
-}
-
-impl Client {
-    fn of(place: &str, line: &str) -> Self {
-        let facts = line.split(' ').filter_map(|fact| fact.split_once('='));
-        let facts = facts.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Self { place: place.to_owned(), facts }
-    }
-
-    fn get(&self, name: &str) -> &str {
-        self.facts.get(name).map(String::as_str).unwrap_or_default()
-    }
-
-    fn number(&self, name: &str) -> u64 {
-        self.get(name).parse().unwrap_or(0)
-    }
-
-    fn has(&self, find: &str) -> bool {
-        let all = ["id", "addr", "name", "user", "cmd", "lib-name", "flags"];
-        all.iter().any(|name| self.get(name).to_ascii_lowercase().contains(find))
-            || self.place.contains(find)
-    }
-}
-
 pub(crate) async fn get(ask: Ask, Query(which): Query<Which>) -> Result<Response, Failure> {
     ask.answer(move |visitor| content(visitor, which.clone())).await
 }
@@ -98,14 +70,12 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
         match ask(place, cmd("CLIENT").arg("LIST")).await? {
             Ok(list) => {
                 let list = String::from_utf8_lossy(&bytes(&list)).into_owned();
-                let lines = list.lines().filter(|line| !line.is_empty());
-                all.extend(lines.map(|line| Client::of(&place.name, line)));
+                all.extend(Client::list(&place.name, &list));
             }
             Err(why) => hints.push(why),
         }
     }
-    let find = which.find.trim().to_ascii_lowercase();
-    all.retain(|client| find.is_empty() || client.has(&find));
+    all.retain(|client| client.has(&which.find));
     sort(&mut all, which.sort);
     let total = all.len();
     let pager = Pager::new(which.page, PER_PAGE, total);

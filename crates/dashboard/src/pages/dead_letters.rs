@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::letters_filter::FilterForm;
 use super::pager::Pager;
-use super::parts::{count, count_or_dash, crumbs, empty, group_link, stream_link};
+use super::parts::{count, count_or_dash, crumbs, empty, group_link, stream_link, unseen_streams};
 use crate::failure::Failure;
 use crate::letter_places::{LetterPlace, letter_places};
 use crate::live::{Ask, Content};
@@ -44,6 +44,7 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
     let running: BTreeSet<Bytes> = visitor.app.letter_jobs.running().into_iter().collect();
     let live = html! {
         h1 { "Dead letters " span .kind { (count(letters)) } }
+        (unseen_streams(&visitor.app.history.totals()))
         @if shown.is_empty() {
             (empty("There are none: nothing failed too often. They would be in streams that \
                     policies name, or that are called like their stream, with :dlq behind it."))

@@ -7,8 +7,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use maud::{Markup, html};
 use millstream::{
-    ConsumerGroupManager, ConsumerInfo, DeadLetters, Error, GroupInfo, PendingEntries,
-    PendingEntry, PendingFilter, StreamManager,
+    ConsumerGroupManager, ConsumerInfo, GroupInfo, PendingEntries, PendingEntry, PendingFilter,
 };
 use millstream_shown::{policy_facts, short, short_or_dash, visible};
 use serde::Deserialize;
@@ -21,12 +20,12 @@ use super::parts::{
 use super::plot::{bars, plot};
 use super::{group_changes, group_policy};
 use crate::failure::Failure;
+use crate::letter_count::letter_count;
 use crate::live::{Ask, Content};
+use crate::pending_spans::{SAMPLED_MAX, Span, by_age, by_deliveries};
 use crate::segments::{Segments, group_path, query_name, stream_path};
 use crate::visitor::Visitor;
 
-/// Pending entries that the plots by age and by deliveries are of: the oldest.
-const SAMPLED: usize = 1000;
 /// Consumers on a page, those with most pending first.
 const CONSUMERS_PER_PAGE: usize = 100;
 
@@ -66,7 +65,7 @@ async fn content(
     let pending = PendingEntries::new(&visitor.millstream, &stream, &group);
     let sampled = match info.pending {
         0 => Vec::new(),
-        _ => pending.list(.., &PendingFilter::new(), SAMPLED).await?,
+        _ => pending.list(.., &PendingFilter::new(), SAMPLED_MAX).await?,
     };
     let seen = visitor.app.history.stream(&stream);
     let now =
@@ -99,8 +98,8 @@ async fn content(
                 (plot("Out, a second", &series.values(|point| point.rate_out), rate))
             }
             @if !sampled.is_empty() {
-                (bars(&sample_label("Pending by age", &info, &sampled), &by_age(&sampled)))
-                (bars(&sample_label("Pending by deliveries", &info, &sampled), &by_deliveries(&sampled)))
+                (bars(&sample_label("Pending by age", &info, &sampled), &age_bars(&sampled)))
+                (bars(&sample_label("Pending by deliveries", &info, &sampled), &delivery_bars(&sampled)))
             }
         }
         div .actions {
@@ -121,24 +120,6 @@ async fn content(
         (group_changes::forms(&visitor, &stream, &info))
     };
     Ok(Content { title: format!("{} of {}", visible(&group), visible(&stream)), live, fixed })
-}
-
-/// Letters where those of the group go, of all groups that have them there. `None`: that is not for
-/// the visitor to see, or it is no stream.
-async fn letter_count(
-    visitor: &Visitor,
-    stream: &Bytes,
-    info: &GroupInfo,
-) -> Result<Option<u64>, Failure> {
-    let letters = DeadLetters::of_group(&visitor.millstream, stream, info);
-    if !visitor.may_read(letters.stream()).await? {
-        return Ok(None);
-    }
-    match StreamManager::new(&visitor.millstream, letters.stream()).info().await {
-        Ok(info) => Ok(Some(info.map_or(0, |info| info.length))),
-        Err(Error::Refused { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn blocked(reason: &str) -> String {
@@ -170,43 +151,32 @@ fn sample_label(label: &str, info: &GroupInfo, sampled: &[PendingEntry]) -> Stri
 }
 
 /// Since their last delivery.
-fn by_age(pending: &[PendingEntry]) -> Vec<(String, u64)> {
-    const LIMITS: [(&str, u64); 5] = [
-        ("under 1s", 1),
-        ("1s to 10s", 10),
-        ("10s to 1m", 60),
-        ("1m to 10m", 600),
-        ("10m to 1h", 3600),
-    ];
-    let mut kinds: Vec<(String, u64)> =
-        LIMITS.iter().map(|(name, _)| ((*name).to_owned(), 0)).collect();
-    kinds.push(("over 1h".to_owned(), 0));
-    kinds.push(("nobody has it".to_owned(), 0));
-    for entry in pending {
-        let at = match entry.idle {
-            None => LIMITS.len() + 1,
-            Some(idle) => {
-                let is_within = |(_, limit): &(&str, u64)| idle < Duration::from_secs(*limit);
-                LIMITS.iter().position(is_within).unwrap_or(LIMITS.len())
-            }
-        };
-        kinds[at].1 += 1;
-    }
-    kinds
+fn age_bars(pending: &[PendingEntry]) -> Vec<(String, u64)> {
+    let (spans, without_owner) = by_age(pending);
+    let time = |seconds: u64| short(Duration::from_secs(seconds));
+    let mut bars: Vec<(String, u64)> = spans
+        .iter()
+        .map(|span| {
+            let name = match (span.from, span.below) {
+                (0, Some(below)) => format!("under {}", time(below)),
+                (from, Some(below)) => format!("{} to {}", time(from), time(below)),
+                (from, None) => format!("over {}", time(from)),
+            };
+            (name, span.entries)
+        })
+        .collect();
+    bars.push(("nobody has it".to_owned(), without_owner));
+    bars
 }
 
-fn by_deliveries(pending: &[PendingEntry]) -> Vec<(String, u64)> {
-    let names = ["never", "1", "2", "3", "4", "5 to 9", "10 and more"];
-    let mut kinds: Vec<(String, u64)> = names.iter().map(|name| ((*name).to_owned(), 0)).collect();
-    for entry in pending {
-        let at = match entry.deliveries {
-            few @ 0..5 => few as usize,
-            5..10 => 5,
-            _ => 6,
-        };
-        kinds[at].1 += 1;
-    }
-    kinds
+fn delivery_bars(pending: &[PendingEntry]) -> Vec<(String, u64)> {
+    let name = |span: &Span| match (span.from, span.below) {
+        (0, _) => "never".to_owned(),
+        (from, None) => format!("{from} and more"),
+        (from, Some(below)) if below == from + 1 => from.to_string(),
+        (from, Some(below)) => format!("{from} to {}", below - 1),
+    };
+    by_deliveries(pending).iter().map(|span| (name(span), span.entries)).collect()
 }
 
 fn consumer_table(stream: &[u8], group: &[u8], consumers: &[ConsumerInfo]) -> Markup {

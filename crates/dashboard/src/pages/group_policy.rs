@@ -15,6 +15,7 @@ use super::layout::token;
 use crate::actions;
 use crate::failure::Failure;
 use crate::segments::{Segments, group_path};
+use crate::sent::Sent;
 use crate::visitor::Visitor;
 
 #[derive(Debug, Deserialize)]
@@ -43,32 +44,13 @@ pub(crate) async fn post_paused(
     back(&visitor, &group_path(&stream, &group), done.await)
 }
 
-/// What the form says of each item: what it was, if nobody changed it. Empty: none.
-#[derive(Debug, Deserialize)]
-pub(crate) struct PolicyForm {
-    token: String,
-    visibility: String,
-    max_deliveries: String,
-    dead_letters: String,
-    backoff: String,
-    jitter: String,
-    max_in_flight: String,
-    order_by: String,
-    consumer_ttl: String,
-    consumer_deletion: String,
-}
-
-pub(crate) async fn post_policy(
-    visitor: Visitor,
-    segments: Segments,
-    Form(form): Form<PolicyForm>,
-) -> Response {
+pub(crate) async fn post_policy(visitor: Visitor, segments: Segments, sent: Sent) -> Response {
     let (stream, group) = (segments.after("streams"), segments.after("groups"));
     let done = async {
-        let change = visitor.change(Some(&form.token))?;
+        let change = visitor.change(Some(sent.token()))?;
         let manager = millstream::ConsumerGroupManager::new(&visitor.millstream, &stream);
         let now = manager.policy(&group).await?;
-        let items = form.items(&now).map_err(Failure::Invalid)?;
+        let items = items(&sent, &now).map_err(Failure::Invalid)?;
         if items.is_empty() {
             return Ok("Nothing was changed: it was so already.".to_owned());
         }
@@ -78,55 +60,68 @@ pub(crate) async fn post_policy(
     back(&visitor, &group_path(&stream, &group), done.await)
 }
 
-impl PolicyForm {
-    /// Those that differ from what is now.
-    ///
-    /// # Errors
-    /// What is wrong with one.
-    fn items(&self, now: &GroupPolicy) -> Result<Vec<PolicyItem>, String> {
-        let shown = Shown::of(now);
-        let mut items = Vec::new();
-        let is_new = |given: &str, shown: &str| given.trim() != shown;
-        if is_new(&self.visibility, &shown.visibility) {
-            items.push(PolicyItem::Visibility(setting(&self.visibility, parse_duration_or_none)?));
-        }
-        if is_new(&self.max_deliveries, &shown.max_deliveries) {
-            let max = setting(&self.max_deliveries, parse_count_or_none)?;
-            let max = max.map(|max| u32::try_from(max).unwrap_or(u32::MAX));
-            items.push(PolicyItem::MaxDeliveries(max));
-        }
-        if is_new(&self.dead_letters, &shown.dead_letters) {
-            items.push(PolicyItem::DeadLetters(name(&self.dead_letters)?));
-        }
-        if is_new(&self.backoff, &shown.backoff) {
-            items.push(PolicyItem::Backoff(setting(&self.backoff, parse_backoff_or_none)?));
-        }
-        if is_new(&self.jitter, &shown.jitter) {
-            let jitter = self.jitter.trim().parse().ok().filter(|jitter| *jitter <= 100);
-            let wrong = || format!("jitter is from 0 to 100 percent, not {:?}", self.jitter);
-            items.push(PolicyItem::JitterPercent(jitter.ok_or_else(wrong)?));
-        }
-        if is_new(&self.max_in_flight, &shown.max_in_flight) {
-            items.push(PolicyItem::MaxInFlight(setting(&self.max_in_flight, parse_count_or_none)?));
-        }
-        if is_new(&self.order_by, &shown.order_by) {
-            items.push(PolicyItem::OrderBy(name(&self.order_by)?));
-        }
-        if is_new(&self.consumer_ttl, &shown.consumer_ttl) {
-            items.push(PolicyItem::ConsumerTtl(setting(
-                &self.consumer_ttl,
-                parse_duration_or_none,
-            )?));
-        }
-        if is_new(&self.consumer_deletion, shown.consumer_deletion) {
-            items.push(PolicyItem::ConsumerDeletion(match self.consumer_deletion.as_str() {
-                "release" => Some(ConsumerDeletion::Release),
-                "drop" => Some(ConsumerDeletion::Drop),
-                _ => None,
-            }));
-        }
-        Ok(items)
+/// Those that the visitor changed.
+///
+/// # Errors
+/// What is wrong with one.
+fn items(sent: &Sent, now: &GroupPolicy) -> Result<Vec<PolicyItem>, String> {
+    let shown = Shown::of(now);
+    let mut items = Vec::new();
+    if let Some(text) = changed(sent, "visibility", &shown.visibility) {
+        items.push(PolicyItem::Visibility(setting(text, parse_duration_or_none)?));
     }
+    if let Some(text) = changed(sent, "max_deliveries", &shown.max_deliveries) {
+        let max = setting(text, parse_count_or_none)?;
+        let max = max.map(|max| u32::try_from(max).unwrap_or(u32::MAX));
+        items.push(PolicyItem::MaxDeliveries(max));
+    }
+    if let Some(text) = changed(sent, "dead_letters", &shown.dead_letters) {
+        items.push(PolicyItem::DeadLetters(name(text)?));
+    }
+    if let Some(text) = changed(sent, "backoff", &shown.backoff) {
+        items.push(PolicyItem::Backoff(setting(text, parse_backoff_or_none)?));
+    }
+    if let Some(text) = changed(sent, "jitter", &shown.jitter) {
+        let jitter = text.parse().ok().filter(|jitter| *jitter <= 100);
+        let wrong = || format!("jitter is from 0 to 100 percent, not {text:?}");
+        items.push(PolicyItem::JitterPercent(jitter.ok_or_else(wrong)?));
+    }
+    if let Some(text) = changed(sent, "max_in_flight", &shown.max_in_flight) {
+        items.push(PolicyItem::MaxInFlight(setting(text, parse_count_or_none)?));
+    }
+    if let Some(text) = changed(sent, "order_by", &shown.order_by) {
+        items.push(PolicyItem::OrderBy(name(text)?));
+    }
+    if let Some(text) = changed(sent, "consumer_ttl", &shown.consumer_ttl) {
+        items.push(PolicyItem::ConsumerTtl(setting(text, parse_duration_or_none)?));
+    }
+    if let Some(text) = changed(sent, "consumer_deletion", shown.consumer_deletion) {
+        items.push(PolicyItem::ConsumerDeletion(match text {
+            "release" => Some(ConsumerDeletion::Release),
+            "drop" => Some(ConsumerDeletion::Drop),
+            _ => None,
+        }));
+    }
+    Ok(items)
+}
+
+/// What a form says of an item, if the visitor changed it. A form may be old: what they left as it
+/// was shown stays as others made it meanwhile.
+pub(super) fn changed<'a>(sent: &'a Sent, name: &'a str, now: &str) -> Option<&'a str> {
+    let given = sent.all(name).next()?.trim();
+    let before = before(name);
+    let is_as_shown = sent.all(&before).next().is_some_and(|shown| shown.trim() == given);
+    (!is_as_shown && given != now).then_some(given)
+}
+
+/// The field for what a form showed of an item.
+fn before(name: &str) -> String {
+    format!("was_{name}")
+}
+
+/// What [`changed`] compares with.
+pub(super) fn shown_before(name: &str, value: &str) -> Markup {
+    html! { input type="hidden" name=(before(name)) value=(value); }
 }
 
 fn setting<T>(
@@ -221,7 +216,12 @@ pub(super) fn forms(
     let shown = Shown::of(&policy);
     let is_paused = policy.is_paused;
     let field = |name: &str, label: &str, value: &str, hint: &str| {
-        html! { label { (label) input name=(name) value=(value) placeholder="none"; small { (hint) } } }
+        html! {
+            label {
+                (label) input name=(name) value=(value) placeholder="none"; small { (hint) }
+                (shown_before(name, value))
+            }
+        }
     };
     html! {
         form .actions.panel method="post" action={(path) "/paused"} {
@@ -235,7 +235,7 @@ pub(super) fn forms(
         }
         details .panel #policy {
             summary { "Change the policy" }
-            form method="post" action={(path) "/policy"} {
+            form method="post" action={(path) "/policy"} autocomplete="off" {
                 (token(visitor))
                 div .grid {
                     (field("visibility", "Visibility", &shown.visibility, "such as 30s: then others get what was not settled"))
@@ -254,6 +254,7 @@ pub(super) fn forms(
                             }
                         }
                         small { "what becomes of what it had" }
+                        (shown_before("consumer_deletion", shown.consumer_deletion))
                     }
                 }
                 p { button .primary { "Change" } }

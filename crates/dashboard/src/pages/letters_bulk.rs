@@ -4,7 +4,7 @@ use axum::extract::Query;
 use axum::response::Response;
 use bytes::Bytes;
 use maud::{Markup, html};
-use millstream::{DeadLetter, DeadLetters, Requeued};
+use millstream::DeadLetters;
 use millstream_shown::{plural, visible};
 use serde::Deserialize;
 
@@ -14,12 +14,11 @@ use super::parts::{count, crumbs, empty, facts};
 use crate::actions::letter_tally::Verb;
 use crate::actions::letters_bulk::{self, Counted, PER_SECOND_MAX};
 use crate::failure::Failure;
+use crate::letter_trial::{TRIED_MAX, Trial};
 use crate::live::{Ask, Content};
 use crate::segments::{Segments, letters_path};
 use crate::visitor::Visitor;
 
-/// Letters of which it is tried out what would become of them.
-const TRIED: usize = 50;
 /// What a job does unless it is told otherwise.
 const PER_SECOND: u32 = 100;
 const MOST: u64 = 10_000;
@@ -47,7 +46,7 @@ async fn content(visitor: Visitor, key: Bytes, which: Which) -> Result<Content, 
     let extent = letters_bulk::extent(&visitor.millstream, &letters).await?;
     let (counted, length) = match extent {
         Some((last, length)) => {
-            (letters_bulk::count(&letters, &filter, None, last, TRIED).await?, length)
+            (letters_bulk::count(&letters, &filter, None, last, TRIED_MAX).await?, length)
         }
         None => (Counted::default(), 0),
     };
@@ -71,7 +70,7 @@ async fn content(visitor: Visitor, key: Bytes, which: Which) -> Result<Content, 
         ("that is now", now),
     ];
     if verb == Verb::Requeue && !counted.first.is_empty() {
-        said.push(("of the first of them", tried(&letters, &counted.first).await));
+        said.push(("of the first of them", Trial::of(&letters, &counted.first).await.words()));
     }
     let back = format!("{path}{}", which.filter.query());
     let fixed = html! {
@@ -91,36 +90,6 @@ async fn content(visitor: Visitor, key: Bytes, which: Which) -> Result<Content, 
 
 fn words(filter: &FilterForm) -> String {
     if filter.is_any() { "any".to_owned() } else { filter.words() }
-}
-
-/// What would become of letters that are given back.
-async fn tried(letters: &DeadLetters, first: &[DeadLetter]) -> String {
-    let each = first.iter().map(|letter| letters.would_requeue(letter));
-    let (mut back, mut anew, mut refused, mut why) = (0, 0, 0, None);
-    for became in futures_util::future::join_all(each).await {
-        match became {
-            Ok(Requeued::GivenBack) => back += 1,
-            Ok(Requeued::AddedAnew) => anew += 1,
-            Ok(Requeued::NotThere) => {}
-            Err(error) => {
-                refused += 1;
-                _ = why.get_or_insert_with(|| visible(error.to_string().as_bytes()));
-            }
-        }
-    }
-    let mut all = Vec::new();
-    if back > 0 {
-        all.push(format!("{back} would be pending in their group again"));
-    }
-    if anew > 0 {
-        all.push(format!(
-            "{anew} would be added as new entries, for all groups: their entries are gone"
-        ));
-    }
-    if let Some(why) = why {
-        all.push(format!("{refused} would stay: {why}"));
-    }
-    all.join("; ")
 }
 
 fn confirmation(

@@ -22,6 +22,11 @@ impl Pager {
         all.into_iter().skip(self.page * self.per_page).take(self.per_page)
     }
 
+    /// How many there are on all pages.
+    pub(super) fn total(self) -> usize {
+        self.total
+    }
+
     /// Whether there are others.
     pub(super) fn is_part(self) -> bool {
         self.total > self.per_page

@@ -5,6 +5,7 @@ use std::time::Duration;
 use maud::{Markup, html};
 use millstream_shown::{short, visible};
 
+use crate::history::{STREAMS_MAX, Totals};
 use crate::segments::{group_path, stream_path};
 
 /// A name of any bytes.
@@ -18,6 +19,20 @@ pub(super) fn stream_link(stream: &[u8]) -> Markup {
 
 pub(super) fn group_link(stream: &[u8], group: &[u8]) -> Markup {
     html! { a .name href=(group_path(stream, group)) { (visible(group)) } }
+}
+
+/// What a list over all streams says while it is not whole.
+pub(super) fn unseen_streams(totals: &Totals) -> Markup {
+    html! {
+        @if totals.is_part && totals.streams >= STREAMS_MAX {
+            p .hint {
+                "There are more: only the first " (count(STREAMS_MAX as u64)) " streams are known "
+                "by name. Others are there when their names are given."
+            }
+        } @else if totals.is_part {
+            p .hint { "Not all streams were looked at yet: some may be missing here." }
+        }
+    }
 }
 
 /// The way here, in front of a title.

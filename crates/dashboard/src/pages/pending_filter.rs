@@ -68,7 +68,7 @@ impl Asked {
         Ok(Filter { filter, min_idle, from })
     }
 
-    /// Whether only some are meant.
+    /// Whether all are meant, whatever they are like.
     pub(super) fn is_any(&self) -> bool {
         let all = [&self.consumer, &self.idle, &self.deliveries, &self.from];
         all.iter().all(|text| text.trim().is_empty())

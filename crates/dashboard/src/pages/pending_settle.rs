@@ -354,7 +354,7 @@ fn ways(abilities: &Abilities, group: Option<&GroupInfo>) -> Markup {
                 option value="" { "choose" }
                 option value="acknowledge" { "acknowledge: the group gets them no more" }
                 option value="claim" { "claim: another consumer has them" }
-                option value="give-back" { "give back: others get them" }
+                option value="give-back" { "give back: nobody has them" }
             }
         }
         fieldset .way-claim {
@@ -400,8 +400,9 @@ fn ways(abilities: &Abilities, group: Option<&GroupInfo>) -> Markup {
 fn given_back(abilities: &Abilities) -> &'static str {
     match (abilities.has_policies, abilities.has_nack) {
         (true, _) => {
-            "The next read of anybody gets them; in groups with a policy after its backoff. A \
-             delay and an error are for groups with a policy."
+            "In groups with a policy the next read of anybody gets them, after its backoff, or \
+             the delay that is given here; in others whoever claims gets them. A delay and an \
+             error are for groups with a policy."
         }
         (false, true) => "Whoever claims gets them.",
         (false, false) => {

@@ -8,7 +8,7 @@ use millstream_shown::visible;
 use serde::Deserialize;
 
 use super::pager::Pager;
-use super::parts::{count, empty};
+use super::parts::{count, empty, unseen_streams};
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
 use crate::scheduled::{self, Scheduled};
@@ -56,6 +56,7 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
     let is_native = visitor.millstream.abilities().has_schedule;
     let (shown, pager) = streams(&visitor, which.page).await?;
     let table = html! {
+        (unseen_streams(&visitor.app.history.totals()))
         @if shown.is_empty() {
             (empty(match is_native {
                 true => "Nothing is delayed. XSCHEDULE ADD delays an entry; the toolkit does, too.",

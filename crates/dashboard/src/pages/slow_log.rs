@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use axum::Form;
+use axum::extract::Query;
 use axum::response::Response;
 use maud::{Markup, html};
 use millstream::redis::{Value, cmd};
@@ -11,41 +12,68 @@ use serde::Deserialize;
 
 use super::done::back;
 use super::layout::token;
-use super::parts::empty;
+use super::pager::Pager;
+use super::parts::{count, empty};
 use super::server::short_micros;
 use super::server_parts::{ask, head, title};
 use crate::actions;
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
 use crate::secrets::secret_arguments;
-use crate::servers::{bytes, number, parts, places};
+use crate::servers::{Place, bytes, number, parts, places};
 use crate::visitor::Visitor;
 
 const PATH: &str = "/server/slow-log";
-/// Commands of each server that are shown, the newest.
-const SHOWN: usize = 100;
+/// Commands of each server on a page.
+const PER_PAGE: usize = 100;
 /// Bytes of an argument; servers keep about as many.
 const ARGUMENT_MAX: usize = 200;
 const REDACTED: &str = "(not shown)";
 
-pub(crate) async fn get(ask: Ask) -> Result<Response, Failure> {
-    ask.answer(content).await
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub(crate) struct Which {
+    #[serde(default)]
+    page: usize,
 }
 
-async fn content(visitor: Visitor) -> Result<Content, Failure> {
+pub(crate) async fn get(ask: Ask, Query(which): Query<Which>) -> Result<Response, Failure> {
+    ask.answer(move |visitor| content(visitor, which)).await
+}
+
+/// How many commands a server keeps, and those on the page, the newest first.
+async fn read(place: &Place, page: usize) -> Result<Result<(Pager, Vec<Value>), Markup>, Failure> {
+    let kept = match ask(place, cmd("SLOWLOG").arg("LEN")).await? {
+        Ok(kept) => usize::try_from(number(&kept)).unwrap_or(usize::MAX),
+        Err(why) => return Ok(Err(why)),
+    };
+    let pager = Pager::new(page, PER_PAGE, kept);
+    // Servers show the newest so many only, whatever was seen before.
+    let wanted = page.saturating_add(1).saturating_mul(PER_PAGE).min(kept.max(1));
+    let answer = ask(place, cmd("SLOWLOG").arg("GET").arg(wanted)).await?;
+    Ok(answer.map(|entries| (pager, pager.of(parts(&entries).to_vec()).collect())))
+}
+
+async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
     let places = places(&visitor).await?;
-    let mut sections = Vec::new();
+    let (mut sections, mut longest, mut kept) = (Vec::new(), 0, 0);
     for place in &places {
-        let section = match ask(place, cmd("SLOWLOG").arg("GET").arg(SHOWN)).await? {
-            Ok(entries) => table(parts(&entries)),
+        let section = match read(place, which.page).await? {
+            Ok((pager, entries)) => {
+                longest = longest.max(pager.total());
+                kept += pager.total();
+                table(&entries)
+            }
             Err(why) => why,
         };
         sections.push(html! { (title(places.len(), &place.name)) (section) });
     }
+    // Servers are paged through together.
+    let pager = Pager::new(which.page, PER_PAGE, longest);
     let live = html! {
         (head(PATH))
-        h2 { "Commands that took long " span .count { "newest first, " (SHOWN) " at most" } }
+        h2 { "Commands that took long " span .count { (count(kept as u64)) ", newest first" } }
         @for section in sections { (section) }
+        (pager.links("Pages", |page| format!("{PATH}?page={page}")))
     };
     let fixed = html! {
         @if visitor.can_write {

@@ -18,6 +18,7 @@ use super::parts::{
     Mood, card, count, count_or_dash, crumbs, empty, facts, group_link, rate_or_dash,
 };
 use super::stream_changes;
+use crate::entry_page::{Order, entry_page};
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
 use crate::segments::{Segments, query_text, stream_path};
@@ -87,28 +88,28 @@ struct Entries {
     shown: Vec<StreamEntry>,
     newer: Option<EntryId>,
     older: Option<EntryId>,
+    /// Fewer than a page has: they are large.
+    is_cut: bool,
 }
 
 async fn entries(manager: &StreamManager, which: &Which) -> Result<Entries, Failure> {
     if !which.from.trim().is_empty() {
         let from = parse_place(&which.from)?;
-        let mut shown = manager.entries(from.., PER_PAGE + 1).await?;
-        let newer = (shown.len() > PER_PAGE).then(|| shown.pop()).flatten().map(|it| it.id);
-        let older = shown.first().map(|it| it.id).or(Some(from));
-        shown.reverse();
-        return Ok(Entries { shown, newer, older });
+        let range = (Bound::Included(from), Bound::Unbounded);
+        let mut page = entry_page(manager, range, Order::OldestFirst, PER_PAGE).await?;
+        let older = page.entries.first().map(|it| it.id).or(Some(from));
+        page.entries.reverse();
+        let (shown, newer) = (page.entries, page.next);
+        return Ok(Entries { shown, newer, older, is_cut: page.is_cut });
     }
     let before = match which.before.trim() {
         "" => None,
         before => Some(parse_place(before)?),
     };
-    let end = before.map_or(Bound::Unbounded, Bound::Excluded);
-    let mut shown = manager.newest((Bound::Unbounded, end), PER_PAGE + 1).await?;
-    shown.reverse();
-    let has_older = shown.len() > PER_PAGE;
-    shown.truncate(PER_PAGE);
-    let older = shown.last().filter(|_| has_older).map(|it| it.id);
-    Ok(Entries { shown, newer: before, older })
+    let range = (Bound::Unbounded, before.map_or(Bound::Unbounded, Bound::Excluded));
+    let page = entry_page(manager, range, Order::NewestFirst, PER_PAGE).await?;
+    let older = page.entries.last().map(|it| it.id).filter(|_| page.next.is_some());
+    Ok(Entries { shown: page.entries, newer: before, older, is_cut: page.is_cut })
 }
 
 async fn content(visitor: Visitor, stream: Bytes, which: Which) -> Result<Content, Failure> {
@@ -149,6 +150,12 @@ async fn content(visitor: Visitor, stream: Bytes, which: Which) -> Result<Conten
         (group_pager.links("Pages of groups", |page| which.with_groups(&path, page)))
         h2 #entries { "Entries " span .count { (range(&which)) } }
         (entry_table(&path, &entries.shown))
+        @if entries.is_cut {
+            p .hint {
+                "Only " (millstream_shown::entries(entries.shown.len() as u64))
+                " here: they are large. Page on for the others."
+            }
+        }
         (pager(&path, &which, &entries))
     };
     let fixed = html! {

@@ -8,7 +8,7 @@ use millstream_shown::setting::{
 };
 
 use super::done::back;
-use super::group_policy::exact;
+use super::group_policy::{changed, exact, shown_before};
 use super::layout::token;
 use crate::actions;
 use crate::failure::Failure;
@@ -60,31 +60,31 @@ impl Shown {
     }
 }
 
-/// Those that differ from what is now.
+/// Those that the visitor changed.
 fn items(sent: &Sent, now: &Retention) -> Result<Vec<RetentionItem>, Failure> {
     let shown = Shown::of(now);
     let mut items = Vec::new();
-    if sent.text("maxlen") != shown.max_length {
-        let limit = setting(sent.text("maxlen"), parse_count_or_none)?;
+    if let Some(text) = changed(sent, "maxlen", &shown.max_length) {
+        let limit = setting(text, parse_count_or_none)?;
         items.push(RetentionItem::MaxLength(limit));
     }
-    if sent.text("maxage") != shown.max_age {
-        let age = setting(sent.text("maxage"), parse_duration_or_none)?;
+    if let Some(text) = changed(sent, "maxage", &shown.max_age) {
+        let age = setting(text, parse_duration_or_none)?;
         items.push(RetentionItem::MaxAge(age));
     }
-    if sent.text("maxbytes") != shown.max_bytes {
-        let limit = setting(sent.text("maxbytes"), parse_bytes_or_none)?;
+    if let Some(text) = changed(sent, "maxbytes", &shown.max_bytes) {
+        let limit = setting(text, parse_bytes_or_none)?;
         items.push(RetentionItem::MaxBytes(limit));
     }
-    if sent.text("retain") != shown.retain {
-        items.push(RetentionItem::Retain(match sent.text("retain") {
+    if let Some(text) = changed(sent, "retain", shown.retain) {
+        items.push(RetentionItem::Retain(match text {
             "all" => Retain::All,
             "unacked" => Retain::Unacked,
             _ => return Err(Failure::Invalid("what may go is all or unacked".to_owned())),
         }));
     }
-    if sent.text("overflow") != shown.overflow {
-        items.push(RetentionItem::Overflow(match sent.text("overflow") {
+    if let Some(text) = changed(sent, "overflow", shown.overflow) {
+        items.push(RetentionItem::Overflow(match text {
             "" => None,
             "drop" => Some(Overflow::Drop),
             "reject" => Some(Overflow::Reject),
@@ -108,7 +108,10 @@ pub(super) fn form(visitor: &Visitor, stream: &[u8], now: &Retention) -> Markup 
     let shown = Shown::of(now);
     let field = |name: &str, label: &str, value: &str, hint: &str| {
         html! {
-            label { (label) input name=(name) value=(value) placeholder="none"; small { (hint) } }
+            label {
+                (label) input name=(name) value=(value) placeholder="none"; small { (hint) }
+                (shown_before(name, value))
+            }
         }
     };
     let choice = |name: &str, now: &str, all: &[(&str, &str)]| {
@@ -118,12 +121,13 @@ pub(super) fn form(visitor: &Visitor, stream: &[u8], now: &Retention) -> Markup 
                     option value=(value) selected[*value == now] { (text) }
                 }
             }
+            (shown_before(name, now))
         }
     };
     html! {
         details .panel #retention {
             summary { "Change what it keeps" }
-            form method="post" action={(stream_path(stream)) "/retention"} {
+            form method="post" action={(stream_path(stream)) "/retention"} autocomplete="off" {
                 (token(visitor))
                 div .grid {
                     (field("maxlen", "Entries, at most", &shown.max_length, "such as 100000"))

@@ -6,7 +6,7 @@ use axum::extract::Query;
 use axum::response::Response;
 use bytes::Bytes;
 use maud::{Markup, html};
-use millstream::{EntryId, StreamInfo, StreamManager, Trim};
+use millstream::{StreamManager, Trim};
 use millstream_shown::{duration::parse_duration, entries, visible};
 use serde::Deserialize;
 
@@ -15,18 +15,12 @@ use super::layout::token;
 use super::parts::{count, crumbs};
 use super::stream::parse_place;
 use crate::actions;
+pub(super) use crate::entry_count::count_some;
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
 use crate::segments::{Segments, stream_path};
 use crate::sent::{Sent, number_if_any};
 use crate::visitor::Visitor;
-
-/// Entries that are read to be counted, and bytes of them.
-const COUNTED_MAX: u64 = 20_000;
-const BYTES_MAX: usize = 32 << 20;
-/// Entries that are read in one step, at first: they may be large.
-const AT_ONCE: usize = 16;
-const AT_ONCE_MAX: usize = 1000;
 
 /// What is asked for, as people wrote it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -49,36 +43,6 @@ fn parse(asked: &Asked) -> Result<Trim, Failure> {
         "maxage" => parse_duration(value).map(Trim::OlderThan).map_err(Failure::Invalid),
         _ => Err(Failure::Invalid("say by what it is trimmed".to_owned())),
     }
-}
-
-/// How many entries there are in a range, as far as they are read: whether that is all of them.
-pub(super) async fn count_some(
-    manager: &StreamManager,
-    info: &StreamInfo,
-    range: (Bound<EntryId>, Bound<EntryId>),
-) -> Result<(u64, bool), Failure> {
-    use std::ops::RangeBounds as _;
-    if let (Some(first), Some(last)) = (info.first, info.last)
-        && range.contains(&first)
-        && range.contains(&last)
-    {
-        return Ok((info.length, true));
-    }
-    let (mut from, to) = range;
-    let (mut counted, mut bytes, mut at_once) = (0, 0, AT_ONCE);
-    while counted < COUNTED_MAX && bytes < BYTES_MAX {
-        let some = manager.entries((from, to), at_once).await?;
-        counted += some.len() as u64;
-        let Some(last) = some.last().filter(|_| some.len() == at_once) else {
-            return Ok((counted, true));
-        };
-        from = Bound::Excluded(last.id);
-        let fields = some.iter().flat_map(|entry| entry.fields.iter());
-        let read: usize = fields.map(|(name, value)| name.len() + value.len()).sum();
-        bytes += read;
-        at_once = if read < 1 << 20 { (at_once * 4).min(AT_ONCE_MAX) } else { AT_ONCE };
-    }
-    Ok((counted, false))
 }
 
 /// `7 entries`, or as many as were counted.

@@ -1,19 +1,19 @@
 //! All streams, a page at a time.
 
 use axum::extract::Query;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
 use maud::{Markup, html};
-use millstream_shown::{age_of, short, visible};
+use millstream_shown::{age_of, parse_visible, short, visible};
 use serde::Deserialize;
 
 use super::entry_add;
 use super::pager::Pager;
-use super::parts::{count, empty, rate_or_dash, stream_link};
+use super::parts::{count, empty, rate_or_dash, stream_link, unseen_streams};
 use crate::failure::Failure;
-use crate::history::{STREAMS_MAX, StreamNow};
+use crate::history::StreamNow;
 use crate::live::{Ask, Content};
-use crate::segments::query_text;
+use crate::segments::{query_text, stream_path};
 use crate::visitor::Visitor;
 
 const PER_PAGE: usize = 100;
@@ -27,6 +27,9 @@ pub(crate) struct Which {
     page: usize,
     #[serde(default)]
     sort: Sort,
+    /// Of a stream that is gone to, as it is shown.
+    #[serde(default)]
+    stream: String,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -51,6 +54,10 @@ impl Sort {
 }
 
 pub(crate) async fn get(ask: Ask, Query(which): Query<Which>) -> Result<Response, Failure> {
+    if !which.stream.trim().is_empty() {
+        let name = parse_visible(which.stream.trim().as_bytes()).map_err(Failure::Invalid)?;
+        return Ok(Redirect::to(&stream_path(&name)).into_response());
+    }
     ask.answer(move |visitor| content(visitor, which.clone())).await
 }
 
@@ -82,9 +89,7 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
     };
     let live = html! {
         h1 { "Streams " span .kind { (count(total as u64)) } }
-        @if history.totals().is_part && history.totals().streams >= STREAMS_MAX {
-            p .hint { "There are more: only the first " (count(STREAMS_MAX as u64)) " are known by name." }
-        }
+        (unseen_streams(&history.totals()))
         @if shown.is_empty() {
             (empty(if which.find.is_empty() { "There are no streams yet. XADD makes one." } else { "No stream has that in its name." }))
         } @else { (table(&shown)) }
@@ -101,6 +106,10 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
                 }
             }
             button { "Show" }
+        }
+        form .row.panel method="get" action="/streams" {
+            label { "Stream by its whole name" input name="stream" required size="30"; }
+            button { "Go to it" }
         }
         @if visitor.can_write { (entry_add::form(&visitor, None)) }
     };

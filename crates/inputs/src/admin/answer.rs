@@ -10,7 +10,7 @@ use super::request::{Asked, Site, contains};
 use super::store::PASSWORD;
 
 /// Who is to blame is said by one of these.
-const STATUSES: [u16; 13] = [200, 303, 400, 401, 403, 404, 405, 409, 415, 421, 422, 501, 503];
+const STATUSES: [u16; 14] = [200, 303, 400, 401, 403, 404, 405, 409, 413, 415, 421, 422, 501, 503];
 /// Stands in names and values of the store, and in requests.
 const MARKUP: &str = "<x-millstream";
 

@@ -1,7 +1,7 @@
 //! Routes of the dashboard: those of pages, and those of JSON.
 
 /// A method, and a path with `{}` for each name in it.
-pub(super) const ROUTES: [(&str, &str); 108] = [
+pub(super) const ROUTES: [(&str, &str); 110] = [
     ("GET", "/"),
     ("GET", "/streams"),
     ("GET", "/streams/{}"),
@@ -58,6 +58,7 @@ pub(super) const ROUTES: [(&str, &str); 108] = [
     ("POST", "/login"),
     ("POST", "/logout"),
     ("GET", "/api/openapi.json"),
+    ("GET", "/api/v1/me"),
     ("GET", "/api/v1/overview"),
     ("GET", "/api/v1/overview/history"),
     ("GET", "/api/v1/overview/groups"),
@@ -82,6 +83,7 @@ pub(super) const ROUTES: [(&str, &str); 108] = [
     ("GET", "/api/v1/streams/{}/groups/{}/history"),
     ("GET", "/api/v1/streams/{}/groups/{}/consumers"),
     ("GET", "/api/v1/streams/{}/groups/{}/pending"),
+    ("GET", "/api/v1/streams/{}/groups/{}/pending/summary"),
     ("POST", "/api/v1/streams/{}/groups/{}/pending/ack"),
     ("POST", "/api/v1/streams/{}/groups/{}/pending/claim"),
     ("POST", "/api/v1/streams/{}/groups/{}/pending/nack"),

@@ -4,10 +4,15 @@ use redis::cmd;
 
 use super::{DeadLetter, DeadLetters, LetterFilter, parse_letter};
 use crate::reply::NotUnderstood;
-use crate::{EntryId, Error, reply};
+use crate::{EntryId, Error, Fields, reply};
 
-/// Entries that are read in one round trip where not all pass: letters are of any size.
-const PIECE: usize = 100;
+/// Entries that are read in one round trip, the first time and at most: letters are of any size.
+const FIRST_PIECE: usize = 10;
+const PIECE_MAX: usize = 100;
+/// Bytes that a round trip is to bring, by what those before it brought.
+const PIECE_BYTES: usize = 1 << 20;
+/// Bytes of entries after which a page ends.
+const PAGE_BYTES: usize = 8 << 20;
 
 /// Some letters, and where to go on.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,8 +32,9 @@ enum Order {
 
 impl DeadLetters {
     /// Letters that pass a filter, oldest first, after that one (`None`: from the first on): at
-    /// most so many, of at most about so many entries that are looked at. So a page costs the same
-    /// in a stream of any length, and may be empty though there are others behind it.
+    /// most so many, of at most about so many entries and 8 MiB that are looked at. So a page costs
+    /// the same in a stream of any length, and may be short or empty though there are others behind
+    /// it.
     ///
     /// # Errors
     /// Those of the server: `WRONGTYPE` if the key is no stream.
@@ -67,10 +73,11 @@ impl DeadLetters {
         let last = self.last_old_enough(filter).await?;
         let mut page = LetterPage::default();
         let (mut behind, mut left) = (behind, looked_at_max.max(1));
+        let (mut piece, mut bytes) = (FIRST_PIECE, 0);
         loop {
             // One more than there is room for says whether there are others.
-            let wanted = if filter.is_any() { count - page.letters.len() + 1 } else { PIECE };
-            let wanted = wanted.min(left);
+            let wanted = if filter.is_any() { count - page.letters.len() + 1 } else { piece };
+            let wanted = wanted.min(left).min(piece);
             let mut command = match order {
                 Order::OldestFirst => cmd("XRANGE"),
                 Order::NewestFirst => cmd("XREVRANGE"),
@@ -90,6 +97,11 @@ impl DeadLetters {
             let entries = reply::entries(answer).map_err(NotUnderstood::of("XRANGE"))?;
             left -= entries.len().min(left);
             let is_all = entries.len() < wanted;
+            let fields = entries.iter().filter_map(|entry| entry.fields.as_ref());
+            let pairs = fields.flat_map(Fields::iter);
+            let read = pairs.map(|(name, value)| name.len() + value.len()).sum::<usize>();
+            bytes += read;
+            piece = (PIECE_BYTES / (read / entries.len().max(1)).max(1)).clamp(1, PIECE_MAX);
             for entry in entries {
                 let id = entry.id;
                 if let Some(letter) = parse_letter(entry).filter(|letter| filter.fits(letter)) {
@@ -101,7 +113,7 @@ impl DeadLetters {
                 }
                 behind = Some(id);
             }
-            if is_all || left == 0 {
+            if is_all || left == 0 || bytes >= PAGE_BYTES {
                 page.next = behind.filter(|_| !is_all);
                 return Ok(page);
             }

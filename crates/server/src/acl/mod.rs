@@ -127,7 +127,7 @@ fn with_password(user: &User, password: &str) -> User {
 }
 
 /// The user `default` as a password of the settings makes it.
-pub(crate) fn default_user(password: &str) -> User {
+fn default_user(password: &str) -> User {
     let user = with_password(&User::open_default(), password);
     debug_assert_eq!(user.name(), DEFAULT_USER);
     user

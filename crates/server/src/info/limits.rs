@@ -1,9 +1,10 @@
-//! The section of what is bounded: each limit as CONFIG GET shows it, in one place.
+//! The section of what is bounded: each limit as CONFIG GET shows it, and those that nobody
+//! sets, in one place.
 
 use millstream_engine::Settings as EngineSettings;
 
 use crate::config_command;
-use crate::limit_settings::LIMITS;
+use crate::limit_settings::{self, LIMITS};
 use crate::shared::Shared;
 
 pub(super) fn section(shared: &Shared, engine: &EngineSettings) -> String {
@@ -13,5 +14,7 @@ pub(super) fn section(shared: &Shared, engine: &EngineSettings) -> String {
     };
     let memory = &shared.memory;
     let state = format!("limit_maxmemory_hard_in_force:{}\r\n", memory.hard());
-    LIMITS.iter().map(line).collect::<String>() + &state
+    let fixed = limit_settings::fixed(shared);
+    let fixed = fixed.iter().map(|(name, number)| format!("limit_{name}:{number}\r\n"));
+    LIMITS.iter().map(line).chain([state]).chain(fixed).collect()
 }

@@ -39,7 +39,7 @@ impl MemoryFacts {
             resident: resident_bytes,
             peak: peak_bytes.max(resident_bytes),
             startup: shared.startup_bytes.load(Ordering::Relaxed).min(used),
-            clients: (shared.memory.clients() + shared.monitors.queued_bytes()) as u64,
+            clients: shared.memory.clients() as u64,
             log_buffer: engine.unwritten_bytes as u64,
             tables: engine.table_bytes as u64,
         }

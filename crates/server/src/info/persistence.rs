@@ -1,7 +1,7 @@
 //! Sections on what is on disk, and on replicas, of which there are none.
 
 use millstream_engine::Statistics;
-use millstream_runtime::{admission, saving};
+use millstream_runtime::{PrepareFailure, admission, saving};
 
 use super::{flag, flow, lines};
 use crate::shared::Shared;
@@ -68,6 +68,7 @@ fn log(shared: &Shared, engine: &Statistics) -> Vec<(&'static str, String)> {
         ("millstream_log_undurable_bytes", undurable.to_string()),
         ("millstream_log_prepared_bytes", room.map_or(0, |room| room.bytes()).to_string()),
         ("millstream_disk_full", flag(room.is_some_and(|room| room.is_disk_full()))),
+        ("millstream_log_prepare_status", prepare_status(shared).into()),
         ("millstream_checkpoint_overdue", flag(admission::is_overdue(&shared.store.engine))),
         ("millstream_poisoned", flag(shared.store.poison().is_some())),
         ("millstream_poison_reason", shared.store.poison().unwrap_or_default().to_owned()),
@@ -75,6 +76,15 @@ fn log(shared: &Shared, engine: &Statistics) -> Vec<(&'static str, String)> {
         ("millstream_replayed_records", shared.recovery.records.to_string()),
         ("millstream_torn_bytes_cut", shared.recovery.torn_bytes_cut.to_string()),
     ]
+}
+
+/// Whether the log can grow; a full disk is told apart.
+fn prepare_status(shared: &Shared) -> &'static str {
+    match shared.store.prepare_failure() {
+        None => "ok",
+        Some(PrepareFailure::TooManyFiles) => "too_many_open_files",
+        Some(PrepareFailure::Other) => "err",
+    }
 }
 
 /// Checkpoints and block files.

@@ -49,6 +49,8 @@ pub(super) fn section(shared: &Shared, engine: &Statistics) -> String {
         ("acl_access_denied_key", denied(&shared.acl.denied.keys)),
         ("acl_access_denied_db", denied(&shared.acl.denied.databases)),
         ("acl_access_denied_tls_cert", denied(&shared.acl.denied.certificates)),
+        ("millstream_idle_disconnections", shared.idle_clients.load(Ordering::Relaxed).to_string()),
+        ("millstream_refused_waits", shared.refused_waits.load(Ordering::Relaxed).to_string()),
         ("millstream_changes", engine.changes.to_string()),
     ];
     lines(&all) + &nothing()

@@ -11,7 +11,7 @@ use millstream_command::table::{self, CommandId, CommandSpec, Flag};
 use millstream_command::{Answer, Reply, encode, is_data_command, run};
 use millstream_engine::{Engine, LogPosition, Now, Transaction};
 use millstream_resp::ProtocolError;
-use millstream_runtime::admission::DISK_FULL;
+use millstream_runtime::admission::no_room;
 
 use super::Session;
 use super::blocking::{Parked, ParkedRead, Sink, Waiting, pause};
@@ -33,9 +33,6 @@ const COLD_BYTES_MIN: usize = 64;
 const NOAUTH: &str = "NOAUTH Authentication required.";
 const EXEC_NOAUTH: &str =
     "EXECABORT Transaction discarded because of: NOAUTH Authentication required.";
-
-const TOO_MANY_BLOCKED: &str = "ERR as many clients wait as the setting blocked-clients-max \
-allows: read without BLOCK, or raise the setting";
 
 /// A request of the batch, before it runs.
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +125,7 @@ impl Session {
         let (done, last) = self.run_plan(&plan, &args, input.batch_bytes(), started);
         self.end_stride();
         if !self.shared.monitors.is_empty() {
-            self.shared.monitors.wake();
+            self.shared.monitors.wake(self.shared.settings.monitor_bytes_max());
         }
         self.encode_replies();
         self.account(done, last, input);
@@ -341,7 +338,7 @@ impl Session {
                 self.shared.store.wake_preparer();
                 if self.room_wait.is_more_in_vain(&self.shared.store.engine) {
                     self.forget_loaded();
-                    self.answer(Some(spec), Reply::error(DISK_FULL), position);
+                    self.answer(Some(spec), Reply::error(no_room(&self.shared.store)), position);
                     self.lap(spec, args);
                     return Step::Next;
                 }
@@ -351,7 +348,7 @@ impl Session {
             Answer::Park { .. } if !self.may_block() => {
                 self.room_wait.end();
                 self.forget_loaded();
-                self.answer(Some(spec), Reply::error(TOO_MANY_BLOCKED), position);
+                self.refuse_to_block(spec, position);
                 self.lap(spec, args);
                 Step::Next
             }

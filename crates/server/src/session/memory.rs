@@ -14,6 +14,9 @@ use super::{OUTBOX_BYTES_MAX, Session};
 use crate::mailbox::GIVE_BACK;
 use crate::memory_budget::{ABOVE_HARD, ABOVE_MAX, MemoryLevel};
 
+const TOO_MANY_BLOCKED: &str = "ERR as many clients wait as the setting blocked-clients-max \
+allows: read without BLOCK, or raise the setting";
+
 /// In place of [`OUTBOX_BYTES_MAX`] and [`WHOLE_BYTES_MAX`] while clients take much together.
 const PRESSED_OUTBOX_BYTES: usize = 16 << 10;
 const PRESSED_WHOLE_BYTES: usize = 32 << 10;
@@ -27,7 +30,8 @@ impl Session {
             Waiting::Read(parked) => parked.memory(),
             _ => 0,
         };
-        let queued = queued + self.watched.memory();
+        let monitored = self.monitor.as_ref().map_or(0, |monitor| monitor.memory());
+        let queued = queued + self.watched.memory() + monitored;
         let now = self.input.capacity() + self.outbox.capacity() + queued + waiting;
         if now != self.counted_bytes {
             self.shared.memory.count_client(self.counted_bytes, now);
@@ -102,7 +106,13 @@ impl Session {
         Some(Step::Next)
     }
 
-    /// Whether one more read may wait.
+    /// Answers a command that would wait.
+    pub(super) fn refuse_to_block(&mut self, spec: &'static CommandSpec, position: LogPosition) {
+        self.shared.refused_waits.fetch_add(1, Ordering::Relaxed);
+        self.answer(Some(spec), Reply::error(TOO_MANY_BLOCKED), position);
+    }
+
+    /// Whether one more command may wait.
     pub(super) fn may_block(&self) -> bool {
         let max = self.shared.settings.blocked_max.load(Ordering::Relaxed);
         max == 0 || self.shared.blocked_clients.load(Ordering::Relaxed) < max

@@ -53,6 +53,7 @@ use self::outbox::Outbox;
 pub(crate) use self::own::Data;
 use self::silence::Silence;
 use self::timing::{Blocked, Stopwatch};
+pub(crate) use self::transaction::QUEUED_BYTES_MAX;
 use self::transaction::{Multi, Watched};
 use crate::clients::{Client, Facts};
 use crate::mailbox::{GIVE_BACK, KILLED, STOPPING};
@@ -62,7 +63,7 @@ use crate::stream::Stream;
 use crate::worker::Worker;
 
 /// No command runs while more than this waits for the log or for the client.
-const OUTBOX_BYTES_MAX: usize = 1 << 20;
+pub(crate) const OUTBOX_BYTES_MAX: usize = 1 << 20;
 /// With more commands to run at once, fewer bytes than this are not sent on their own.
 const SEND_BYTES: usize = 32 << 10;
 /// No reading behind a blocked command while more than this waits to be run.

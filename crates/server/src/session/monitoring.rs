@@ -18,7 +18,8 @@ impl Session {
         }
         let address = self.client.address.to_string();
         let args = redaction::shown(spec, args);
-        self.shared.monitors.leave(&monitors::line(since_1970(), self.db, &address, &args));
+        let line = monitors::line(since_1970(), self.db, &address, &args);
+        self.shared.monitors.leave(&line, self.shared.settings.monitor_bytes_max());
     }
 
     /// MONITOR; `None` if it was said before: then Redis does not answer.

@@ -294,6 +294,10 @@ impl Session {
             self.answer(Some(spec), reply, LogPosition::ZERO);
             return Step::Next;
         }
+        if !self.may_block() {
+            self.refuse_to_block(spec, LogPosition::ZERO);
+            return Step::Next;
+        }
         // What ran before in this batch is what is waited for.
         self.encode_replies();
         self.lap_blocked(spec, args);

@@ -21,7 +21,7 @@ use crate::debug_command;
 
 /// A transaction is one record of the log, which holds up to 1 GiB; this leaves room for what its
 /// commands log besides their arguments.
-const QUEUED_BYTES_MAX: usize = 512 << 20;
+pub(crate) const QUEUED_BYTES_MAX: usize = 512 << 20;
 const TOO_LARGE: &str = "ERR the transaction is too large: at most 512 MiB can be queued";
 const NO_ROOM: &str = "MISCONF the log has no room prepared for so large a value: copy it outside of \
 MULTI";

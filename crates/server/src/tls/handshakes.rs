@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use millstream_runtime::spawn;
+use millstream_runtime::{PanicGuard, spawn};
 use rustls::{Error as RustlsError, InvalidMessage};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
@@ -26,6 +26,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio_rustls::TlsAcceptor;
 
 use super::{Socket, TlsStream};
+use crate::accept_errors::AcceptErrors;
 use crate::address::Address;
 use crate::listener::{self, BoundPort, Distributor};
 use crate::shared::Shared;
@@ -65,7 +66,8 @@ impl HandshakeThread {
         let shared = Arc::clone(shared);
         let (stop, stopped) = oneshot::channel();
         let thread = spawn("tls", move || {
-            let handshakes = Handshakes::new(shared, workers);
+            let _guard = PanicGuard::new(&shared, "thread tls".to_owned());
+            let handshakes = Handshakes::new(Arc::clone(&shared), workers);
             LocalSet::new().block_on(&runtime, async {
                 for listener in listeners {
                     spawn_local(Rc::clone(&handshakes).accept(listener));
@@ -107,11 +109,13 @@ impl Handshakes {
 
     /// Until the task is dropped.
     async fn accept(self: Rc<Self>, listener: TcpListener) {
+        let _guard = PanicGuard::new(&self.shared, "task accept-tls".to_owned());
+        let mut errors = AcceptErrors::default();
         loop {
             let place = self.place().await;
             match listener.accept().await {
                 Ok((stream, address)) => self.begin(stream, address, place),
-                Err(error) => listener::complain(&error).await,
+                Err(error) => errors.pause(&error).await,
             }
         }
     }

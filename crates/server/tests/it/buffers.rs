@@ -77,6 +77,15 @@ fn no_more_clients_wait_than_may() {
     assert_eq!(second.shown("XREAD STREAMS s $"), "nil");
     second.call("XADD s 1-1 f v");
     assert_eq!(show(&first.read()), "[[s, [[1-1, [f, v]]]]]");
+    // WAIT waits, too, for replicas that there are not; what need not wait is answered.
+    first.send("XREAD BLOCK 0 STREAMS s $");
+    second.await_info("blocked_clients", "1");
+    let refused = second.shown("WAIT 1 0");
+    assert!(refused.starts_with("ERR as many clients wait as the setting blocked-clients-max"));
+    assert_eq!(second.shown("WAIT 0 0"), "0");
+    assert_eq!(second.info("millstream_refused_waits"), "2");
+    second.call("XADD s 2-1 f v");
+    assert_eq!(show(&first.read()), "[[s, [[2-1, [f, v]]]]]");
     // The place is free again, and is given back by who goes away, too.
     first.send("XREAD BLOCK 0 STREAMS s $");
     second.await_info("blocked_clients", "1");
@@ -184,7 +193,23 @@ fn all_limits_are_in_one_section_of_info() {
         "limit_maxmemory_hard_in_force:1342177280",
         "limit_maxmemory_clients:10%",
         "limit_name_bytes_max:65536",
+        "limit_proto_max_array_len:2147483647",
+        "limit_stream_idmp_maxsize:100",
+        "limit_tcp_keepalive:300",
+        "limit_slowlog_max_len:128",
+        "limit_inline_bytes:65536",
+        "limit_stranger_arguments:10",
+        "limit_stranger_argument_bytes:16384",
+        "limit_stranger_request_bytes:1048576",
+        "limit_multi_bytes:536870912",
+        "limit_monitor_bytes:33554432",
+        "limit_client_pause_bytes:1048576",
+        "limit_tls_handshakes:0",
+        "limit_tls_handshake_seconds:10",
     ] {
         assert!(text.lines().any(|it| it == line), "{line} is missing:\n{text}");
+    }
+    for name in ["auth_failure_delay", "acllog_max_len"] {
+        assert!(text.contains(&format!("limit_{name}:")), "{name} is missing:\n{text}");
     }
 }

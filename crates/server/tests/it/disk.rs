@@ -247,3 +247,26 @@ fn on_a_full_disk_a_large_copy_is_refused_and_changes_nothing() {
     assert_eq!(client.shown("COPY large a"), "1");
     assert_eq!(client.info("millstream_poisoned"), "0");
 }
+
+/// Symptom: with no descriptor left for the log, writes were told that the disk is full.
+#[test]
+fn without_files_to_open_writes_are_not_told_of_a_full_disk() {
+    let storage = GatedStorage::default();
+    let server = start(on(&storage, SyncMode::Always));
+    let mut client = Client::connect(&server);
+    storage.refuse_files(true);
+    let value = "v".repeat(300_000);
+    let refusal = loop {
+        let reply = client.shown(&format!("XADD s * f {value}"));
+        if reply.starts_with("MISCONF ") {
+            break reply;
+        }
+    };
+    assert!(refusal.starts_with("MISCONF too many open files"), "{refusal}");
+    assert_eq!(client.info("millstream_log_prepare_status"), "too_many_open_files");
+    assert_eq!(client.info("millstream_disk_full"), "0");
+    assert!(client.shown("XTRIM s MAXLEN 0").parse::<u64>().is_ok());
+    storage.refuse_files(false);
+    client.await_info("millstream_log_prepare_status", "ok");
+    assert_eq!(client.shown("XADD s 9999999999999-1 f v"), "9999999999999-1");
+}

@@ -1,10 +1,13 @@
-//! A disk in memory whose syncs wait while a gate is closed.
+//! A disk in memory whose syncs wait while a gate is closed, and where no file can be opened, or a
+//! sync panics, on order.
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use millstream_log::{MemoryStorage, Storage, StorageFile};
+use rustix::io::Errno;
 
 use crate::client::LIMIT;
 
@@ -12,16 +15,22 @@ use crate::client::LIMIT;
 pub(crate) struct GatedStorage {
     pub(crate) disk: MemoryStorage,
     gate: Arc<Gate>,
+    has_no_files: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Default)]
 struct Gate {
     is_closed: Mutex<bool>,
     moved: Condvar,
+    /// The name of a thread whose syncs are wrong.
+    wrong_thread: Mutex<Option<&'static str>>,
 }
 
 impl Gate {
     fn pass(&self) {
+        let wrong = *self.wrong_thread.lock().expect("no test panics while it holds this");
+        let is_wrong = wrong.is_some() && std::thread::current().name() == wrong;
+        assert!(!is_wrong, "a panic of a test in {wrong:?}");
         let closed = self.is_closed.lock().expect("no test panics while it holds this");
         let waited = self.moved.wait_timeout_while(closed, LIMIT, |closed| *closed);
         assert!(!*waited.expect("no test panics while it holds this").0, "the gate stays closed");
@@ -38,6 +47,24 @@ impl GatedStorage {
         self.gate.moved.notify_all();
     }
 
+    /// From now on this thread panics when it syncs.
+    pub(crate) fn panic_in(&self, thread: &'static str) {
+        let wrong = &self.gate.wrong_thread;
+        *wrong.lock().expect("no test panics while it holds this") = Some(thread);
+    }
+
+    /// As at the limit of open files.
+    pub(crate) fn refuse_files(&self, refuses: bool) {
+        self.has_no_files.store(refuses, Ordering::Release);
+    }
+
+    fn may_open(&self) -> io::Result<()> {
+        if self.has_no_files.load(Ordering::Acquire) {
+            return Err(Errno::MFILE.into());
+        }
+        Ok(())
+    }
+
     fn gated(&self, file: Arc<dyn StorageFile>) -> Arc<dyn StorageFile> {
         Arc::new(GatedFile { file, gate: Arc::clone(&self.gate) })
     }
@@ -49,10 +76,12 @@ impl Storage for GatedStorage {
     }
 
     fn create_new(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
+        self.may_open()?;
         Ok(self.gated(self.disk.create_new(name)?))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
+        self.may_open()?;
         Ok(self.gated(self.disk.open(name)?))
     }
 

@@ -46,6 +46,20 @@ fn strangers_may_not_send_much() {
     }
 }
 
+/// Symptom: how many arguments a command may have could not be set.
+#[test]
+fn a_command_has_no_more_arguments_than_the_setting_allows() {
+    let server = start(memory());
+    let mut client = Client::connect(&server);
+    assert!(client.shown("CONFIG SET proto-max-array-len 1023").starts_with("ERR CONFIG SET"));
+    assert_eq!(client.shown("CONFIG SET proto-max-array-len 1024"), "OK");
+    let with = |arguments: usize| format!("DEL{}", " k".repeat(arguments - 1));
+    assert_eq!(client.shown(&with(1024)), "0");
+    client.send(&with(1025));
+    assert_eq!(client.read_to_end(), b"-ERR Protocol error: invalid multibulk length\r\n");
+    assert_eq!(Client::connect(&server).info("limit_proto_max_array_len"), "1024");
+}
+
 #[test]
 fn an_open_address_needs_a_password() {
     let open = || Config { bind: vec!["0.0.0.0".parse().expect("an address")], ..memory() };

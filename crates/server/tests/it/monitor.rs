@@ -1,6 +1,6 @@
 //! MONITOR. Lines come to sessions on other threads too, so there are two workers.
 
-use millstream_server::Config;
+use millstream_server::{Config, RunningServer};
 
 use crate::client::{Client, command, memory, show, start};
 
@@ -87,4 +87,43 @@ fn a_monitor_that_does_not_read_is_cut_off() {
     }
     client.await_info("connected_clients", "1");
     assert_eq!(client.info("client_output_buffer_limit_disconnections"), "1");
+}
+
+/// Has a monitor's lines gather; what waits for it is more than its socket takes.
+fn monitor_that_does_not_read(server: &RunningServer, lines: usize) -> (Client, Client) {
+    let mut monitor = Client::connect(server);
+    assert_eq!(monitor.shown("MONITOR"), "OK");
+    let mut client = Client::connect(server);
+    let value = "v".repeat(1 << 20);
+    for _ in 0..lines {
+        client.call(&format!("SET k {value}"));
+    }
+    (monitor, client)
+}
+
+/// Symptom: the hard limit of `client-output-buffer-limit` looked at what was encoded only, so a
+/// monitor that does not read had 32 MiB whatever it said.
+#[test]
+fn the_hard_limit_of_clients_is_for_monitors_too() {
+    let limit = ("client-output-buffer-limit", "normal 2mb 0 0".to_owned());
+    let server = start(Config { settings: vec![limit], ..memory() });
+    let (_monitor, mut client) = monitor_that_does_not_read(&server, 24);
+    client.await_info("connected_clients", "1");
+    assert_eq!(client.info("client_output_buffer_limit_disconnections"), "1");
+}
+
+/// Symptom: what waited for a monitor was nobody's memory, so that `maxmemory-clients` closed none.
+#[test]
+fn what_waits_for_a_monitor_is_its_memory() {
+    let server = start(memory());
+    let (_monitor, mut client) = monitor_that_does_not_read(&server, 24);
+    let buffers = client.info("mem_clients_normal").parse::<usize>().expect("a number");
+    let list = client.shown("CLIENT LIST");
+    let monitor = list.lines().find(|line| line.contains(" flags=O ")).expect("it is there");
+    let of_one = monitor.split(' ').find_map(|field| field.strip_prefix("tot-mem="));
+    let of_one = of_one.and_then(|bytes| bytes.parse::<usize>().ok()).expect("a number");
+    assert!(of_one > 4 << 20 && of_one <= buffers, "{of_one} of {buffers}");
+    assert_eq!(client.shown("CONFIG SET maxmemory-clients 4mb"), "OK");
+    client.await_info("connected_clients", "1");
+    assert_eq!(client.info("evicted_clients"), "1");
 }

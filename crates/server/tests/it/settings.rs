@@ -45,6 +45,7 @@ fn idle_connections_are_closed_and_waiting_ones_are_not() {
     busy.await_info("blocked_clients", "1");
     assert_eq!(busy.shown("CONFIG SET timeout 1"), "OK");
     busy.await_info("connected_clients", "2");
+    assert_eq!(busy.info("millstream_idle_disconnections"), "1");
     assert!(idle.read_to_end().is_empty());
     busy.call("XADD s 1-1 a b");
     assert_eq!(crate::client::show(&blocked.read()), "[[s, [[1-1, [a, b]]]]]");

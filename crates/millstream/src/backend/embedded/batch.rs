@@ -11,7 +11,7 @@ use std::time::Duration;
 use millstream_command::table::{self, CommandId, CommandSpec};
 use millstream_command::{Answer, Reply, broken_fence, is_data_command, run};
 use millstream_engine::{LoadedBlocks, LogPosition, NeededBlocks, Transaction};
-use millstream_runtime::admission::{self, Admitted, DISK_FULL, RoomWait, frees_space};
+use millstream_runtime::admission::{self, Admitted, RoomWait, frees_space};
 use redis::{Arg, Cmd, Value};
 use tokio::time::sleep;
 
@@ -204,7 +204,7 @@ impl<'a> Batch<'a> {
             let reply = match run(request.spec, &request.args, DB, false, &mut txn) {
                 Answer::Reply(reply) => reply,
                 // A part of a transaction cannot be put off.
-                Answer::NeedsRoom => Reply::error(DISK_FULL),
+                Answer::NeedsRoom => Reply::error(admission::no_room(&host.store)),
                 // Nothing has changed yet: what ran before only looked.
                 Answer::NeedsBlocks => {
                     txn.finish();
@@ -272,7 +272,7 @@ fn run_one(
         Answer::NeedsRoom => {
             host.store.wake_preparer();
             if wait.is_more_in_vain(&host.store.engine) {
-                return Ok((Reply::error(DISK_FULL), position));
+                return Ok((Reply::error(admission::no_room(&host.store)), position));
             }
             Err(Pause::Room)
         }
