@@ -37,11 +37,12 @@ const tell = (kind, text) => {
 let source = null;
 // A click on what is replaced between press and release would be lost.
 let isPressing = false;
-document.addEventListener("pointerdown", () => { isPressing = true; });
-for (const end of ["pointerup", "pointercancel", "dragend"]) {
+document.addEventListener("pointerdown", (event) => { isPressing = event.button === 0; });
+for (const end of ["pointerup", "pointercancel", "dragend", "contextmenu"]) {
   // The click comes right after.
   document.addEventListener(end, () => setTimeout(() => { isPressing = false; }, 50));
 }
+document.addEventListener("pointermove", (event) => { if (event.buttons === 0) isPressing = false; });
 addEventListener("blur", () => { isPressing = false; });
 
 const isBusy = () => {
@@ -52,15 +53,23 @@ const isBusy = () => {
   return isPressing || isSelecting || isTyping;
 };
 
+// The server sends what changed once: what comes while somebody is busy is shown afterwards.
+let missed = null;
+const show = () => {
+  if (missed === null || isBusy()) return;
+  const kept = keep(live);
+  live.innerHTML = missed;
+  missed = null;
+  restore(live, kept);
+};
+
 const listen = () => {
   source = new EventSource(location.href);
   source.addEventListener("open", () => tell("ok", "live"));
   source.addEventListener("content", (event) => {
     tell("ok", "live");
-    if (isBusy()) return;
-    const kept = keep(live);
-    live.innerHTML = event.data;
-    restore(live, kept);
+    missed = event.data;
+    show();
   });
   source.addEventListener("failure", (event) => tell("bad", event.data));
   source.addEventListener("error", () => tell("bad", "the dashboard does not answer; trying again"));
@@ -69,6 +78,7 @@ const listen = () => {
 const stop = () => {
   source?.close();
   source = null;
+  missed = null;
 };
 
 if (live && live.dataset.live === "on") {
@@ -79,6 +89,7 @@ if (live && live.dataset.live === "on") {
     if (isOn) listen(); else tell("", "paused");
   };
   pause.hidden = false;
+  setInterval(show, 500);
   pause.addEventListener("click", () => set(source === null));
   // Nobody looks at a page that is hidden.
   document.addEventListener("visibilitychange", () => {

@@ -123,7 +123,8 @@ async fn serve(
         let is_late = Arc::new(AtomicBool::new(false));
         let request = request.map(|body| TimelyBody {
             body,
-            due: Box::pin(tokio::time::sleep(body_patience)),
+            patience: body_patience,
+            due: None,
             is_late: Arc::clone(&is_late),
         });
         let mut router = router.clone();
@@ -150,7 +151,9 @@ async fn serve(
 /// A body that is not waited for without end: whoever sends none keeps a place from others.
 struct TimelyBody {
     body: Incoming,
-    due: Pin<Box<Sleep>>,
+    patience: Duration,
+    /// From when it was asked for first: before that it is us who are waited for.
+    due: Option<Pin<Box<Sleep>>>,
     is_late: Arc<AtomicBool>,
 }
 
@@ -166,7 +169,9 @@ impl Body for TimelyBody {
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
             return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
         }
-        ready!(this.due.as_mut().poll(context));
+        let patience = this.patience;
+        let due = this.due.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        ready!(due.as_mut().poll(context));
         this.is_late.store(true, Ordering::Relaxed);
         Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())))
     }

@@ -64,8 +64,9 @@ pub(crate) async fn entry_page(
         let mut read = 0;
         for entry in some {
             let (id, size) = (entry.id, bytes_of(&entry));
-            page.is_cut = !page.entries.is_empty() && bytes + size > BYTES_MAX;
-            if page.is_cut || page.entries.len() == limit {
+            let is_full = page.entries.len() == limit;
+            page.is_cut = !is_full && !page.entries.is_empty() && bytes + size > BYTES_MAX;
+            if page.is_cut || is_full {
                 page.next = Some(id);
                 return Ok(page);
             }

@@ -10,7 +10,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use millstream::Millstream;
+use millstream::{Error, Millstream};
 use millstream_shown::visible_start;
 use serde::Deserialize;
 
@@ -104,7 +104,12 @@ pub(crate) async fn prove(
     address: SocketAddr,
 ) -> Result<Millstream, Failure> {
     let proved = app.log_in(user, password).await;
-    if let Err(failure) = &proved {
+    if proved.is_ok() {
+        app.refused_logins.forget(address.ip());
+    }
+    if let Err(failure) = &proved
+        && matches!(failure, Failure::LoginRefused(_) | Failure::Server(Error::Connection(_)))
+    {
         let user = visible_start(shown_user(user).as_bytes(), NAME_SHOWN);
         // Also where the server holds its refusal back for longer than the dashboard waits.
         let penalty = app.refused_logins.note(address.ip(), Instant::now());

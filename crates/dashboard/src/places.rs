@@ -1,6 +1,8 @@
 //! How many may do something at a time, by the files that a dashboard may have open: the server
 //! whose process this is needs files for its log.
 
+use tokio::sync::Semaphore;
+
 /// Connections of visitors, by default; others wait until one of them ends.
 const CONNECTIONS: usize = 512;
 /// Those who are just logging in; others wait.
@@ -40,8 +42,10 @@ impl Places {
 }
 
 impl Default for Places {
+    /// In a process of its own: nobody else's files are at stake there, and the server may hold
+    /// back each wrong login for seconds, behind which others would wait.
     fn default() -> Self {
-        Self::within(FILES_WANTED)
+        Self { connections: CONNECTIONS, logins: Semaphore::MAX_PERMITS, sessions: SESSIONS }
     }
 }
 
@@ -52,7 +56,7 @@ mod tests {
     #[test]
     fn places_take_no_more_files_than_there_are() {
         let all = Places { connections: CONNECTIONS, logins: LOGINS, sessions: SESSIONS };
-        assert_eq!(Places::default(), all);
+        assert_eq!(Places::within(FILES_WANTED), all);
         assert_eq!(Places::within(usize::MAX), all);
         assert_eq!(Places::within(0), Places { connections: 1, logins: 1, sessions: 1 });
         for files in 40..FILES_WANTED {

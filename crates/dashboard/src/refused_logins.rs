@@ -69,6 +69,13 @@ impl RefusedLogins {
     }
 }
 
+impl RefusedLogins {
+    /// Somebody has logged in from there.
+    pub(crate) fn forget(&self, from: IpAddr) {
+        self.0.lock().remove(&origin(from));
+    }
+}
+
 /// Who has one IPv6 address has all of its network.
 fn origin(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -95,6 +102,8 @@ mod tests {
         refused.note(from("2001:db8::1"), now);
         assert_eq!(refused.note(from("2001:db8::2"), now).count, 2, "the same network");
         assert_eq!(refused.note(from("10.0.0.1"), now + FORGOTTEN_AFTER).count, 1);
+        refused.forget(from("10.0.0.2"));
+        assert_eq!(refused.note(from("10.0.0.2"), now).count, 1);
     }
 
     #[test]

@@ -14,17 +14,15 @@ use crate::failure;
 
 /// Has a task of its own for what is no mere look.
 pub(crate) async fn whole_change(request: Request, next: Next) -> Response {
-    if request.method().is_safe() {
+    // Who gives up logging in leaves the place to others.
+    if request.method().is_safe() || request.uri().path() == "/login" {
         return next.run(request).await;
     }
     let what = format!("{} {}", request.method(), request.uri().path());
-    let is_login = request.uri().path() == "/login";
     let from = request.extensions().get().map(|ConnectInfo(from): &ConnectInfo<SocketAddr>| *from);
     let change = async move {
         let response = next.run(request).await;
-        // Who could not log in has changed nothing.
         if failure::is_outcome_unknown(&response)
-            && !is_login
             && let Some(from) = from
         {
             tracing::warn!("dashboard: {what} from {from}: it is not known whether that was done");

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use millstream_server::{BindAddress, Config, DebugAccess, GroupPolicyRule, Server, SyncMode};
 
 /// Those that CONFIG SET knows and that are numbers, sizes or words.
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 27] = [
     "acllog-max-len",
     "auth-failure-delay",
     "blocked-clients-max",
@@ -21,6 +21,7 @@ const NAMES: [&str; 26] = [
     "maxmemory-clients",
     "maxmemory-hard",
     "name-bytes-max",
+    "proto-max-array-len",
     "proto-max-bulk-len",
     "slowlog-log-slower-than",
     "slowlog-max-len",

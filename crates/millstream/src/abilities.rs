@@ -12,6 +12,8 @@ use crate::{Error, reply};
 
 /// A group that nobody has.
 const NO_GROUP: &str = "millstream:no-such-group";
+/// What a server is called that does not say what it is.
+const UNNAMED: &str = "this server";
 /// What a client looks for in INFO; see `docs/delivery.md`.
 const EXTENSIONS: &str = "millstream_extensions:";
 
@@ -66,6 +68,13 @@ impl Abilities {
             has_schedule: true,
             has_scripts: false,
         }
+    }
+
+    /// Whether the server said what it is: it does not to a user who may not run `INFO`, and then
+    /// what it has beyond others was not found out either.
+    #[must_use]
+    pub fn are_told(&self) -> bool {
+        self.server != UNNAMED
     }
 
     /// Asks.
@@ -155,7 +164,7 @@ fn name(info: &str) -> String {
     let names = [("millstream_version", "Millstream"), ("valkey_version", "Valkey")];
     let found = names.iter().chain(&[("redis_version", "Redis")]);
     let named = found.filter_map(|(key, name)| Some(format!("{name} {}", fact(key)?))).next();
-    named.unwrap_or_else(|| "this server".to_owned())
+    named.unwrap_or_else(|| UNNAMED.to_owned())
 }
 
 #[cfg(test)]

@@ -172,8 +172,9 @@ pub struct Config {
     pub debug: DebugAccess,
     /// Worker threads; `None`: one for every two cores, at least one, at most eight.
     pub threads: Option<usize>,
-    /// A panic in the middle of a change ends the process, so that recovery can do its work. For a
-    /// server that shares its process with others: false, then the server refuses further work.
+    /// A panic in the middle of a change, or of a thread or task that the server cannot do without,
+    /// ends the process, so that recovery can do its work. For a server that shares its process
+    /// with others: false, then the server refuses further work.
     pub abort_on_panic: bool,
 }
 

@@ -39,6 +39,14 @@ impl Monitor {
         !queue.is_empty()
     }
 
+    /// Lets an empty queue go.
+    pub(crate) fn give_back_unused(&self) {
+        let mut queue = self.queue.lock();
+        if queue.is_empty() {
+            *queue = Vec::new();
+        }
+    }
+
     /// Bytes of the queue, used or not.
     pub(crate) fn memory(&self) -> usize {
         self.queue.lock().capacity()

@@ -124,8 +124,12 @@ impl<'a> Tally<'a> {
     ) -> Result<(), Error> {
         let changed = settling.settle(pending, seen).await;
         if let Err(error) = &changed {
-            // They go in several steps, of which the first ones may have been made.
-            self.unknown = Some((seen.len(), error.to_string()));
+            // They go in several steps, of which the first ones may have been made, unless it is
+            // what the visitor may not do at all.
+            let is_forbidden = matches!(error, Error::Refused { code, .. } if code == "NOPERM");
+            if !is_forbidden || self.settled.changed > 0 {
+                self.unknown = Some((seen.len(), error.to_string()));
+            }
         }
         let changed = changed?.len();
         self.settled.changed += changed as u64;

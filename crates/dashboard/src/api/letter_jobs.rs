@@ -181,16 +181,21 @@ async fn begin(
     letters_bulk::check_pace(per_second, most)?;
     let extent = letters_bulk::extent(&visitor.millstream, &letters).await?;
     if which.dry_run {
-        let tried_max = if verb == Verb::Requeue { TRIED_MAX } else { 0 };
+        let key = segments.after("dead-letters");
+        let requeue: [&[u8]; 4] = [b"XDLQ", b"REQUEUE", &key, b"1-1"];
+        // It is tried as it would be done; where XDLQ is none of the server's, by other means.
+        let is_tried =
+            verb == Verb::Requeue && visitor.would_be_allowed(&requeue).await?.unwrap_or(true);
+        let tried_max = if is_tried { TRIED_MAX } else { 0 };
         let counted = match extent {
             Some((last, _)) => {
                 letters_bulk::count(&letters, &filter, None, last, tried_max).await?
             }
             None => Counted::default(),
         };
-        let would = match verb {
-            Verb::Requeue => Some(WouldBecome::of(&letters, &counted.first).await),
-            Verb::Purge => None,
+        let would = match is_tried {
+            true => Some(WouldBecome::of(&letters, &counted.first).await),
+            false => None,
         };
         let (count, is_part) = (Some(counted.count), Some(counted.is_part));
         return Ok(Json(Begun { count, is_part, would, job: None }));

@@ -195,6 +195,10 @@ impl Session {
             return step;
         }
         let held = self.replies.pop();
+        if let Some((_, position)) = &held {
+            // It may be of a write: what WAITAOF waits for includes that.
+            self.drop_reply(*position);
+        }
         self.last_reply_bytes = 0;
         self.encode_replies();
         let sleep = Box::pin(tokio::time::sleep(penalty.wait));

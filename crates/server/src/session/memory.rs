@@ -15,7 +15,7 @@ use crate::mailbox::GIVE_BACK;
 use crate::memory_budget::{ABOVE_HARD, ABOVE_MAX, MemoryLevel};
 
 const TOO_MANY_BLOCKED: &str = "ERR as many clients wait as the setting blocked-clients-max \
-allows: read without BLOCK, or raise the setting";
+allows: do not wait, or raise the setting";
 
 /// In place of [`OUTBOX_BYTES_MAX`] and [`WHOLE_BYTES_MAX`] while clients take much together.
 const PRESSED_OUTBOX_BYTES: usize = 16 << 10;
@@ -53,6 +53,9 @@ impl Session {
         self.client.signal.clear(GIVE_BACK);
         self.input.give_back_unused();
         self.outbox.give_back_unused();
+        if let Some(monitor) = &self.monitor {
+            monitor.give_back_unused();
+        }
     }
 
     /// With so much on its way to the client, no command runs.
