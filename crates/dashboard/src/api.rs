@@ -43,6 +43,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::stream_order::StreamOrder;
 use crate::visitor::COOKIE;
 
 #[derive(OpenApi)]
@@ -54,7 +55,7 @@ use crate::visitor::COOKIE;
                        bytes; what is empty, `.`, `..` or begins with `~` has a `~` in front. \
                        Bytes that are not UTF-8 are `{\"b64\": \"...\"}`. Changes are JSON bodies."
     ),
-    components(schemas(entries::First, streams::Sort)),
+    components(schemas(entries::First, StreamOrder)),
     modifiers(&Doors),
     security(("basic" = []), ("session" = []), ()),
 )]

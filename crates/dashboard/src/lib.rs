@@ -51,6 +51,7 @@ mod sent;
 mod servers;
 mod sessions;
 mod sights;
+mod stream_order;
 mod urgent_groups;
 mod visible_streams;
 mod visitor;

@@ -9,7 +9,8 @@ use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use millstream::redis::cmd;
-use millstream::{Error, Millstream, ServerMonitor};
+use millstream::{ConsumerGroupManager, Error, GroupInfo, Millstream, ServerMonitor};
+use millstream_shown::visible;
 
 use crate::app::App;
 use crate::failure::Failure;
@@ -70,6 +71,18 @@ impl Visitor {
             }
         }
         missed
+    }
+
+    /// A group, as it is.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`], and those of the server.
+    pub(crate) async fn group(&self, stream: &[u8], group: &[u8]) -> Result<GroupInfo, Failure> {
+        let groups = ConsumerGroupManager::new(&self.millstream, stream).groups().await?;
+        groups.into_iter().find(|info| info.name_bytes == group).ok_or_else(|| {
+            let (group, stream) = (visible(group), visible(stream));
+            Failure::NotFound(format!("stream {stream} has no group {group}"))
+        })
     }
 
     /// To be asked for before anything is changed, with the token of the form. One in JSON, which a

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::ErrorDocument;
 use super::body::Params;
 use super::entries::{gone, id};
-use super::paging::ByName;
+use super::paging::NextPage;
 use crate::entry_states::{EntryState, Progress, entry_states};
 use crate::failure::Failure;
 use crate::segments::Segments;
@@ -102,7 +102,7 @@ impl From<EntryState> for EntryGroup {
 
 /// How far groups are with an entry.
 #[utoipa::path(get, path = "/api/v1/streams/{stream}/entries/{id}/groups",
-    params(("stream" = String, Path), ("id" = String, Path), ByName),
+    params(("stream" = String, Path), ("id" = String, Path), NextPage),
     responses(
         (status = 200, body = EntryGroups),
         (status = "4XX", body = ErrorDocument),
@@ -112,13 +112,13 @@ impl From<EntryState> for EntryGroup {
 pub(crate) async fn list(
     visitor: Visitor,
     segments: Segments,
-    Params(which): Params<ByName>,
+    Params(which): Params<NextPage>,
 ) -> Result<Json<EntryGroups>, Failure> {
     let (stream, text) = (segments.after("streams"), segments.after("entries"));
     let id = id(&String::from_utf8_lossy(&text))?;
     let groups = ConsumerGroupManager::new(&visitor.millstream, &stream).groups().await?;
     let all = groups.len();
-    let (groups, next) = which.page(groups, |group| &group.name_bytes)?;
+    let (groups, next) = which.by_name(groups, |group| &group.name_bytes)?;
     let is_whole = groups.len() == all;
     let found = StreamManager::new(&visitor.millstream, &stream).entries(id..=id, 1).await?;
     let states = entry_states(&visitor.millstream, &stream, id, groups).await?;

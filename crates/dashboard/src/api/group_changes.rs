@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 
 use super::body::Body;
 use super::entries::id;
-use super::groups;
 use super::streams::missing;
 use super::{Done, ErrorDocument};
 use crate::actions;
@@ -137,7 +136,7 @@ pub(crate) async fn set_position(
     };
     let last_delivered_id = to.to_string();
     if position.dry_run {
-        let from = groups::find(&visitor, &stream, &group).await?.last_delivered;
+        let from = visitor.group(&stream, &group).await?.last_delivered;
         let would = Some(would_move(&manager, from, to).await?);
         return Ok(Json(Moved { last_delivered_id, would }));
     }

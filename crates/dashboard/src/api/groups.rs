@@ -1,15 +1,14 @@
 //! Groups of a stream, and what they do by themselves.
 
 use axum::Json;
-use bytes::Bytes;
-use millstream::{ConsumerGroupManager, GroupInfo};
+use millstream::ConsumerGroupManager;
 use millstream_shown::duration::milliseconds;
-use millstream_shown::{ConsumerRow, GroupRow, PolicyRow, visible};
+use millstream_shown::{ConsumerRow, GroupRow, PolicyRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{Body, Params};
-use super::paging::ByName;
+use super::paging::NextPage;
 use super::policy_change::PolicyChange;
 use super::{Done, ErrorDocument};
 use crate::actions;
@@ -29,7 +28,7 @@ pub(crate) struct GroupPage {
 
 /// The groups of a stream.
 #[utoipa::path(get, path = "/api/v1/streams/{stream}/groups",
-    params(("stream" = String, Path), ByName),
+    params(("stream" = String, Path), NextPage),
     responses(
         (status = 200, body = GroupPage),
         (status = "4XX", body = ErrorDocument),
@@ -39,27 +38,12 @@ pub(crate) struct GroupPage {
 pub(crate) async fn list(
     visitor: Visitor,
     segments: Segments,
-    Params(which): Params<ByName>,
+    Params(which): Params<NextPage>,
 ) -> Result<Json<GroupPage>, Failure> {
     let stream = segments.after("streams");
     let groups = ConsumerGroupManager::new(&visitor.millstream, &stream).groups().await?;
-    let (groups, next) = which.page(groups, |group| &group.name_bytes)?;
+    let (groups, next) = which.by_name(groups, |group| &group.name_bytes)?;
     Ok(Json(GroupPage { groups: groups.iter().map(GroupRow::from).collect(), next }))
-}
-
-/// # Errors
-/// [`Failure::NotFound`].
-pub(super) async fn find(
-    visitor: &Visitor,
-    stream: &Bytes,
-    group: &Bytes,
-) -> Result<GroupInfo, Failure> {
-    let groups = ConsumerGroupManager::new(&visitor.millstream, stream).groups().await?;
-    let found = groups.into_iter().find(|info| info.name_bytes == *group);
-    found.ok_or_else(|| {
-        let (group, stream) = (visible(group), visible(stream));
-        Failure::NotFound(format!("stream {stream} has no group {group}"))
-    })
 }
 
 /// A group, with what only the dashboard knows.
@@ -92,7 +76,7 @@ pub(crate) async fn get(
     segments: Segments,
 ) -> Result<Json<GroupDocument>, Failure> {
     let (stream, group) = (segments.after("streams"), segments.after("groups"));
-    let info = find(&visitor, &stream, &group).await?;
+    let info = visitor.group(&stream, &group).await?;
     let seen = visitor.app.history.stream(&stream);
     let seen = seen.and_then(|it| it.groups.into_iter().find(|it| it.info.name_bytes == group));
     let ages = seen.as_ref().map(|seen| seen.ages).unwrap_or_default();
@@ -154,7 +138,7 @@ pub(crate) async fn set_paused(
 ) -> Result<Json<Done>, Failure> {
     let (stream, group) = (segments.after("streams"), segments.after("groups"));
     let change = visitor.change(None)?;
-    let before = find(&visitor, &stream, &group).await?;
+    let before = visitor.group(&stream, &group).await?;
     let was_paused = before.managed.is_some_and(|managed| managed.policy.is_paused);
     actions::group::set_paused(&change, &stream, &group, paused).await?;
     Ok(Json(Done { changed: was_paused != paused }))
@@ -212,7 +196,7 @@ pub(crate) async fn history(
 ) -> Result<Json<HistoryDocument>, Failure> {
     let (stream, group) = (segments.after("streams"), segments.after("groups"));
     visitor.must_read(&stream).await?;
-    find(&visitor, &stream, &group).await?;
+    visitor.group(&stream, &group).await?;
     let kept = visitor.app.history.of_group(&stream, &group).unwrap_or_default();
     Ok(Json(HistoryDocument::of(&kept)))
 }
@@ -227,7 +211,7 @@ pub(crate) struct ConsumerPage {
 
 /// The consumers of a group.
 #[utoipa::path(get, path = "/api/v1/streams/{stream}/groups/{group}/consumers",
-    params(("stream" = String, Path), ("group" = String, Path), ByName),
+    params(("stream" = String, Path), ("group" = String, Path), NextPage),
     responses(
         (status = 200, body = ConsumerPage),
         (status = "4XX", body = ErrorDocument),
@@ -237,11 +221,11 @@ pub(crate) struct ConsumerPage {
 pub(crate) async fn consumers(
     visitor: Visitor,
     segments: Segments,
-    Params(which): Params<ByName>,
+    Params(which): Params<NextPage>,
 ) -> Result<Json<ConsumerPage>, Failure> {
     let (stream, group) = (segments.after("streams"), segments.after("groups"));
     let manager = ConsumerGroupManager::new(&visitor.millstream, &stream);
     let consumers = manager.consumers(&group).await?;
-    let (consumers, next) = which.page(consumers, |consumer| &consumer.name_bytes)?;
+    let (consumers, next) = which.by_name(consumers, |consumer| &consumer.name_bytes)?;
     Ok(Json(ConsumerPage { consumers: consumers.iter().map(ConsumerRow::from).collect(), next }))
 }

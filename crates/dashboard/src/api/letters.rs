@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::ErrorDocument;
 use super::body::Params;
 use super::entries::{First, id};
-use super::paging::{ByName, limit};
+use super::paging::{NextPage, limit};
 use super::streams::missing;
 use crate::failure::Failure;
 use crate::letter_places::{LetterPlace, letter_places};
@@ -178,18 +178,18 @@ impl From<LetterPlace> for LetterPlaceRow {
 }
 
 /// Streams of dead letters: those that policies name, and those that are called like one.
-#[utoipa::path(get, path = "/api/v1/dead-letters", params(ByName), responses(
+#[utoipa::path(get, path = "/api/v1/dead-letters", params(NextPage), responses(
     (status = 200, body = LetterPlaces),
     (status = "4XX", body = ErrorDocument),
     (status = "5XX", body = ErrorDocument),
 ))]
 pub(crate) async fn places(
     visitor: Visitor,
-    Params(which): Params<ByName>,
+    Params(which): Params<NextPage>,
 ) -> Result<Json<LetterPlaces>, Failure> {
     visitor.server_answers().await?;
     let all = letter_places(&visitor.streams().await?);
-    let (found, next) = which.page(all, |place| &place.key)?;
+    let (found, next) = which.by_name(all, |place| &place.key)?;
     let streams = found.into_iter().map(LetterPlaceRow::from).collect();
     let is_part = visitor.app.history.totals().is_part;
     Ok(Json(LetterPlaces { streams, next, is_part }))

@@ -10,24 +10,25 @@ use crate::segments::{parse_segment, segment};
 /// Things in one answer at most.
 pub(super) const LIMIT_MAX: usize = 1000;
 
-/// A page of what has names.
+/// Which page of a list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct ByName {
+pub(crate) struct NextPage {
     /// The `next` of the page before
-    after: Option<String>,
+    pub(super) after: Option<String>,
     /// At most so many
     #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<usize>,
+    pub(super) limit: Option<usize>,
 }
 
-impl ByName {
-    /// What of all is on the page, in the order of their names, and the `next` of it.
+impl NextPage {
+    /// What of all is on the page, in the order of their names, which `after` is one of, and the
+    /// `next` of it.
     ///
     /// # Errors
     /// [`Failure::Invalid`]: the limit is none.
-    pub(super) fn page<T>(
+    pub(super) fn by_name<T>(
         &self,
         mut all: Vec<T>,
         name: impl Fn(&T) -> &Bytes,

@@ -12,7 +12,6 @@ use utoipa::{IntoParams, ToSchema};
 use super::ErrorDocument;
 use super::body::Params;
 use super::entries::id;
-use super::groups;
 use super::paging::{limit, page_end};
 use crate::failure::Failure;
 use crate::pending_spans::{SAMPLED_MAX, Span, by_age, by_deliveries};
@@ -148,7 +147,7 @@ pub(crate) async fn summary(
     segments: Segments,
 ) -> Result<Json<PendingSummary>, Failure> {
     let (stream, group) = (segments.after("streams"), segments.after("groups"));
-    let info = groups::find(&visitor, &stream, &group).await?;
+    let info = visitor.group(&stream, &group).await?;
     let entries = PendingEntries::new(&visitor.millstream, &stream, &group);
     let sampled = entries.list(.., &PendingFilter::new(), SAMPLED_MAX).await?;
     let (by_age, without_owner) = by_age(&sampled);

@@ -4,28 +4,16 @@ use axum::Json;
 use bytes::Bytes;
 use millstream::DelayedMessages;
 use millstream_shown::{DelayedRow, JsonBytes};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::ErrorDocument;
 use super::body::Params;
-use super::paging::{ByName, limit, page_end};
+use super::paging::{NextPage, limit, page_end};
 use crate::failure::Failure;
 use crate::scheduled::{self, Scheduled};
 use crate::segments::Segments;
 use crate::visitor::Visitor;
-
-/// Which of them.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Which {
-    /// The token of the last one of the page before
-    after: Option<String>,
-    /// At most so many
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<usize>,
-}
 
 /// Entries in the order in which they are due.
 #[derive(Serialize, ToSchema)]
@@ -37,7 +25,7 @@ pub(crate) struct SchedulePage {
 
 /// Entries that come into a stream later.
 #[utoipa::path(get, path = "/api/v1/streams/{stream}/schedule",
-    params(("stream" = String, Path), Which),
+    params(("stream" = String, Path), NextPage),
     responses(
         (status = 200, body = SchedulePage),
         (status = "4XX", body = ErrorDocument),
@@ -47,7 +35,7 @@ pub(crate) struct SchedulePage {
 pub(crate) async fn list(
     visitor: Visitor,
     segments: Segments,
-    Params(which): Params<Which>,
+    Params(which): Params<NextPage>,
 ) -> Result<Json<SchedulePage>, Failure> {
     let limit = limit(which.limit)?;
     let messages = DelayedMessages::new(&visitor.millstream, segments.after("streams"));
@@ -80,22 +68,22 @@ struct ScheduledStream {
 }
 
 /// Streams that have delayed entries. One that is not there yet is known to Millstream alone.
-#[utoipa::path(get, path = "/api/v1/schedule", params(ByName), responses(
+#[utoipa::path(get, path = "/api/v1/schedule", params(NextPage), responses(
     (status = 200, body = ScheduledStreams),
     (status = "4XX", body = ErrorDocument),
     (status = "5XX", body = ErrorDocument),
 ))]
 pub(crate) async fn streams(
     visitor: Visitor,
-    Params(which): Params<ByName>,
+    Params(which): Params<NextPage>,
 ) -> Result<Json<ScheduledStreams>, Failure> {
     visitor.server_answers().await?;
     let all = visitor.streams().await?;
     let (found, next) = if visitor.millstream.abilities().has_schedule {
-        which.page(scheduled::known(all), |it| &it.stream)?
+        which.by_name(scheduled::known(all), |it| &it.stream)?
     } else {
         let names: Vec<Bytes> = all.into_iter().map(|now| now.name).collect();
-        let (names, next) = which.page(names, |name| name)?;
+        let (names, next) = which.by_name(names, |name| name)?;
         (scheduled::ask(&visitor.millstream, &names).await?, next)
     };
     let row = |Scheduled { stream, waiting }| ScheduledStream {

@@ -2,30 +2,18 @@
 
 use axum::Json;
 use millstream::redis::{Value, cmd};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::body::Params;
 use super::clients::parse_place;
-use super::paging::{limit, page_end};
+use super::paging::{NextPage, limit, page_end};
 use super::{Done, ErrorDocument};
 use crate::actions;
 use crate::failure::Failure;
 use crate::pages::slow_log::command;
 use crate::servers::{Place, bytes, number, parts, places};
 use crate::visitor::Visitor;
-
-/// Which of them.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Which {
-    /// The `next` of the page before
-    after: Option<String>,
-    /// At most so many
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<usize>,
-}
 
 /// What took long, the newest first of each server.
 #[derive(Serialize, ToSchema)]
@@ -70,14 +58,14 @@ impl SlowCommand {
 }
 
 /// Commands that took long.
-#[utoipa::path(get, path = "/api/v1/slow-log", params(Which), responses(
+#[utoipa::path(get, path = "/api/v1/slow-log", params(NextPage), responses(
     (status = 200, body = SlowLog),
     (status = "4XX", body = ErrorDocument),
     (status = "5XX", body = ErrorDocument),
 ))]
 pub(crate) async fn slow_log(
     visitor: Visitor,
-    Params(which): Params<Which>,
+    Params(which): Params<NextPage>,
 ) -> Result<Json<SlowLog>, Failure> {
     let limit = limit(which.limit)?;
     let after = which.after.as_deref().map(parse_place).transpose()?;

@@ -1,7 +1,5 @@
 //! Streams: which there are, and what each is.
 
-use std::cmp::Reverse;
-
 use axum::Json;
 use millstream::StreamManager;
 use millstream_shown::{JsonBytes, RetentionRow, visible};
@@ -14,6 +12,7 @@ use super::paging::{limit, page_end};
 use crate::failure::Failure;
 use crate::history::StreamNow;
 use crate::segments::{Segments, parse_segment, segment};
+use crate::stream_order::StreamOrder;
 use crate::visitor::Visitor;
 
 /// Which streams.
@@ -25,42 +24,12 @@ pub(crate) struct Which {
     find: Option<String>,
     /// `name`, or the highest first by `length`, `rate` (entries added a second) or `pending`
     #[serde(default)]
-    sort: Sort,
+    sort: StreamOrder,
     /// The `next` of the page before; only in the order of names
     after: Option<String>,
     /// At most so many
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
-}
-
-/// What comes first.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Sort {
-    #[default]
-    Name,
-    Length,
-    Rate,
-    Pending,
-}
-
-impl Sort {
-    fn sort(self, streams: &mut [StreamNow]) {
-        match self {
-            // They are.
-            Self::Name => {}
-            Self::Length => streams.sort_by_key(|now| Reverse(now.info.length)),
-            Self::Rate => streams.sort_by(|a, b| {
-                let rate = |now: &StreamNow| now.rate_in.unwrap_or(0.0);
-                rate(b).total_cmp(&rate(a))
-            }),
-            Self::Pending => streams.sort_by_key(|now| Reverse(pending(now))),
-        }
-    }
-}
-
-fn pending(now: &StreamNow) -> u64 {
-    now.groups.iter().map(|group| group.info.pending).sum()
 }
 
 /// A page of streams in the order that was asked for.
@@ -97,7 +66,7 @@ impl From<&StreamNow> for StreamRow {
             stream: JsonBytes(now.name.clone()),
             length: now.info.length,
             groups: now.info.groups,
-            pending: pending(now),
+            pending: now.pending(),
             in_per_second: now.rate_in,
             first_id: now.info.first.map(|id| id.to_string()),
             last_id: now.info.last.map(|id| id.to_string()),
@@ -117,20 +86,18 @@ pub(crate) async fn list(
     Params(which): Params<Which>,
 ) -> Result<Json<StreamPage>, Failure> {
     let limit = limit(which.limit)?;
-    let is_by_name = which.sort == Sort::Name;
+    let is_by_name = which.sort == StreamOrder::Name;
     if which.after.is_some() && !is_by_name {
         let text = "after is for the order of names; others change from moment to moment";
         return Err(Failure::Invalid(text.to_owned()));
     }
     visitor.server_answers().await?;
     let find = which.find.as_deref().unwrap_or_default();
-    let mut all = visitor.streams().await?;
-    all.retain(|now| find.is_empty() || visible(&now.name).contains(find));
+    let mut all = which.sort.of(visitor.streams().await?, find);
     let found = all.len();
     if let Some(after) = which.after.as_deref().map(parse_segment) {
         all.retain(|now| now.name > after);
     }
-    which.sort.sort(&mut all);
     let next = page_end(&mut all, limit).filter(|_| is_by_name).map(|last| segment(&last.name));
     let streams = all.iter().map(StreamRow::from).collect();
     let is_part = visitor.app.history.totals().is_part;

@@ -84,6 +84,13 @@ pub(crate) struct Totals {
     pub(crate) is_part: bool,
 }
 
+impl StreamNow {
+    /// In all of its groups.
+    pub(crate) fn pending(&self) -> u64 {
+        self.groups.iter().map(|group| group.info.pending).sum()
+    }
+}
+
 impl History {
     pub(crate) fn is_scanned(&self) -> bool {
         self.0.lock().is_scanned

@@ -13,7 +13,6 @@ use millstream_shown::{entries, short, short_or_dash, visible};
 use super::done::back;
 use super::layout::token;
 use super::parts::{Mood, card, count, crumbs};
-use super::pending::find_group;
 use crate::actions;
 use crate::actions::group::Inheritance;
 use crate::app::App;
@@ -46,7 +45,7 @@ async fn content(
     group: Bytes,
     consumer: Bytes,
 ) -> Result<Content, Failure> {
-    let info = find_group(&visitor.millstream, &stream, &group).await?;
+    let info = visitor.group(&stream, &group).await?;
     let manager = ConsumerGroupManager::new(&visitor.millstream, &stream);
     let consumers = manager.consumers(&group).await?;
     let (found, others): (Vec<_>, Vec<_>) =
@@ -122,7 +121,7 @@ async fn post_delete(visitor: Visitor, segments: Segments, sent: Sent) -> Respon
     let consumer = segments.after("consumers");
     let done = async {
         let change = visitor.change(Some(sent.token()))?;
-        let is_kept = keeps(&find_group(&visitor.millstream, &stream, &group).await?);
+        let is_kept = keeps(&visitor.group(&stream, &group).await?);
         let inheritance = match sent.text("pending") {
             "kept" if is_kept => Inheritance::Nobody,
             "nobody" => Inheritance::Nobody,

@@ -52,11 +52,7 @@ async fn content(
     which: Which,
 ) -> Result<Content, Failure> {
     let manager = ConsumerGroupManager::new(&visitor.millstream, &stream);
-    let found = manager.groups().await?.into_iter().find(|info| info.name_bytes == group);
-    let Some(info) = found else {
-        let (group, stream) = (visible(&group), visible(&stream));
-        return Err(Failure::NotFound(format!("stream {stream} has no group {group}")));
-    };
+    let info = visitor.group(&stream, &group).await?;
     let mut consumers = manager.consumers(&group).await?;
     consumers
         .sort_by(|a, b| b.pending.cmp(&a.pending).then_with(|| a.name_bytes.cmp(&b.name_bytes)));

@@ -17,7 +17,6 @@ use serde::Deserialize;
 use super::done::back;
 use super::layout::token;
 use super::parts::{count_or_dash, crumbs, facts};
-use super::pending::find_group;
 use super::stream_changes::{check_typed, parse_start, typed};
 use super::stream_trim::{count_some, counted_text};
 use crate::actions;
@@ -102,7 +101,7 @@ async fn question(
     group: Bytes,
     asked: Asked,
 ) -> Result<Content, Failure> {
-    let from = find_group(&visitor.millstream, &stream, &group).await?.last_delivered;
+    let from = visitor.group(&stream, &group).await?.last_delivered;
     let manager = StreamManager::new(&visitor.millstream, &stream);
     let missing = || Failure::NotFound("there is no such stream".to_owned());
     let info = manager.info().await?.ok_or_else(missing)?;

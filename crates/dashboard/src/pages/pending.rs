@@ -10,10 +10,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use maud::{Markup, html};
-use millstream::{
-    ConsumerGroupManager, EntryId, Fields, GroupInfo, Millstream, PendingEntries, PendingEntry,
-    PendingPage, StreamManager,
-};
+use millstream::{EntryId, Fields, PendingEntries, PendingEntry, PendingPage, StreamManager};
 use millstream_shown::{short, visible, visible_start};
 
 use super::parts::{count, crumbs, empty, name};
@@ -61,20 +58,6 @@ async fn get_page(
     ask.answer(move |visitor| content(visitor, stream.clone(), group.clone(), asked.clone())).await
 }
 
-/// # Errors
-/// [`Failure::NotFound`], and those of the server.
-pub(super) async fn find_group(
-    millstream: &Millstream,
-    stream: &[u8],
-    group: &[u8],
-) -> Result<GroupInfo, Failure> {
-    let groups = ConsumerGroupManager::new(millstream, stream).groups().await?;
-    groups.into_iter().find(|info| info.name_bytes == group).ok_or_else(|| {
-        let (group, stream) = (visible(group), visible(stream));
-        Failure::NotFound(format!("stream {stream} has no group {group}"))
-    })
-}
-
 /// The fields of an entry, as far as they were read.
 enum Seen {
     Fields(Fields),
@@ -90,7 +73,7 @@ async fn content(
     asked: Asked,
 ) -> Result<Content, Failure> {
     let Filter { filter, from, .. } = asked.filter()?;
-    let info = find_group(&visitor.millstream, &stream, &group).await?;
+    let info = visitor.group(&stream, &group).await?;
     let pending = PendingEntries::new(&visitor.millstream, &stream, &group).with_errors();
     let range = (from, Bound::Unbounded);
     let mut page = pending.page(range, &filter, PER_PAGE + 1, LOOKED_AT_MAX).await?;

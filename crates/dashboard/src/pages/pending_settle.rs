@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::done::back;
 use super::layout::token;
 use super::parts::{crumbs, facts};
-use super::pending::{find_group, pending_path};
+use super::pending::pending_path;
 use super::pending_filter::{Asked, query};
 use crate::actions::pending::{
     Alike, PER_SECOND, Settled, Settling, last, pace, settle_alike, settle_named,
@@ -178,7 +178,7 @@ async fn question(
     how: How,
     all: AskedAll,
 ) -> Result<Content, Failure> {
-    find_group(&visitor.millstream, &stream, &group).await?;
+    visitor.group(&stream, &group).await?;
     let settling = how.settling(asked.filter()?.min_idle)?;
     let pending = PendingEntries::new(&visitor.millstream, &stream, &group);
     settling.check(&pending).await?;

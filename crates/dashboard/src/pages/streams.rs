@@ -2,9 +2,8 @@
 
 use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
-use bytes::Bytes;
 use maud::{Markup, html};
-use millstream_shown::{age_of, parse_visible, short, visible};
+use millstream_shown::{age_of, parse_visible, short};
 use serde::Deserialize;
 
 use super::entry_add;
@@ -14,6 +13,7 @@ use crate::failure::Failure;
 use crate::history::StreamNow;
 use crate::live::{Ask, Content};
 use crate::segments::{query_text, stream_path};
+use crate::stream_order::StreamOrder;
 use crate::visitor::Visitor;
 
 const PER_PAGE: usize = 100;
@@ -26,31 +26,10 @@ pub(crate) struct Which {
     #[serde(default)]
     page: usize,
     #[serde(default)]
-    sort: Sort,
+    sort: StreamOrder,
     /// Of a stream that is gone to, as it is shown.
     #[serde(default)]
     stream: String,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum Sort {
-    #[default]
-    Name,
-    Length,
-    Rate,
-    Pending,
-}
-
-impl Sort {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::Length => "length",
-            Self::Rate => "rate",
-            Self::Pending => "pending",
-        }
-    }
 }
 
 pub(crate) async fn get(ask: Ask, Query(which): Query<Which>) -> Result<Response, Failure> {
@@ -61,24 +40,10 @@ pub(crate) async fn get(ask: Ask, Query(which): Query<Which>) -> Result<Response
     ask.answer(move |visitor| content(visitor, which.clone())).await
 }
 
-fn pending(stream: &StreamNow) -> u64 {
-    stream.groups.iter().map(|group| group.info.pending).sum()
-}
-
 async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
     visitor.server_answers().await?;
     let history = &visitor.app.history;
-    let mut all = visitor.streams().await?;
-    let is_found = |name: &Bytes| which.find.is_empty() || visible(name).contains(&which.find);
-    all.retain(|stream| is_found(&stream.name));
-    match which.sort {
-        Sort::Name => {}
-        Sort::Length => all.sort_by_key(|stream| std::cmp::Reverse(stream.info.length)),
-        Sort::Rate => {
-            all.sort_by(|a, b| b.rate_in.unwrap_or(0.0).total_cmp(&a.rate_in.unwrap_or(0.0)))
-        }
-        Sort::Pending => all.sort_by_key(|stream| std::cmp::Reverse(pending(stream))),
-    }
+    let all = which.sort.of(visitor.streams().await?, &which.find);
     let total = all.len();
     let pager = Pager::new(which.page, PER_PAGE, total);
     let shown: Vec<StreamNow> = pager.of(all).collect();
@@ -100,7 +65,7 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
             label { "Part of the name" input name="find" value=(which.find); }
             label { "In order of"
                 select name="sort" {
-                    @for sort in [Sort::Name, Sort::Length, Sort::Rate, Sort::Pending] {
+                    @for sort in StreamOrder::ALL {
                         option value=(sort.word()) selected[sort == which.sort] { (sort.word()) }
                     }
                 }
@@ -129,7 +94,7 @@ fn table(streams: &[StreamNow]) -> Markup {
                     td .number { (count(stream.info.length)) }
                     td .number { (rate_or_dash(stream.rate_in)) }
                     td .number { (count(stream.info.groups)) }
-                    td .number { (count(pending(stream))) }
+                    td .number { (count(stream.pending())) }
                     td .number {
                         @match stream.info.last {
                             Some(last) => { (short(age_of(last))) " ago" },
