@@ -57,7 +57,9 @@ pub(crate) async fn get(
 }
 
 async fn content(visitor: Visitor, key: Bytes, which: Which) -> Result<Content, Failure> {
-    let shown = visible(&key);
+    let (path, shown) = (letters_path(&key), visible(&key));
+    // First: what they are told to have done is seen in the letters below.
+    let jobs = jobs(&visitor, &path, &visitor.app.letter_jobs.of(&key));
     let Some(info) = StreamManager::new(&visitor.millstream, &key).info().await? else {
         return Err(Failure::NotFound(format!("there is no stream {shown}")));
     };
@@ -70,7 +72,6 @@ async fn content(visitor: Visitor, key: Bytes, which: Which) -> Result<Content, 
         let before = parse_place(&which.before)?;
         letters.newest_like(&filter, before, PER_PAGE, LOOKED_AT).await?
     };
-    let path = letters_path(&key);
     let age = |id: Option<_>| id.map_or_else(|| "-".to_owned(), |id| short(age_of(id)));
     let live = html! {
         (crumbs(&[("/dead-letters", "Dead letters")]))
@@ -80,7 +81,7 @@ async fn content(visitor: Visitor, key: Bytes, which: Which) -> Result<Content, 
             (card("Newest, ago", age(info.last), Mood::Plain))
             (card("Oldest, ago", age(info.first), Mood::Plain))
         }
-        (jobs(&visitor, &path, &visitor.app.letter_jobs.of(&key)))
+        (jobs)
         h2 { "Letters " span .count { (range(&which)) } }
         p .actions {
             a .button href="#filter" { "Filter" }
