@@ -30,7 +30,21 @@ pub(crate) fn peers_required() -> bool {
 /// The cargo that runs this.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root());
+    as_by_hand(command.current_dir(root()));
+    command
+}
+
+/// Takes away what `cargo run` says of xtask to what xtask runs.
+///
+/// The build script of ring asks for these names, so that ring, and all that uses it, would be
+/// built anew each time that a build by hand followed one by xtask, and the other way round.
+pub(crate) fn as_by_hand(command: &mut Command) -> &mut Command {
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 
@@ -40,7 +54,7 @@ pub(crate) fn cargo() -> Command {
 /// When it cannot be started or does not end with 0.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().with_context(|| format!("run {name}"))?;
+    let status = as_by_hand(command).status().with_context(|| format!("run {name}"))?;
     ensure!(status.success(), "{name} ended with {status}");
     Ok(())
 }

@@ -8,6 +8,7 @@
 //! promised, and writes `docs/benchmarks.md` |
 //! | `instructions [--accept]` | whether a command costs more instructions than was noted |
 //! | `deny [--advisories]` | licences, duplicates and sources of all dependencies |
+//! | `release` | the program, built with a profile of its own work |
 //! | `sbom` | lists what the program is made of, for those who run it |
 //! | `test` | formatting, lints, build, all tests, client programs, tidiness; says how many passed
 //! |
@@ -28,6 +29,7 @@ mod failures;
 mod instructions;
 mod long;
 mod peers;
+mod release;
 mod sbom;
 mod sim;
 mod test;
@@ -56,6 +58,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["peers", dir] => peers::fetch(dir.as_ref()),
         ["bench", ref rest @ ..] => bench::run(rest),
         ["deny", ref rest @ ..] => deny::run(rest),
+        ["release"] => release::run(),
         ["sbom"] => sbom::run(),
         ["test"] => test::run(),
         ["instructions", ref rest @ ..] => instructions::run(rest),
@@ -64,8 +67,8 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["sim", ref rest @ ..] => sim::run(rest),
         _ => bail!(
             "usage: cargo xtask peers [DIR] | bench [--against PEER] [--quick] \
-             [--only NAME] | instructions [--accept] | deny [--advisories] | sbom | test | tidy | \
-             long [--seeds N] [--seconds S] | \
+             [--only NAME] | instructions [--accept] | deny [--advisories] | release | sbom | test | \
+             tidy | long [--seeds N] [--seconds S] | \
              long crashes [--rounds N] | long redis-suite | long client-suites [CLIENT] | \
              long import [--entries N] | \
              long sim [--crashes N] | \

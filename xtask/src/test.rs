@@ -107,7 +107,7 @@ impl Count {
         let name = command.get_program().to_string_lossy().into_owned();
         let (reader, writer) = std::io::pipe().context("make a pipe")?;
         let errors = writer.try_clone().context("share the pipe")?;
-        let mut child = command
+        let mut child = checkout::as_by_hand(command)
             .stdin(Stdio::null())
             .stdout(writer)
             .stderr(errors)

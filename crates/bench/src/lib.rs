@@ -18,6 +18,7 @@
 pub mod compare;
 pub mod goals;
 pub mod instructions;
+pub mod training;
 
 pub mod alternate;
 pub mod measure;

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use millstream_bench::compare::{CompareArguments, compare};
 use millstream_bench::goals::{GoalsArguments, goals};
 use millstream_bench::instructions::{InstructionsArguments, instructions};
+use millstream_bench::training::{TrainingArguments, train};
 use millstream_bench::workloads;
 
 #[derive(Parser)]
@@ -23,6 +24,8 @@ enum Action {
     Goals(Box<GoalsArguments>),
     /// Count what commands cost in instructions, and compare with what was noted.
     Instructions(Box<InstructionsArguments>),
+    /// Run all workloads on an instrumented server, for a build with a profile.
+    Train(TrainingArguments),
     /// List the workloads.
     List,
 }
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         Action::Compare(arguments) => compare(&arguments).map(|text| println!("{text}")),
         Action::Goals(arguments) => goals(&arguments).map(|text| println!("{text}")),
         Action::Instructions(arguments) => instructions(&arguments).map(|text| println!("{text}")),
+        Action::Train(arguments) => train(&arguments).map(|visits| println!("{visits} visits")),
         Action::List => {
             for workload in workloads::all() {
                 println!("{:<24} {}", workload.name, workload.summary);

@@ -20,6 +20,8 @@ use crate::process_usage::ProcessUsage;
 
 /// A server that is not ready by then is an error.
 const START_TIMEOUT: Duration = Duration::from_secs(15);
+/// As for one that does not end.
+const END_TIMEOUT: Duration = Duration::from_secs(15);
 /// Times that a server is started before its failure counts.
 const START_ATTEMPTS: usize = 3;
 /// Ports that are tried in search of a free one.
@@ -125,6 +127,23 @@ impl Server {
     /// What it has in memory, bytes.
     pub fn resident_bytes(&self) -> anyhow::Result<u64> {
         resident_bytes(self.child.id())
+    }
+
+    /// Ends it as its operator would, so that it does what it does at its end.
+    ///
+    /// # Errors
+    /// It is still there after 15 s, or ended with a failure.
+    pub fn end(mut self) -> anyhow::Result<()> {
+        Connection::open(self.address)?.send(&crate::request::encode(&["SHUTDOWN", "NOSAVE"]))?;
+        let asked_at = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().context("look after the server")? {
+                ensure!(status.success(), "the server ended with {status}");
+                return Ok(());
+            }
+            ensure!(asked_at.elapsed() < END_TIMEOUT, "the server does not end");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn wait_until_ready(&mut self) -> anyhow::Result<()> {

@@ -50,6 +50,10 @@ fn a_group_lives_and_works_by_requests_alone() {
     assert_eq!(pending["next"], "3-1");
     let rest = get(&site, &format!("{BILLING}/pending?limit=3&after=3-1&consumer=ada"));
     assert_eq!((&rest["pending"][0]["id"], &rest["next"]), (&json!("4-1"), &Json::Null));
+    let from = get(&site, &format!("{BILLING}/pending?from=3-1&limit=1"));
+    assert_eq!((&from["pending"][0]["id"], &from["next"]), (&json!("3-1"), &json!("3-1")));
+    let behind = get(&site, &format!("{BILLING}/pending?from=3-1&limit=1&after=3-1"));
+    assert_eq!((&behind["pending"][0]["id"], &behind["next"]), (&json!("4-1"), &Json::Null));
     let ids = json!({"ids": ["1-1", "9-1"]});
     let acked = send(&site, "POST", &format!("{BILLING}/pending/ack"), &ids);
     assert_eq!(acked, json!({"changed": 1, "left_alone": 1}));
@@ -208,5 +212,7 @@ fn nobody_changes_anything_without_leave() {
     assert_eq!((answer.status, answer.header("content-type")), (401, "application/json"));
     let known = site.get_with("/api/v1/servers", &[("authorization", "Basic OnNlY3JldA==")]);
     assert_eq!(known.status, 200);
-    assert!(known.text.contains("millstream_version") && !known.text.contains("requirepass"));
+    assert!(known.text.contains("millstream_version"), "{}", known.text);
+    assert!(known.text.contains(r#""requirepass":true"#), "{}", known.text);
+    assert!(!known.text.contains(r#""secret""#), "{}", known.text);
 }

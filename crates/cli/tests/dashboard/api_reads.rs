@@ -147,6 +147,8 @@ fn groups_consumers_and_clients_come_a_page_at_a_time() {
     let numbers: Vec<_> = second["clients"].as_array().expect("rows").iter().map(number).collect();
     assert!(!numbers.is_empty() && !numbers.contains(&Some(last)), "{numbers:?}");
     refused(&site, "GET", "/api/v1/clients?after=nonsense", "", 400);
+    refused(&site, "GET", &format!("/api/v1/clients?sort=idle&after={after}"), "", 400);
+    refused(&site, "GET", "/api/v1/clients?sort=colour", "", 400);
 }
 
 /// Symptom: whoever may only look was refused a count.
@@ -259,9 +261,33 @@ fn streams_come_in_several_orders_and_clients_are_found() {
     let found = get(&site, "/api/v1/clients?find=ada-lap");
     assert_eq!(found["clients"].as_array().map(Vec::len), Some(1));
     assert_eq!(found["clients"][0]["facts"]["name"], "Ada-Laptop");
+    assert_eq!((&found["found"], &found["next"]), (&json!(1), &Json::Null));
+    for _ in 0..50 {
+        redis::cmd("PING").exec(&mut client).expect("it answers");
+    }
+    let busiest = get(&site, "/api/v1/clients?sort=commands&limit=1");
+    assert!(busiest["found"].as_u64() >= Some(2) && busiest["next"].is_null(), "{busiest}");
+    let sent = |row: &Json| row["facts"]["tot-cmds"].as_str().and_then(|it| it.parse().ok());
+    let most: u64 = sent(&busiest["clients"][0]).expect("a number");
+    assert!(most >= 51, "{busiest}");
+    let all = get(&site, "/api/v1/clients?sort=name");
+    let names: Vec<_> = all["clients"].as_array().expect("rows").iter().collect();
+    assert!(names.is_sorted_by_key(|row| row["facts"]["name"].as_str()), "{all}");
     let servers = get(&site, "/api/v1/servers");
     assert_eq!(servers["servers"][0]["server"], found["clients"][0]["server"]);
     assert!(servers["servers"][0]["settings"]["maxclients"].is_string(), "{servers}");
+    assert_eq!(servers["servers"][0]["passwords"]["requirepass"], false);
+}
+
+#[test]
+fn that_a_password_is_set_is_told_and_which_is_not() {
+    let site = Site::start(&["--requirepass", "secret"]);
+    let answer = site.get_with("/api/v1/servers", &[("authorization", "Basic OnNlY3JldA==")]);
+    let servers: Json = serde_json::from_str(&answer.text).expect("JSON");
+    assert_eq!(servers["servers"][0]["passwords"]["requirepass"], true, "{servers}");
+    assert!(servers["servers"][0]["settings"]["requirepass"].is_null(), "{servers}");
+    // Words of INFO and of settings, but not the password.
+    assert!(!answer.text.contains("\"secret\""), "{servers}");
 }
 
 #[test]

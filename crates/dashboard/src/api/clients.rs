@@ -11,7 +11,7 @@ use super::body::{Body, Params};
 use super::paging::{limit, page_end};
 use super::{Done, ErrorDocument};
 use crate::actions;
-use crate::client_list::Client;
+use crate::client_list::{Client, ClientOrder};
 use crate::failure::Failure;
 use crate::servers::{bytes, places};
 use crate::visitor::Visitor;
@@ -23,19 +23,26 @@ use crate::visitor::Visitor;
 pub(crate) struct Which {
     /// Part of a name, address, user, command or library
     find: Option<String>,
-    /// The `next` of the page before
+    /// `id`, `name`, or the highest first by `age`, `idle` (both in seconds), `memory` or
+    /// `commands` (how many it sent)
+    #[serde(default)]
+    sort: ClientOrder,
+    /// The `next` of the page before; only in the order of ids
     after: Option<String>,
     /// At most so many
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
 }
 
-/// Who is connected, in the order of servers and numbers.
+/// Clients in the order that was asked for; by `id`: in that of servers, and of ids in each.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ClientPage {
     clients: Vec<ClientDocument>,
-    /// What `after` is to be for the next page; `null`: this is the last.
+    /// What `after` is to be for the next page; `null`: this is the last, or the order is not that
+    /// of ids, in which there are no others.
     next: Option<String>,
+    /// How many fit, on this page or another.
+    found: usize,
 }
 
 /// A client by the names that CLIENT LIST has: `id`, `addr`, `name`, `cmd`.
@@ -52,11 +59,6 @@ impl From<Client> for ClientDocument {
     }
 }
 
-/// Servers count their clients up.
-fn place_of(client: &Client) -> (&str, u64) {
-    (&client.place, client.number("id"))
-}
-
 /// Who is connected to which server.
 #[utoipa::path(get, path = "/api/v1/clients", params(Which), responses(
     (status = 200, body = ClientPage),
@@ -69,21 +71,27 @@ pub(crate) async fn list(
 ) -> Result<Json<ClientPage>, Failure> {
     let limit = limit(which.limit)?;
     let after = which.after.as_deref().map(parse_place).transpose()?;
+    let is_by_id = which.sort == ClientOrder::Id;
+    if after.is_some() && !is_by_id {
+        let text = "after is for the order of ids; others change from moment to moment";
+        return Err(Failure::Invalid(text.to_owned()));
+    }
     let find = which.find.as_deref().unwrap_or_default();
-    let mut found = Vec::new();
+    let mut all = Vec::new();
     for place in places(&visitor).await? {
         let answer = place.monitor.query(cmd("CLIENT").arg("LIST")).await?;
-        found.extend(Client::list(&place.name, &String::from_utf8_lossy(&bytes(&answer))));
+        all.extend(Client::list(&place.name, &String::from_utf8_lossy(&bytes(&answer))));
     }
-    found.retain(|client| client.has(find));
-    found.retain(|client| after.is_none_or(|after| place_of(client) > after));
-    found.sort_by(|a, b| place_of(a).cmp(&place_of(b)));
-    let next = page_end(&mut found, limit).map(|last| {
-        let (server, id) = place_of(last);
+    all.retain(|client| client.has(find));
+    let found = all.len();
+    all.retain(|client| after.is_none_or(|after| client.key() > after));
+    which.sort.sort(&mut all);
+    let next = page_end(&mut all, limit).filter(|_| is_by_id).map(|last| {
+        let (server, id) = last.key();
         format!("{id}@{server}")
     });
-    let clients = found.into_iter().map(ClientDocument::from).collect();
-    Ok(Json(ClientPage { clients, next }))
+    let clients = all.into_iter().map(ClientDocument::from).collect();
+    Ok(Json(ClientPage { clients, next, found }))
 }
 
 /// `number@server`.

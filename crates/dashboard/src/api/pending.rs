@@ -26,7 +26,10 @@ const LOOKED_AT_MAX: usize = 10_000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
-    /// The `next` of the page before
+    /// From this id on, itself included
+    #[param(pattern = "^[0-9]{1,19}(-[0-9]{1,19})?$")]
+    from: Option<String>,
+    /// The `next` of the page before, which goes before `from`
     #[param(pattern = "^[0-9]{1,19}(-[0-9]{1,19})?$")]
     after: Option<String>,
     /// Of this consumer, as in paths
@@ -74,9 +77,10 @@ pub(crate) async fn list(
     if let Some(consumer) = &which.consumer {
         filter = filter.consumer(parse_segment(consumer));
     }
-    let start = match &which.after {
-        Some(after) => Bound::Excluded(id(after)?),
-        None => Bound::Unbounded,
+    let from = which.from.as_deref().map(id).transpose()?;
+    let start = match which.after.as_deref().map(id).transpose()? {
+        Some(after) => Bound::Excluded(after),
+        None => from.map_or(Bound::Unbounded, Bound::Included),
     };
     let entries = PendingEntries::new(&visitor.millstream, &stream, &group).with_errors();
     let range = (start, Bound::Unbounded);

@@ -27,6 +27,8 @@ struct ServerDocument {
     info: BTreeMap<String, String>,
     /// Without passwords; `null`: who asks may not see them.
     settings: Option<BTreeMap<String, String>>,
+    /// Settings that are passwords, and whether each is set; `null`: as `settings`.
+    passwords: Option<BTreeMap<String, bool>>,
 }
 
 /// What servers say of themselves.
@@ -40,15 +42,25 @@ pub(crate) async fn get(visitor: Visitor) -> Result<Json<ServerList>, Failure> {
     for place in places(&visitor).await? {
         let info = place.monitor.info().await?;
         let info = info.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let mut settings = match place.monitor.settings("*").await {
+        let settings = match place.monitor.settings("*").await {
             Ok(settings) => Some(settings),
             Err(Error::Refused { code, .. }) if code != "NOAUTH" => None,
             Err(error) => return Err(error.into()),
         };
-        if let Some(settings) = &mut settings {
-            settings.retain(|name, _| !is_secret(name.as_bytes()));
+        let (mut shown, mut passwords) = (None, None);
+        if let Some(settings) = settings {
+            let (secret, open): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                settings.into_iter().partition(|(name, _)| is_secret(name.as_bytes()));
+            shown = Some(open);
+            passwords =
+                Some(secret.into_iter().map(|(name, value)| (name, !value.is_empty())).collect());
         }
-        servers.push(ServerDocument { server: place.name, info: info.collect(), settings });
+        servers.push(ServerDocument {
+            server: place.name,
+            info: info.collect(),
+            settings: shown,
+            passwords,
+        });
     }
     Ok(Json(ServerList { servers }))
 }

@@ -1,6 +1,5 @@
 //! Who is connected to the server (CLIENT LIST).
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
 use axum::Form;
@@ -17,7 +16,7 @@ use super::pager::Pager;
 use super::parts::{count, empty};
 use super::server_parts::{ask, head};
 use crate::actions;
-use crate::client_list::Client;
+use crate::client_list::{Client, ClientOrder};
 use crate::failure::Failure;
 use crate::live::{Ask, Content};
 use crate::segments::query_text;
@@ -33,31 +32,22 @@ pub(crate) struct Which {
     #[serde(default)]
     find: String,
     #[serde(default)]
-    sort: Sort,
+    sort: ClientOrder,
     #[serde(default)]
     page: usize,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum Sort {
-    #[default]
-    Id,
-    Name,
-    Age,
-    Idle,
-    Memory,
-    Commands,
+/// What the orders are called on the page.
+fn order_text(order: ClientOrder) -> &'static str {
+    match order {
+        ClientOrder::Id => "number",
+        ClientOrder::Name => "name",
+        ClientOrder::Age => "oldest first",
+        ClientOrder::Idle => "idle for longest first",
+        ClientOrder::Memory => "most memory first",
+        ClientOrder::Commands => "most commands first",
+    }
 }
-
-const SORTS: [(Sort, &str, &str); 6] = [
-    (Sort::Id, "id", "number"),
-    (Sort::Name, "name", "name"),
-    (Sort::Age, "age", "oldest first"),
-    (Sort::Idle, "idle", "idle for longest first"),
-    (Sort::Memory, "memory", "most memory first"),
-    (Sort::Commands, "commands", "most commands first"),
-];
 
 pub(crate) async fn get(ask: Ask, Query(which): Query<Which>) -> Result<Response, Failure> {
     ask.answer(move |visitor| content(visitor, which.clone())).await
@@ -76,12 +66,11 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
         }
     }
     all.retain(|client| client.has(&which.find));
-    sort(&mut all, which.sort);
+    which.sort.sort(&mut all);
     let total = all.len();
     let pager = Pager::new(which.page, PER_PAGE, total);
     let shown: Vec<Client> = pager.of(all).collect();
-    let sort =
-        SORTS.iter().find(|(sort, ..)| *sort == which.sort).map_or("id", |(_, word, _)| word);
+    let sort = which.sort.word();
     let to = |page: usize| match which.find.trim() {
         "" => format!("{PATH}?page={page}&sort={sort}"),
         find => format!("{PATH}?page={page}&sort={sort}&find={}", query_text(find)),
@@ -103,25 +92,16 @@ async fn content(visitor: Visitor, which: Which) -> Result<Content, Failure> {
                 input name="find" value=(which.find);
             }
             label { "In order of"
-                select name="sort" { @for (sort, word, text) in SORTS {
-                    option value=(word) selected[sort == which.sort] { (text) }
+                select name="sort" { @for order in ClientOrder::ALL {
+                    option value=(order.word()) selected[order == which.sort] {
+                        (order_text(order))
+                    }
                 } }
             }
             button { "Show" }
         }
     };
     Ok(Content { title: "Clients".to_owned(), live, fixed })
-}
-
-fn sort(all: &mut [Client], by: Sort) {
-    match by {
-        Sort::Id => all.sort_by_key(|it| (it.place.clone(), it.number("id"))),
-        Sort::Name => all.sort_by(|a, b| a.get("name").cmp(b.get("name"))),
-        Sort::Age => all.sort_by_key(|it| Reverse(it.number("age"))),
-        Sort::Idle => all.sort_by_key(|it| Reverse(it.number("idle"))),
-        Sort::Memory => all.sort_by_key(|it| Reverse(it.number("tot-mem"))),
-        Sort::Commands => all.sort_by_key(|it| Reverse(it.number("tot-cmds"))),
-    }
 }
 
 fn table(visitor: &Visitor, clients: &[Client], has_places: bool) -> Markup {
