@@ -67,8 +67,8 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["sim", ref rest @ ..] => sim::run(rest),
         _ => bail!(
             "usage: cargo xtask peers [DIR] | bench [--against PEER] [--quick] \
-             [--only NAME] | instructions [--accept] | deny [--advisories] | release | sbom | test | \
-             tidy | long [--seeds N] [--seconds S] | \
+             [--only NAME] | instructions [--accept] | deny [--advisories] | release | sbom | \
+             test | tidy | long [--seeds N] [--seconds S] | \
              long crashes [--rounds N] | long redis-suite | long client-suites [CLIENT] | \
              long import [--entries N] | \
              long sim [--crashes N] | \

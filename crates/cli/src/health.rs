@@ -7,16 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use millstream::ConnectOptions;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde::Serialize;
 
-use crate::output::print_line;
+use crate::output::{print_json, print_line};
 use crate::usage_error::usage;
 
 pub(crate) const EXAMPLES: &str = "Examples:
   millstream health
   millstream health --alive --url http://127.0.0.1:8379
+  millstream health --json
   millstream health --url https://127.0.0.1:8379 --tls-ca ca.crt --tls-server-name redis.example";
 
 /// For each step. Supervisors give up on their own, later.
@@ -40,19 +43,34 @@ pub(crate) struct HealthOptions {
     /// By HTTPS: the name that the certificate must be for, where it is not that in the URL
     #[arg(long, env = "MILLSTREAM_HEALTH_TLS_SERVER_NAME", value_name = "NAME")]
     tls_server_name: Option<String>,
+    /// Print JSON: one document
+    #[arg(long)]
+    json: bool,
+}
+
+/// For --json.
+#[derive(Serialize)]
+struct Document<'a> {
+    url: &'a str,
+    is_healthy: bool,
+    /// Of HTTP.
+    status: Option<u16>,
+    answer: &'a str,
 }
 
 /// # Errors
 /// It does not work, in its own words; or it does not answer.
 pub(crate) fn run_health(options: &HealthOptions) -> anyhow::Result<()> {
-    let HealthOptions { url, alive, tls_ca, tls_server_name } = options;
+    let HealthOptions { url, alive, tls_ca, tls_server_name, json } = options;
     let (is_https, host) = match url.strip_prefix("https://") {
         Some(host) => (true, Some(host)),
         None => (false, url.strip_prefix("http://")),
     };
     let host = host.map(|host| host.trim_end_matches('/'));
     let Some(host) = host.filter(|host| !host.is_empty() && !host.contains(['/', '@', ' '])) else {
-        return Err(usage(format!("{url:?} is not like http://127.0.0.1:8379")));
+        // Whoever takes it for the server's own address may have put a password into it.
+        let shown = ConnectOptions::new(url).address();
+        return Err(usage(format!("{shown:?} is not like http://127.0.0.1:8379")));
     };
     if !is_https && (tls_ca.is_some() || tls_server_name.is_some()) {
         return Err(usage("--tls-ca and --tls-server-name are for addresses with https://"));
@@ -71,11 +89,18 @@ pub(crate) fn run_health(options: &HealthOptions) -> anyhow::Result<()> {
         connect(host, 80).and_then(|stream| ask(stream, host, path))
     };
     let (status, text) = asked.with_context(|| format!("ask {url}"))?;
+    let is_healthy = status == "200";
+    if *json {
+        let (status, answer) = (status.parse().ok(), text.trim_end());
+        print_json(&Document { url, is_healthy, status, answer })?;
+    }
     let text = millstream_shown::visible(text.trim_end().as_bytes());
-    if status != "200" {
+    if !is_healthy {
         bail!("{text} (status {})", millstream_shown::visible(status.as_bytes()));
     }
-    print_line(&text)?;
+    if !json {
+        print_line(&text)?;
+    }
     Ok(())
 }
 

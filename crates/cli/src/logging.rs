@@ -54,6 +54,9 @@ pub(crate) fn start_as(level: &str, format: LogFormat) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(format == LogFormat::Text && std::io::stderr().is_terminal())
+        // A line that cannot be written (the disk is full, its reader is gone) would be told on
+        // standard error, and a panic if that fails, too.
+        .log_internal_errors(false)
         .with_target(false);
     // A second start in one process, as in tests, keeps the first.
     let _ = match format {

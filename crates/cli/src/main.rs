@@ -3,6 +3,9 @@
 //! Exit codes: 0 when all went well, 1 when something failed, 2 when the command line or the
 //! configuration is wrong.
 
+// `println!` and `eprintln!` panic where nothing can be written any more.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod admin;
 mod backup;
 mod bench;
@@ -21,6 +24,7 @@ mod health;
 mod interrupts;
 mod logging;
 mod man;
+mod minus_signs;
 mod name;
 mod notify;
 mod or_refused;
@@ -43,6 +47,7 @@ mod serve_options;
 mod serve_values;
 mod server;
 mod server_error;
+mod server_url;
 mod stream;
 mod tally;
 mod toml_fault;
@@ -51,9 +56,10 @@ mod transfer;
 mod usage_error;
 mod work;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use millstream_shown::{byte_size, duration, entry_id, moment, setting};
 
 /// Gives memory back to the system, and is faster on the write path than the C library's.
@@ -121,8 +127,6 @@ enum Command {
     /// Runs a command for each entry of a group: a worker for any language.
     #[command(after_help = work::EXAMPLES)]
     Work(Box<work::WorkOptions>),
-    #[command(name = work::guard::COMMAND, hide = true)]
-    WorkGuard(work::guard::GuardOptions),
     /// Serves the dashboard of any server, until it is told to stop.
     #[command(after_help = run_dashboard::EXAMPLES)]
     Dashboard(Box<run_dashboard::DashboardCommand>),
@@ -134,9 +138,32 @@ enum Command {
     Schedule(schedule::ScheduleOptions),
 }
 
+impl CommandLine {
+    /// Ends the program where the arguments are wrong, or ask for help.
+    fn of(arguments: Vec<OsString>) -> Self {
+        let matches = minus_signs::let_in(Self::command()).get_matches_from(arguments);
+        let parsed = Self::from_arg_matches(&matches);
+        parsed.unwrap_or_else(|error| error.format(&mut Self::command()).exit())
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = serve_options::join_bind_addresses(std::env::args_os());
-    let outcome = match CommandLine::parse_from(arguments).command {
+    // It is no command of the program's definitions: it is for nobody to type.
+    let is_guard = arguments.get(1).is_some_and(|it| it == work::guard::COMMAND);
+    let outcome = if is_guard { work::guard::run_guard(&arguments[1..]) } else { run(arguments) };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::ends_quietly(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::print_failure(&error);
+            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(arguments: Vec<OsString>) -> anyhow::Result<()> {
+    match CommandLine::of(arguments).command {
         Command::Serve(options) => serve::run_serve(*options),
         Command::Config(options) => config::run_config(*options),
         Command::Check(options) => run_check::run_check(&options),
@@ -156,19 +183,10 @@ fn main() -> ExitCode {
         Command::Doctor(options) => doctor::run_doctor(options),
         Command::Produce(options) => produce::run_produce(*options),
         Command::Work(options) => work::run_work(*options),
-        Command::WorkGuard(options) => work::guard::run_guard(&options),
         Command::Dashboard(command) => run_dashboard::run_dashboard(*command),
         Command::Bench(options) => bench::run_bench(options),
         Command::Dlq(options) => dlq::run_dlq(options),
         Command::Schedule(options) => schedule::run_schedule(options),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if output::ends_quietly(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::print_failure(&error);
-            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
-        }
     }
 }
 

@@ -14,18 +14,17 @@ use crate::backup::{
     CopiedFile, Copying, LiveStore, Manifest, ManifestFile, Snapshot, Target, sync_directory,
 };
 use crate::byte_bar::byte_bar;
+use crate::client_command::{self, OnInterrupt};
 use crate::output::{JsonBytes, print_json, print_line, print_text};
 use crate::run_check::open_directory;
+use crate::server::ServerOptions;
+use crate::usage_error::usage;
 
 /// What to copy, and where to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BackupOptions {
-    /// Server to copy, on this machine, as redis://[user:password@]host[:port] or
-    /// redis+unix:///path
-    #[arg(long, env = "REDIS_URL", hide_env_values = true, required_unless_present = "dir")]
-    url: Option<String>,
-    /// Data directory to copy instead, while no server has it open
-    #[arg(long, value_name = "PATH", conflicts_with = "url")]
+    /// Data directory to copy in place of a server's, while no server has it open
+    #[arg(long, value_name = "PATH")]
     dir: Option<PathBuf>,
     /// Copy every byte: no file is a second name of the store's, or of the backup's before
     #[arg(long)]
@@ -33,11 +32,10 @@ pub(crate) struct BackupOptions {
     /// Afterwards remove the oldest backups there, so that so many are left
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     keep: Option<u64>,
-    /// Print JSON: one document
-    #[arg(long)]
-    json: bool,
     /// Directory for backups; each gets a directory in it, named after the time
     target: PathBuf,
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 pub(crate) const EXAMPLES: &str = "\
@@ -45,8 +43,8 @@ Examples:
   millstream backup --url redis://127.0.0.1/ ./backups --keep 7
   millstream backup --dir ./millstream-data ./backups
 
-The server goes on meanwhile. What has not changed since the backup before is a second name of the
-file there, so that a backup takes as much room as what changed.";
+The server must run on this machine, and goes on meanwhile. What has not changed since the backup
+before is a second name of the file there, so that a backup takes as much room as what changed.";
 
 /// For --json.
 #[derive(Serialize)]
@@ -64,14 +62,25 @@ struct Document {
 }
 
 pub(crate) fn run_backup(options: &BackupOptions) -> anyhow::Result<()> {
+    // A variable with an address may be there for other commands.
+    if options.dir.is_some() && options.server.is_url_typed() {
+        return Err(usage(
+            "--dir and --url name two places to copy from\n  next: leave one of them out",
+        ));
+    }
+    // Ctrl-C ends the process: what is left of the copy goes with the next backup.
+    client_command::run(OnInterrupt::Itself, backup(options))
+}
+
+async fn backup(options: &BackupOptions) -> anyhow::Result<()> {
     let target = Target::open(&options.target)?;
     let before = Target::snapshots(&options.target)?.pop();
     let began = Timestamp::now();
     let mut live = None;
     // Held until the copy is made.
     let mut at_rest: Option<Arc<dyn Storage>> = None;
-    let (directory, position, files) = match (&options.dir, &options.url) {
-        (Some(directory), _) => {
+    let (directory, position, files) = match &options.dir {
+        Some(directory) => {
             // What is left of an interrupted checkpoint is removed on the overlay only.
             let storage = OverlayStorage::new(Arc::new(open_directory(directory)?));
             let storage: Arc<dyn Storage> = Arc::new(storage);
@@ -79,26 +88,27 @@ pub(crate) fn run_backup(options: &BackupOptions) -> anyhow::Result<()> {
             at_rest = Some(storage);
             (directory.clone(), position.get(), files)
         }
-        (None, Some(url)) => {
-            let store = LiveStore::pin(url)?;
+        None => {
+            let store = LiveStore::pin(&options.server).await?;
             let found = (store.directory.clone(), store.position, store.files.clone());
             live = Some(store);
             found
         }
-        (None, None) => unreachable!("one of them is required"),
     };
     let (name, partial) = target.begin(began)?;
-    let copied = copy_all(options, &directory, &partial, &files, before.as_ref(), &mut live);
-    let copied = copied.and_then(|copied| {
+    let copied = async {
+        let files = &files[..];
+        let copied =
+            copy_all(options, &directory, &partial, files, before.as_ref(), live.as_ref()).await?;
         if let Some(live) = live {
-            live.unpin()?;
+            live.unpin().await?;
         }
         drop(at_rest);
         let Copied { files, linked, unchanged, copied_bytes } = copied;
         let manifest = Manifest::new(began.to_string(), position, files);
         write_manifest(&partial, &manifest)?;
         let path = target.finish(&name, &partial)?;
-        Ok(Document {
+        anyhow::Ok(Document {
             backup: JsonBytes::from(&*path),
             files: manifest.files.len(),
             bytes: manifest.bytes(),
@@ -108,24 +118,26 @@ pub(crate) fn run_backup(options: &BackupOptions) -> anyhow::Result<()> {
             copied_bytes,
             removed: Vec::new(),
         })
-    });
+    };
+    let copied = copied.await;
     if copied.is_err() {
         // What cannot be removed now is by the next backup.
         let _ = fs::remove_dir_all(&partial);
     }
     let mut document = copied?;
-    if !options.json {
+    let is_json = options.server.json;
+    if !is_json {
         print_text(&document.text())?;
     }
     if let Some(kept) = options.keep {
         for gone in target.keep_newest(usize::try_from(kept).unwrap_or(usize::MAX))? {
-            if !options.json {
+            if !is_json {
                 print_line(&format!("removed {}", gone.path.display()))?;
             }
             document.removed.push(JsonBytes::from(&*gone.path));
         }
     }
-    if options.json {
+    if is_json {
         print_json(&document)?;
     }
     Ok(())
@@ -150,13 +162,13 @@ struct Copied {
     copied_bytes: u64,
 }
 
-fn copy_all(
+async fn copy_all(
     options: &BackupOptions,
     directory: &Path,
     partial: &Path,
     files: &[StoredFile],
     before: Option<&Snapshot>,
-    live: &mut Option<LiveStore>,
+    live: Option<&LiveStore>,
 ) -> anyhow::Result<Copied> {
     let before = match before.filter(|_| !options.copy) {
         // One whose manifest cannot be read is no help.
@@ -187,7 +199,7 @@ fn copy_all(
         }
         copied.files.push(listed);
         if let Some(live) = live {
-            live.keep_alive()?;
+            live.keep_alive().await?;
         }
     }
     bar.finish_and_clear();

@@ -9,8 +9,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::client_command::{self, OnInterrupt};
-use crate::output::{notice, print_json, visible};
+use crate::output::{notice, print_json};
 use crate::server::ServerOptions;
+use crate::server_error::ServerError;
 use crate::usage_error::usage;
 
 pub(crate) const EXAMPLES: &str = "\
@@ -93,10 +94,8 @@ async fn run(command: DashboardCommand) -> anyhow::Result<()> {
 async fn look(way: &ConnectOptions) -> anyhow::Result<()> {
     match way.connect().await {
         Ok(_) => Ok(()),
-        Err(error @ Error::Configuration(_)) => Err(usage(error.to_string())),
-        Err(Error::Refused { code, text }) => {
-            let said = visible(format!("{code} {text}").as_bytes());
-            anyhow::bail!("{} does not let the dashboard in: {said}", way.address())
+        Err(error @ (Error::Configuration(_) | Error::Refused { .. })) => {
+            Err(ServerError::unreached(way.address(), error).into())
         }
         Err(error) => {
             notice(&format!("{}: {error}; it is waited for", way.address()));

@@ -15,7 +15,6 @@ use crate::admin::Admin;
 use crate::config_file::TomlFile;
 use crate::fault_report;
 use crate::notify::{self, Patience};
-use crate::otlp::OtlpOptions;
 use crate::output::{notice, print_line};
 use crate::serve_options::{ConfigError, ServeOptions};
 
@@ -27,21 +26,19 @@ const START_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct ServeCommand {
     #[command(flatten)]
     options: ServeOptions,
-    #[command(flatten)]
-    otlp: OtlpOptions,
     /// Look whether the settings are right, and say so; nothing is started and no data is touched
     #[arg(long)]
     check_config: bool,
 }
 
 pub(crate) fn run_serve(command: ServeCommand) -> anyhow::Result<()> {
-    let ServeCommand { options, otlp, check_config } = command;
-    if check_config { check(options, &otlp) } else { serve(options, &otlp) }
+    let ServeCommand { options, check_config } = command;
+    if check_config { check(options) } else { serve(options) }
 }
 
-fn check(options: ServeOptions, otlp: &OtlpOptions) -> anyhow::Result<()> {
-    otlp.check()?;
+fn check(options: ServeOptions) -> anyhow::Result<()> {
     let options = options.with_file()?;
+    options.otlp().check()?;
     let admin = options.admin();
     let tls = options.tls().map_err(|error| said(error.into()))?;
     tls.warnings().iter().for_each(|warning| notice(&format!("warning: {warning}")));
@@ -53,12 +50,12 @@ fn check(options: ServeOptions, otlp: &OtlpOptions) -> anyhow::Result<()> {
 }
 
 /// Runs the server to its end.
-fn serve(options: ServeOptions, otlp: &OtlpOptions) -> anyhow::Result<()> {
+fn serve(options: ServeOptions) -> anyhow::Result<()> {
     let path = options.config.as_deref().map(std::path::absolute).transpose()?;
     let options = options.with_file()?;
     crate::logging::start_as("info", options.log_format.unwrap_or_default());
     turn_off_huge_pages();
-    let admin = options.admin();
+    let (admin, otlp) = (options.admin(), options.otlp());
     let tls = options.tls().map_err(|error| said(error.into()))?;
     tls.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let mut config = Config { tls: Arc::clone(&tls), ..options.into_config() };
@@ -140,7 +137,7 @@ fn watch_signals(tls: Arc<Tls>) -> anyhow::Result<oneshot::Sender<ShutdownHandle
             Err(_) => std::process::exit(0),
         };
         interrupt.recv().await;
-        eprintln!("millstream: interrupted again, ending at once");
+        notice("interrupted again, ending at once");
         std::process::exit(1);
     };
     // Not joined: it ends with the process.

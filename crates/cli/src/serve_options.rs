@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::admin::Admin;
 use crate::logging::LogFormat;
+use crate::otlp::OtlpOptions;
 use crate::policy_rule::PolicyRule;
-use crate::serve_values::{BindList, Permissions, Port, Setting, as_text, parse_text};
+use crate::serve_values::{BindList, Part, Permissions, Port, Setting, as_text, parse_text};
 use crate::toml_fault;
 
 /// Where the dashboard is unless it is said.
@@ -106,6 +107,13 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "MILLSTREAM_LOG_FORMAT", value_name = "FORMAT")]
     #[serde(deserialize_with = "parse_text", serialize_with = "as_text")]
     pub(crate) log_format: Option<LogFormat>,
+    /// Send spans of slow commands to this OpenTelemetry collector: http://127.0.0.1:4318
+    #[arg(long, env = "MILLSTREAM_OTLP_ENDPOINT", value_name = "URL")]
+    otlp_endpoint: Option<String>,
+    /// Send also spans of this part of all batches of commands, of each connection: 0.01
+    /// [default: 0]
+    #[arg(long, env = "MILLSTREAM_OTLP_SAMPLE", value_name = "PART")]
+    otlp_sample: Option<Part>,
     /// Data directory [default: ./millstream-data]
     #[arg(long, env = "MILLSTREAM_DIR", value_name = "PATH")]
     dir: Option<PathBuf>,
@@ -323,6 +331,8 @@ impl ServeOptions {
                 given => given,
             },
             log_format: self.log_format.or(other.log_format),
+            otlp_endpoint: self.otlp_endpoint.or(other.otlp_endpoint),
+            otlp_sample: self.otlp_sample.or(other.otlp_sample),
             dir: self.dir.or(other.dir),
             sync: self.sync.or(other.sync),
             memory: self.memory.or(other.memory),
@@ -439,6 +449,12 @@ impl ServeOptions {
         let ip = self.admin_bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let is_https = self.admin_tls == Some(true);
         Some(Admin { ip, port, is_chosen, is_https, options })
+    }
+
+    /// Where spans go.
+    pub(crate) fn otlp(&self) -> OtlpOptions {
+        let sample = self.otlp_sample.map_or(0.0, Into::into);
+        OtlpOptions { endpoint: self.otlp_endpoint.clone(), sample }
     }
 
     /// TLS of the server and of the dashboard, with all files read if one of them speaks it.

@@ -158,6 +158,35 @@ impl TryFrom<Setting> for Permissions {
     }
 }
 
+/// A part of all, from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub(crate) struct Part(f64);
+
+impl TryFrom<f64> for Part {
+    type Error = String;
+
+    fn try_from(part: f64) -> Result<Self, Self::Error> {
+        let is_one = (0.0..=1.0).contains(&part);
+        if is_one { Ok(Self(part)) } else { Err(format!("'{part}' is not between 0 and 1")) }
+    }
+}
+
+impl From<Part> for f64 {
+    fn from(part: Part) -> Self {
+        part.0
+    }
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let part = text.parse::<f64>().map_err(|_| format!("'{text}' is no number"))?;
+        part.try_into()
+    }
+}
+
 pub(crate) fn parse_text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: FromStr<Err = String>,

@@ -11,10 +11,14 @@ use millstream::{
 use crate::duration::parse_duration;
 use crate::name::Name;
 use crate::server_error::ServerError;
+use crate::server_url::{ServerUrl, ServerUrlParser};
 use crate::usage_error::usage;
 
 /// Has the password where the URL has none; redis-cli's name for it.
 const PASSWORD_VARIABLE: &str = "REDISCLI_AUTH";
+
+/// Where the server is unless it is said.
+pub(crate) const USUAL_URL: &str = "redis://127.0.0.1:6379";
 
 /// Options of all commands that talk to a server.
 #[derive(Debug, clap::Args)]
@@ -28,10 +32,11 @@ pub(crate) struct ServerOptions {
         global = true,
         env = "REDIS_URL",
         hide_env_values = true,
-        default_value = "redis://127.0.0.1:6379",
-        value_name = "URL"
+        default_value = USUAL_URL,
+        value_name = "URL",
+        value_parser = ServerUrlParser
     )]
-    url: String,
+    url: ServerUrl,
     /// The server's certificate must be signed by one of those in this file (PEM). Default: those
     /// that the system trusts
     #[arg(long, global = true, value_name = "FILE")]
@@ -71,8 +76,13 @@ pub(crate) struct Server {
 impl ServerOptions {
     /// The same with another server.
     pub(crate) fn at(mut self, url: String) -> Self {
-        self.url = url;
+        self.url = ServerUrl::typed(url);
         self
+    }
+
+    /// Whether the command line itself has the address.
+    pub(crate) fn is_url_typed(&self) -> bool {
+        self.url.is_typed
     }
 
     /// A name of the command line.
@@ -86,12 +96,22 @@ impl ServerOptions {
     /// # Errors
     /// It cannot be reached, or lets nobody in.
     pub(crate) async fn connect(&self) -> anyhow::Result<Server> {
-        if self.has_tls_files() && !is_tls(&self.url) {
+        self.connect_for(self.timeout).await
+    }
+
+    /// The same for commands whose answers may take so long, or as long as `--timeout` says if that
+    /// is longer.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) async fn connect_for(&self, patience: Duration) -> anyhow::Result<Server> {
+        if self.has_tls_files() && !is_tls(&self.url.text) {
             return Err(usage(
                 "--tls-ca, --tls-cert and --tls-key are for addresses with rediss://",
             ));
         }
-        Server::connect(&self.way()?).await
+        let way = self.way()?.response_timeout(self.timeout.max(patience));
+        Server::connect(&way).await
     }
 
     /// How to get to the server.
@@ -99,7 +119,7 @@ impl ServerOptions {
     /// # Errors
     /// The password in the environment is no text.
     pub(crate) fn way(&self) -> anyhow::Result<ConnectOptions> {
-        self.way_to(&self.url, PASSWORD_VARIABLE)
+        self.way_to(&self.url.text, PASSWORD_VARIABLE)
     }
 
     /// How to get to another one, whose password may be in this variable.
@@ -117,6 +137,8 @@ impl ServerOptions {
             }
         }
         match std::env::var(variable) {
+            // Empty: as good as not there.
+            Ok(password) if password.is_empty() => Ok(options),
             Ok(password) => Ok(options.password(password)),
             Err(std::env::VarError::NotPresent) => Ok(options),
             Err(error) => Err(usage(format!("{variable}: {error}"))),
@@ -124,8 +146,14 @@ impl ServerOptions {
     }
 
     fn has_tls_files(&self) -> bool {
+        self.tls_files().next().is_some()
+    }
+
+    /// The options for TLS that were given, and their files.
+    pub(crate) fn tls_files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let Self { tls_ca, tls_cert, tls_key, .. } = self;
-        [tls_ca, tls_cert, tls_key].iter().any(|file| file.is_some())
+        let all = [("--tls-ca", tls_ca), ("--tls-cert", tls_cert), ("--tls-key", tls_key)];
+        all.into_iter().filter_map(|(option, file)| Some((option, file.as_deref()?)))
     }
 }
 

@@ -44,12 +44,27 @@ impl ServerError {
                      MILLSTREAM_FROM_AUTH, of --to: MILLSTREAM_TO_AUTH), or user and password into \
                      the URL: redis://user:password@host",
                 ),
+                "NOPERM" if text.contains("'xgroup|cfgset'") => Some(
+                    "give the group a policy as a user who may (`millstream group policy`), or \
+                     this user the right to run this command (ACL SETUSER)",
+                ),
+                "NOPERM" if text.contains("to access a key") => {
+                    Some("the user needs the right to touch this key (ACL SETUSER)")
+                }
                 "NOPERM" => Some("the user needs the right to run this command (ACL SETUSER)"),
                 "WRONGTYPE" => Some(
                     "the key holds no stream; `millstream stream ls` shows those that there are",
                 ),
                 "READONLY" => Some("this server is a replica: name its primary with --url"),
                 "OOM" | "MISCONF" => Some("the server takes no writes now; its log says why"),
+                "ERR" if text.contains("without any password configured") => Some(
+                    "this server wants no password: unset the variable REDISCLI_AUTH (of --from: \
+                     MILLSTREAM_FROM_AUTH, of --to: MILLSTREAM_TO_AUTH), or take the password out \
+                     of the URL",
+                ),
+                "ERR" if text.contains("keeps its data in memory only") => {
+                    Some("`millstream export` copies its streams to another server")
+                }
                 "ERR" if text.contains("need a managed group") => {
                     Some("`millstream group policy` gives the group a policy")
                 }
@@ -60,6 +75,9 @@ impl ServerError {
                 _ => None,
             },
             Error::NoGroup(_) => Some("`millstream group ls` shows the groups that there are"),
+            Error::Unsupported { .. } if self.error.is_untold() => {
+                Some("give the user the right to run INFO (ACL SETUSER), which tells")
+            }
             Error::Unsupported { .. } => {
                 Some("leave out what asks for it, or use a server that has it, like Millstream")
             }

@@ -86,7 +86,9 @@ fn concerns_all(error: &Error) -> bool {
     match error {
         Error::Connection(_) | Error::Unsupported { .. } => true,
         Error::Refused { code, .. } => {
-            matches!(&**code, "NOAUTH" | "OOM" | "MISCONF") || error.is_temporary()
+            matches!(&**code, "NOAUTH" | "OOM" | "MISCONF")
+                || error.is_forbidden_command()
+                || error.is_temporary()
         }
         _ => error.is_temporary(),
     }

@@ -9,6 +9,8 @@ use crate::serve_options::ServeOptions;
 
 /// Keys whose values are for nobody to see. All of them are texts.
 const SECRETS: [&str; 2] = ["requirepass", "tls-key-file-pass"];
+/// So many letters may be wrong in a key that is guessed.
+const EDITS_MAX: usize = 2;
 
 /// Line, column, the key if there is one, and what is wrong, by what the parser says: `span` is in
 /// bytes of `text`.
@@ -25,10 +27,31 @@ pub(crate) fn describe(text: &str, span: Option<Range<usize>>, message: &str) ->
     let line = text[line_start..].lines().next().unwrap_or_default();
     let key = setting(line).map_or_else(String::new, |key| format!(" ({key})"));
     let what = match has_secret(line) {
-        true => "a text in quotes has to stand here; what does is not shown, as it is a secret",
-        false => message,
+        true => {
+            "a text in quotes has to stand here; what does is not shown, as it is a secret".into()
+        }
+        false => unknown_key(message).unwrap_or_else(|| message.to_owned()),
     };
     format!("line {line_number}, column {column}{key}: {what}")
+}
+
+/// Of a key that does not exist, with the one that may have been meant: the parser lists all that
+/// there are.
+fn unknown_key(message: &str) -> Option<String> {
+    let (key, all) = message.strip_prefix("unknown field `")?.split_once("`, expected one of ")?;
+    let flags = ServeOptions::augment_args(clap::Command::new("serve"));
+    let names = flags.get_arguments().filter(|flag| !flag.is_hide_set());
+    let names = names.filter_map(|flag| flag.get_long());
+    let nearest = names
+        .filter(|name| all.contains(&format!("`{name}`")))
+        .map(|name| (strsim::osa_distance(key, name), name))
+        .min()
+        .filter(|(distance, _)| *distance <= EDITS_MAX && distance * 3 <= key.len());
+    let next = match nearest {
+        Some((_, name)) => format!("is `{name}` meant?"),
+        None => "`millstream config print` shows all that there are".to_owned(),
+    };
+    Some(format!("unknown field `{key}`: {next}"))
 }
 
 /// Also in a key with escapes, which may be any.
@@ -100,7 +123,14 @@ mod tests {
         let said = of("port = 1\nsync = always\n");
         assert!(said.starts_with("line 2, column 8 (sync): "), "{said}");
         let said = of("# ä\nprot = 1\n");
-        assert!(said.starts_with("line 2, column 1: unknown field `prot`"), "{said}");
+        assert_eq!(said, "line 2, column 1: unknown field `prot`: is `port` meant?");
+        let said = of("max_memory = 1\n");
+        assert_eq!(said, "line 1, column 1: unknown field `max_memory`: is `maxmemory` meant?");
+        for wrong in ["beauty", "x", "config", "log-segment-kbs"] {
+            let said = told(&format!("{wrong} = 1\n")).remove(0);
+            let all = "`millstream config print` shows all that there are";
+            assert_eq!(said, format!("line 1, column 1: unknown field `{wrong}`: {all}"));
+        }
         let said = of("threads = 'ä'\n");
         assert!(said.starts_with("line 1, column 11 (threads): invalid type: string"), "{said}");
     }

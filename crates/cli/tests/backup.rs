@@ -8,11 +8,12 @@ mod process;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use command_line::{connect, contents, files, flip, millstream};
+use command_line::{Outcome, connect, contents, files, flip, millstream};
 use process::Process;
 use redis::{Connection, cmd, pipe};
 use serde_json::{Value, json};
@@ -256,10 +257,89 @@ fn a_server_that_cannot_be_copied_says_why() {
     let target = root.path().join("backups");
     let server = Process::start(|command| _ = command.arg("--memory"));
     let refusal = millstream(["backup", "--url", &url(&server), text(&target)]).failure(1);
-    assert!(refusal.contains("memory only"), "{refusal}");
+    let at = format!("millstream: cannot bring everything to disk at {}: ", url(&server));
+    assert!(refusal.starts_with(&at) && refusal.contains("\n  next: "), "{refusal}");
+    assert_eq!(refusal.matches("memory only").count(), 1, "{refusal}");
     assert!(backups(&target).is_empty());
     let refusal = millstream(["backup", "--url", "redis://127.0.0.1:1/", text(&target)]).failure(1);
-    assert!(refusal.contains("connect to the server"), "{refusal}");
+    let told = "millstream: cannot connect to redis://127.0.0.1:1/: the server cannot be reached: ";
+    assert!(refusal.starts_with(told), "{refusal}");
+    let next = "\n  next: start a server with `millstream serve`, or name another one with --url \
+                or REDIS_URL\n";
+    assert!(refusal.ends_with(next), "{refusal}");
+    assert_eq!(refusal.matches("Connection refused").count(), 1, "{refusal}");
+}
+
+/// With variables in the environment.
+fn backup_with(variables: &[(&str, &str)], arguments: &[&str]) -> Outcome {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
+    command.env_remove("REDIS_URL").env_remove("REDISCLI_AUTH");
+    let done = command.arg("backup").args(arguments).envs(variables.iter().copied()).output();
+    let done = done.expect("the binary of this package starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    Outcome { code: done.status.code(), stdout: text(done.stdout), stderr: text(done.stderr) }
+}
+
+/// Symptom: with REDIS_URL in the environment `--dir` was refused, as it could not be used with
+/// `--url`, which nobody had given.
+#[test]
+fn a_directory_is_copied_although_a_variable_names_a_server() {
+    let root = scratch();
+    let (data, target) = (root.path().join("data"), root.path().join("backups"));
+    let server = serve(&data);
+    produce(&mut begin(&server), 0..100);
+    let url = url(&server);
+    // The variable alone will do.
+    backup_with(&[("REDIS_URL", &url)], &[text(&target)]).success();
+    drop(server);
+    let directory = [text(&target), "--dir", text(&data)];
+    for address in [&*url, "nonsense", ""] {
+        backup_with(&[("REDIS_URL", address)], &directory).success();
+    }
+    assert_eq!(backups(&target).len(), 4);
+    let both = [&directory[..], &["--url", &url]].concat();
+    let refusal = backup_with(&[], &both).failure(2);
+    assert!(refusal.contains("--dir and --url name two places to copy from"), "{refusal}");
+}
+
+/// Symptom: an address that is none was printed with its password, and the exit code was 1.
+#[test]
+fn a_wrong_address_is_refused_without_its_password() {
+    let root = scratch();
+    let target = root.path().join("backups");
+    for url in ["redis://:hunter2@127.0.0.1:99999", "http://ada:hunter2@127.0.0.1"] {
+        for (variable, arguments) in [("OTHER", &["--url", url][..]), ("REDIS_URL", &[])] {
+            let arguments = [&[text(&target)], arguments].concat();
+            let refusal = backup_with(&[(variable, url)], &arguments).failure(2);
+            assert!(!refusal.contains("hunter2"), "{refusal}");
+            assert!(refusal.contains("cannot connect to ") && refusal.contains("\n  next: "));
+        }
+    }
+    assert!(backups(&target).is_empty());
+}
+
+/// Symptom: REDISCLI_AUTH was not looked at.
+#[test]
+fn the_password_of_a_backup_may_be_in_the_environment() {
+    let root = scratch();
+    let (data, target) = (root.path().join("data"), root.path().join("backups"));
+    let server = Process::start(|command| {
+        command.args(["--requirepass", "hunter2"]).arg("--dir").arg(&data);
+    });
+    let url = url(&server);
+    let arguments = [text(&target), "--url", &url];
+    backup_with(&[("REDISCLI_AUTH", "hunter2")], &arguments).success();
+    assert_eq!(backups(&target).len(), 1);
+    for variables in [&[][..], &[("REDISCLI_AUTH", "")], &[("REDISCLI_AUTH", "wrong")]] {
+        let refusal = backup_with(variables, &arguments).failure(1);
+        let told = format!("millstream: cannot connect to {url}: the server says: ");
+        assert!(refusal.starts_with(&told), "{refusal}");
+        let next = "\n  next: put the password into the variable REDISCLI_AUTH";
+        assert!(refusal.contains(next), "{refusal}");
+        let codes = refusal.matches("NOAUTH").count() + refusal.matches("WRONGPASS").count();
+        assert_eq!(codes, 1, "{refusal}");
+    }
+    assert_eq!(backups(&target).len(), 1);
 }
 
 #[test]

@@ -30,6 +30,8 @@ mod pending;
 mod place;
 #[path = "client_commands/produce.rs"]
 mod produce;
+#[path = "client_commands/rights.rs"]
+mod rights;
 #[path = "client_commands/schedule.rs"]
 mod schedule;
 #[path = "client_commands/screen.rs"]

@@ -108,6 +108,68 @@ fn what_is_given_is_printed_and_means_the_same_read_back() {
     assert_eq!((code, said.as_str()), (Some(0), "the settings are right\n"));
 }
 
+/// A value of a key that is printed without one, by what stands there in its place.
+fn sample(place: &str) -> &str {
+    match place {
+        "<BOOL>" => "true",
+        "<COUNT>" | "<PORT>" => "7",
+        "<NAME>" => "['a.example']",
+        "<STREAM GROUP ITEM VALUE...>" => "['orders:* * VISIBILITY 500']",
+        place if place.starts_with('<') => "'700'",
+        default => default,
+    }
+}
+
+/// Symptom: `otlp-endpoint`, printed like all others, was an unknown field.
+#[test]
+fn each_key_that_is_printed_is_read_back() {
+    let key_of = |line: &str| line.split_once(" = ").map(|(key, _)| key.to_owned());
+    let is_key = |key: &str| key.chars().all(|it| it.is_ascii_lowercase() || it == '-');
+    let file = printed(&[]);
+    let all = file.lines().filter_map(|line| line.strip_prefix("# ")?.split_once(" = "));
+    let all: Vec<_> = all.filter(|(key, _)| is_key(key)).collect();
+    for key in ["otlp-endpoint", "otlp-sample", "requirepass", "bind"] {
+        assert!(all.iter().any(|(it, _)| *it == key), "{key} is missing:\n{file}");
+    }
+    let given: Vec<_> =
+        all.iter().map(|(key, place)| format!("{key} = {}\n", sample(place))).collect();
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("all.toml");
+    fs::write(&path, given.concat()).expect("write the file");
+    let again = printed(&["--config", text(&path), "--show-password"]);
+    let known: Vec<_> = again.lines().filter_map(key_of).filter(|key| is_key(key)).collect();
+    assert!(all.iter().map(|(key, _)| *key).eq(known), "{again}");
+}
+
+/// Symptom: both were flags of `serve` alone.
+#[test]
+fn where_spans_go_is_a_setting_like_others() {
+    let (endpoint, sample) = ("http://127.0.0.1:4318", "0.01");
+    let given = [format!("otlp-endpoint = \"{endpoint}\""), format!("otlp-sample = {sample}")];
+    let is_in = |file: &str| given.iter().all(|line| file.lines().any(|it| it == line));
+    let flags = ["--otlp-endpoint", endpoint, "--otlp-sample", sample];
+    assert!(is_in(&printed(&flags)));
+    let variables = [("MILLSTREAM_OTLP_ENDPOINT", endpoint), ("MILLSTREAM_OTLP_SAMPLE", sample)];
+    let (_, file, _) = run_with(&["config", "print"], &variables);
+    assert!(is_in(&file), "{file}");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("m.toml");
+    let check = ["serve", "--check-config", "--config", text(&path)];
+    fs::write(&path, given.join("\n")).expect("write the file");
+    let (code, said, failure) = run(&check);
+    assert_eq!((code, said.as_str()), (Some(0), "the settings are right\n"), "{failure}");
+    for (settings, told) in [
+        ("otlp-endpoint = '127.0.0.1:4318'", "is not like http://127.0.0.1:4318"),
+        ("otlp-sample = 2", "'2' is not between 0 and 1"),
+        ("otlp-sample = -0.5", "'-0.5' is not between 0 and 1"),
+        ("otlp-sample = nan", "is not between 0 and 1"),
+    ] {
+        fs::write(&path, settings).expect("write the file");
+        let (code, _, failure) = run(&check);
+        assert!(code == Some(2) && failure.contains(told), "{settings}: {failure}");
+    }
+}
+
 #[test]
 fn policies_in_tables_come_back() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -144,7 +206,7 @@ fn wrong_settings_are_found_without_a_start() {
     let path = directory.path().join("m.toml");
     let data = directory.path().join("data");
     for (settings, told) in [
-        ("prot = 1", "unknown field `prot`"),
+        ("prot = 1", "unknown field `prot`: is `port` meant?"),
         ("timeout = -1", "timeout"),
         ("bind = '0.0.0.0'", "password"),
         ("bind = ''", "listen"),
@@ -164,6 +226,23 @@ fn wrong_settings_are_found_without_a_start() {
     assert_eq!(code, Some(2), "{failure}");
 }
 
+/// Symptom: `millstream wo` was completed no further than to `work` and the guard of its commands,
+/// and flags for tests were offered.
+#[test]
+fn what_is_hidden_is_offered_by_no_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, script, failure) = run(&["completions", shell]);
+        assert_eq!((code, failure.as_str()), (Some(0), ""), "{shell}");
+        assert!(script.contains("cache-mb") && script.contains("pending"), "{shell}");
+        for hidden in ["guard", "log-segment-kb", "checkpoint-log-kb"] {
+            assert!(!script.contains(hidden), "{shell} offers {hidden}");
+        }
+    }
+    // Nor as what may have been meant.
+    let (code, _, failure) = run(&["work-guar"]);
+    assert!(code == Some(2) && !failure.contains("work-guard"), "{failure}");
+}
+
 #[test]
 fn shells_and_man_get_what_they_need() {
     for (shell, word) in [
@@ -177,6 +256,10 @@ fn shells_and_man_get_what_they_need() {
     }
     let (code, _, _) = run(&["completions", "cmd.exe"]);
     assert_eq!(code, Some(2));
+    let (_, script, _) = run(&["completions", "bash"]);
+    for word in ["--version", "--tls-cert-file", "config__subcmd__print", "group", "set-id"] {
+        assert!(script.contains(word), "{word} is missing");
+    }
     let (code, page, _) = run(&["man"]);
     assert!(code == Some(0) && page.contains(".TH millstream 1"), "{page}");
     let directory = tempfile::tempdir().expect("a directory");

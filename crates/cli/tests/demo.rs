@@ -51,6 +51,20 @@ fn a_program_gets_the_outcome_as_one_document() {
     assert_eq!(count("processed") + count("dead_lettered"), 20);
 }
 
+/// Symptom: the demo ended with a panic where its progress could not be written.
+#[test]
+fn nobody_has_to_watch_its_progress() {
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("it is there");
+    let output = Command::new(env!("CARGO_BIN_EXE_millstream"))
+        .args(["demo", "--orders", "20", "--seed", "7"])
+        .stderr(full)
+        .output()
+        .expect("the binary of this package starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.ends_with("Every order was processed or dead-lettered, once.\n"), "{said}");
+}
+
 #[test]
 fn too_few_orders_are_a_wrong_command_line() {
     let output = Command::new(env!("CARGO_BIN_EXE_millstream"))

@@ -5,7 +5,7 @@ mod process;
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -227,4 +227,61 @@ fn systemd_is_told_when_it_is_ready_and_when_it_stops() {
     let told = told_until(&socket, "STOPPING=1");
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(process.ended().code(), Some(0));
+}
+
+/// A server with a password whose log goes there, once it runs.
+fn serve_logging_to(directory: &Path, log: impl Into<Stdio>, format: &str) -> Process {
+    let path = directory.join("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(REPLY_LIMIT)).expect("a limit above zero");
+    let child = Command::new(env!("CARGO_BIN_EXE_millstream"))
+        .args(["serve", "--port", "0", "--requirepass", "right", "--log-format", format, "--dir"])
+        .arg(directory.join("data"))
+        .env("MILLSTREAM_ADMIN_PORT", "off")
+        .env("NOTIFY_SOCKET", &path)
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("the binary of this package starts");
+    let mut process = Process::unheard(child);
+    let told = told_until(&socket, "READY=1").pop().expect("something was told");
+    let port = told.split_once("listening on 127.0.0.1:").expect("an address").1;
+    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    process.address = format!("127.0.0.1:{port}");
+    process
+}
+
+fn answers_while_wrong_passwords_are_tried(process: &mut Process) {
+    let at = |password: &str| format!("redis://:{password}@{}/", process.address);
+    for _ in 0..3 {
+        let client = Client::open(at("wrong")).expect("a well-formed URL");
+        let refused = client.get_connection_with_timeout(REPLY_LIMIT).err().expect("it is wrong");
+        assert!(refused.to_string().contains("uthentication"), "{refused}");
+    }
+    let client = Client::open(at("right")).expect("a well-formed URL");
+    let mut connection = client.get_connection_with_timeout(REPLY_LIMIT).expect("it goes on");
+    connection.set("k", "v").expect("SET");
+    process.stop();
+}
+
+/// Symptom: a log line that did not fit on a full disk ended the server (SIGABRT).
+#[test]
+fn a_log_on_a_full_disk_does_not_end_the_server() {
+    for format in ["text", "json"] {
+        let directory = scratch();
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("it is there");
+        let mut process = serve_logging_to(directory.path(), full, format);
+        answers_while_wrong_passwords_are_tried(&mut process);
+    }
+}
+
+/// Symptom: a server whose log nobody read any more ended with its next line (SIGABRT).
+#[test]
+fn a_log_that_nobody_reads_any_more_does_not_end_the_server() {
+    for format in ["text", "json"] {
+        let directory = scratch();
+        let mut process = serve_logging_to(directory.path(), Stdio::piped(), format);
+        drop(process.child.stderr.take());
+        answers_while_wrong_passwords_are_tried(&mut process);
+    }
 }

@@ -128,6 +128,22 @@ fn commands_by_tls_meet_who_is_right_only() {
     assert!(code == Some(1) && said.contains("not valid for name"), "{said}");
 }
 
+/// Symptom: a backup took no options for TLS.
+#[test]
+fn a_backup_is_made_by_tls() {
+    let place = Place::new();
+    let process = Process::start(|command| {
+        command.arg("--dir").arg(place.at("data")).args(place.flags());
+    });
+    let url = format!("rediss://127.0.0.1:{}", tls_port(&process));
+    let line = ["backup", "backups", "--url", &url, "--tls-ca", "ca.crt"];
+    let own = ["--tls-cert", "worker.crt", "--tls-key", "worker.key"];
+    let (code, _, said) = place.run(&[&line[..], &own].concat());
+    assert_eq!((code, &*said), (Some(0), ""));
+    let (code, _, said) = place.run(&line);
+    assert!(code == Some(1) && said.contains("cannot connect to "), "{said}");
+}
+
 #[test]
 fn sighup_takes_new_certificates_and_keeps_the_old_ones_where_they_are_wrong() {
     let place = Place::new();

@@ -13,6 +13,9 @@
 //!
 //! Must not know how any server stores anything, nor read anything from a disk.
 
+// `println!` and `eprintln!` panic where nothing can be written any more.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod actions;
 mod answers;
 mod api;

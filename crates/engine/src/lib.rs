@@ -9,6 +9,9 @@
 //! How it works: `docs/decisions/`, `docs/format.md`. Tests: `tests/` (random operations with
 //! reopening, a crash after every write) and beside the modules.
 
+// `println!` and `eprintln!` panic where nothing can be written any more.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod acknowledge;
 mod apply;
 mod backup;

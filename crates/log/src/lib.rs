@@ -20,6 +20,9 @@
 //! no write is accepted until the log is opened again) and [`PrepareError`] (nothing lost, try
 //! again). Tests: beside the modules, and in `tests/it` on the public interface.
 
+// `println!` and `eprintln!` panic where nothing can be written any more.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod batch;
 mod blocks;
 mod buffer;

@@ -2,10 +2,14 @@
 //!
 //! Versions say little: forks have some commands and lack others. So each ability is tried with a
 //! command that can do nothing, on a group that is not there: `NOGROUP` means that the command was
-//! understood. A server that is not ready says nothing about what it can do, and is an error: what
-//! is found out counts for as long as the handle.
+//! understood. So does the refusal of a user who may run it, and may not touch that key: keys are
+//! looked at after the command is known. What an option is for is not looked at before, so there it
+//! is tried once more, without a key. A server that is not ready says nothing about what it can do,
+//! and is an error: what is found out counts for as long as the handle.
 
-use redis::{Cmd, Value, cmd};
+use std::collections::BTreeMap;
+
+use redis::{Value, cmd};
 
 use crate::backend::Backend;
 use crate::{Error, reply};
@@ -13,7 +17,7 @@ use crate::{Error, reply};
 /// A group that nobody has.
 const NO_GROUP: &str = "millstream:no-such-group";
 /// What a server is called that does not say what it is.
-const UNNAMED: &str = "this server";
+pub(crate) const UNNAMED: &str = "this server";
 /// What a client looks for in INFO; see `docs/delivery.md`.
 const EXTENSIONS: &str = "millstream_extensions:";
 
@@ -47,6 +51,8 @@ pub struct Abilities {
     pub has_schedule: bool,
     /// Scripts.
     pub has_scripts: bool,
+    /// Commands that this user may not run, with the server's words: it may well have them.
+    refusals: BTreeMap<&'static str, String>,
 }
 
 impl Abilities {
@@ -67,6 +73,7 @@ impl Abilities {
             has_idempotent_add: true,
             has_schedule: true,
             has_scripts: false,
+            refusals: BTreeMap::new(),
         }
     }
 
@@ -77,12 +84,24 @@ impl Abilities {
         self.server != UNNAMED
     }
 
+    /// Why the user cannot have what a command is needed for that was tried: the user may not run
+    /// it.
+    pub(crate) fn refusal(&self, command: &str) -> Option<Error> {
+        let text = self.refusals.get(command)?.clone();
+        Some(Error::Refused { code: "NOPERM".to_owned(), text })
+    }
+
+    /// The same for a user who may not run what `other` may not.
+    pub(crate) fn refused_as(self, other: &Self) -> Self {
+        Self { refusals: other.refusals.clone(), ..self }
+    }
+
     /// Asks.
     ///
     /// # Errors
     /// [`Error::Connection`], and [`Error::Refused`] by a server that loads its data, is busy with
-    /// a script or has its slots divided. What may not be asked (ACL) is taken for what is not
-    /// there.
+    /// a script or has its slots divided. What this user may not run (ACL) is taken for what is not
+    /// there, and noted.
     pub(crate) async fn find_out(backend: &dyn Backend) -> Result<Self, Error> {
         let info = match refusable(backend.run(cmd("INFO").arg("server")).await)? {
             Ok(info) => reply::lossy_text(&info).unwrap_or_default(),
@@ -95,13 +114,8 @@ impl Abilities {
         let extensions = info.lines().find_map(|line| line.strip_prefix(EXTENSIONS));
         let extensions = extensions.unwrap_or_default();
         let has = |name: &str| extensions.split(',').any(|it| it == name);
-        let read = |option: &str| {
-            let mut command = cmd("XREADGROUP");
-            command.arg(&["GROUP", NO_GROUP, "c", option, "1", "STREAMS", NO_GROUP, ">"]);
-            command
-        };
-        let auto_claim = cmd("XAUTOCLAIM").arg(&[NO_GROUP, NO_GROUP, "c", "1", "0"]).to_owned();
-        let nack = cmd("XNACK").arg(&[NO_GROUP, NO_GROUP, "FAIL", "IDS", "1", "1-1"]).to_owned();
+        let nack = [NO_GROUP, NO_GROUP, "FAIL", "IDS", "1", "1-1"];
+        let mut trials = Trials { backend, refusals: BTreeMap::new() };
         Ok(Self {
             server: name(&info),
             has_policies: has("group-policy"),
@@ -109,38 +123,89 @@ impl Abilities {
             has_fence: has("fence"),
             has_pending_errors: has("pending-errors"),
             has_disk_usage: has("disk-usage"),
-            has_claim: understands(backend, &read("CLAIM")).await?,
-            has_auto_claim: understands(backend, &auto_claim).await?,
-            has_nack: understands(backend, &nack).await?,
-            has_max_count: understands(backend, &read("MAXCOUNT")).await?,
-            has_idempotent_add: knows_idempotence(backend).await?,
+            has_claim: trials.know_read_option("CLAIM").await?,
+            has_auto_claim: trials.know("XAUTOCLAIM", &[NO_GROUP, NO_GROUP, "c", "1", "0"]).await?,
+            has_nack: trials.know("XNACK", &nack).await?,
+            has_max_count: trials.know_read_option("MAXCOUNT").await?,
+            has_idempotent_add: trials.know_idempotence().await?,
             has_schedule: has("schedule"),
-            has_scripts: matches!(
-                refusable(backend.run(cmd("EVAL").arg(&["return 1", "0"])).await)?,
-                Ok(Value::Int(1))
-            ),
+            has_scripts: trials.know("EVAL", &["return 1", "0"]).await?,
+            refusals: trials.refusals,
         })
     }
 }
 
-/// Whether a command that names a group that is not there is refused for that alone.
-async fn understands(backend: &dyn Backend, command: &Cmd) -> Result<bool, Error> {
-    Ok(matches!(refusable(backend.run(command).await)?, Ok(_) | Err(Error::NoGroup(_))))
+/// Commands that are tried, and those that this user may not run.
+struct Trials<'a> {
+    backend: &'a dyn Backend,
+    refusals: BTreeMap<&'static str, String>,
 }
 
-/// By an empty name, which IDMP alone can refuse.
-async fn knows_idempotence(backend: &dyn Backend) -> Result<bool, Error> {
-    let add = cmd("XADD").arg(&[NO_GROUP, "NOMKSTREAM", "IDMP", "", "i", "*", "f", "v"]).to_owned();
-    match refusable(backend.run(&add).await)? {
-        // It takes no writes now, before it looks at them: whoever has the one has the other.
-        Err(Error::Refused { code, .. }) if matches!(&*code, "OOM" | "MISCONF" | "NOREPLICAS") => {
-            let set = cmd("XCFGSET").arg(&[NO_GROUP, "IDMP-DURATION", "1"]).to_owned();
-            let answer = refusable(backend.run(&set).await)?;
-            let is_unknown =
-                |it: &Error| matches!(it, Error::Refused { text, .. } if text.contains("unknown"));
-            Ok(!answer.as_ref().is_err_and(is_unknown))
+impl Trials<'_> {
+    /// Whether a command that names a group that is not there is refused for that alone, or for
+    /// the key.
+    async fn know(&mut self, command: &'static str, words: &[&str]) -> Result<bool, Error> {
+        Ok(match self.answer(command, words).await? {
+            Ok(_) | Err(Error::NoGroup(_)) => true,
+            Err(error) => error.is_forbidden_key(),
+        })
+    }
+
+    /// The same of an option with a number. Where the key is forbidden, whatever the options, one
+    /// without a key and without a number says more.
+    async fn know_read_option(&mut self, option: &str) -> Result<bool, Error> {
+        let words = ["GROUP", NO_GROUP, "c", option, "1", "STREAMS", NO_GROUP, ">"];
+        match self.answer("XREADGROUP", &words).await? {
+            Ok(_) | Err(Error::NoGroup(_)) => Ok(true),
+            Err(error) if error.is_forbidden_key() => {
+                let words = ["GROUP", NO_GROUP, "c", option, "none", "none"];
+                let answer = self.answer("XREADGROUP", &words).await?;
+                Ok(matches!(answer, Err(Error::Refused { text, .. }) if text.contains("integer")))
+            }
+            Err(_) => Ok(false),
         }
-        answer => Ok(matches!(answer, Err(Error::Refused { text, .. }) if text.contains("IDMP"))),
+    }
+
+    /// By an empty name, which IDMP alone can refuse. Where nobody looks at that, by XCFGSET:
+    /// whoever has the one has the other.
+    async fn know_idempotence(&mut self) -> Result<bool, Error> {
+        let words = [NO_GROUP, "NOMKSTREAM", "IDMP", "", "i", "*", "f", "v"];
+        match self.answer("XADD", &words).await? {
+            Err(error) if error.is_forbidden_key() => self.have_stream_settings().await,
+            // It takes no writes now, before it looks at them.
+            Err(Error::Refused { code, .. })
+                if matches!(&*code, "OOM" | "MISCONF" | "NOREPLICAS") =>
+            {
+                self.have_stream_settings().await
+            }
+            answer => {
+                Ok(matches!(answer, Err(Error::Refused { text, .. }) if text.contains("IDMP")))
+            }
+        }
+    }
+
+    /// Whether there is XCFGSET, be it for other users.
+    async fn have_stream_settings(&self) -> Result<bool, Error> {
+        let set = cmd("XCFGSET").arg(&[NO_GROUP, "IDMP-DURATION", "1"]).to_owned();
+        let answer = refusable(self.backend.run(&set).await)?;
+        let is_unknown =
+            |it: &Error| matches!(it, Error::Refused { text, .. } if text.contains("unknown"));
+        Ok(!answer.as_ref().is_err_and(is_unknown))
+    }
+
+    /// What the server says of a command; notes where this user may not run it.
+    async fn answer(
+        &mut self,
+        command: &'static str,
+        words: &[&str],
+    ) -> Result<Result<Value, Error>, Error> {
+        let answer = refusable(self.backend.run(cmd(command).arg(words)).await)?;
+        if let Err(error @ Error::Refused { text, .. }) = &answer
+            && error.is_forbidden_command()
+        {
+            self.refusals.insert(command, text.clone());
+        }
+        Ok(answer)
     }
 }
 

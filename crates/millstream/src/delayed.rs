@@ -8,7 +8,7 @@ mod scripts;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use redis::{Cmd, Value, cmd};
+use redis::{Cmd, Value, cmd, pipe};
 use tracing::Instrument as _;
 
 use self::scripts::{ADD, CANCEL, LIST, MOVE, RUN};
@@ -129,6 +129,39 @@ impl DelayedMessages {
     /// message waits on then.
     pub async fn run_now(&self, token: &str) -> Result<bool, Error> {
         self.change_one("RUN", RUN, token).await
+    }
+
+    /// Takes all messages back. Returns how many waited. What others add meanwhile may wait on.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`], and those of the server.
+    pub async fn cancel_all(&self) -> Result<u64, Error> {
+        if self.is_native() {
+            return self.cancel_each().await;
+        }
+        // Where there is no message, what lies under these keys may be somebody else's.
+        if self.list(1).await?.is_empty() {
+            return Ok(0);
+        }
+        let (set, hash) = self.keys();
+        let mut all = pipe();
+        all.atomic().cmd("ZCARD").arg(&set).cmd("UNLINK").arg(&set).arg(&hash);
+        let answers = self.millstream.query_all(&all).await?;
+        let count = answers.first().ok_or(Error::Answer("ZCARD"))?;
+        reply::count(count).map_err(NotUnderstood::of("ZCARD"))
+    }
+
+    async fn cancel_each(&self) -> Result<u64, Error> {
+        let mut count = 0;
+        loop {
+            let some = self.list(LISTED_AT_ONCE).await?;
+            if some.is_empty() {
+                return Ok(count);
+            }
+            for message in some {
+                count += u64::from(self.cancel(&message.token).await?);
+            }
+        }
     }
 
     async fn change_one(&self, action: &str, script: &str, token: &str) -> Result<bool, Error> {
@@ -279,7 +312,8 @@ impl DelayedMessages {
     }
 
     fn need_scripts(&self) -> Result<(), Error> {
-        self.millstream.need(self.millstream.abilities().has_scripts, "delayed messages")
+        let what = "schedule and no scripts, one of which delayed messages need";
+        self.millstream.need_by(&["EVAL"], self.millstream.abilities().has_scripts, what)
     }
 
     /// XSCHEDULE, up to the key.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::EntryId;
+use crate::abilities::UNNAMED;
 
 /// Why something was not done. Nothing is half done, except where the server went away while it
 /// worked ([`Error::Connection`]): then it may have been done.
@@ -86,6 +87,29 @@ impl Error {
         }
     }
 
+    /// Whether this user may not run the command, whatever key it names.
+    #[must_use]
+    pub fn is_forbidden_command(&self) -> bool {
+        // Redis 6.2 says "this user has no permissions to run the …".
+        matches!(self, Self::Refused { code, text }
+            if code == "NOPERM" && text.contains("no permissions to run"))
+    }
+
+    /// Whether this user may run the command, and may not touch the key that it names.
+    pub(crate) fn is_forbidden_key(&self) -> bool {
+        // The second is what Redis 6.2 says.
+        let texts = ["to access a key", "to access one of the keys"];
+        matches!(self, Self::Refused { code, text }
+            if code == "NOPERM" && texts.iter().any(|it| text.contains(it)))
+    }
+
+    /// Whether the server may be able to do it nevertheless: it did not tell this user what it is,
+    /// which needs the right to run `INFO`.
+    #[must_use]
+    pub fn is_untold(&self) -> bool {
+        matches!(self, Self::Unsupported { server, .. } if server == UNNAMED)
+    }
+
     #[cfg(feature = "embedded")]
     pub(crate) fn store(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Store(source.into())
@@ -116,6 +140,13 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Configuration(what) => f.write_str(what),
+            Self::Unsupported { what, .. } if self.is_untold() => {
+                write!(
+                    f,
+                    "the server does not tell this user what it is (INFO), and is taken for one \
+                     that has no {what}"
+                )
+            }
             Self::Unsupported { what, server } => write!(f, "{server} has no {what}"),
             Self::Connection(source) => write!(f, "the server cannot be reached: {source}"),
             Self::Store(source) => write!(f, "the store cannot be used: {source}"),
@@ -184,6 +215,23 @@ mod tests {
 
         fn get_db(&self) -> i64 {
             0
+        }
+    }
+
+    #[test]
+    fn a_command_and_a_key_that_are_forbidden_are_told_apart() {
+        for (text, is_command, is_key) in [
+            ("User ada has no permissions to run the 'xgroup|create' command", true, false),
+            ("No permissions to access a key", false, true),
+            // Redis 6.2, up to the words that follow.
+            ("this user has no permissions to run the 'xadd' command", true, false),
+            ("this user has no permissions to access one of the keys", false, true),
+            // Valkey 9.1.
+            ("No permissions to access database", false, false),
+        ] {
+            let error = Error::Refused { code: "NOPERM".to_owned(), text: text.to_owned() };
+            assert_eq!(error.is_forbidden_command(), is_command, "{text}");
+            assert_eq!(error.is_forbidden_key(), is_key, "{text}");
         }
     }
 

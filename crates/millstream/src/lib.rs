@@ -85,6 +85,9 @@
 //!
 //! Must not know how any server stores anything. Tests: `tests/it`, one suite for all servers.
 
+// `println!` and `eprintln!` panic where nothing can be written any more.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod abilities;
 mod backend;
 mod backoff;

@@ -76,7 +76,7 @@ impl Millstream {
     /// itself.
     #[must_use]
     pub fn with_abilities(mut self, abilities: Abilities) -> Self {
-        self.abilities = Arc::new(abilities);
+        self.abilities = Arc::new(abilities.refused_as(&self.abilities));
         self
     }
 
@@ -183,5 +183,20 @@ impl Millstream {
     pub(crate) fn need(&self, is_there: bool, what: &'static str) -> Result<(), Error> {
         let unsupported = || Error::Unsupported { what, server: self.abilities.server.clone() };
         if is_there { Ok(()) } else { Err(unsupported()) }
+    }
+
+    /// The same of what these commands are needed for: it may be that only this user lacks it, who
+    /// may not run them.
+    pub(crate) fn need_by(
+        &self,
+        commands: &[&str],
+        is_there: bool,
+        what: &'static str,
+    ) -> Result<(), Error> {
+        let refusal = commands.iter().find_map(|command| self.abilities.refusal(command));
+        match refusal.filter(|_| !is_there) {
+            Some(refusal) => Err(refusal),
+            None => self.need(is_there, what),
+        }
     }
 }

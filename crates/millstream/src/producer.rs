@@ -94,7 +94,8 @@ impl Producer {
         }
         let abilities = self.millstream.abilities();
         let is_possible = abilities.has_idempotent_add || abilities.has_scripts;
-        self.millstream.need(is_possible, "way to remember what was added (IDMP, or scripts)")?;
+        let what = "way to remember what was added (IDMP, or scripts)";
+        self.millstream.need_by(&["XADD", "EVAL"], is_possible, what)?;
         if abilities.has_idempotent_add {
             self.set_window(window).await?;
         }

@@ -15,6 +15,9 @@
 //! it ends the process ([`PanicGuard`]).
 //! Tests: those of its hosts (`server/tests/it`, `millstream/tests/it`).
 
+// `println!` and `eprintln!` panic where nothing can be written any more.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod admission;
 pub mod saving;
 

@@ -13,6 +13,9 @@
 //! [`session`](self) for how. tokio lives here and nowhere below. Tests: `tests/it`, raw bytes over
 //! TCP.
 
+// `println!` and `eprintln!` panic where nothing can be written any more.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod config;
 mod config_file;
 mod default_policy;

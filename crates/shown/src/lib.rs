@@ -3,6 +3,9 @@
 //!
 //! Must not know where it is shown: no terminal, no HTML.
 
+// `println!` and `eprintln!` panic where nothing can be written any more.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod age;
 mod consumer_row;
 mod delayed_row;

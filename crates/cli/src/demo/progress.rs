@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::ledger::Totals;
+use crate::output::notice_line;
 
 /// Time between two plain lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
@@ -59,12 +60,13 @@ impl Progress {
     pub(super) fn tell(&self, event: &str) {
         match &self.bar {
             Some(bar) => bar.println(event),
-            None => eprintln!("{event}"),
+            None => notice_line(event),
         }
     }
 
     fn print_line(&self, totals: Totals, pending: u64) {
-        eprintln!("{}/{} orders: {}", totals.settled(), self.orders, describe(totals, pending));
+        let (settled, told) = (totals.settled(), describe(totals, pending));
+        notice_line(&format!("{settled}/{} orders: {told}", self.orders));
     }
 }
 

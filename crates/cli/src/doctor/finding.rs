@@ -71,8 +71,29 @@ pub(super) struct Finding {
     pub(super) group: Option<JsonBytes>,
     pub(super) what: String,
     pub(super) why: String,
-    /// A command.
-    pub(super) next: String,
+    #[serde(skip)]
+    pub(super) next: Next,
+}
+
+/// What to do about a finding.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Next {
+    /// A command of this program, for the server that was looked at.
+    Here(String),
+    /// Whatever else, as it stands.
+    Other(String),
+}
+
+impl From<String> for Next {
+    fn from(text: String) -> Self {
+        Self::Other(text)
+    }
+}
+
+impl From<&str> for Next {
+    fn from(text: &str) -> Self {
+        Self::Other(text.to_owned())
+    }
 }
 
 impl Severity {
@@ -99,7 +120,7 @@ impl Finding {
         check: Check,
         what: impl Into<String>,
         why: impl Into<String>,
-        next: impl Into<String>,
+        next: impl Into<Next>,
     ) -> Self {
         let (what, why, next) = (what.into(), why.into(), next.into());
         let (server, stream, group) = (None, None, None);

@@ -6,7 +6,7 @@ use millstream::{ConsumerInfo, GroupInfo};
 
 use super::Limits;
 use super::finding::{Check, Finding, Severity};
-use super::shell_word::{command_line, word};
+use super::shell_word::{command_line, command_line_with, need_escapes, word};
 use super::stream_checks::Seen;
 use crate::name::Name;
 use crate::output::{entries, or_dash, plural, short};
@@ -158,13 +158,9 @@ fn stuck(
     );
     let why = "a consumer that is gone keeps what it was given, until somebody claims it";
     let consumer = Name::from(first.name_bytes.clone());
-    let has_escapes =
-        [key, &name, &consumer].iter().any(|it| it.to_string().as_bytes() != it.as_ref());
+    let has_escapes = need_escapes(&[key, &name, &consumer]);
     let rest = format!("--consumer {} --to CONSUMER", word(&consumer, has_escapes));
-    let mut next = command_line("pending claim", &[key, &name], &rest);
-    if has_escapes && !next.ends_with(" --escapes") {
-        next.push_str(" --escapes");
-    }
+    let next = command_line_with("pending claim", &[key, &name], &rest, has_escapes);
     let finding = Finding::new(Severity::Warning, Check::StuckConsumers, what, why, next);
     Some(finding.of_group(key, &name))
 }

@@ -6,6 +6,7 @@ mod examined;
 mod finding;
 mod group_checks;
 mod pending_checks;
+mod reach;
 mod report;
 mod server_checks;
 mod shell_word;
@@ -15,6 +16,7 @@ mod survey;
 use std::ffi::OsString;
 use std::time::Duration;
 
+use self::reach::Reach;
 use crate::client_command::{self, OnInterrupt};
 use crate::duration::parse_duration;
 use crate::server::ServerOptions;
@@ -69,9 +71,10 @@ pub(crate) fn run_doctor(options: DoctorOptions) -> anyhow::Result<()> {
     }
     client_command::run(OnInterrupt::Fail, async {
         let pattern = limits.streams.as_deref().map(|it| server.name(it)).transpose()?;
-        let is_json = server.json;
-        let server = server.connect().await?;
-        let report = survey::survey(&server, pattern, &limits, &ignore).await?;
+        let (options, is_json) = (&server, server.json);
+        let server = options.connect().await?;
+        let reach = Reach::new(options, &server.address);
+        let report = survey::survey(&server, &reach, pattern, &limits, &ignore).await?;
         report.print(&server, is_json)?;
         report.outcome()
     })

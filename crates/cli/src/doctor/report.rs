@@ -7,7 +7,8 @@ use millstream::Error;
 use serde::Serialize;
 
 use super::examined::Counts;
-use super::finding::{Check, Finding, Severity};
+use super::finding::{Check, Finding, Next, Severity};
+use super::reach::Reach;
 use crate::output::{plural, print_json, print_line, visible};
 use crate::server::Server;
 
@@ -16,6 +17,8 @@ const TOLD_MAX: usize = 20;
 
 #[derive(Debug)]
 pub(super) struct Report {
+    /// What stands behind a command of this program.
+    reach: String,
     ignore: Vec<Check>,
     findings: BTreeMap<(Severity, Check), Alike>,
     pub(super) counts: Counts,
@@ -27,15 +30,23 @@ pub(super) struct Report {
 
 #[derive(Debug, Default)]
 struct Alike {
-    told: Vec<Finding>,
+    told: Vec<Told>,
     more: u64,
+}
+
+/// A finding with what to do about it, as it is to be typed.
+#[derive(Debug, Serialize)]
+struct Told {
+    #[serde(flatten)]
+    finding: Finding,
+    next: String,
 }
 
 #[derive(Serialize)]
 struct Document<'a> {
     address: &'a str,
     server: &'a str,
-    findings: Vec<&'a Finding>,
+    findings: Vec<&'a Told>,
     /// Those that are like others and not in the list.
     more: Vec<More>,
     errors: u64,
@@ -59,9 +70,20 @@ struct NotLookedAt<'a> {
     why: &'a str,
 }
 
+impl Told {
+    fn of(finding: Finding, reach: &str) -> Self {
+        let next = match &finding.next {
+            Next::Here(command) => format!("{command}{reach}"),
+            Next::Other(text) => text.clone(),
+        };
+        Self { finding, next }
+    }
+}
+
 impl Report {
-    pub(super) fn new(ignore: Vec<Check>) -> Self {
+    pub(super) fn new(ignore: Vec<Check>, reach: &Reach) -> Self {
         Self {
+            reach: reach.millstream.clone(),
             ignore,
             findings: BTreeMap::new(),
             counts: Counts::default(),
@@ -76,7 +98,7 @@ impl Report {
         }
         let alike = self.findings.entry((finding.severity, finding.check)).or_default();
         match alike.told.len() < TOLD_MAX {
-            true => alike.told.push(finding),
+            true => alike.told.push(Told::of(finding, &self.reach)),
             false => alike.more += 1,
         }
     }
@@ -100,10 +122,10 @@ impl Report {
             return Ok(());
         }
         for ((severity, check), alike) in &self.findings {
-            for finding in &alike.told {
+            for Told { finding, next } in &alike.told {
                 let (severity, check, subject) = (severity.word(), check.word(), finding.subject());
                 print_line(&format!("{severity}: {check}: {subject}: {}", finding.what))?;
-                print_line(&format!("  why: {}\n  next: {}", finding.why, finding.next))?;
+                print_line(&format!("  why: {}\n  next: {next}", finding.why))?;
             }
             if alike.more > 0 {
                 let more = alike.more;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::BinaryBytes;
 use millstream::ServerInfo;
 
-use super::finding::{Check, Finding, Severity};
+use super::finding::{Check, Finding, Next, Severity};
 use crate::output::{short, visible};
 
 /// A clock that is further off than this makes ages wrong that people look at.
@@ -20,6 +20,8 @@ const MEMORY_ERROR: u64 = 95;
 pub(super) struct ServerFacts {
     pub(super) info: ServerInfo,
     pub(super) settings: BTreeMap<String, String>,
+    /// What stands behind redis-cli to get there.
+    pub(super) redis_cli: String,
     /// How far its clock is from this machine's, and whether it is ahead.
     pub(super) clock_off: Option<(Duration, bool)>,
 }
@@ -54,8 +56,8 @@ impl ServerFacts {
     }
 }
 
-fn set(what: &str) -> String {
-    format!("redis-cli CONFIG SET {what}")
+fn set(facts: &ServerFacts, what: &str) -> String {
+    format!("redis-cli{} CONFIG SET {what}", facts.redis_cli)
 }
 
 fn eviction(facts: &ServerFacts) -> Option<Finding> {
@@ -79,7 +81,8 @@ fn eviction(facts: &ServerFacts) -> Option<Finding> {
         ),
     };
     let what = format!("maxmemory-policy is {}", visible(policy.as_bytes()));
-    Some(Finding::new(severity, Check::Eviction, what, why, set("maxmemory-policy noeviction")))
+    let next = set(facts, "maxmemory-policy noeviction");
+    Some(Finding::new(severity, Check::Eviction, what, why, next))
 }
 
 fn persistence(facts: &ServerFacts) -> Option<Finding> {
@@ -94,7 +97,7 @@ fn persistence(facts: &ServerFacts) -> Option<Finding> {
         let next = "millstream serve --dir DIRECTORY".to_owned();
         return finding(Severity::Error, "it runs with --memory: nothing is on disk", why, next);
     }
-    let next = set("appendonly yes");
+    let next = set(facts, "appendonly yes");
     match facts.setting("save") {
         Some("") => finding(
             Severity::Error,
@@ -126,7 +129,7 @@ fn sync(facts: &ServerFacts) -> Option<Finding> {
     };
     let next = match name {
         "sync" => "millstream serve --sync always".to_owned(),
-        _ => set("appendfsync always"),
+        _ => set(facts, "appendfsync always"),
     };
     let (severity, why) = match value {
         "everysec" => {
@@ -164,16 +167,16 @@ fn memory(facts: &ServerFacts) -> Option<Finding> {
     let (used, limit) = (BinaryBytes(used), BinaryBytes(limit));
     let what = format!("{used} are used, {percent} % of {name} ({limit})");
     let why = format!("when that is full, {full}");
-    let next = "millstream stream ls --limit 0";
+    let next = Next::Here("millstream stream ls --limit 0".to_owned());
     Some(Finding::new(severity, Check::Memory, what, why, next))
 }
 
 fn writes_stopped(facts: &ServerFacts) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mut note = |severity, what: String, why: &str, next: &str| {
-        found.push(Finding::new(severity, Check::WritesStopped, what, why, next));
+    let mut note = |severity, what: String, why: &str, next: &Next| {
+        found.push(Finding::new(severity, Check::WritesStopped, what, why, next.clone()));
     };
-    let log = "read its log, make room or replace the disk, then start it again";
+    let log = &Next::from("read its log, make room or replace the disk, then start it again");
     if facts.is("millstream_poisoned", "1") {
         let reason = facts.info.get("millstream_poison_reason").unwrap_or_default();
         let what =
@@ -191,7 +194,8 @@ fn writes_stopped(facts: &ServerFacts) -> Vec<Finding> {
     if facts.is("millstream_disk_full", "1") {
         let what = "its disk is full".to_owned();
         let why = "it takes only what frees space until there is room";
-        note(Severity::Error, what, why, "df -h, then millstream stream trim STREAM --maxage TIME");
+        let trim = "df -h, then millstream stream trim STREAM --maxage TIME".to_owned();
+        note(Severity::Error, what, why, &Next::Here(trim));
     }
     if facts.is("millstream_checkpoint_overdue", "1") {
         let what = "its checkpoints fail, and its log may not grow any more".to_owned();
@@ -244,7 +248,7 @@ mod tests {
     fn facts(info: &str, settings: &[(&str, &str)]) -> ServerFacts {
         let settings = settings.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let info = ServerInfo::from_text(info);
-        ServerFacts { info, settings: settings.collect(), clock_off: None }
+        ServerFacts { info, settings: settings.collect(), ..ServerFacts::default() }
     }
 
     fn found(facts: &ServerFacts) -> Vec<(Severity, Check)> {

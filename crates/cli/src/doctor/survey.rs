@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use millstream::redis::{cmd, from_redis_value};
 use millstream::{DeadLetters, Error, Millstream, ServerMonitor, StreamManager, StreamScan};
 use tokio::task::JoinSet;
 
 use super::examined::{Counts, Examined, Letters};
 use super::finding::{Check, Finding, Severity};
+use super::reach::Reach;
 use super::report::Report;
 use super::server_checks::{ServerFacts, check_server};
 use super::shell_word::command_line;
@@ -31,18 +33,20 @@ const LETTERS_OLD: Duration = Duration::from_hours(24);
 /// The server cannot be asked any more.
 pub(super) async fn survey(
     server: &Server,
+    reach: &Reach,
     pattern: Option<Name>,
     limits: &Limits,
     ignore: &[Check],
 ) -> anyhow::Result<Report> {
-    let mut report = Report::new(ignore.to_vec());
+    let mut report = Report::new(ignore.to_vec(), reach);
     let monitors = ServerMonitor::all(&server.millstream).await;
     let monitors = monitors.map_err(server.cannot("look at the server"))?;
     let are_several = monitors.len() > 1;
     for monitor in &monitors {
         let facts = facts_of(monitor, &mut report).await;
-        let facts = facts.map_err(server.cannot("look at the server"))?;
+        let mut facts = facts.map_err(server.cannot("look at the server"))?;
         let port = facts.info.get("tcp_port").unwrap_or("?");
+        facts.redis_cli = reach.redis_cli(&node_of(monitor, reach, port).await);
         let name = are_several.then(|| format!("server with port {port}"));
         check_server(&facts).into_iter().for_each(|it| report.add(it.of_server(name.clone())));
         report.counts.servers += 1;
@@ -96,6 +100,19 @@ async fn facts_of(monitor: &ServerMonitor, report: &mut Report) -> Result<Server
         Err(error) => report.not_looked_at("the clock of the server (TIME)", &error),
     }
     Ok(facts)
+}
+
+/// Host and port of one of several servers, as far as it tells.
+async fn node_of(monitor: &ServerMonitor, reach: &Reach, port: &str) -> String {
+    // Else the address says it.
+    if reach.leads_to_several()
+        && let Ok(answer) = monitor.query(cmd("CLIENT").arg("INFO")).await
+        && let Ok(text) = from_redis_value::<String>(answer)
+        && let Some(node) = text.split_whitespace().find_map(|it| it.strip_prefix("laddr="))
+    {
+        return node.to_owned();
+    }
+    format!("HOST:{port}")
 }
 
 async fn survey_streams(

@@ -41,7 +41,7 @@ pub(super) async fn set_paused(
     };
     let verb = if is_paused { "pause" } else { "resume" };
     done.map_err(|error| match error {
-        Error::Unsupported { .. } => {
+        Error::Unsupported { .. } if !error.is_untold() => {
             no_policies(&server, "stop its workers instead; entries stay until somebody reads them")
         }
         error => server.cannot(format!("{verb} group {group} of stream {key}"))(error),

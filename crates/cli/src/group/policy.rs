@@ -126,13 +126,14 @@ pub(super) async fn policy(server: &ServerOptions, options: &PolicyOptions) -> a
     let server = server.connect().await?;
     find_group(&server, &key, &group).await?;
     let groups = server.groups(&key);
-    let failed = |error| match error {
-        Error::Unsupported { .. } => no_policies(
+    let verb = if items.is_empty() { "look at" } else { "change" };
+    let failed = |error: Error| match error {
+        Error::Unsupported { .. } if !error.is_untold() => no_policies(
             &server,
             "workers of the toolkit try again and bury by themselves there; see docs/delivery.md",
         ),
         error => {
-            server.cannot(format!("change the policy of group {group} of stream {key}"))(error)
+            server.cannot(format!("{verb} the policy of group {group} of stream {key}"))(error)
         }
     };
     if !items.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use millstream::ConnectOptions;
 use ureq::Agent;
 use ureq::http::Uri;
 
@@ -36,7 +37,8 @@ impl Collector {
         let request = self.agent.post(&self.url).header("content-type", "application/json");
         match request.send(body) {
             Ok(_) => Ok(()),
-            Err(error) => Err(format!("{}: {error}", self.url)),
+            // Without the password that may be in it.
+            Err(error) => Err(format!("{}: {error}", ConnectOptions::new(&*self.url).address())),
         }
     }
 }

@@ -9,7 +9,7 @@ mod sender;
 
 use std::sync::Arc;
 
-use clap::Args;
+use millstream::ConnectOptions;
 use millstream_server::Spans;
 
 use self::collector::Collector;
@@ -17,25 +17,12 @@ pub(crate) use self::sender::RunningOtlp;
 use crate::serve_options::ConfigError;
 
 /// Where spans go.
-#[derive(Debug, Args)]
+#[derive(Debug)]
 pub(crate) struct OtlpOptions {
-    /// Send spans of slow commands to this OpenTelemetry collector: http://127.0.0.1:4318
-    #[arg(long, env = "MILLSTREAM_OTLP_ENDPOINT", value_name = "URL")]
-    otlp_endpoint: Option<String>,
-    /// Send also spans of this part of all batches of commands, of each connection: 0.01
-    #[arg(
-        long,
-        env = "MILLSTREAM_OTLP_SAMPLE",
-        value_name = "PART",
-        default_value_t = 0.0,
-        value_parser = part
-    )]
-    otlp_sample: f64,
-}
-
-fn part(text: &str) -> Result<f64, String> {
-    let part = text.parse::<f64>().ok().filter(|part| (0.0..=1.0).contains(part));
-    part.ok_or_else(|| "this is not between 0 and 1".to_owned())
+    /// A collector; `None`: nowhere.
+    pub(crate) endpoint: Option<String>,
+    /// The part of all batches of commands that is sent beside slow ones, from 0 to 1.
+    pub(crate) sample: f64,
 }
 
 impl OtlpOptions {
@@ -44,11 +31,12 @@ impl OtlpOptions {
     /// # Errors
     /// The endpoint is none.
     pub(crate) fn check(&self) -> Result<Option<(Collector, u32)>, ConfigError> {
-        let Some(endpoint) = &self.otlp_endpoint else { return Ok(None) };
+        let Some(endpoint) = &self.endpoint else { return Ok(None) };
         let collector = Collector::new(endpoint).ok_or_else(|| {
-            ConfigError(format!("--otlp-endpoint {endpoint:?} is not like http://127.0.0.1:4318"))
+            let shown = ConnectOptions::new(endpoint).address();
+            ConfigError(format!("otlp-endpoint {shown:?} is not like http://127.0.0.1:4318"))
         })?;
-        let one_in = match self.otlp_sample {
+        let one_in = match self.sample {
             0.0 => 0,
             part => (1.0 / part).round().clamp(1.0, f64::from(u32::MAX)) as u32,
         };

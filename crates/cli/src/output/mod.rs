@@ -18,5 +18,5 @@ pub(crate) use millstream_shown::{
     JsonBytes, age_of, entries, or_dash, parse_visible, plural, short, short_or_dash, visible,
     visible_message, visible_start,
 };
-pub(crate) use notice::notice;
+pub(crate) use notice::{notice, notice_line};
 pub(crate) use table::{Column, Table, print_facts};

@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 
+use millstream::{DelayedMessages, Error};
 use serde::Serialize;
 
+use crate::name::Name;
 use crate::output::{JsonBytes, entries, plural, print_json, print_line};
-use crate::server::ServerOptions;
+use crate::server::{Server, ServerOptions};
 use crate::usage_error::usage;
 
 pub(super) const EXAMPLES: &str = "\
@@ -28,6 +30,8 @@ struct Document {
     length: u64,
     groups: u64,
     pending: u64,
+    /// Delayed entries.
+    scheduled: u64,
     is_deleted: bool,
 }
 
@@ -43,6 +47,14 @@ pub(super) async fn delete(server: &ServerOptions, options: &DeleteOptions) -> a
     };
     let groups = server.groups(&key).groups().await.map_err(&cannot)?;
     let pending = groups.iter().map(|group| group.pending).sum();
+    let scheduled = match info.scheduled {
+        Some(count) => count,
+        None => scheduled_beside(&server, &key).await.map_err(&cannot)?,
+    };
+    if options.yes && info.scheduled.is_none() && scheduled > 0 {
+        // First, so that no worker appends one of them to a stream that is gone.
+        DelayedMessages::new(&server.millstream, &key).cancel_all().await.map_err(&cannot)?;
+    }
     let is_deleted = options.yes && stream.delete().await.map_err(&cannot)?;
     if options.yes && !is_deleted {
         // Somebody else was faster.
@@ -51,10 +63,10 @@ pub(super) async fn delete(server: &ServerOptions, options: &DeleteOptions) -> a
     let (length, group_count) = (info.length, groups.len() as u64);
     if is_json {
         let (stream, groups) = (key.json(), group_count);
-        print_json(&Document { stream, length, groups, pending, is_deleted })?;
+        print_json(&Document { stream, length, groups, pending, scheduled, is_deleted })?;
     } else {
         let deleted = if options.yes { "was deleted" } else { "would be deleted" };
-        let delayed = match info.scheduled.unwrap_or(0) {
+        let delayed = match scheduled {
             0 => String::new(),
             count => format!(", {count} delayed"),
         };
@@ -67,4 +79,18 @@ pub(super) async fn delete(server: &ServerOptions, options: &DeleteOptions) -> a
         return Err(usage("nothing was deleted; --yes does it"));
     }
     Ok(())
+}
+
+/// The delayed entries that a server without a schedule has beside the stream.
+async fn scheduled_beside(server: &Server, key: &Name) -> Result<u64, Error> {
+    if server.millstream.abilities().has_schedule {
+        return Ok(0);
+    }
+    let delayed = DelayedMessages::new(&server.millstream, key);
+    match delayed.list(1).await {
+        Ok(some) if !some.is_empty() => delayed.count().await,
+        Err(error) if error.is_temporary() => Err(error),
+        // What lies under the keys of the list is somebody else's, or this user may not see it.
+        Ok(_) | Err(_) => Ok(0),
+    }
 }

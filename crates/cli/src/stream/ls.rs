@@ -13,6 +13,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::name::Name;
+use crate::or_refused::{is_key_refused, not_for_this_user};
 use crate::output::{Column, JsonBytes, List, age_of, notice, or_dash, short_or_dash};
 use crate::server::{Server, ServerOptions};
 
@@ -72,10 +73,12 @@ pub(super) async fn ls(server: &ServerOptions, options: &LsOptions) -> anyhow::R
     let mut listed = 0;
     // By key; what SCAN names twice is one.
     let mut kept = BTreeMap::new();
-    let mut is_limited = false;
+    let (mut is_limited, mut not_permitted) = (false, 0);
     'scan: while let Some(keys) = scan.next().await.map_err(server.cannot("list streams"))? {
         for some in keys.chunks(ASKED_AT_ONCE) {
-            for (key, about) in look_at(&server, some).await? {
+            let found = look_at(&server, some).await?;
+            not_permitted += found.not_permitted;
+            for (key, about) in found.streams {
                 if listed >= limit && !kept.contains_key(&key) {
                     is_limited = true;
                     break 'scan;
@@ -92,11 +95,18 @@ pub(super) async fn ls(server: &ServerOptions, options: &LsOptions) -> anyhow::R
     for (key, about) in &kept {
         print(&mut list, key, about)?;
     }
-    let count = list.end(&[("is_limited", is_limited.into())])?;
-    match (is_json, is_limited) {
-        (false, true) => notice(&format!("there are more than {count} streams: see --limit")),
-        (false, false) if count == 0 => notice(&format!("no streams at {}", server.address)),
-        _ => {}
+    let more = [("is_limited", is_limited.into()), ("not_permitted", not_permitted.into())];
+    let count = list.end(&more)?;
+    if is_json {
+        return Ok(());
+    }
+    if is_limited {
+        notice(&format!("there are more than {count} streams: see --limit"));
+    }
+    match not_permitted {
+        0 if count == 0 => notice(&format!("no streams at {}", server.address)),
+        0 => {}
+        _ => notice(&not_for_this_user(not_permitted, &server.address)),
     }
     Ok(())
 }
@@ -108,8 +118,16 @@ struct About {
     memory_bytes: Option<u64>,
 }
 
-/// In the order of the keys; without those that are gone, or no streams any more.
-async fn look_at(server: &Server, keys: &[Bytes]) -> anyhow::Result<Vec<(Bytes, About)>> {
+/// What came of some keys.
+#[derive(Debug, Default)]
+struct Found {
+    /// In the order of the keys; without those that are gone, or no streams any more.
+    streams: Vec<(Bytes, About)>,
+    /// So many the user may not look at.
+    not_permitted: u64,
+}
+
+async fn look_at(server: &Server, keys: &[Bytes]) -> anyhow::Result<Found> {
     let mut asked = JoinSet::new();
     for key in keys {
         let (key, stream) = (key.clone(), StreamManager::new(&server.millstream, key));
@@ -121,19 +139,20 @@ async fn look_at(server: &Server, keys: &[Bytes]) -> anyhow::Result<Vec<(Bytes, 
             (key, about.await)
         });
     }
-    let mut found = Vec::with_capacity(keys.len());
+    let mut found = Found::default();
     while let Some(answer) = asked.join_next().await {
         match answer? {
-            (key, Ok(Some(about))) => found.push((key, about)),
+            (key, Ok(Some(about))) => found.streams.push((key, about)),
             (_, Ok(None)) => {}
             (_, Err(Error::Refused { code, .. })) if code == "WRONGTYPE" => {}
+            (_, Err(error)) if is_key_refused(&error) => found.not_permitted += 1,
             (key, Err(error)) => {
                 let key = Name::from(key);
                 return Err(server.cannot(format!("look at stream {key}"))(error));
             }
         }
     }
-    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    found.streams.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(found)
 }
 

@@ -95,23 +95,24 @@ pub(super) async fn policy(server: &ServerOptions, options: &PolicyOptions) -> a
     let key = server.name(&options.stream)?;
     let is_json = server.json;
     let server = server.connect().await?;
-    let unsupported = |error: Error| match error {
-        Error::Unsupported { .. } => anyhow::anyhow!(
+    let items = options.items.given();
+    let verb = if items.is_empty() { "look at" } else { "change" };
+    let failed = |error: Error| match error {
+        Error::Unsupported { .. } if !error.is_untold() => anyhow::anyhow!(
             "{} at {} has no retention of streams\n  next: trim with `millstream stream trim`, or \
              with MAXLEN or MINID of each XADD",
             server.is_called(),
             server.address
         ),
-        error => server.cannot(format!("change what stream {key} keeps"))(error),
+        error => server.cannot(format!("{verb} what stream {key} keeps"))(error),
     };
     let stream = server.stream(&key);
-    let items = options.items.given();
     if !items.is_empty() {
-        stream.change_retention(&items).await.map_err(unsupported)?;
+        stream.change_retention(&items).await.map_err(failed)?;
     }
     let retention = match stream.retention().await {
         Err(error) if error.is_no_stream() => return Err(server.no_stream(&key)),
-        other => other.map_err(unsupported)?,
+        other => other.map_err(failed)?,
     };
     if is_json {
         let retention = RetentionRow::from(&retention);

@@ -1,6 +1,7 @@
 //! The terminal: taken over, and given back as it was, whatever happens.
 
 use std::io::{self, IsTerminal as _, Stdout, stdin, stdout};
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
@@ -19,7 +20,8 @@ static IS_TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// A terminal that is drawn on; given back when dropped.
 pub(super) struct Taken {
-    pub(super) screen: Terminal<CrosstermBackend<Stdout>>,
+    /// Never dropped: it would show the cursor, and panic if a terminal that is gone does not.
+    pub(super) screen: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
 }
 
 /// Whether there is a terminal that can be drawn on.
@@ -53,7 +55,7 @@ impl Taken {
         }));
         let taken = enter().and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
         match taken {
-            Ok(screen) => Ok(Self { screen }),
+            Ok(screen) => Ok(Self { screen: ManuallyDrop::new(screen) }),
             Err(error) => {
                 give_back();
                 Err(error).context("take over the terminal")

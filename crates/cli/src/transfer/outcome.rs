@@ -21,6 +21,8 @@ pub(super) const COLUMNS: &[Column] = &[
 ];
 
 const NOT_KEPT: &str = "different, not kept";
+/// The user may not look at it at the source.
+pub(super) const NOT_PERMITTED: &str = "not permitted";
 
 /// A stream in the list; what is not known of one that was not copied is left out.
 #[derive(Serialize)]

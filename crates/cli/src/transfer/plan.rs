@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::TransferOptions;
 use crate::name::Name;
+use crate::or_refused::is_key_refused;
 use crate::output::{plural, print_line};
 use crate::server::{Server, ServerOptions};
 use crate::usage_error::usage;
@@ -26,6 +27,17 @@ pub(super) struct Planned {
     pub(super) to: Name,
     /// Whether the target has something under that key.
     pub(super) is_there: bool,
+    /// Whether the user may not look at it at the source.
+    pub(super) is_refused: bool,
+}
+
+/// What is under a key.
+#[derive(Debug)]
+enum Found {
+    Nothing,
+    Something,
+    /// The user may not look.
+    Refused(Error),
 }
 
 /// All that is to be copied, in the order of the keys.
@@ -51,13 +63,25 @@ pub(super) async fn plan(
         Some(name) => Bytes::copy_from_slice(name.as_ref()),
         None => key.clone(),
     };
-    let mut there = look(target, keys.iter().map(&renamed)).await?;
-    let planned = keys.into_iter().map(|key| {
-        let to = renamed(&key);
-        let is_there = there.remove(&to).unwrap_or(false);
-        Planned { from: Name::from(key), to: Name::from(to), is_there }
-    });
-    Ok(planned.collect())
+    // Streams that are named must be for the user, those that are found need not be.
+    let is_found = options.streams.is_empty();
+    let here = if is_found { look(source, keys.clone()).await? } else { BTreeMap::new() };
+    let is_refused = |key: &Bytes| matches!(here.get(key), Some(Found::Refused(_)));
+    let wanted = keys.iter().filter(|key| !is_refused(key)).map(&renamed).collect();
+    let mut there = look(target, wanted).await?;
+    let mut planned = Vec::with_capacity(keys.len());
+    for key in keys {
+        let (to, is_refused) = (renamed(&key), is_refused(&key));
+        let is_there = match there.remove(&to) {
+            Some(Found::Refused(error)) => {
+                let key = Name::from(to);
+                return Err(target.cannot(format!("look at key {key}"))(error));
+            }
+            found => matches!(found, Some(Found::Something)),
+        };
+        planned.push(Planned { from: Name::from(key), to: Name::from(to), is_there, is_refused });
+    }
+    Ok(planned)
 }
 
 /// Whether both are one database of one server, by whatever addresses. Of a Cluster any node may
@@ -122,31 +146,29 @@ async fn selected(
     Ok(keys)
 }
 
-/// Which of these keys the server has.
-async fn look(
-    target: &Server,
-    keys: impl Iterator<Item = Bytes>,
-) -> anyhow::Result<BTreeMap<Bytes, bool>> {
-    let keys: Vec<Bytes> = keys.collect();
+/// What the server has under these keys.
+async fn look(server: &Server, keys: Vec<Bytes>) -> anyhow::Result<BTreeMap<Bytes, Found>> {
     let mut there = BTreeMap::new();
     for some in keys.chunks(ASKED_AT_ONCE) {
         let mut asked = JoinSet::new();
         for key in some {
-            let (key, stream) = (key.clone(), StreamManager::new(&target.millstream, key));
+            let (key, stream) = (key.clone(), StreamManager::new(&server.millstream, key));
             asked.spawn(async move { (key, stream.info().await) });
         }
         while let Some(answer) = asked.join_next().await {
             let (key, info) = answer?;
-            let is_there = match info {
-                Ok(info) => info.is_some(),
+            let found = match info {
+                Ok(None) => Found::Nothing,
+                Ok(Some(_)) => Found::Something,
                 // Something else is under the key.
-                Err(Error::Refused { code, .. }) if code == "WRONGTYPE" => true,
+                Err(Error::Refused { code, .. }) if code == "WRONGTYPE" => Found::Something,
+                Err(error) if is_key_refused(&error) => Found::Refused(error),
                 Err(error) => {
                     let key = Name::from(key);
-                    return Err(target.cannot(format!("look at key {key}"))(error));
+                    return Err(server.cannot(format!("look at key {key}"))(error));
                 }
             };
-            there.insert(key, is_there);
+            there.insert(key, found);
         }
     }
     Ok(there)

@@ -7,11 +7,12 @@ use anyhow::{Context as _, anyhow, bail};
 use millstream::{StreamCopy, StreamCopyError};
 
 use super::TransferOptions;
-use super::outcome::{COLUMNS, OutcomeRow};
+use super::outcome::{COLUMNS, NOT_PERMITTED, OutcomeRow};
 use super::plan::{Planned, check, plan};
 use super::progress::Progress;
 use crate::byte_size;
 use crate::duration::milliseconds;
+use crate::or_refused::not_for_this_user;
 use crate::output::{List, entries, notice, plural, print_line, short, visible};
 use crate::server::{Server, ServerOptions};
 
@@ -104,6 +105,10 @@ async fn copy_all(
         ("is_dry_run", options.dry_run.into()),
     ])?;
     if !server.json {
+        let refused = planned.iter().filter(|one| one.is_refused).count() as u64;
+        if refused > 0 {
+            notice(&not_for_this_user(refused, &source.address));
+        }
         match count {
             0 => notice(&format!("no streams to copy at {}", source.address)),
             _ if total.copied > 0 => total.print(elapsed)?,
@@ -129,6 +134,9 @@ async fn would(
     options: &TransferOptions,
     source: &Server,
 ) -> anyhow::Result<OutcomeRow> {
+    if planned.is_refused {
+        return Ok(OutcomeRow::new(planned, NOT_PERMITTED));
+    }
     let outcome = match (planned.is_there, options.skip_existing, options.replace) {
         (false, ..) => "would be copied",
         (true, true, _) => "would be skipped",
@@ -153,6 +161,9 @@ async fn copy(
     under_way: &UnderWay,
     progress: &mut Progress,
 ) -> anyhow::Result<OutcomeRow> {
+    if planned.is_refused {
+        return Ok(OutcomeRow::new(planned, NOT_PERMITTED));
+    }
     if planned.is_there && options.skip_existing {
         return Ok(OutcomeRow::new(planned, "skipped"));
     }

@@ -9,6 +9,7 @@
 //! moment in which nobody guards it.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -18,13 +19,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use clap::Parser as _;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::duration::milliseconds;
 use crate::output::notice;
 
-/// The hidden command that the guard is.
+/// The first argument of a process that is one.
 pub(crate) const COMMAND: &str = "work-guard";
 /// Between two looks at what was told to end.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
@@ -142,18 +144,20 @@ impl Drop for Group {
     }
 }
 
-/// What the guard is told when it is started.
-#[derive(Debug, clap::Args)]
-pub(crate) struct GuardOptions {
+/// Ends the commands of a worker that is gone: `millstream work` starts it.
+#[derive(Debug, clap::Parser)]
+#[command(bin_name = "millstream work-guard")]
+struct GuardOptions {
     #[arg(long)]
     kill_after_ms: u64,
 }
 
-/// The other end of it: runs until the worker is gone.
+/// The other end of it: runs until the worker is gone. The first argument is [`COMMAND`].
 ///
 /// # Errors
 /// It cannot watch for signals.
-pub(crate) fn run_guard(options: &GuardOptions) -> anyhow::Result<()> {
+pub(crate) fn run_guard(arguments: &[OsString]) -> anyhow::Result<()> {
+    let options = GuardOptions::parse_from(arguments);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("start the runtime")?;
     // They are caught, and nothing comes of them: the worker says when it ends.

@@ -4,7 +4,6 @@ use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::pin::{Pin, pin};
 use std::process::{ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::document::document;
 use super::environment::Inherited;
 use super::guard::{Group, Guard};
-use super::outlet::{Channel, Outlet};
+use super::outlet::{Channel, Outlet, Printer, Receipt};
 use super::program::Program;
 use super::verdict::{End, verdict};
 use crate::duration::milliseconds;
@@ -66,44 +65,16 @@ struct RunDocument<'a> {
 impl Runner {
     /// Runs the command for an entry, to its end.
     pub(super) async fn run(&self, message: Message) -> Result<(), HandlerError> {
-        let id = message.id().to_string();
         let input = document(&message).map_err(HandlerError::retry)?;
-        let (mut child, group) = self.start(&message).await?;
+        let (child, group) = self.start(&message).await?;
         let begun = Instant::now();
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
-            unreachable!("they were asked to be pipes")
-        };
-        let (tail, blocked) = (Mutex::new(Vec::new()), AtomicU32::new(0));
-        let feed = async {
-            // Who does not read it, or not all of it, needs no more.
-            _ = stdin.write_all(&input).await;
-            drop(stdin);
-        };
-        let keep = |bytes: &[u8]| keep_end(&tail, bytes);
-        let mut pipes = pin!(async {
-            tokio::join!(
-                feed,
-                self.outlet.pass_on(&id, Channel::Stdout, stdout, &blocked, |_| {}),
-                self.outlet.pass_on(&id, Channel::Stderr, stderr, &blocked, keep),
-            )
-        });
-        let mut end = pin!(self.end_of(&mut child, &group));
-        let (end, is_read) = tokio::select! {
-            end = &mut end => (end, false),
-            _ = &mut pipes => ((&mut end).await, true),
-        };
-        let is_read = is_read || self.drain(pipes.as_mut(), &blocked).await;
-        // What it left running.
-        group.end();
-        if !is_read {
-            self.drain(pipes.as_mut(), &blocked).await;
-        }
+        let (printer, receipt) = self.outlet.printer(message.id().to_string());
+        let (end, tail) = self.watch(child, group, &input, &printer).await;
         let end = end.map_err(HandlerError::retry)?;
         if self.outlet.is_json() {
             let status = end.status();
-            self.outlet.document(&RunDocument {
-                id: &id,
+            printer.document(&RunDocument {
+                id: printer.id(),
                 deliveries: message.deliveries(),
                 exit_code: status.code(),
                 signal: status.signal(),
@@ -111,18 +82,80 @@ impl Runner {
                 duration_ms: milliseconds(begun.elapsed()),
             });
         }
+        verdict(end, &tail, self.retry_delay)?;
+        match self.is_written(printer, receipt).await {
+            true => Ok(()),
+            false => Err(HandlerError::give_back("what it printed was lost")),
+        }
+    }
+
+    /// Passes on what a command reads and prints, to its end. Returns the end of its standard
+    /// error, too.
+    async fn watch(
+        &self,
+        mut child: Child,
+        group: Group,
+        input: &[u8],
+        printer: &Printer,
+    ) -> (io::Result<End>, Vec<u8>) {
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
+            unreachable!("they were asked to be pipes")
+        };
+        let tail = Mutex::new(Vec::new());
+        let feed = async {
+            // Who does not read it, or not all of it, needs no more.
+            _ = stdin.write_all(input).await;
+            drop(stdin);
+        };
+        let keep = |bytes: &[u8]| keep_end(&tail, bytes);
+        let mut pipes = pin!(async {
+            tokio::join!(
+                feed,
+                printer.pass_on(Channel::Stdout, stdout, |_| {}),
+                printer.pass_on(Channel::Stderr, stderr, keep),
+            )
+        });
+        let mut end = pin!(self.end_of(&mut child, &group));
+        let (end, is_read) = tokio::select! {
+            end = &mut end => (end, false),
+            _ = &mut pipes => ((&mut end).await, true),
+        };
+        let is_read = is_read || self.drain(pipes.as_mut(), printer).await;
+        // What it left running.
+        group.end();
+        if !is_read {
+            self.drain(pipes.as_mut(), printer).await;
+        }
         let tail = std::mem::take(&mut *tail.lock().unwrap_or_else(PoisonError::into_inner));
-        verdict(end, &tail, self.retry_delay)
+        (end, tail)
     }
 
     /// Waits for the end of its output, which is there unless somebody else has it open. `false`:
     /// somebody has. Time in which the worker's own output takes nothing does not count.
-    async fn drain(&self, mut pipes: Pin<&mut impl Future>, blocked: &AtomicU32) -> bool {
+    async fn drain(&self, mut pipes: Pin<&mut impl Future>, printer: &Printer) -> bool {
         loop {
             if timeout(DRAIN_LIMIT, &mut pipes).await.is_ok() {
                 return true;
             }
-            if blocked.load(Ordering::Relaxed) == 0 || self.kill.is_cancelled() {
+            if !printer.is_blocked() || self.kill.is_cancelled() {
+                return false;
+            }
+        }
+    }
+
+    /// Waits until the worker's own output has all that a run printed. `false`: it never will.
+    async fn is_written(&self, printer: Printer, mut receipt: Receipt) -> bool {
+        if printer.is_blocked() {
+            // The worker is to end now, and nobody took it.
+            return false;
+        }
+        drop(printer);
+        loop {
+            if let Ok(is_written) = timeout(DRAIN_LIMIT, receipt.is_written()).await {
+                return is_written;
+            }
+            if self.kill.is_cancelled() {
                 return false;
             }
         }

@@ -135,9 +135,10 @@ async fn work(options: &WorkOptions, program: Program) -> anyhow::Result<()> {
         ended = working => ended,
         never = drained => never,
     };
-    writer.finish().await;
+    let written = writer.finish().await;
     notice(&counts(&health.report()));
-    ended.map_err(server.cannot(format!("take from group {group} of stream {key}")))
+    ended.map_err(server.cannot(format!("take from group {group} of stream {key}")))?;
+    written
 }
 
 /// How it ends in order.

@@ -3,12 +3,16 @@
 //! A thread writes, so that a terminal or pipe that takes nothing keeps nobody but the commands
 //! waiting: leases are extended all the same. Lines of several commands are not mixed. What waits
 //! is bounded, and so is a line: a longer one is cut.
+//!
+//! Each run learns whether all that it printed was written: what was lost is not acknowledged.
 
+use std::fmt;
 use std::io::{self, Write as _};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use anyhow::bail;
 use bytes::Bytes;
 use clap::ValueEnum;
 use serde::Serialize;
@@ -47,9 +51,20 @@ pub(super) enum Channel {
     Stderr,
 }
 
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stdout => "standard output",
+            Self::Stderr => "standard error",
+        })
+    }
+}
+
 struct Piece {
     channel: Channel,
     bytes: Vec<u8>,
+    /// Is told when it cannot be written, and is gone once it is.
+    refused: Option<mpsc::Sender<()>>,
     _room: Option<OwnedSemaphorePermit>,
 }
 
@@ -61,8 +76,26 @@ pub(super) struct Outlet {
     room: Arc<Semaphore>,
 }
 
+/// Where one run of the command prints.
+#[derive(Debug)]
+pub(super) struct Printer {
+    outlet: Outlet,
+    /// Of its entry.
+    id: String,
+    /// Who waits for the worker's own output.
+    blocked: AtomicU32,
+    refused: mpsc::Sender<()>,
+}
+
+/// Tells what became of what one run printed.
+#[derive(Debug)]
+pub(super) struct Receipt(mpsc::Receiver<()>);
+
 /// The thread that writes.
-pub(super) struct Writer(std::thread::JoinHandle<()>);
+pub(super) struct Writer {
+    thread: std::thread::JoinHandle<()>,
+    failure: Arc<OnceLock<(Channel, io::Error)>>,
+}
 
 #[derive(Serialize)]
 struct JsonLine<'a> {
@@ -72,49 +105,67 @@ struct JsonLine<'a> {
 }
 
 impl Outlet {
-    /// Where the worker's own output is closed, `closed` is cancelled, and the rest is thrown away.
+    /// Where the worker's own output takes nothing any more, `stop` is cancelled, and the rest is
+    /// thrown away.
     ///
     /// # Errors
     /// There is no thread.
-    pub(super) fn open(form: OutputForm, closed: CancellationToken) -> io::Result<(Self, Writer)> {
-        let (pieces, mut waiting) = mpsc::unbounded_channel::<Piece>();
-        let thread = std::thread::Builder::new().name("output".to_owned()).spawn(move || {
-            while let Some(Piece { channel, bytes, .. }) = waiting.blocking_recv() {
-                let written = match channel {
-                    Channel::Stdout => {
-                        let mut out = io::stdout().lock();
-                        out.write_all(&bytes).and_then(|()| out.flush())
-                    }
-                    Channel::Stderr => io::stderr().lock().write_all(&bytes),
-                };
-                if written.is_err() {
-                    closed.cancel();
-                }
-            }
-        })?;
+    pub(super) fn open(form: OutputForm, stop: CancellationToken) -> io::Result<(Self, Writer)> {
+        let (pieces, waiting) = mpsc::unbounded_channel();
+        let failure = Arc::new(OnceLock::new());
+        let noted = Arc::clone(&failure);
+        let thread = std::thread::Builder::new()
+            .name("output".to_owned())
+            .spawn(move || write_all(waiting, &stop, &noted))?;
         let room = Arc::new(Semaphore::new(PIECES_MAX));
-        Ok((Self { form, pieces, room }, Writer(thread)))
+        Ok((Self { form, pieces, room }, Writer { thread, failure }))
     }
 
     pub(super) fn is_json(&self) -> bool {
         self.form == OutputForm::Json
     }
 
+    /// For one run of the command, for this entry.
+    pub(super) fn printer(&self, id: String) -> (Printer, Receipt) {
+        // One word says it.
+        let (refused, receipt) = mpsc::channel(1);
+        let outlet = self.clone();
+        (Printer { outlet, id, blocked: AtomicU32::new(0), refused }, Receipt(receipt))
+    }
+
     /// One document on a line. Does not wait, as there are few of them.
     pub(super) fn document(&self, document: &impl Serialize) {
+        self.send_document(document, None);
+    }
+
+    fn send_document(&self, document: &impl Serialize, refused: Option<mpsc::Sender<()>>) {
         let mut bytes = serde_json::to_vec(document).expect("texts and numbers become JSON");
         bytes.push(b'\n');
-        _ = self.pieces.send(Piece { channel: Channel::Stdout, bytes, _room: None });
+        _ = self.pieces.send(Piece { channel: Channel::Stdout, bytes, refused, _room: None });
+    }
+}
+
+impl Printer {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether somebody waits for the worker's own output.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed) > 0
+    }
+
+    /// One document about this run.
+    pub(super) fn document(&self, document: &impl Serialize) {
+        self.outlet.send_document(document, Some(self.refused.clone()));
     }
 
     /// All that a command prints on one of its outputs, which `seen` gets as it is. Ends when
-    /// nobody has it open any more. `blocked` counts who waits for the worker's own output.
+    /// nobody has it open any more.
     pub(super) async fn pass_on(
         &self,
-        id: &str,
         channel: Channel,
         mut from: impl AsyncRead + Unpin,
-        blocked: &AtomicU32,
         mut seen: impl FnMut(&[u8]),
     ) {
         let mut lines = Vec::with_capacity(LINE_BYTES_MAX);
@@ -134,9 +185,9 @@ impl Outlet {
                 // All whole lines, unless there is none.
                 let whole = lines[..end].iter().rposition(|byte| *byte == b'\n');
                 let end = whole.filter(|_| !is_over).map_or(end, |at| at + 1);
-                blocked.fetch_add(1, Ordering::Relaxed);
-                self.print(id, channel, &lines[..end]).await;
-                blocked.fetch_sub(1, Ordering::Relaxed);
+                self.blocked.fetch_add(1, Ordering::Relaxed);
+                self.print(channel, &lines[..end]).await;
+                self.blocked.fetch_sub(1, Ordering::Relaxed);
                 lines.drain(..end);
             }
             if is_over {
@@ -145,28 +196,81 @@ impl Outlet {
         }
     }
 
-    async fn print(&self, id: &str, channel: Channel, lines: &[u8]) {
-        if self.form == OutputForm::None {
+    async fn print(&self, channel: Channel, lines: &[u8]) {
+        let (outlet, id) = (&self.outlet, &self.id);
+        if outlet.form == OutputForm::None {
             return;
         }
-        let room = Arc::clone(&self.room).acquire_owned().await.expect("it is never closed");
-        let (channel, bytes) = match self.form {
+        let room = Arc::clone(&outlet.room).acquire_owned().await.expect("it is never closed");
+        let (channel, bytes) = match outlet.form {
             OutputForm::Plain => (channel, lines.to_vec()),
             OutputForm::Json => (Channel::Stdout, json_lines(id, channel, lines)),
             _ => (channel, prefixed(id, lines)),
         };
-        _ = self.pieces.send(Piece { channel, bytes, _room: Some(room) });
+        let refused = Some(self.refused.clone());
+        _ = outlet.pieces.send(Piece { channel, bytes, refused, _room: Some(room) });
+    }
+}
+
+impl Receipt {
+    /// Waits until all is written, or some of it was refused: then `false`. For after the printer
+    /// has gone.
+    pub(super) async fn is_written(&mut self) -> bool {
+        self.0.recv().await.is_none()
     }
 }
 
 impl Writer {
     /// Waits until all is written, once nobody has an outlet any more; but not for ever where
     /// nobody takes it.
-    pub(super) async fn finish(self) {
-        let joined = tokio::task::spawn_blocking(move || self.0.join());
+    ///
+    /// # Errors
+    /// The first piece that could not be written, unless a reader went away, who may.
+    pub(super) async fn finish(self) -> anyhow::Result<()> {
+        let Self { thread, failure } = self;
+        let joined = tokio::task::spawn_blocking(move || thread.join());
         if let Ok(Ok(Err(panic))) = tokio::time::timeout(FINISH_LIMIT, joined).await {
             std::panic::resume_unwind(panic);
         }
+        let Some((channel, error)) = failure.get() else { return Ok(()) };
+        bail!(
+            "cannot write what commands print to {channel}: {error}; entries whose output was lost \
+             were given back\n  next: make room or send it elsewhere, and start the worker again"
+        )
+    }
+}
+
+/// Writes what waits, until nobody has an outlet any more.
+fn write_all(
+    mut waiting: mpsc::UnboundedReceiver<Piece>,
+    stop: &CancellationToken,
+    failure: &OnceLock<(Channel, io::Error)>,
+) {
+    let mut closed = Vec::new();
+    while let Some(piece) = waiting.blocking_recv() {
+        // What took nothing once gets nothing more, or lines would be missing in its middle.
+        if !closed.contains(&piece.channel) {
+            let Err(error) = write(piece.channel, &piece.bytes) else { continue };
+            closed.push(piece.channel);
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                _ = failure.set((piece.channel, error));
+            }
+            stop.cancel();
+        }
+        if let Some(refused) = &piece.refused {
+            // Full: it was told before.
+            _ = refused.try_send(());
+        }
+    }
+}
+
+fn write(channel: Channel, bytes: &[u8]) -> io::Result<()> {
+    match channel {
+        Channel::Stdout => {
+            let mut out = io::stdout().lock();
+            out.write_all(bytes).and_then(|()| out.flush())
+        }
+        Channel::Stderr => io::stderr().lock().write_all(bytes),
     }
 }
 

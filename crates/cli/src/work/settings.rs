@@ -104,6 +104,9 @@ impl WorkSettings {
             Some(name) => builder.name(name),
             None => builder.free_slot(),
         };
+        if self.must_exist {
+            builder = builder.must_exist();
+        }
         if let Some(max) = self.max_deliveries {
             builder = builder.max_retries(max);
         }
@@ -133,6 +136,12 @@ impl WorkSettings {
             }
             notice(&format!("there is no stream {key} yet; it is made, and waited for"));
             return Ok(());
+        }
+        if !server.millstream.abilities().are_told() {
+            notice(
+                "the server does not tell this user what it is (INFO), and is taken for one whose \
+                 groups have no policies",
+            );
         }
         let policy = match server.groups(key).policy(group).await {
             Ok(policy) => policy,

@@ -6,7 +6,7 @@ use millstream_conformance::{Cluster, Program};
 use serde_json::{Value as Json, json};
 
 use crate::on_all_servers;
-use crate::place::{Place, own_program, run_at};
+use crate::place::{Place, millstream, own_program, run_at};
 use crate::shown::shown;
 
 on_all_servers!(
@@ -14,6 +14,7 @@ on_all_servers!(
     what_is_well_is_not_told,
     what_may_not_be_asked_is_told,
     a_look_has_limits,
+    what_it_says_to_type_does_not_change_another_server,
 );
 
 /// What depends on the server and the machine.
@@ -50,30 +51,30 @@ fn what_hurts_is_found_in_streams_groups_and_consumers(place: &Place) {
     let expected = "\
 error: unread-trimmed: trimmed > slow: 2 entries went before the group got them, by a trim or \
 deleted
-  next: millstream stream info trimmed
+  next: millstream stream info trimmed --url ADDRESS
 warning: no-consumers: alone > no body: no consumers, lag 1, pending 0
-  next: millstream group info alone 'no body'
+  next: millstream group info alone 'no body' --url ADDRESS
 warning: stuck-consumers: poison > work: 1 consumer idle for 1ms or more with 2 entries pending: bob
-  next: millstream pending claim poison work --consumer bob --to CONSUMER
+  next: millstream pending claim poison work --consumer bob --to CONSUMER --url ADDRESS
 warning: stuck-consumers: trimmed > slow: 1 consumer idle for 1ms or more with 1 entry pending: ada
-  next: millstream pending claim trimmed slow --consumer ada --to CONSUMER
+  next: millstream pending claim trimmed slow --consumer ada --to CONSUMER --url ADDRESS
 warning: poison: poison > work: 1 entry delivered 10 times or more, 1-1 12 times
-  next: millstream pending ls poison work --deliveries 10
+  next: millstream pending ls poison work --deliveries 10 --url ADDRESS
 warning: trim-edge: edge > late: 2 entries in the stream, all still to be read, and it is trimmed
-  next: millstream group info edge late
+  next: millstream group info edge late --url ADDRESS
 warning: pending-deleted: poison > work: 1 entry pending and gone from the stream, 2-1 for one
-  next: millstream pending ack poison work 2-1
+  next: millstream pending ack poison work 2-1 --url ADDRESS
 warning: pending-deleted: trimmed > slow: 1 entry pending and gone from the stream, 1-1 for one
-  next: millstream pending ack trimmed slow 1-1
+  next: millstream pending ack trimmed slow 1-1 --url ADDRESS
 warning: dead-letters: alone:dlq: 1 dead letter, the oldest AGE old
-  next: millstream dlq ls alone
+  next: millstream dlq ls alone --url ADDRESS
 note: no-consumers: alone > done: no consumers, and nothing to do
-  next: millstream group destroy alone done
+  next: millstream group destroy alone done --url ADDRESS
 note: idle-consumers: edge > late: 1 of 1 consumer idle for 1ms or more, with nothing pending: eve
-  next: millstream consumer delete edge late eve
+  next: millstream consumer delete edge late eve --url ADDRESS
 note: idle-consumers: poison > work: 1 of 2 consumers idle for 1ms or more, with nothing pending: \
 idler
-  next: millstream consumer delete poison work idler
+  next: millstream consumer delete poison work idler --url ADDRESS
 ADDRESS: 1 error, 8 warnings, 3 notes; looked at 5 streams, 5 groups, 4 consumers, 3 pending
 ";
     assert_eq!(text.replace(&place.url(), "ADDRESS"), expected);
@@ -87,7 +88,8 @@ ADDRESS: 1 error, 8 warnings, 3 notes; looked at 5 streams, 5 groups, 4 consumer
             "severity": "warning", "check": "pending-deleted", "server": null,
             "stream": "poison", "group": "work",
             "what": "1 entry pending and gone from the stream, 2-1 for one",
-            "why": gone["why"], "next": "millstream pending ack poison work 2-1",
+            "why": gone["why"],
+            "next": format!("millstream pending ack poison work 2-1 --url {}", place.url()),
         })
     );
     assert!(findings.iter().all(|it| it["check"] != "poison"), "{found}");
@@ -188,6 +190,41 @@ fn a_look_has_limits(place: &Place) {
     assert_eq!((&all["looked_at"]["streams"], &all["is_sampled"]), (&json!(60), &json!(false)));
 }
 
+/// Symptom: none of the commands that `doctor` named had the server in it, so that they changed the
+/// one at port 6379 when they were pasted.
+fn what_it_says_to_type_does_not_change_another_server(place: &Place) {
+    place.redis("XADD orders 1-1 n 1");
+    place.redis("XGROUP CREATE orders unused 1-1");
+    let found = |url: &str| {
+        let output = millstream().args(["doctor", url, "--json"]).output().expect("it starts");
+        let found: Json = serde_json::from_slice(&output.stdout).expect("it is JSON");
+        let findings = found["findings"].as_array().expect("a list").clone();
+        move |check: &str| {
+            let finding = findings.iter().find(|it| it["check"] == check).expect("it is found");
+            finding["next"].as_str().expect("a text").to_owned()
+        }
+    };
+    let destroy = |url: &str| format!("millstream group destroy orders unused --url {url}");
+    let (url, next) = (place.url(), found(&place.url()));
+    assert_eq!(next("no-consumers"), destroy(&url));
+    if !place.is_millstream() {
+        assert_eq!(next("persistence"), format!("redis-cli -u {url} CONFIG SET appendonly yes"));
+    }
+    // As that user, without the password, and quoted.
+    place.redis("ACL SETUSER ada on >secret ~* +@all");
+    let port = place.server.port();
+    let next = found(&format!("redis://ada:secret@127.0.0.1:{port}/0?protocol=resp3"));
+    let url = format!("'redis://ada@127.0.0.1:{port}/0?protocol=resp3'");
+    assert_eq!(next("no-consumers"), destroy(&url));
+    if !place.is_millstream() {
+        let at = format!("redis-cli -u redis://127.0.0.1:{port} --user ada");
+        assert_eq!(next("persistence"), format!("{at} CONFIG SET appendonly yes"));
+    }
+    // It does what it says.
+    let command = destroy(&place.url()) + " --yes";
+    place.run(command.strip_prefix("millstream ").expect("it begins so")).success();
+}
+
 /// What only Millstream has: groups that hold back what a stream keeps, and pauses.
 #[test]
 fn what_a_stream_keeps_for_its_groups_is_looked_at() {
@@ -237,6 +274,18 @@ fn all_servers_of_a_cluster_are_looked_at() {
     let servers: BTreeSet<_> = of_servers.filter_map(|it| it["server"].as_str()).collect();
     assert_eq!(servers.len(), 3, "{found}");
     assert!(servers.iter().all(|it| it.starts_with("server with port ")), "{found}");
+    // Each server has settings of its own, groups are somewhere in all of them.
+    for finding in findings {
+        let (server, next) = (finding["server"].as_str(), finding["next"].as_str());
+        let next = next.expect("a text");
+        match (server.and_then(|it| it.strip_prefix("server with port ")), next) {
+            (Some(port), next) if next.starts_with("redis-cli ") => {
+                let at = format!("redis-cli -u redis://127.0.0.1:{port} CONFIG SET ");
+                assert!(next.starts_with(&at), "{next}");
+            }
+            (_, next) => assert!(next.ends_with(&format!(" --url {url}")), "{next}"),
+        }
+    }
     let seen = run("top --once --interval 100ms --json").json();
     assert_eq!(seen["groups"].as_array().map(Vec::len), Some(20));
 }

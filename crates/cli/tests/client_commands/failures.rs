@@ -1,13 +1,15 @@
 //! What is said and done when something is wrong: with the command line, the server, or the way
 //! between them.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use millstream_conformance::{Program, Server};
 
+use crate::on_all_servers;
 use crate::place::{Outcome, Place, millstream, own_program, signal, until};
 
 fn run(command: &mut Command) -> Outcome {
@@ -44,6 +46,11 @@ fn a_wrong_command_line_is_refused_before_anything_is_done() {
         &["stream", "ls", "--url", "nonsense:hunter2@host"],
         &["stream", "ls", "--url", "http://ada:hunter2@host"],
         &["stream", "ls", "--url", "rediss://ada:hunter2@host#insecure"],
+        &["stream", "ls", "--url", ""],
+        &["dashboard", "--port", "0", "--url", "http://ada:hunter2@host"],
+        &["health", "--url", "redis://ada:hunter2@host"],
+        &["health", "--url", "http://ada:hunter2@host"],
+        &["serve", "--check-config", "--otlp-endpoint", "https://ada:hunter2@host"],
     ] {
         let said = run(millstream().args(wrong)).failure(2);
         assert!(!said.contains("hunter2") && !said.is_empty(), "{wrong:?}: {said}");
@@ -51,6 +58,39 @@ fn a_wrong_command_line_is_refused_before_anything_is_done() {
     let said = run(millstream().args(["stream", "info", "a\\y", "--escapes"])).failure(2);
     let text = "millstream: a\\\\y: there is no escape \\y; two backslashes stand for one\n";
     assert_eq!(said, text);
+}
+
+/// Symptom: of `--from -1` and the like clap said "to pass '-1' as a value, use '-- -1'", which does
+/// not help.
+#[test]
+fn a_number_below_zero_is_refused_for_what_it_is() {
+    for (line, value, option) in [
+        ("stream tail s --from", "-1", "--from <ID>"),
+        ("stream tail s --from", "-5-1", "--from <ID>"),
+        ("stream tail s -n", "-1", "--count <COUNT>"),
+        ("stream trim s --maxlen", "-1", "--maxlen <COUNT>"),
+        ("stream trim s --maxage", "-5s", "--maxage <TIME>"),
+        ("stream policy s --maxage", "-5s", "--maxage <TIME>"),
+        ("stream ls --limit", "-1", "--limit <COUNT>"),
+        ("stream ls --timeout", "-1s", "--timeout <TIME>"),
+        ("group set-id s g", "-5", "<0|$|ID>"),
+        ("group create s g --start", "-5", "--start <0|$|ID>"),
+        ("pending ack s g 1-1", "-5", "[ID]..."),
+        ("schedule add s a=b --in", "-5s", "--in <TIME>"),
+        ("schedule add s a=b --at", "-5", "--at <MOMENT>"),
+        ("dlq requeue s --all --rate", "-1", "--rate <COUNT>"),
+        ("top --interval", "-1s", "--interval <TIME>"),
+        ("serve --cache-mb", "-1", "--cache-mb <MIB>"),
+    ] {
+        let said = run(millstream().args(line.split(' ')).arg(value)).failure(2);
+        let begin = format!("error: invalid value '{value}' for '{option}': ");
+        assert!(said.starts_with(&begin) && !said.contains("tip:"), "{line}: {said}");
+    }
+    // Options are options still.
+    for wrong in ["pending ack s g 1-1 --nonsense", "pending ack s g 1-1 -x", "stream ls --limit"] {
+        let said = run(millstream().args(wrong.split(' '))).failure(2);
+        assert!(!said.contains("invalid value"), "{wrong}: {said}");
+    }
 }
 
 #[test]
@@ -100,6 +140,65 @@ fn a_password_comes_from_the_address_or_the_environment() {
     }
 }
 
+/// Symptom: an empty variable was taken for a password, which a server without one refuses.
+fn empty_variable_is_no_password(place: &Place) {
+    let mut command = place.command(&[b"stream", b"ls", b"--json"]);
+    run(command.env("REDISCLI_AUTH", "")).json();
+}
+
+/// Symptom: a server that wants no password refused one, and nothing said where it came from.
+fn password_that_is_not_wanted_is_told_with_what_to_do(place: &Place) {
+    for words in [&["stream", "ls"][..], &["dashboard", "--port", "0"]] {
+        let words: Vec<&[u8]> = words.iter().map(|it| it.as_bytes()).collect();
+        let mut command = place.command(&words);
+        let said = run(command.env("REDISCLI_AUTH", "hunter2")).failure(1);
+        let told = format!("millstream: cannot connect to {}: the server says: ERR ", place.url());
+        assert!(said.starts_with(&told) && !said.contains("hunter2"), "{said}");
+        let next = "\n  next: this server wants no password: unset the variable REDISCLI_AUTH (";
+        assert!(said.contains(next), "{said}");
+    }
+}
+
+/// Symptom: Redis was told to SAVE before it was asked for what it does not have, and what it said
+/// was told twice, without its address and what to do.
+fn server_of_others_has_no_backup(place: &Place) {
+    if place.is_millstream() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("backups");
+    let target = target.to_str().expect("temporary paths are UTF-8");
+    let said = place.run(&format!("backup {target}")).failure(1);
+    let (url, called) = (place.url(), place.called());
+    let told = format!("millstream: cannot copy the store at {url}: {called} ");
+    assert!(said.starts_with(&told), "{said}");
+    let next = " has no command BACKUP\n  next: name a Millstream server with --url or REDIS_URL; \
+                others are copied by tools of their own\n";
+    assert!(said.ends_with(next), "{said}");
+    let ran = place.redis("INFO commandstats");
+    let ran = String::from_utf8_lossy(ran.bytes().expect("a text")).into_owned();
+    assert!(ran.contains("cmdstat_info") && !ran.contains("cmdstat_save"), "{ran}");
+}
+
+on_all_servers!(
+    empty_variable_is_no_password,
+    password_that_is_not_wanted_is_told_with_what_to_do,
+    server_of_others_has_no_backup,
+);
+
+/// Symptom: with an empty REDIS_URL "the address is none".
+#[test]
+fn an_empty_variable_names_no_server() {
+    let ls = |command: &mut Command| {
+        let Outcome { code, stderr, .. } = run(command.args(["stream", "ls", "no-such-stream"]));
+        (code, stderr)
+    };
+    let (code, said) = ls(millstream().env("REDIS_URL", ""));
+    // There may be a server at the usual address.
+    assert!(code != Some(2) && said.contains("redis://127.0.0.1:6379"), "{said}");
+    assert_eq!((code, said), ls(&mut millstream()));
+}
+
 #[test]
 fn what_the_server_says_plays_no_tricks_with_the_terminal() {
     let place = Place::start("millstream").expect("it is there");
@@ -134,6 +233,19 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!((status.code(), &*stderr), (Some(0), ""));
 }
 
+/// Symptom: a command that had something to say ended with a panic where nobody heard it.
+#[test]
+fn a_notice_that_cannot_be_written_is_no_failure() {
+    let place = Place::start("millstream").expect("it is there");
+    let (reader, closed) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let full = File::options().write(true).open("/dev/full").expect("it is there");
+    for stderr in [Stdio::from(closed), full.into()] {
+        let mut command = place.command(&[b"stream", b"ls", b"zzz*"]);
+        run(command.stderr(stderr)).success();
+    }
+}
+
 #[test]
 fn a_server_that_hangs_is_given_up_in_time() {
     let place = Place::start("millstream").expect("it is there");
@@ -142,7 +254,7 @@ fn a_server_that_hangs_is_given_up_in_time() {
     let outcome = place.run("stream ls --timeout 300ms");
     place.server.set_stalled(false).expect("it goes on");
     let said = outcome.failure(1);
-    assert!(said.contains("there was no answer within "), "{said}");
+    assert!(said.contains("there was no answer within 300ms\n"), "{said}");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 
+use millstream_conformance::Value;
 use serde_json::json;
 
 use crate::on_all_servers;
@@ -16,6 +17,8 @@ on_all_servers!(
     the_oldest_entries_go,
     a_stream_keeps_what_its_policy_says,
     a_stream_is_deleted_on_demand,
+    streams_that_a_user_may_not_see_do_not_hide_the_others,
+    the_delayed_entries_of_a_stream_go_with_it_and_are_told,
 );
 
 /// Not UTF-8, with a line break, and something that would clear the screen.
@@ -31,7 +34,8 @@ fn streams_are_listed(place: &Place) {
     let none = place.run("stream ls");
     assert_eq!(none.stderr, format!("millstream: no streams at {}\n", place.url()));
     assert_eq!((none.code, &*none.stdout), (Some(0), ""));
-    assert_eq!(place.run("stream ls --json").json(), json!({"streams": [], "is_limited": false}));
+    let none = json!({"streams": [], "is_limited": false, "not_permitted": 0});
+    assert_eq!(place.run("stream ls --json").json(), none);
 
     three_orders(place);
     place.redis("SET string x");
@@ -53,11 +57,11 @@ fn streams_are_listed(place: &Place) {
     });
     assert_eq!(
         shown_json(place.run("stream ls o* --json").json()),
-        json!({"streams": [odd, orders.clone()], "is_limited": false})
+        json!({"streams": [odd, orders.clone()], "is_limited": false, "not_permitted": 0})
     );
     // The same without an order.
     let unsorted = shown_json(place.run("stream ls orders --limit 0 --json").json());
-    assert_eq!(unsorted, json!({"streams": [orders], "is_limited": false}));
+    assert_eq!(unsorted, json!({"streams": [orders], "is_limited": false, "not_permitted": 0}));
 
     let one = place.run("stream ls --limit 1");
     assert_eq!((one.code, one.stdout.lines().count()), (Some(0), 2), "{one:?}");
@@ -261,7 +265,8 @@ fn a_stream_is_deleted_on_demand(place: &Place) {
     let document: serde_json::Value = serde_json::from_str(&stdout).expect("it is JSON");
     let expected = |is_deleted: bool| {
         json!({
-            "stream": "orders", "length": 3, "groups": 1, "pending": 2, "is_deleted": is_deleted,
+            "stream": "orders", "length": 3, "groups": 1, "pending": 2, "scheduled": 0,
+            "is_deleted": is_deleted,
         })
     };
     assert_eq!((code, document), (Some(2), expected(false)));
@@ -274,4 +279,60 @@ fn a_stream_is_deleted_on_demand(place: &Place) {
     place.redis("XADD more 1-1 n 1");
     let text = "stream more was deleted, with 1 entry, 0 groups, 0 pending\n";
     assert_eq!(place.run("stream delete more -y").success(), text);
+}
+
+/// Symptom: `stream ls` of a user who may not see one of the streams failed, and listed none.
+fn streams_that_a_user_may_not_see_do_not_hide_the_others(place: &Place) {
+    three_orders(place);
+    place.redis("XADD secret 1-1 n 1");
+    place.redis("ACL SETUSER auditor on >pw ~orders* +@all");
+    let at = place.url().replace("redis://", "redis://auditor@");
+    let ls = |options: &str| {
+        let url = place.url().replace("redis://", "redis://auditor:pw@");
+        place.run(&format!("stream ls{options} --url {url}"))
+    };
+    let Outcome { code, stdout, stderr } = ls("");
+    let text = format!("millstream: 1 stream at {at} is not for this user (ACL)\n");
+    assert_eq!((code, &stderr), (Some(0), &text));
+    let header = "STREAM  LENGTH  GROUPS  FIRST  LAST  AGE  MEMORY\n";
+    assert_eq!(shown(&stdout), format!("{header}orders  3  0  1-1  3-1  TIME  SIZE\n"));
+    let document = ls(" --json").json();
+    assert_eq!(document["streams"].as_array().map(Vec::len), Some(1));
+    assert_eq!((&document["is_limited"], &document["not_permitted"]), (&json!(false), &json!(1)));
+    let Outcome { code, stdout, stderr } = ls(" s*");
+    assert_eq!((code, &*stdout, &stderr), (Some(0), "", &text));
+    // Who may look at no stream at all is told so.
+    place.redis("ACL SETUSER auditor -xinfo");
+    let said = ls("").failure(1);
+    assert!(said.contains("NOPERM") && said.contains("xinfo"), "{said}");
+}
+
+/// Symptom: on Redis and Valkey `stream delete` said nothing of delayed entries and left them, and
+/// workers appended them to the stream that was gone.
+fn the_delayed_entries_of_a_stream_go_with_it_and_are_told(place: &Place) {
+    three_orders(place);
+    for n in 1..=2 {
+        place.run(&format!("schedule add orders --in 1h n={n} --json")).json();
+    }
+    let asked = place.run("stream delete orders");
+    let text = "with 3 entries, 0 groups, 0 pending, 2 delayed\n";
+    assert_eq!(asked.stdout, format!("stream orders would be deleted, {text}"));
+    assert_eq!(asked.code, Some(2));
+    let listed = place.run("schedule ls orders --json").json();
+    assert_eq!(listed["scheduled"].as_array().map(Vec::len), Some(2), "they are there still");
+    let deleted = place.run("stream delete orders --yes").success();
+    assert_eq!(deleted, format!("stream orders was deleted, {text}"));
+    place.run("schedule ls orders").failure(1);
+    assert_eq!(place.redis("DBSIZE"), Value::Int(0), "nothing is left beside it");
+    place.redis("XADD again 1-1 n 1");
+    place.run("schedule add again --in 1h n=1 --json").json();
+    assert_eq!(place.run("stream delete again --yes --json").json()["scheduled"], 1);
+    if !place.is_millstream() {
+        // What looks like it and is somebody else's stays.
+        place.redis("XADD other 1-1 n 1");
+        place.redis("ZADD {other}:delayed 1 mine");
+        let text = "stream other was deleted, with 1 entry, 0 groups, 0 pending\n";
+        assert_eq!(place.run("stream delete other --yes").success(), text);
+        assert_eq!(place.redis("ZCARD {other}:delayed"), Value::Int(1));
+    }
 }

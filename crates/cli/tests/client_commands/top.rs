@@ -1,5 +1,7 @@
 //! `millstream top`: on a terminal, and without one.
 
+use std::io::Read as _;
+
 use serde_json::{Value as Json, json};
 
 use crate::on_all_servers;
@@ -316,6 +318,27 @@ fn a_terminal_with_one_screen_shows_no_remains(place: &Place) {
     assert_eq!(screen.child.wait().expect("it ends").code(), Some(0));
     let seen = screen.until("a cursor below", |screen| screen.cursor_position() == (23, 0));
     assert!(seen[23].is_empty() && !screen.now().hide_cursor(), "{seen:?}");
+}
+
+/// Symptom: a terminal window that was closed ended it with a panic.
+#[test]
+fn a_terminal_that_goes_away_ends_it_without_a_panic() {
+    let place = Place::start("millstream").expect("it is there");
+    let (mut terminal, other_end) = pty_process::blocking::open().expect("a terminal");
+    terminal.resize(pty_process::Size::new(24, 80)).expect("it has a size");
+    let command = pty_process::blocking::Command::new(env!("CARGO_BIN_EXE_millstream"))
+        .args(["top", "--url", &place.url()])
+        .env("TERM", "xterm-256color");
+    let mut child = command.spawn(other_end).expect("the binary of this package starts");
+    let (mut drawn, mut bytes) = (Vec::new(), [0; 4096]);
+    while !String::from_utf8_lossy(&drawn).contains("millstream top") {
+        let count = terminal.read(&mut bytes).expect("it draws");
+        drawn.extend_from_slice(&bytes[..count]);
+    }
+    drop(terminal);
+    // The signal comes first, or that the terminal cannot be read.
+    let code = child.wait().expect("it ends").code();
+    assert!(matches!(code, Some(0 | 1)), "{code:?}");
 }
 
 #[test]

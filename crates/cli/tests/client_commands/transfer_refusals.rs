@@ -4,9 +4,12 @@ use std::time::{Duration, Instant};
 
 use millstream_conformance::{Program, Server, Value};
 
+use crate::on_all_servers;
 use crate::place::{Outcome, Place, millstream, signal};
 use crate::shown::shown;
 use crate::transfer::import;
+
+on_all_servers!(streams_that_a_user_may_not_see_are_passed_over);
 
 fn two() -> [Place; 2] {
     [(); 2].map(|()| Place::start("millstream").expect("it is there"))
@@ -210,4 +213,34 @@ fn streams_go_to_a_cluster_and_back() {
         assert!(streams.iter().all(|it| it["outcome"] == "verified" && it["pending"] == 1));
     }
     assert_eq!(target.redis("XPENDING s7} g"), source.redis("XPENDING s7} g"));
+}
+
+/// Symptom: `import --all` and `--match` of a user who may not see one of the streams failed, and
+/// copied nothing that came behind it.
+fn streams_that_a_user_may_not_see_are_passed_over(source: &Place) {
+    let target = Place::start("millstream").expect("it is there");
+    for key in ["a", "secret", "z"] {
+        source.redis(&format!("XADD {key} 1-1 n 1"));
+    }
+    // It is nothing that would have to be replaced.
+    target.redis("XADD secret 9-9 mine 1");
+    source.redis("ACL SETUSER auditor on >pw ~a ~z +@all");
+    let at = source.url().replace("redis://", "redis://auditor@");
+    let url = source.url().replace("redis://", "redis://auditor:pw@");
+    let import = |options: &str| target.run(&format!("import --from {url} {options}"));
+    let notice = format!("millstream: 1 stream at {at} is not for this user (ACL)\n");
+    let dry = import("--all --dry-run");
+    let text = "a  1  0  0  -  -  would be copied\nsecret  -  -  -  -  -  not permitted\n\
+                z  1  0  0  -  -  would be copied\n";
+    assert_eq!((dry.code, &dry.stderr), (Some(0), &notice));
+    assert_eq!(shown(&dry.stdout), format!("{HEADER}{text}"));
+    let done = import("--match *");
+    let text = "a  1  0  0  SIZE  TIME  verified\nsecret  -  -  -  -  -  not permitted\n\
+                z  1  0  0  SIZE  TIME  verified\n2 entries  SIZE  TIME  RATE\n";
+    assert_eq!((done.code, &done.stderr), (Some(0), &notice));
+    assert_eq!(shown(&done.stdout), format!("{HEADER}{text}"));
+    assert_eq!(target.redis("XLEN secret"), Value::Int(1));
+    // One that is named is wanted.
+    let said = import("secret --as copy").failure(1);
+    assert!(said.contains("cannot look at stream secret at "), "{said}");
 }

@@ -1,6 +1,7 @@
 //! `millstream work`.
 
-use std::io::{BufRead as _, BufReader, Lines, Read as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Lines, PipeWriter, Read as _, pipe};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -18,6 +19,8 @@ on_all_servers!(
     a_command_that_is_too_slow_is_ended_with_all_that_it_started,
     ten_megabytes_of_output_neither_block_nor_stay,
     nobody_has_to_read,
+    nobody_has_to_hear_what_a_worker_says,
+    an_entry_whose_output_is_lost_is_not_acknowledged,
     what_a_command_leaves_running_is_ended,
     a_worker_that_is_told_to_end_waits_for_its_commands,
     a_second_signal_ends_commands_and_their_entries_go_to_others,
@@ -265,6 +268,58 @@ fn nobody_has_to_read(place: &Place) {
     let Running { mut child, lines } = running;
     drop(lines);
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+/// Nobody reads it any more.
+fn closed_pipe() -> PipeWriter {
+    let (reader, writer) = pipe().expect("a pipe");
+    drop(reader);
+    writer
+}
+
+fn full_disk() -> File {
+    File::options().write(true).open("/dev/full").expect("it is there")
+}
+
+/// Symptom: a worker ended with a panic at the first thing that it could not say, and its entry
+/// stayed pending.
+fn nobody_has_to_hear_what_a_worker_says(place: &Place) {
+    let script = "echo $MILLSTREAM_DELIVERIES; [ $MILLSTREAM_DELIVERIES = 2 ]";
+    for (id, stderr) in [(1, Stdio::from(closed_pipe())), (2, full_disk().into())] {
+        add(place, id);
+        let mut command = command(place, "--drain --backoff none", script);
+        let outcome = Outcome::of(command.stderr(stderr).output().expect("it starts"));
+        assert_eq!(outcome.success(), format!("{id}-1  1\n{id}-1  2\n"));
+        assert_eq!(pending(place), [] as [Json; 0]);
+    }
+}
+
+/// Symptom: entries were acknowledged whose output a full disk did not take, and the exit code was
+/// 0.
+fn an_entry_whose_output_is_lost_is_not_acknowledged(place: &Place) {
+    (1..=3).for_each(|id| add(place, id));
+    let none_acknowledged = "millstream: 0 entries acknowledged, ";
+    for options in ["--drain", "--drain --output plain", "--drain --json"] {
+        let mut command = command(place, options, "echo $MILLSTREAM_ID");
+        let said = Outcome::of(command.stdout(full_disk()).output().expect("it starts")).failure(1);
+        let why = "millstream: cannot write what commands print to standard output: No space left \
+                   on device (os error 28); entries whose output was lost were given back\n  \
+                   next: ";
+        assert!(said.contains(why) && said.contains(none_acknowledged), "{said}");
+    }
+    let mut errors = command(place, "--drain", "echo $MILLSTREAM_ID >&2");
+    let outcome = Outcome::of(errors.stderr(full_disk()).output().expect("it starts"));
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    // A reader may go away, but what it did not take is not done.
+    let mut closed = command(place, "--drain", "echo $MILLSTREAM_ID");
+    let outcome = Outcome::of(closed.stdout(closed_pipe()).output().expect("it starts"));
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.stderr.contains(none_acknowledged), "{outcome:?}");
+    // None of that was a try.
+    let outcome = run(place, "", "echo $MILLSTREAM_DELIVERIES");
+    let mut lines: Vec<&str> = outcome.stdout.lines().collect();
+    lines.sort();
+    assert_eq!(lines, ["1-1  1", "2-1  1", "3-1  1"], "{outcome:?}");
 }
 
 fn what_a_command_leaves_running_is_ended(place: &Place) {

@@ -1,5 +1,6 @@
 //! `/healthz` and `/readyz`.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
@@ -46,4 +47,36 @@ fn the_command_for_containers_says_the_same_and_ends_with_it() {
     // Nothing there speaks HTTP.
     let (code, said) = health(&["--url", &format!("http://{}", site.process.address)]);
     assert!(code == Some(1) && said.contains("no HTTP"), "{code:?} {said}");
+}
+
+/// Symptom: `--json` was an option of all commands that look at something, but for `health`.
+#[test]
+fn the_command_for_containers_knows_json_as_others_do() {
+    let site = Site::start(&[]);
+    let url = format!("http://{}", site.host);
+    let document = |url: &str, is_healthy: bool, status: u16, answer: &str| {
+        serde_json::json!({
+            "url": url, "is_healthy": is_healthy, "status": status, "answer": answer,
+        })
+    };
+    let parsed = |said: &str| serde_json::from_str::<serde_json::Value>(said).expect("it is JSON");
+    let (code, said) = health(&["--url", &url, "--json"]);
+    assert_eq!((code, parsed(&said)), (Some(0), document(&url, true, 200, "ready")));
+    let (code, said) = health(&["--url", &url, "--alive", "--json"]);
+    assert_eq!((code, parsed(&said)), (Some(0), document(&url, true, 200, "ok")));
+    // One that is not well.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let ill = std::thread::spawn(move || {
+        let (client, _) = listener.accept().expect("somebody asks");
+        let mut head = BufReader::new(&client).lines();
+        while head.next().is_some_and(|line| !line.expect("text").is_empty()) {}
+        let answer = b"HTTP/1.0 503 No\r\n\r\nits disk is full\n";
+        (&client).write_all(answer).expect("it listens");
+    });
+    let (code, said) = health(&["--url", &url, "--json"]);
+    ill.join().expect("it was asked");
+    let (said, failure) = said.split_once('\n').expect("a document and a line");
+    assert_eq!((code, parsed(said)), (Some(1), document(&url, false, 503, "its disk is full")));
+    assert_eq!(failure, "millstream: its disk is full (status 503)");
 }

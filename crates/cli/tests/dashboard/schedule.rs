@@ -1,5 +1,7 @@
 //! Delayed entries: shown, added, cancelled, appended at once.
 
+use millstream_conformance::Value;
+
 use crate::elsewhere::on_others;
 use crate::site::{Browser, Site};
 
@@ -91,5 +93,10 @@ fn on_redis_and_valkey_they_are_those_of_the_toolkit() {
         assert!(end.contains("Delayed entries 1 "), "{end}");
         let all = place.browser.until("/schedule", |page| page.words().contains("reminders 1"));
         assert!(all.words().contains("has no schedule: delayed entries are"), "{}", all.words());
+        // They are beside the stream there, and a worker would append them to a new one.
+        let gone = place.browser.send_json("DELETE", "/api/v1/streams/reminders", "null");
+        assert_eq!(gone.status, 200, "{}", gone.text);
+        let left = place.redis("EXISTS reminders {reminders}:delayed {reminders}:delayed:payloads");
+        assert_eq!(left, Value::Int(0));
     });
 }

@@ -109,6 +109,25 @@ fn what_waits_is_sent_when_the_server_ends_and_a_collector_that_is_away_is_told_
     site.redis("SET after 2");
 }
 
+/// Symptom: `otlp-endpoint` in the file was an unknown field.
+#[test]
+fn a_collector_that_the_file_names_is_sent_spans() {
+    let collector = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = format!("http://{}", collector.local_addr().expect("its address"));
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("m.toml");
+    let settings = format!("otlp-endpoint = \"{endpoint}\"\notlp-sample = 1\n");
+    std::fs::write(&path, &settings).expect("write the file");
+    let site = Site::start(&["--config", path.to_str().expect("temporary paths are UTF-8")]);
+    site.redis("SET before 1");
+    let (stream, _) = collector.accept().expect("it connects");
+    stream.set_read_timeout(Some(LIMIT)).expect("a limit above zero");
+    while !spans(&request(&stream).1).0.iter().any(|it| it["name"] == "SET before") {}
+    site.redis("CONFIG REWRITE");
+    let rewritten = std::fs::read_to_string(&path).expect("it is there");
+    assert!(rewritten.starts_with(&settings), "{rewritten}");
+}
+
 #[test]
 fn an_endpoint_that_is_none_is_refused_before_anything_starts() {
     for wrong in ["127.0.0.1:4318", "https://127.0.0.1:4318", "http://", "http://a?b", ""] {

@@ -41,6 +41,7 @@ where
     let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_millstream"))
         .args(arguments)
         .env_remove("REDIS_URL")
+        .env_remove("REDISCLI_AUTH")
         .output()
         .expect("the binary of this package starts");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();

@@ -69,6 +69,13 @@ impl Process {
         process
     }
 
+    /// One that nobody listens to; where it listens is to be found out in another way.
+    #[allow(dead_code, reason = "most tests that start one listen to it")]
+    pub(crate) fn unheard(child: Child) -> Self {
+        let (address, first_lines) = (String::new(), Vec::new());
+        Self { child, address, first_lines, later_lines: mpsc::channel().1 }
+    }
+
     /// What it said since it listens, or since the last call.
     #[allow(dead_code, reason = "not all tests that start one ask")]
     pub(crate) fn said(&self) -> Vec<String> {

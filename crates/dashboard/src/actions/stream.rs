@@ -1,6 +1,8 @@
 //! What is changed about a stream.
 
-use millstream::{ConsumerGroupManager, EntryId, GroupStart, RetentionItem, StreamManager, Trim};
+use millstream::{
+    ConsumerGroupManager, DelayedMessages, EntryId, GroupStart, RetentionItem, StreamManager, Trim,
+};
 use millstream_shown::{entries, visible};
 
 use crate::failure::Failure;
@@ -59,13 +61,21 @@ pub(crate) async fn delete(change: &Change<'_>, stream: &[u8]) -> Result<u64, Fa
     // A key of another type is refused here.
     let info = manager.info().await?;
     let gone = || Failure::NotFound("there is no such stream any more".to_owned());
-    let length = info.map(|info| info.length).ok_or_else(gone)?;
+    let info = info.ok_or_else(gone)?;
+    if info.scheduled.is_none() {
+        // Beside the stream, which a worker would make anew to append one of them.
+        match DelayedMessages::new(change.millstream(), stream).cancel_all().await {
+            Err(error) if error.is_temporary() => return Err(error.into()),
+            // What is under their keys is somebody else's, or not for this user.
+            Ok(_) | Err(_) => {}
+        }
+    }
     if !manager.delete().await? {
         return Err(gone());
     }
-    let count = entries(length);
+    let count = entries(info.length);
     change.audit(&format!("deleted stream {} with {count}", visible(stream)));
-    Ok(length)
+    Ok(info.length)
 }
 
 /// Where to an age leads by the server's clock: what is before that id is older.

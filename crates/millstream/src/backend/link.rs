@@ -12,7 +12,7 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisConnectionInfo, Value, cmd};
 use tokio::net::UnixStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::login::Login;
 use super::shared::{Current, Shared, Waiting, WaitingOnes, is_read_only};
@@ -107,22 +107,27 @@ impl Link {
             Ok(current) => current?,
             Err(_) => return Err(no_answer(limit)),
         };
-        self.run_until(until, current, command).await
+        self.run_until(until, limit, current, command).await
     }
 
     pub(super) async fn run_on(&self, current: Current, command: &Cmd) -> Result<Value, Error> {
-        self.run_until(Instant::now() + self.response_timeout, current, command).await
+        let limit = self.response_timeout;
+        self.run_until(Instant::now() + limit, limit, current, command).await
     }
 
+    /// `limit` is how long all of it may take, as it is told.
     async fn run_until(
         &self,
         until: Instant,
+        limit: Duration,
         Current { mut connection, number }: Current,
         command: &Cmd,
     ) -> Result<Value, Error> {
-        let left = until.saturating_duration_since(Instant::now());
-        let answer = within(left, connection.req_packed_command(command)).await;
-        let answer = answer.and_then(|value| Ok(value.extract_error()?));
+        let answer = timeout_at(until, connection.req_packed_command(command)).await;
+        let answer = match answer {
+            Ok(answer) => answer.and_then(Value::extract_error).map_err(Error::from),
+            Err(_) => Err(no_answer(limit)),
+        };
         self.shared.note(number, answer)
     }
 

@@ -43,6 +43,8 @@ pub(super) struct Settings {
     pub(super) group: String,
     pub(super) name: String,
     pub(super) start: GroupStart,
+    /// Groups are made by others.
+    pub(super) must_exist: bool,
     pub(super) max_retries: u32,
     pub(super) claim_min_idle: Duration,
     pub(super) count: usize,
@@ -100,6 +102,7 @@ impl ConsumerBuilder {
             group,
             name: of_slot(0),
             start: GroupStart::First,
+            must_exist: false,
             max_retries: 3,
             claim_min_idle: Duration::from_mins(5),
             count: 10,
@@ -202,6 +205,15 @@ impl ConsumerBuilder {
     #[must_use]
     pub fn start(mut self, start: GroupStart) -> Self {
         self.settings.start = start;
+        self
+    }
+
+    /// Groups are made by others: one that is not there, or not any more, is an error
+    /// ([`Error::NoGroup`]), and nothing is made. Default: groups that are missing are made, if the
+    /// user may.
+    #[must_use]
+    pub fn must_exist(mut self) -> Self {
+        self.settings.must_exist = true;
         self
     }
 
@@ -346,7 +358,8 @@ impl ConsumerBuilder {
         self
     }
 
-    /// Makes the group where it is missing, and a consumer for it that does not read yet.
+    /// Makes the group where it is missing, and a consumer for it that does not read yet. A user
+    /// who may not make groups can work for those that are there.
     ///
     /// On Millstream a group that has no policy gets one by these settings: VISIBILITY,
     /// MAXDELIVERIES, DEADLETTER, BACKOFF, JITTER, CONSUMERTTL, and what else was asked for. One

@@ -44,7 +44,7 @@ pub(super) async fn prepare_groups(
     let mut has_times = true;
     for stream in &settings.streams {
         let manager = ConsumerGroupManager::new(millstream, stream.as_str());
-        manager.create(&settings.group, settings.start).await?;
+        see_to_group(&manager, settings).await?;
         if has_policies && !settings.is_no_ack {
             let policy = manage(millstream, &manager, settings).await?;
             lease = lease.min(policy.visibility.unwrap_or(lease));
@@ -58,6 +58,24 @@ pub(super) async fn prepare_groups(
         cursors.insert(stream.clone(), cursor.unwrap_or(EntryId::ZERO));
     }
     Ok(PreparedGroups { lease, done_until: cursors, tries, has_times })
+}
+
+/// Sees to it that the group is there: makes it, where others do not. Who may not make any can work
+/// for one that is there.
+async fn see_to_group(manager: &ConsumerGroupManager, settings: &Settings) -> Result<(), Error> {
+    let group = &settings.group;
+    let missing = match settings.must_exist {
+        true => Error::NoGroup(format!("there is no group {group} of {}", manager.stream_text()?)),
+        false => match manager.create(group, settings.start).await {
+            Err(error) if error.is_forbidden_command() => error,
+            made => return made.map(drop),
+        },
+    };
+    match manager.groups().await {
+        Ok(groups) if groups.iter().any(|info| info.name == *group) => Ok(()),
+        Err(error) if !error.is_no_stream() => Err(error),
+        _ => Err(missing),
+    }
 }
 
 impl Worker {

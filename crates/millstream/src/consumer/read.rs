@@ -90,13 +90,14 @@ impl Worker {
                 }
                 Err(error) => error,
             };
-            if is_final(&error) {
+            let is_gone = matches!(error, Error::NoGroup(_));
+            if is_final(&error) || (is_gone && self.settings.must_exist) {
                 self.stop.cancel();
                 return Err(error);
             }
             let failures = self.counters.note_failed_poll();
             tracing::warn!("cannot read, will try again: {error}");
-            if matches!(error, Error::NoGroup(_)) {
+            if is_gone {
                 // Fails as reading does, and is tried again as that is.
                 _ = self.make_groups().await;
             }

@@ -145,7 +145,8 @@ impl DeadLetters {
 
     fn need_scripts(&self) -> Result<(), Error> {
         let has_scripts = self.millstream.abilities().has_scripts;
-        self.millstream.need(has_scripts, "scripts, which giving letters back needs")
+        let what = "scripts, which giving letters back needs";
+        self.millstream.need_by(&["EVAL"], has_scripts, what)
     }
 }
 

@@ -104,7 +104,7 @@ impl PendingEntries {
     /// # Errors
     /// [`Error::Configuration`]: a delay of what is fatal. [`Error::Unsupported`],
     /// [`Error::NoGroup`], and those of the server: Millstream refuses delays and errors in groups
-    /// without a policy.
+    /// without a policy. [`Error::Refused`] where the server has XNACK and not for this user.
     pub async fn give_back(
         &self,
         seen: &[PendingEntry],
@@ -123,6 +123,10 @@ impl PendingEntries {
         }
         if abilities.has_nack {
             return self.settle(seen, &Action::Nack(nack)).await;
+        }
+        // What is left to their owner would not be what the server's users know XNACK to do.
+        if let Some(refusal) = abilities.refusal("XNACK") {
+            return Err(refusal);
         }
         // Its count would be one that these servers show as negative after the next delivery.
         millstream

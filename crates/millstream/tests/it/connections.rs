@@ -218,6 +218,21 @@ fn a_consumer_that_waits_for_an_hour_ends_at_once() {
     });
 }
 
+/// Symptom: "there was no answer within 9.999999845s", where 10 s were allowed.
+#[test]
+fn it_is_told_how_long_an_answer_was_waited_for() {
+    let Some(server) = start(&[]) else { return };
+    runtime().block_on(async {
+        let url = format!("redis://127.0.0.1:{}", server.port());
+        let options = ConnectOptions::new(url).response_timeout(Duration::from_millis(300));
+        let millstream = options.connect().await.expect("connect");
+        server.set_stalled(true).expect("stop it");
+        let error = millstream.len("s").await.expect_err("it hangs").to_string();
+        server.set_stalled(false).expect("let it go on");
+        assert!(error.ends_with("there was no answer within 300ms"), "{error}");
+    });
+}
+
 #[test]
 fn a_server_that_is_busy_is_none_that_can_do_nothing() {
     let Some(server) = start(&["--busy-reply-threshold", "1"]) else { return };
@@ -237,6 +252,26 @@ fn a_server_that_is_busy_is_none_that_can_do_nothing() {
         assert_eq!(*Millstream::connect(&url).await.expect("connect").abilities(), before);
         assert!(before.has_scripts && before.has_auto_claim);
     });
+}
+
+/// Symptom: to users whose rules name other keys Millstream was a server without XNACK and IDMP.
+#[test]
+fn what_a_server_can_do_does_not_hang_on_the_keys_of_a_user() {
+    for name in ["millstream", "redis-8.2", "redis-8.6", "valkey-9.1"] {
+        let Some(server) = crate::start(name) else { continue };
+        runtime().block_on(async {
+            let seen_by = async |user: &str| {
+                let url = format!("redis://{user}127.0.0.1:{}", server.port());
+                Millstream::connect(&url).await.expect("connect").abilities().clone()
+            };
+            let all = seen_by("").await;
+            for keys in ["~orders*", "%R~*", "%W~*"] {
+                let user = ["ACL", "SETUSER", "ada", "resetkeys", "on", ">secret", "+@all", keys];
+                ok(&server, &[&user]);
+                assert_eq!(seen_by("ada:secret@").await, all, "{name}: {keys}");
+            }
+        });
+    }
 }
 
 fn says_busy(server: &Server) -> bool {

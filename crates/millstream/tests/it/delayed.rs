@@ -65,8 +65,11 @@ pub(crate) async fn delayed_messages_are_listed_in_pieces_and_run_before_their_t
     assert_eq!(payloads, [number(5), number(0)]);
     assert_eq!(listed(None, 20).await.len(), 8);
     assert_eq!(delayed.count().await.expect("a number"), 8);
+    assert_eq!(delayed.cancel_all().await.expect("takes them back"), 8);
+    assert_eq!(delayed.list(1).await.expect("none"), []);
     let none = DelayedMessages::new(&place.millstream, [&key[..], b"none"].concat());
     assert_eq!(none.count().await.expect("a number"), 0);
+    assert_eq!(none.cancel_all().await.expect("nothing to do"), 0);
 
     let _: String = place.raw("SET {s} precious").await;
     let elsewhere = DelayedMessages::new(&place.millstream, &place.stream);
