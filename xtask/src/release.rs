@@ -5,6 +5,7 @@
 //! `target/profiled/millstream`; nothing of it is in any other build.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -34,8 +35,13 @@ pub(crate) fn run() -> Result<()> {
     train.env("LLVM_PROFILE_FILE", raw.join("%m.profraw"));
     checkout::run(train.arg("train").arg("--program").arg(&instrumented))?;
 
-    let profile = place.join("millstream.profdata");
-    checkout::run(Command::new(merge).arg("merge").arg("--output").arg(&profile).arg(&raw))?;
+    let merged = place.join("merged.profdata");
+    checkout::run(Command::new(merge).arg("merge").arg("--output").arg(&merged).arg(&raw))?;
+    // Cargo looks at the flag, not into the file: another profile needs another name.
+    let mut hasher = DefaultHasher::new();
+    fs::read(&merged).context("read the profile")?.hash(&mut hasher);
+    let profile = place.join(format!("{:016x}.profdata", hasher.finish()));
+    fs::rename(&merged, &profile).context("name the profile")?;
     let built =
         compiler.build(&place, "optimised", &format!("-Cprofile-use={}", text(&profile)?))?;
     let program = place.join("millstream");
@@ -84,7 +90,8 @@ impl Compiler {
         build.args(["build", "--release", "--locked", "--package", "millstream-cli"]);
         // With a target, the flag is not for what runs while it builds.
         build.args(["--target", &self.host]).arg("--target-dir").arg(&target);
-        checkout::run(build.env("RUSTFLAGS", flag))?;
+        // In this form blanks in paths are none between flags.
+        checkout::run(build.env("CARGO_ENCODED_RUSTFLAGS", flag))?;
         Ok(target.join(&self.host).join("release/millstream"))
     }
 }

@@ -32,6 +32,7 @@ fn shown(command: &'static Command) -> Command {
     let arguments = command.get_arguments().filter(|argument| !argument.is_hide_set());
     let shown = Command::new(command.get_name())
         .version(command.get_version())
+        .visible_aliases(command.get_visible_aliases())
         .args(arguments.cloned())
         .subcommands(command.get_subcommands().map(shown));
     match command.get_about() {

@@ -90,14 +90,18 @@ pub(crate) fn run_health(options: &HealthOptions) -> anyhow::Result<()> {
     };
     let (status, text) = asked.with_context(|| format!("ask {url}"))?;
     let is_healthy = status == "200";
-    if *json {
+    let printed = if *json {
         let (status, answer) = (status.parse().ok(), text.trim_end());
-        print_json(&Document { url, is_healthy, status, answer })?;
-    }
+        print_json(&Document { url, is_healthy, status, answer })
+    } else {
+        Ok(())
+    };
     let text = millstream_shown::visible(text.trim_end().as_bytes());
     if !is_healthy {
         bail!("{text} (status {})", millstream_shown::visible(status.as_bytes()));
     }
+    // Only now: a reader that went away must not make a sick server a healthy one.
+    printed?;
     if !json {
         print_line(&text)?;
     }

@@ -141,8 +141,12 @@ enum Command {
 impl CommandLine {
     /// Ends the program where the arguments are wrong, or ask for help.
     fn of(arguments: Vec<OsString>) -> Self {
-        let matches = minus_signs::let_in(Self::command()).get_matches_from(arguments);
-        let parsed = Self::from_arg_matches(&matches);
+        let matches = Self::command().try_get_matches_from(&arguments);
+        let matches = matches.or_else(|error| match minus_signs::is_below_zero(&error) {
+            true => minus_signs::let_in(Self::command()).try_get_matches_from(&arguments),
+            false => Err(error),
+        });
+        let parsed = Self::from_arg_matches(&matches.unwrap_or_else(|error| error.exit()));
         parsed.unwrap_or_else(|error| error.format(&mut Self::command()).exit())
     }
 }

@@ -4,13 +4,6 @@ use millstream::Error;
 
 use crate::output::plural;
 
-/// Whether this user may not look at this one key: others may be for them.
-pub(crate) fn is_key_refused(error: &Error) -> bool {
-    // The text about a command, which is for none of the keys, says "permissions to run".
-    let is_of_key = |text: &str| text.contains("permissions to access");
-    matches!(error, Error::Refused { code, text } if code == "NOPERM" && is_of_key(text))
-}
-
 /// What is said of streams that were passed over for that.
 pub(crate) fn not_for_this_user(count: u64, address: &str) -> String {
     let are = if count == 1 { "is" } else { "are" };

@@ -109,7 +109,7 @@ pub(crate) struct ServeOptions {
     pub(crate) log_format: Option<LogFormat>,
     /// Send spans of slow commands to this OpenTelemetry collector: http://127.0.0.1:4318
     #[arg(long, env = "MILLSTREAM_OTLP_ENDPOINT", value_name = "URL")]
-    otlp_endpoint: Option<String>,
+    pub(crate) otlp_endpoint: Option<String>,
     /// Send also spans of this part of all batches of commands, of each connection: 0.01
     /// [default: 0]
     #[arg(long, env = "MILLSTREAM_OTLP_SAMPLE", value_name = "PART")]

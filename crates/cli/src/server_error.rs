@@ -48,7 +48,7 @@ impl ServerError {
                     "give the group a policy as a user who may (`millstream group policy`), or \
                      this user the right to run this command (ACL SETUSER)",
                 ),
-                "NOPERM" if text.contains("to access a key") => {
+                "NOPERM" if self.error.is_forbidden_key() => {
                     Some("the user needs the right to touch this key (ACL SETUSER)")
                 }
                 "NOPERM" => Some("the user needs the right to run this command (ACL SETUSER)"),

@@ -152,6 +152,11 @@ fn where_spans_go_is_a_setting_like_others() {
     let variables = [("MILLSTREAM_OTLP_ENDPOINT", endpoint), ("MILLSTREAM_OTLP_SAMPLE", sample)];
     let (_, file, _) = run_with(&["config", "print"], &variables);
     assert!(is_in(&file), "{file}");
+    // Its password is one like others.
+    let flags = ["--otlp-endpoint", "http://ada:hunter2@127.0.0.1:4318"];
+    assert!(!printed(&flags).contains("hunter2"));
+    let (_, shown, _) = run(&["config", "print", "--json", flags[0], flags[1]]);
+    assert!(shown.contains("\"hidden\":[\"otlp-endpoint\"]"), "{shown}");
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("m.toml");
     let check = ["serve", "--check-config", "--config", text(&path)];
@@ -253,6 +258,8 @@ fn shells_and_man_get_what_they_need() {
         let (code, script, _) = run(&["completions", shell]);
         assert_eq!(code, Some(0), "{shell}");
         assert!(script.contains(word) && script.contains("check-config"), "{shell}");
+        // What some call ls.
+        assert!(script.contains("list"), "{shell}");
     }
     let (code, _, _) = run(&["completions", "cmd.exe"]);
     assert_eq!(code, Some(2));

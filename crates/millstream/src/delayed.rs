@@ -8,10 +8,10 @@ mod scripts;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use redis::{Cmd, Value, cmd, pipe};
+use redis::{Cmd, Value, cmd};
 use tracing::Instrument as _;
 
-use self::scripts::{ADD, CANCEL, LIST, MOVE, RUN};
+use self::scripts::{ADD, CANCEL, CANCEL_ALL, LIST, MOVE, RUN};
 use crate::milliseconds::milliseconds;
 use crate::producer::entry_fields;
 use crate::reply::NotUnderstood;
@@ -143,12 +143,8 @@ impl DelayedMessages {
         if self.list(1).await?.is_empty() {
             return Ok(0);
         }
-        let (set, hash) = self.keys();
-        let mut all = pipe();
-        all.atomic().cmd("ZCARD").arg(&set).cmd("UNLINK").arg(&set).arg(&hash);
-        let answers = self.millstream.query_all(&all).await?;
-        let count = answers.first().ok_or(Error::Answer("ZCARD"))?;
-        reply::count(count).map_err(NotUnderstood::of("ZCARD"))
+        let count = self.millstream.run(&self.script(CANCEL_ALL)).await?;
+        reply::count(&count).map_err(NotUnderstood::of("EVAL"))
     }
 
     async fn cancel_each(&self) -> Result<u64, Error> {

@@ -96,7 +96,8 @@ impl Error {
     }
 
     /// Whether this user may run the command, and may not touch the key that it names.
-    pub(crate) fn is_forbidden_key(&self) -> bool {
+    #[must_use]
+    pub fn is_forbidden_key(&self) -> bool {
         // The second is what Redis 6.2 says.
         let texts = ["to access a key", "to access one of the keys"];
         matches!(self, Self::Refused { code, text }

@@ -31,10 +31,11 @@ type Pinned = (String, Vec<u8>, String, u64, String, Vec<ListedFile>);
 impl LiveStore {
     /// Has the server bring everything to disk, and keep it there.
     pub(crate) async fn pin(options: &ServerOptions) -> anyhow::Result<Self> {
-        let server = options.connect_for(SAVE_PATIENCE).await?;
+        let server = options.connect().await?;
         // Before SAVE, which others have, too, and may be busy with for long.
         refuse_other_program(&server).await?;
-        let saved = server.millstream.query(&cmd("SAVE")).await;
+        let patient = options.connect_for(SAVE_PATIENCE).await?;
+        let saved = patient.millstream.query(&cmd("SAVE")).await;
         saved.map_err(server.cannot("bring everything to disk"))?;
         let pinned: Result<Pinned, Error> = ask(&server, &["BACKUP", "PIN"]).await;
         let pinned = pinned.map_err(server.cannot("have the files kept still"))?;

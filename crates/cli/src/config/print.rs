@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Context as _;
 use clap::{Arg, CommandFactory as _};
+use millstream::ConnectOptions;
 
 use crate::output::{print_json, print_text};
 use crate::serve_options::ServeOptions;
@@ -40,8 +41,12 @@ pub(super) fn print(options: PrintOptions) -> anyhow::Result<()> {
         !show_password && secret.take_if(|it| !it.is_empty()).is_some()
     };
     let hidden = SECRETS.into_iter().zip(secrets);
-    let hidden: Vec<&str> =
+    let mut hidden: Vec<&str> =
         hidden.filter_map(|(name, secret)| is_hidden(secret).then_some(name)).collect();
+    let has_password = |url: &mut String| ConnectOptions::new(url.as_str()).address() != *url;
+    if !show_password && settings.otlp_endpoint.take_if(has_password).is_some() {
+        hidden.push("otlp-endpoint");
+    }
     if json {
         let given = given(&settings)?;
         print_json(&serde_json::json!({ "settings": given, "hidden": hidden }))?;

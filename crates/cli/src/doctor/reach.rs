@@ -23,9 +23,12 @@ impl Reach {
     /// To the server with this address.
     pub(super) fn new(options: &ServerOptions, address: &str) -> Self {
         let other = std::env::var_os("REDIS_URL").filter(|url| !url.is_empty());
-        let is_elsewhere = other.is_some_and(|url| url != address);
+        let is_elsewhere = other.as_ref().is_some_and(|url| *url != *address);
         let mut millstream = String::new();
-        if address != USUAL_URL || is_elsewhere {
+        if is_elsewhere && !options.is_url_typed() {
+            // There may be a password in it. Where the variable is not set, an empty address is refused.
+            millstream.push_str(" --url \"$REDIS_URL\"");
+        } else if address != USUAL_URL || is_elsewhere {
             millstream = format!(" --url {}", quoted(address));
         }
         let mut certificates = String::new();

@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::name::Name;
-use crate::or_refused::{is_key_refused, not_for_this_user};
+use crate::or_refused::not_for_this_user;
 use crate::output::{Column, JsonBytes, List, age_of, notice, or_dash, short_or_dash};
 use crate::server::{Server, ServerOptions};
 
@@ -145,7 +145,7 @@ async fn look_at(server: &Server, keys: &[Bytes]) -> anyhow::Result<Found> {
             (key, Ok(Some(about))) => found.streams.push((key, about)),
             (_, Ok(None)) => {}
             (_, Err(Error::Refused { code, .. })) if code == "WRONGTYPE" => {}
-            (_, Err(error)) if is_key_refused(&error) => found.not_permitted += 1,
+            (_, Err(error)) if error.is_forbidden_key() => found.not_permitted += 1,
             (key, Err(error)) => {
                 let key = Name::from(key);
                 return Err(server.cannot(format!("look at stream {key}"))(error));

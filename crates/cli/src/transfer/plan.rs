@@ -10,7 +10,6 @@ use tokio::task::JoinSet;
 
 use super::TransferOptions;
 use crate::name::Name;
-use crate::or_refused::is_key_refused;
 use crate::output::{plural, print_line};
 use crate::server::{Server, ServerOptions};
 use crate::usage_error::usage;
@@ -162,7 +161,7 @@ async fn look(server: &Server, keys: Vec<Bytes>) -> anyhow::Result<BTreeMap<Byte
                 Ok(Some(_)) => Found::Something,
                 // Something else is under the key.
                 Err(Error::Refused { code, .. }) if code == "WRONGTYPE" => Found::Something,
-                Err(error) if is_key_refused(&error) => Found::Refused(error),
+                Err(error) if error.is_forbidden_key() => Found::Refused(error),
                 Err(error) => {
                     let key = Name::from(key);
                     return Err(server.cannot(format!("look at key {key}"))(error));

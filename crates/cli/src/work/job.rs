@@ -124,7 +124,9 @@ impl Runner {
         let is_read = is_read || self.drain(pipes.as_mut(), printer).await;
         // What it left running.
         group.end();
-        if !is_read {
+        if !is_read && !self.drain(pipes.as_mut(), printer).await {
+            // A line without an end among it.
+            printer.read_no_more();
             self.drain(pipes.as_mut(), printer).await;
         }
         let tail = std::mem::take(&mut *tail.lock().unwrap_or_else(PoisonError::into_inner));

@@ -85,6 +85,8 @@ pub(super) struct Printer {
     /// Who waits for the worker's own output.
     blocked: AtomicU32,
     refused: mpsc::Sender<()>,
+    /// Says that no more is waited for: somebody else has the command's output open.
+    no_more: CancellationToken,
 }
 
 /// Tells what became of what one run printed.
@@ -130,7 +132,8 @@ impl Outlet {
         // One word says it.
         let (refused, receipt) = mpsc::channel(1);
         let outlet = self.clone();
-        (Printer { outlet, id, blocked: AtomicU32::new(0), refused }, Receipt(receipt))
+        let (blocked, no_more) = (AtomicU32::new(0), CancellationToken::new());
+        (Printer { outlet, id, blocked, refused, no_more }, Receipt(receipt))
     }
 
     /// One document on a line. Does not wait, as there are few of them.
@@ -141,7 +144,16 @@ impl Outlet {
     fn send_document(&self, document: &impl Serialize, refused: Option<mpsc::Sender<()>>) {
         let mut bytes = serde_json::to_vec(document).expect("texts and numbers become JSON");
         bytes.push(b'\n');
-        _ = self.pieces.send(Piece { channel: Channel::Stdout, bytes, refused, _room: None });
+        self.send(Piece { channel: Channel::Stdout, bytes, refused, _room: None });
+    }
+
+    fn send(&self, piece: Piece) {
+        // Nobody writes any more, which nobody must take for written.
+        if let Err(unsent) = self.pieces.send(piece)
+            && let Some(refused) = &unsent.0.refused
+        {
+            _ = refused.try_send(());
+        }
     }
 }
 
@@ -155,13 +167,18 @@ impl Printer {
         self.blocked.load(Ordering::Relaxed) > 0
     }
 
+    /// What was read is printed, and no more is read.
+    pub(super) fn read_no_more(&self) {
+        self.no_more.cancel();
+    }
+
     /// One document about this run.
     pub(super) fn document(&self, document: &impl Serialize) {
         self.outlet.send_document(document, Some(self.refused.clone()));
     }
 
     /// All that a command prints on one of its outputs, which `seen` gets as it is. Ends when
-    /// nobody has it open any more.
+    /// nobody has it open any more, or no more is to be read.
     pub(super) async fn pass_on(
         &self,
         channel: Channel,
@@ -172,8 +189,13 @@ impl Printer {
         loop {
             let room = LINE_BYTES_MAX - lines.len();
             let begin = lines.len();
-            // What cannot be read any more has ended.
-            let count = (&mut from).take(room as u64).read_buf(&mut lines).await.unwrap_or(0);
+            let mut some = (&mut from).take(room as u64);
+            let count = tokio::select! {
+                biased;
+                // What cannot be read any more has ended.
+                count = some.read_buf(&mut lines) => count.unwrap_or(0),
+                () = self.no_more.cancelled() => 0,
+            };
             seen(&lines[begin..]);
             let is_over = count == 0;
             let end = match lines.iter().rposition(|byte| *byte == b'\n') {
@@ -208,7 +230,7 @@ impl Printer {
             _ => (channel, prefixed(id, lines)),
         };
         let refused = Some(self.refused.clone());
-        _ = outlet.pieces.send(Piece { channel, bytes, refused, _room: Some(room) });
+        outlet.send(Piece { channel, bytes, refused, _room: Some(room) });
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) struct WorkSettings {
     /// from now on), or what comes after this id
     #[arg(long, value_name = "0|$|ID", default_value = "0", value_parser = parse_start)]
     start: GroupStart,
-    /// Fail if the stream or the group is not there, in place of making it
+    /// Fail if the stream or the group is not there, or not any more, in place of making it
     #[arg(long)]
     must_exist: bool,
     /// Name of the consumer. It goes on with what it had when it is started again, and no two that

@@ -81,13 +81,21 @@ fn a_number_below_zero_is_refused_for_what_it_is() {
         ("dlq requeue s --all --rate", "-1", "--rate <COUNT>"),
         ("top --interval", "-1s", "--interval <TIME>"),
         ("serve --cache-mb", "-1", "--cache-mb <MIB>"),
+        ("serve --tls-port", "-1", "--tls-port <PORT>"),
+        ("serve --otlp-sample", "-1", "--otlp-sample <PART>"),
     ] {
         let said = run(millstream().args(line.split(' ')).arg(value)).failure(2);
         let begin = format!("error: invalid value '{value}' for '{option}': ");
         assert!(said.starts_with(&begin) && !said.contains("tip:"), "{line}: {said}");
     }
     // Options are options still.
-    for wrong in ["pending ack s g 1-1 --nonsense", "pending ack s g 1-1 -x", "stream ls --limit"] {
+    for wrong in [
+        "pending ack s g 1-1 --nonsense",
+        "pending ack s g 1-1 -x",
+        "stream ls --limit",
+        "schedule add s a=b --in --json",
+        "work s g --visibility -- true",
+    ] {
         let said = run(millstream().args(wrong.split(' '))).failure(2);
         assert!(!said.contains("invalid value"), "{wrong}: {said}");
     }

@@ -21,6 +21,7 @@ on_all_servers!(
     nobody_has_to_read,
     nobody_has_to_hear_what_a_worker_says,
     an_entry_whose_output_is_lost_is_not_acknowledged,
+    a_last_line_without_an_end_is_printed_whoever_has_it_open,
     what_a_command_leaves_running_is_ended,
     a_worker_that_is_told_to_end_waits_for_its_commands,
     a_second_signal_ends_commands_and_their_entries_go_to_others,
@@ -292,6 +293,16 @@ fn nobody_has_to_hear_what_a_worker_says(place: &Place) {
         assert_eq!(outcome.success(), format!("{id}-1  1\n{id}-1  2\n"));
         assert_eq!(pending(place), [] as [Json; 0]);
     }
+}
+
+/// Symptom: a last line without a line feed was lost where something that the command had left
+/// behind, in a session of its own, had its output open.
+fn a_last_line_without_an_end_is_printed_whoever_has_it_open(place: &Place) {
+    add(place, 1);
+    // Longer than such a one is waited for; it ends by itself.
+    let outcome = run(place, "", "printf done; setsid sleep 5 &");
+    assert_eq!(outcome.success(), "1-1  done\n");
+    assert_eq!(pending(place), [] as [Json; 0]);
 }
 
 /// Symptom: entries were acknowledged whose output a full disk did not take, and the exit code was

@@ -75,8 +75,8 @@ fn the_command_for_containers_knows_json_as_others_do() {
         (&client).write_all(answer).expect("it listens");
     });
     let (code, said) = health(&["--url", &url, "--json"]);
-    ill.join().expect("it was asked");
     let (said, failure) = said.split_once('\n').expect("a document and a line");
     assert_eq!((code, parsed(said)), (Some(1), document(&url, false, 503, "its disk is full")));
     assert_eq!(failure, "millstream: its disk is full (status 503)");
+    ill.join().expect("it was asked");
 }

@@ -73,7 +73,7 @@ async fn see_to_group(manager: &ConsumerGroupManager, settings: &Settings) -> Re
     };
     match manager.groups().await {
         Ok(groups) if groups.iter().any(|info| info.name == *group) => Ok(()),
-        Err(error) if !error.is_no_stream() => Err(error),
+        Err(error) if !error.is_no_stream() && !error.is_forbidden_command() => Err(error),
         _ => Err(missing),
     }
 }

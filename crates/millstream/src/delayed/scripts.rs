@@ -67,6 +67,12 @@ if redis.call('ZCARD', KEYS[1]) == 0 then redis.call('DEL', KEYS[2]) end
 return 1"
 );
 
+/// Takes all away. Returns how many those were.
+pub(super) const CANCEL_ALL: &str = "\
+local count = redis.call('ZCARD', KEYS[1])
+redis.call('DEL', KEYS[1], KEYS[2])
+return count";
+
 /// Tokens and messages behind a token (empty: from the first on), so many at most, and no others
 /// once they have so many bytes; before them the token behind which to go on, empty at the end.
 /// Where that token stood is found by halving, as it may be gone.
