@@ -301,7 +301,7 @@ fn a_last_line_without_an_end_is_printed_whoever_has_it_open(place: &Place) {
     add(place, 1);
     // Longer than such a one is waited for; it ends by itself.
     let outcome = run(place, "", "printf done; setsid sleep 5 &");
-    assert_eq!(outcome.success(), "1-1  done\n");
+    assert_eq!((outcome.code, &*outcome.stdout), (Some(0), "1-1  done\n"), "{}", outcome.stderr);
     assert_eq!(pending(place), [] as [Json; 0]);
 }
 
