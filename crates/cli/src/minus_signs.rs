@@ -1,8 +1,8 @@
 //! Numbers, ids and times with a minus sign before them.
 //!
 //! clap takes them for options that do not exist, and advises what does not help. They are none of
-//! what is wanted either, but those who read the values say why. So where that is what is wrong, the
-//! arguments are read once more, with values that may begin with a dash.
+//! what is wanted either, but those who read the values say why. So where that is what is wrong,
+//! the arguments are read once more, with values that may begin with a dash.
 
 use std::any::TypeId;
 use std::num::NonZeroU32;

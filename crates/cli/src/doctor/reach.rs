@@ -26,7 +26,7 @@ impl Reach {
         let is_elsewhere = other.as_ref().is_some_and(|url| *url != *address);
         let mut millstream = String::new();
         if is_elsewhere && !options.is_url_typed() {
-            // There may be a password in it. Where the variable is not set, an empty address is refused.
+            // There may be a password in it. An empty address is refused, where it is not set.
             millstream.push_str(" --url \"$REDIS_URL\"");
         } else if address != USUAL_URL || is_elsewhere {
             millstream = format!(" --url {}", quoted(address));
