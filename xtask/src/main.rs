@@ -4,8 +4,8 @@
 //! | --- | --- |
 //! | `peers [DIR]` | fetches the real servers to compare with, into `.peers` or `$MILLSTREAM_PEERS`
 //! |
-//! | `bench [--against PEER] [--quick] [--only NAME]` | measures beside a real server what is
-//! promised, and writes `docs/benchmarks.md` |
+//! | `bench [--against PEER] [--profiled] [--quick] [--only NAME]` | measures beside a real server
+//! what is promised, and writes `docs/benchmarks.md` |
 //! | `instructions [--accept]` | whether a command costs more instructions than was noted |
 //! | `deny [--advisories]` | licences, duplicates and sources of all dependencies |
 //! | `release` | the program, built with a profile of its own work |
@@ -66,7 +66,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["long", ref rest @ ..] => long::run(rest),
         ["sim", ref rest @ ..] => sim::run(rest),
         _ => bail!(
-            "usage: cargo xtask peers [DIR] | bench [--against PEER] [--quick] \
+            "usage: cargo xtask peers [DIR] | bench [--against PEER] [--profiled] [--quick] \
              [--only NAME] | instructions [--accept] | deny [--advisories] | release | sbom | \
              test | tidy | long [--seeds N] [--seconds S] | \
              long crashes [--rounds N] | long redis-suite | long client-suites [CLIENT] | \

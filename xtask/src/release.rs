@@ -19,7 +19,7 @@ pub(crate) fn run() -> Result<()> {
     let compiler = Compiler::ask()?;
     // Before minutes of building.
     let merge = compiler.merge_program()?;
-    let place = checkout::target_dir().join("profiled");
+    let place = place();
     let raw = place.join("counters");
     if raw.exists() {
         fs::remove_dir_all(&raw).context("remove the counters of before")?;
@@ -44,10 +44,19 @@ pub(crate) fn run() -> Result<()> {
     fs::rename(&merged, &profile).context("name the profile")?;
     let built =
         compiler.build(&place, "optimised", &format!("-Cprofile-use={}", text(&profile)?))?;
-    let program = place.join("millstream");
+    let program = program();
     fs::copy(&built, &program).context("put the program where it is looked for")?;
     println!("release: {}", program.display());
     Ok(())
+}
+
+fn place() -> PathBuf {
+    checkout::target_dir().join("profiled")
+}
+
+/// Where the program is put.
+pub(crate) fn program() -> PathBuf {
+    place().join("millstream")
 }
 
 fn text(path: &Path) -> Result<&str> {

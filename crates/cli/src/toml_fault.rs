@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use clap::Args as _;
 
+use crate::config::NO_KEYS;
 use crate::serve_options::ServeOptions;
 
 /// Keys whose values are for nobody to see. All of them are texts.
@@ -65,6 +66,9 @@ fn has_secret(text: &str) -> bool {
 fn setting(line: &str) -> Option<&str> {
     let (key, _) = line.split_once('=')?;
     let key = key.trim().trim_matches(['"', '\'']);
+    if NO_KEYS.contains(&key) {
+        return None;
+    }
     let all = ServeOptions::augment_args(clap::Command::new("serve"));
     all.get_arguments().any(|flag| flag.get_long() == Some(key)).then_some(key)
 }

@@ -4,6 +4,8 @@ mod print;
 
 use clap::Subcommand;
 
+pub(crate) use print::NO_KEYS;
+
 /// What to do with settings.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConfigCommand {

@@ -16,7 +16,7 @@ Examples:
   millstream serve --config millstream.toml --check-config";
 
 /// Flags that are no keys.
-const NO_KEYS: [&str; 4] = ["config", "check-config", "help", "version"];
+pub(crate) const NO_KEYS: [&str; 4] = ["config", "check-config", "help", "version"];
 /// Settings that are not shown unless that is asked for.
 const SECRETS: [&str; 2] = ["requirepass", "tls-key-file-pass"];
 const LINE_WIDTH: usize = 98;
