@@ -33,9 +33,11 @@ pub(crate) fn run() -> Result<()> {
     count.step("clippy", checkout::run(&mut clippy));
     let peers_dir = checkout::peers_dir();
     count.step("peers", peers::fetch(&peers_dir));
-    // What programs outside of cargo run: the server, and the worker of examples/.
-    let packages = ["--package", "millstream-cli", "--package", "order-worker"];
-    count.step("build", checkout::run(checkout::cargo().arg("build").args(packages)));
+    // Also what programs outside of cargo run: the server, and the worker of examples/. Whatever the
+    // tests need is built by this, too: in another profile, all would be built twice.
+    let build = ["build", "--workspace", "--profile", "test"];
+    let targets = ["--lib", "--bins", "--tests", "--examples"];
+    count.step("build", checkout::run(checkout::cargo().args(build).args(targets)));
 
     let binary = checkout::target_dir().join("debug").join("millstream");
     let mut tests = checkout::cargo();
