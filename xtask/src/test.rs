@@ -33,8 +33,8 @@ pub(crate) fn run() -> Result<()> {
     count.step("clippy", checkout::run(&mut clippy));
     let peers_dir = checkout::peers_dir();
     count.step("peers", peers::fetch(&peers_dir));
-    // Also what programs outside of cargo run: the server, and the worker of examples/. Whatever the
-    // tests need is built by this, too: in another profile, all would be built twice.
+    // Also what programs outside of cargo run: the server, and the worker of examples/. In another
+    // profile than that of the tests, all would be built twice.
     let build = ["build", "--workspace", "--profile", "test"];
     let targets = ["--lib", "--bins", "--tests", "--examples"];
     count.step("build", checkout::run(checkout::cargo().args(build).args(targets)));
