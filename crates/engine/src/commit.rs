@@ -5,13 +5,17 @@
 //! store is opened again. Tests: `tests/it/crash.rs`, and those of the log.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use millstream_log::{AppendError, Committer, ConcurrentSync, LogPosition, Synced};
+use millstream_log::{
+    AppendError, Batch, Committer, ConcurrentSync, LogBuffer, LogPosition, Synced,
+};
 
 use crate::engine::Shared;
 
-/// Makes records durable. One thread drives it.
+/// More than this is too much for a [`Commit::small_write_step`].
+pub(crate) const SMALL_WRITE_BYTES: u64 = 256 << 10;
+
+/// Makes records durable. One thread at a time drives it.
 pub struct Commit {
     shared: Arc<Shared>,
     committer: Committer,
@@ -20,24 +24,6 @@ pub struct Commit {
 impl Commit {
     pub(crate) fn new(shared: Arc<Shared>, committer: Committer) -> Self {
         Self { shared, committer }
-    }
-
-    /// Sleeps until there are records to write, until [`Engine::wake_commit`](crate::Engine), or
-    /// for `at_most`. Returns whether there are.
-    #[must_use]
-    pub fn wait(&self, at_most: Duration) -> bool {
-        let mut core = self.shared.core().lock();
-        let has_records =
-            |core: &crate::core::Core| core.log.as_ref().is_some_and(|log| !log.is_empty());
-        let was_woken = std::mem::take(&mut core.is_committer_woken);
-        if was_woken || has_records(&core) {
-            return has_records(&core);
-        }
-        core.committer_sleeps = true;
-        self.shared.commit_wanted().wait_for(&mut core, at_most);
-        core.committer_sleeps = false;
-        core.is_committer_woken = false;
-        has_records(&core)
     }
 
     /// Gives all records that there are to the operating system. Returns whether there were any.
@@ -49,20 +35,61 @@ impl Commit {
         loop {
             let batch = {
                 let mut core = self.shared.core().lock();
-                core.log.as_mut().and_then(millstream_log::LogBuffer::take)
+                core.log.as_mut().and_then(LogBuffer::take)
             };
-            let Some(mut batch) = batch else { break };
-            self.committer.write(&mut batch)?;
+            let Some(batch) = batch else { break };
+            self.write(batch)?;
             wrote = true;
-            let mut core = self.shared.core().lock();
-            if let Some(log) = core.log.as_mut() {
-                log.give_back(batch);
-            }
         }
         if wrote {
             self.publish();
         }
         Ok(wrote)
+    }
+
+    /// As [`Self::write_step`], but only what can be written without waiting for a sync, and up to
+    /// 256 KiB: for a thread that has more to do than that. Returns whether all records that there
+    /// were when it was called are written; where not, a [`Self::write_step`] has to follow.
+    ///
+    /// # Errors
+    /// [`AppendError`]: nothing more is written until the store is opened again.
+    pub fn small_write_step(&mut self) -> Result<bool, AppendError> {
+        let mut bytes_left = self.committer.ready_bytes().min(SMALL_WRITE_BYTES);
+        let mut wrote = false;
+        let mut is_all = true;
+        loop {
+            let batch = {
+                let mut core = self.shared.core().lock();
+                let Some(log) = core.log.as_mut() else { break };
+                is_all = log.pending_bytes() as u64 <= bytes_left;
+                if is_all { log.take() } else { None }
+            };
+            let Some(batch) = batch else { break };
+            bytes_left -= batch.bytes() as u64;
+            self.write(batch)?;
+            wrote = true;
+        }
+        if wrote {
+            self.publish();
+        }
+        Ok(is_all)
+    }
+
+    fn write(&mut self, mut batch: Batch) -> Result<(), AppendError> {
+        self.committer.write(&mut batch)?;
+        let mut core = self.shared.core().lock();
+        if let Some(log) = core.log.as_mut() {
+            log.give_back(batch);
+        }
+        Ok(())
+    }
+
+    /// Whether the log still takes writes.
+    ///
+    /// # Errors
+    /// [`AppendError::Poisoned`].
+    pub fn check_poison(&self) -> Result<(), AppendError> {
+        self.committer.check_poison()
     }
 
     /// Makes everything written durable.

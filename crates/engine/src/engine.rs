@@ -20,7 +20,7 @@ use crate::backup::Backups;
 use crate::blocks::{self, NeededBlocks};
 use crate::cache::Cache;
 use crate::checkpoint::{CheckpointFacts, Checkpointer};
-use crate::commit::Commit;
+use crate::commit::{Commit, SMALL_WRITE_BYTES};
 use crate::core::{Core, Settings};
 use crate::counters::{CoreGuard, Counters, LongestHold};
 use crate::default_policy::DefaultPolicy;
@@ -339,7 +339,30 @@ impl Engine {
         self.shared.timer_wanted.notify_all();
     }
 
-    /// Ends a [`Commit::wait`] early, or the next one.
+    /// Whether something was logged that no [`Commit`] has taken yet.
+    #[must_use]
+    pub fn has_records(&self) -> bool {
+        self.shared.core.lock().has_records()
+    }
+
+    /// For the thread that commits: sleeps until there are records to write, until
+    /// [`Self::wake_commit`], or for `at_most`. Returns whether there are. Records of transactions
+    /// that [left the commit](Transaction::leave_commit) end no sleep.
+    #[must_use]
+    pub fn wait_records(&self, at_most: Duration) -> bool {
+        let mut core = self.shared.core.lock();
+        let was_woken = std::mem::take(&mut core.is_committer_woken);
+        if was_woken || core.has_records() {
+            return core.has_records();
+        }
+        core.committer_sleeps = true;
+        self.shared.commit_wanted.wait_for(&mut core, at_most);
+        core.committer_sleeps = false;
+        core.is_committer_woken = false;
+        core.has_records()
+    }
+
+    /// Ends a [`Self::wait_records`] early, or the next one.
     pub fn wake_commit(&self) {
         self.shared.core.lock().is_committer_woken = true;
         self.shared.commit_wanted.notify_all();
@@ -514,23 +537,19 @@ impl Shared {
         self.room.as_ref()
     }
 
-    pub(crate) fn commit_wanted(&self) -> &Condvar {
-        &self.commit_wanted
-    }
-
     pub(crate) fn publish(&self, written: LogPosition, durable: LogPosition) {
         self.written.store(written.get(), Ordering::Release);
         self.durable.store(durable.get(), Ordering::Release);
     }
 
     /// The end of a transaction: what has to leave memory does, and whoever sleeps and has work now
-    /// is woken.
-    pub(crate) fn end_of_transaction(&self, core: &mut Core, now: Now) {
+    /// is woken; the commit thread not by somebody who `leaves_commit` to others.
+    pub(crate) fn end_of_transaction(&self, core: &mut Core, now: Now, leaves_commit: bool) {
         if self.block_files.is_some() {
             let excess = core.settle_room() as u64;
             self.counters.unwritten_excess.store(excess, Ordering::Relaxed);
         }
-        if core.committer_sleeps && core.log.as_ref().is_some_and(|log| !log.is_empty()) {
+        if core.committer_sleeps && core.wants_commit(leaves_commit) {
             core.committer_sleeps = false;
             self.commit_wanted.notify_one();
         }
@@ -557,6 +576,18 @@ impl Shared {
 }
 
 impl Core {
+    fn has_records(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| !log.is_empty())
+    }
+
+    /// Whether the commit thread has to see to what is logged.
+    fn wants_commit(&self, is_left_to_others: bool) -> bool {
+        if !is_left_to_others {
+            return self.has_records();
+        }
+        self.log.as_ref().is_some_and(|log| log.pending_bytes() as u64 > SMALL_WRITE_BYTES)
+    }
+
     fn new(
         state: State,
         log: Option<millstream_log::LogBuffer>,

@@ -48,6 +48,7 @@ pub struct Transaction<'e> {
     began_in_panic: bool,
     pub(crate) may_put_off: bool,
     pub(crate) needed: NeededBlocks,
+    leaves_commit: bool,
     /// See [`Transaction::guard_writes`].
     pub(crate) write_guard: Option<WriteGuard>,
 }
@@ -80,8 +81,16 @@ impl<'e> Transaction<'e> {
             began_in_panic: std::thread::panicking(),
             may_put_off: false,
             needed: NeededBlocks::default(),
+            leaves_commit: false,
             write_guard: None,
         }
+    }
+
+    /// What this transaction logs does not wake the commit thread, unless it is too much for a
+    /// [`Commit::small_write_step`](crate::Commit::small_write_step): whoever has it sees to that
+    /// afterwards.
+    pub fn leave_commit(&mut self) {
+        self.leaves_commit = true;
     }
 
     /// Starts a record group: a command, or all commands of an EXEC.
@@ -378,7 +387,7 @@ impl<'e> Transaction<'e> {
     /// Lets others go first who wait for the engine: whoever takes it again and again would leave
     /// them little. Between two record groups only, and only the end of this transaction follows.
     pub(crate) fn give_way(&mut self) {
-        self.shared.end_of_transaction(&mut self.core, self.now);
+        self.shared.end_of_transaction(&mut self.core, self.now, self.leaves_commit);
         MutexGuard::bump(&mut self.core);
     }
 
@@ -399,7 +408,7 @@ impl Drop for Transaction<'_> {
             self.shared.on_panic(&mut self.core);
         } else {
             debug_assert!(self.core.group.touched.is_empty(), "a record group was not finished");
-            self.shared.end_of_transaction(&mut self.core, self.now);
+            self.shared.end_of_transaction(&mut self.core, self.now, self.leaves_commit);
         }
     }
 }

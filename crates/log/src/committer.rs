@@ -114,6 +114,27 @@ impl Committer {
         self.durable
     }
 
+    /// How many bytes of batches can be written now without waiting for a sync: prepared room in
+    /// the current segment, and none while the preparer is syncing more of it.
+    #[must_use]
+    pub fn ready_bytes(&self) -> u64 {
+        if self.shared.growing.is_locked() {
+            return 0;
+        }
+        self.shared.state.lock().current.ready_bytes(self.written)
+    }
+
+    /// Whether the log still takes writes.
+    ///
+    /// # Errors
+    /// [`AppendError::Poisoned`].
+    pub fn check_poison(&self) -> Result<(), AppendError> {
+        match self.shared.poison_reason() {
+            Some(reason) => Err(AppendError::Poisoned { reason }),
+            None => Ok(()),
+        }
+    }
+
     /// Why the log accepts no writes any more, if so.
     #[must_use]
     pub fn poison_reason(&self) -> Option<String> {
@@ -124,9 +145,7 @@ impl Committer {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, Failure>,
     ) -> Result<T, AppendError> {
-        if let Some(reason) = self.shared.poison_reason() {
-            return Err(AppendError::Poisoned { reason });
-        }
+        self.check_poison()?;
         work(self).map_err(|failure| {
             self.shared.set_poison(&failure);
             failure.into_append_error()

@@ -92,6 +92,12 @@ impl Current {
         self.offset(position) + bytes + BATCH_HEADER_BYTES <= self.capacity_bytes
     }
 
+    /// Bytes at `position` that can be written in place, durable length or not.
+    pub(crate) fn ready_bytes(&self, position: LogPosition) -> u64 {
+        let usable = self.written_bytes.min(self.capacity_bytes - BATCH_HEADER_BYTES);
+        usable.saturating_sub(self.offset(position))
+    }
+
     fn ahead_bytes(&self, position: LogPosition) -> u64 {
         let usable = self.synced_bytes.min(self.capacity_bytes - BATCH_HEADER_BYTES);
         usable.saturating_sub(self.offset(position))

@@ -12,6 +12,7 @@ use std::thread::{Builder, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use millstream_engine::{AppendError, Commit, ConcurrentSync};
+use parking_lot::Mutex;
 
 use crate::saving::Moment;
 use crate::{Host, SyncMode, Work};
@@ -32,22 +33,35 @@ const ROOM_LOW_BYTES: u64 = 28 << 20;
 /// Runs until `stop` is set and everything is on disk, or until the log fails.
 pub(crate) fn run<H: Host>(mut commit: Commit, host: &Arc<H>, stop: &AtomicBool) {
     let host = &**host;
-    let outcome = match host.store().sync_mode() {
-        SyncMode::Always => run_always(&mut commit, host, stop),
-        SyncMode::Everysec => run_everysec(&mut commit, host, stop),
-        SyncMode::No => run_no(&mut commit, host, stop),
-    };
-    let outcome = outcome.and_then(|()| finish(&mut commit));
-    if let Err(error) = outcome {
-        let mut reason = error.to_string();
-        if let Some(source) = error.source() {
-            reason = format!("{reason}: {source}");
+    let store = host.store();
+    let outcome = match store.sync_mode() {
+        SyncMode::Always => run_always(&mut commit, host, stop).and_then(|()| finish(&mut commit)),
+        SyncMode::Everysec => {
+            let commit = store.inline_writes.lend(commit);
+            let outcome = run_everysec(commit, host, stop);
+            store.inline_writes.allow(false);
+            outcome.and_then(|()| finish(&mut commit.lock()))
         }
+        SyncMode::No => run_no(&mut commit, host, stop).and_then(|()| finish(&mut commit)),
+    };
+    match outcome {
+        Err(error) => poison(host, &error),
+        Ok(()) => host.wake_held(),
+    }
+}
+
+/// Nothing is written any more: says so, and has everybody see it.
+pub(crate) fn poison<H: Host>(host: &H, error: &AppendError) {
+    let mut reason = error.to_string();
+    if let Some(source) = error.source() {
+        reason = format!("{reason}: {source}");
+    }
+    if host.store().poison().is_none() {
         tracing::error!(
             "the log cannot be written, no write is accepted until the next start: {reason}"
         );
-        host.store().set_poison(reason);
     }
+    host.store().set_poison(reason);
     host.wake_held();
 }
 
@@ -58,7 +72,7 @@ fn run_always<H: Host>(
 ) -> Result<(), AppendError> {
     let store = host.store();
     while !stop.load(Ordering::Acquire) {
-        if commit.wait(IDLE) {
+        if store.engine.wait_records(IDLE) {
             let moment = Moment::uncounted();
             host.time(Work::Write, || commit.write_step())?;
             host.time(Work::Sync, || commit.sync_step())?;
@@ -72,9 +86,9 @@ fn run_always<H: Host>(
 }
 
 /// Syncs run beside the writes, on a thread of their own: a slow one holds up nobody until it is
-/// [`LATE`].
+/// [`LATE`]. Between them those who serve write, see `inline_write.rs`.
 fn run_everysec<H: Host>(
-    commit: &mut Commit,
+    commit: &Mutex<Commit>,
     host: &H,
     stop: &AtomicBool,
 ) -> Result<(), AppendError> {
@@ -98,11 +112,14 @@ fn run_everysec<H: Host>(
         let mut since: Option<Instant> = None;
         let mut syncing = Moment::uncounted();
         let mut next = Instant::now() + SYNC_INTERVAL;
+        store.inline_writes.allow(true);
         while !stop.load(Ordering::Acquire) {
-            let has_records = commit.wait(match since {
+            let has_records = store.engine.wait_records(match since {
                 Some(_) => SYNC_LOOK,
                 None => next.saturating_duration_since(Instant::now()),
             });
+            // Somebody else's write may have failed.
+            commit.lock().check_poison()?;
             let done = match since {
                 Some(since) if since.elapsed() > LATE => {
                     synced.recv().map_err(|_| TryRecvError::Disconnected)
@@ -112,9 +129,10 @@ fn run_everysec<H: Host>(
             };
             match done {
                 Ok(done) => {
-                    commit.end_sync(done?);
+                    commit.lock().end_sync(done?);
                     store.saving.note(syncing);
                     since = None;
+                    store.inline_writes.allow(true);
                 }
                 Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) => return panic_like(syncer),
@@ -123,12 +141,16 @@ fn run_everysec<H: Host>(
                 && (Instant::now() >= next || store.saving.is_wanted(store.engine.durable()));
             let moment = is_time.then(|| Moment::counted(host));
             if has_records {
-                host.time(Work::Write, || commit.write_step())?;
+                let mut own = commit.lock();
+                host.time(Work::Write, || own.write_step())?;
+                drop(own);
                 after_step(host);
             }
             if let Some(moment) = moment {
                 next = Instant::now() + SYNC_INTERVAL;
-                match commit.begin_sync() {
+                store.inline_writes.allow(false);
+                let begun = commit.lock().begin_sync();
+                match begun {
                     Some(sync) => {
                         if to_sync.send(sync).is_err() {
                             return panic_like(syncer);
@@ -137,7 +159,8 @@ fn run_everysec<H: Host>(
                         syncing = moment;
                     }
                     None => {
-                        commit.idle_step()?;
+                        commit.lock().idle_step()?;
+                        store.inline_writes.allow(true);
                     }
                 }
             }
@@ -156,7 +179,7 @@ fn panic_like<T>(thread: ScopedJoinHandle<'_, ()>) -> T {
 fn run_no<H: Host>(commit: &mut Commit, host: &H, stop: &AtomicBool) -> Result<(), AppendError> {
     let store = host.store();
     while !stop.load(Ordering::Acquire) {
-        if commit.wait(IDLE) {
+        if store.engine.wait_records(IDLE) {
             std::thread::sleep(GATHER);
             host.time(Work::Write, || commit.write_step())?;
             after_step(host);
@@ -178,7 +201,7 @@ fn finish(commit: &mut Commit) -> Result<(), AppendError> {
     Ok(())
 }
 
-fn after_step<H: Host>(host: &H) {
+pub(crate) fn after_step<H: Host>(host: &H) {
     let store = host.store();
     host.wake_held();
     if store.engine.room().is_some_and(|room| room.bytes() < ROOM_LOW_BYTES) {

@@ -29,7 +29,7 @@ pub trait Host: Send + Sync + 'static {
     fn now(&self) -> Now;
 
     /// The log has moved, or will not move any more: replies that wait for it are to be looked at
-    /// again. Called by the commit thread after each batch.
+    /// again. Called after each batch, by whoever wrote it.
     fn wake_held(&self);
 
     /// Does some work of a thread; may look how long it takes. Each kind is done by one thread at

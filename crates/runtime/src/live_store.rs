@@ -8,6 +8,7 @@ use millstream_engine::{Engine, LogPosition, Now};
 use parking_lot::Mutex;
 
 use crate::SyncMode;
+use crate::inline_write::InlineWrites;
 use crate::saving::Saving;
 
 /// What the threads of a store and everybody who uses it share. It lies in its
@@ -24,6 +25,7 @@ pub struct LiveStore {
     /// Log space that admitted commands may still take; see `admission.rs`.
     pub(crate) reserved_bytes: AtomicU64,
     poison: OnceLock<String>,
+    pub(crate) inline_writes: InlineWrites,
     pub(crate) preparer: Mutex<Option<Thread>>,
     prepare_failure: AtomicU8,
 }
@@ -57,6 +59,7 @@ impl LiveStore {
             log_end,
             reserved_bytes: AtomicU64::new(0),
             poison: OnceLock::new(),
+            inline_writes: InlineWrites::default(),
             preparer: Mutex::new(None),
             prepare_failure: AtomicU8::new(0),
         }
@@ -67,6 +70,14 @@ impl LiveStore {
     #[inline]
     pub fn sync_mode(&self) -> SyncMode {
         self.sync
+    }
+
+    /// Whether whoever serves should write what it logs, by [`write_inline`](crate::write_inline):
+    /// then its transactions [leave the commit](millstream_engine::Transaction::leave_commit).
+    #[must_use]
+    #[inline]
+    pub fn writes_inline(&self) -> bool {
+        self.inline_writes.is_allowed()
     }
 
     /// Whether nothing is kept.
@@ -90,7 +101,7 @@ impl LiveStore {
         }
     }
 
-    /// How far the commit thread has brought the log, in the sense of the sync mode.
+    /// How far the log was brought, in the sense of the sync mode.
     #[must_use]
     #[inline]
     pub fn committed(&self) -> LogPosition {

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use crate::{LiveStore, PrepareFailure};
 
-/// Sleeps at most so long while enough is prepared; the commit thread ends it earlier.
+/// Sleeps at most so long while enough is prepared; whoever writes the log ends it earlier.
 const ENOUGH_PAUSE: Duration = Duration::from_millis(500);
 /// Before it tries again on a full or failing disk.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);

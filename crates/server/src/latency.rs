@@ -2,7 +2,7 @@
 //!
 //! An event is kept from `latency-monitor-threshold` milliseconds on. Names are those of Redis
 //! where the same thing happens: `command` and `fast-command` (by the command's flag), `aof-write`
-//! and `aof-fsync-always` (the commit thread), `expire-cycle` (the timer's work).
+//! and `aof-fsync-always` (whoever writes the log), `expire-cycle` (the timer's work).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -5,7 +5,7 @@
 //! their own thread.
 //!
 //! A session that waits for the log first says so ([`Mailbox::expect_release`]), then looks at the
-//! published position once more; the commit thread publishes first, then looks whether anybody
+//! published position once more; whoever writes the log publishes first, then looks whether anybody
 //! waits. Both have a full fence in between, so one of them sees the other.
 
 use std::sync::Arc;
@@ -38,6 +38,11 @@ impl Mailbox {
         if expected {
             fence(Ordering::SeqCst);
         }
+    }
+
+    /// On the worker's own thread: after the sessions that can run.
+    pub(crate) fn wake_dispatcher(&self) {
+        self.dispatcher.notify_one();
     }
 
     pub(crate) async fn wait(&self) {

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use millstream_engine::LogPosition;
-use millstream_runtime::PanicGuard;
+use millstream_runtime::{PanicGuard, write_inline};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::LocalSet;
 
@@ -37,6 +37,8 @@ pub(crate) struct Worker {
     index: usize,
     /// Sessions that wait for the log to reach a position.
     held: RefCell<Vec<(LogPosition, Waker)>>,
+    /// Sessions have logged what nobody was woken for.
+    wants_write: Cell<bool>,
     sessions: Cell<usize>,
     session_ended: tokio::sync::Notify,
 }
@@ -49,6 +51,7 @@ impl Worker {
             mailbox,
             index,
             held: RefCell::default(),
+            wants_write: Cell::new(false),
             sessions: Cell::new(0),
             session_ended: tokio::sync::Notify::new(),
         }
@@ -91,9 +94,18 @@ impl Worker {
         }
     }
 
+    /// Has what was logged written as soon as no session can run.
+    pub(crate) fn want_write(&self) {
+        self.wants_write.set(true);
+        self.mailbox.wake_dispatcher();
+    }
+
     async fn dispatch(&self) {
         loop {
             self.mailbox.wait().await;
+            if self.wants_write.take() {
+                write_inline(&*self.shared);
+            }
             self.wake_released();
             for signal in self.mailbox.take_signalled() {
                 signal.wake();

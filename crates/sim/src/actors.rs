@@ -23,6 +23,7 @@ type Actor = fn(&mut Simulation, &mut Dice) -> Checked;
 const ACTORS: &[(u64, Actor)] = &[
     (600, client),
     (80, Simulation::write),
+    (60, Simulation::write_small),
     (70, Simulation::sync),
     (30, Simulation::begin_sync),
     (30, Simulation::run_sync),

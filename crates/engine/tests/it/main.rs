@@ -29,6 +29,7 @@ mod requeue;
 mod retention;
 mod retention_stored;
 mod schedule;
+mod small_writes;
 mod states;
 mod store;
 mod wake_ups;

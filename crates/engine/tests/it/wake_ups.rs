@@ -21,8 +21,8 @@ fn a_wake_up_just_before_the_sleep_ends_it() {
     engine.wake_timer();
     engine.wait_due(at(0), FOR_EVER);
     // The first record of the store.
-    assert!(commit.wait(FOR_EVER));
+    assert!(engine.wait_records(FOR_EVER));
     commit.write_step().expect("it is written");
     engine.wake_commit();
-    assert!(!commit.wait(FOR_EVER));
+    assert!(!engine.wait_records(FOR_EVER));
 }

@@ -14,3 +14,4 @@ mod harness;
 mod model;
 mod os;
 mod poison;
+mod ready_bytes;

@@ -278,7 +278,7 @@ impl Session {
             }
         }
         if lock.is_none() {
-            *lock = Some(engine.lock(now));
+            *lock = Some(self.lock_engine(engine, now));
             // Whoever begins a pause then takes the engine once: nothing that was let in before
             // that runs after it.
             if self.shared.pause.is_on()

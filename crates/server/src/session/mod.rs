@@ -27,6 +27,7 @@ mod loading;
 mod memory;
 mod monitoring;
 mod outbox;
+mod owed_write;
 mod own;
 mod postponing;
 mod silence;
@@ -125,6 +126,8 @@ pub(crate) struct Session {
     reservation: Option<Reservation<Shared>>,
     admitted_until: LogPosition,
     batch_end: LogPosition,
+    /// What it has logged has woken nobody yet; see `owed_write.rs`.
+    owes_write: bool,
     /// Bytes of buffers that were counted last, and whether it counts as blocked.
     counted_bytes: usize,
     is_counted_blocked: bool,
@@ -185,6 +188,7 @@ impl Session {
             reservation: None,
             admitted_until: LogPosition::ZERO,
             batch_end: LogPosition::ZERO,
+            owes_write: false,
             counted_bytes: 0,
             is_counted_blocked: false,
         }
@@ -214,6 +218,7 @@ impl Session {
             let has_waited = matches!(self.waiting, Waiting::No)
                 || self.poll_waiting(events, context).is_ready();
             let runs_on = has_waited && self.execute();
+            self.ask_for_write();
             let begins_to_wait = has_waited && !matches!(self.waiting, Waiting::No);
             // The next batch follows at once, so a short answer can wait for it.
             let sends = !runs_on || self.outbox.len() >= SEND_BYTES;

@@ -10,7 +10,7 @@ use millstream_server::{Config, StopError, SyncMode};
 use crate::client::{Client, command, memory, show, start};
 use crate::gated_storage::GatedStorage;
 
-const MOMENT: Duration = Duration::from_millis(40);
+pub(crate) const MOMENT: Duration = Duration::from_millis(40);
 
 pub(crate) fn on(storage: &GatedStorage, sync: SyncMode) -> Config {
     let mut config =
@@ -78,23 +78,6 @@ fn each_of_many_single_writes_is_confirmed() {
         let value = "v".repeat(id * 131 % 30_000);
         assert_eq!(client.shown(&format!("XADD s {id}-1 f {value}")), format!("{id}-1"));
     }
-}
-
-/// A sync of `everysec` that hangs keeps nobody from an answer: the write is with the system.
-#[test]
-fn a_slow_sync_each_second_holds_up_no_reply() {
-    let storage = GatedStorage::default();
-    let server = start(on(&storage, SyncMode::Everysec));
-    let mut client = Client::connect(&server);
-    client.call("XADD s 1-1 a b");
-    storage.close();
-    // For longer than a second, so that a sync is under way.
-    for id in 2..42 {
-        assert!(client.is_silent_for(MOMENT));
-        assert_eq!(client.shown(&format!("XADD s {id}-1 a b")), format!("{id}-1"));
-    }
-    storage.open_gate();
-    server.shutdown().expect("everything is on disk");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! A disk in memory whose syncs wait while a gate is closed, and where no file can be opened, or a
-//! sync panics, on order.
+//! A disk in memory whose syncs, or writes, wait while a gate is closed, and where no file can be
+//! opened, or a sync panics, on order. It knows which thread did what.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,43 +14,114 @@ use crate::client::LIMIT;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct GatedStorage {
     pub(crate) disk: MemoryStorage,
-    gate: Arc<Gate>,
+    watched: Arc<Watched>,
     has_no_files: Arc<AtomicBool>,
+}
+
+/// What the files of a disk have in common.
+#[derive(Debug, Default)]
+struct Watched {
+    syncs: Gate,
+    writes: Gate,
+    /// The name of a thread whose syncs are wrong.
+    wrong_thread: Mutex<Option<&'static str>>,
+    /// Kept from the first question on.
+    done: Mutex<Option<Vec<Done>>>,
+}
+
+/// A write or a sync, by the name of its thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Done {
+    pub(crate) thread: String,
+    /// `None`: a sync.
+    pub(crate) written: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Default)]
 struct Gate {
-    is_closed: Mutex<bool>,
+    closed_for: Mutex<ClosedFor>,
     moved: Condvar,
-    /// The name of a thread whose syncs are wrong.
-    wrong_thread: Mutex<Option<&'static str>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum ClosedFor {
+    #[default]
+    Nobody,
+    Everybody,
+    Thread(&'static str),
+}
+
+impl ClosedFor {
+    fn is_me(self) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Everybody => true,
+            Self::Thread(name) => std::thread::current().name() == Some(name),
+        }
+    }
 }
 
 impl Gate {
+    fn set(&self, closed_for: ClosedFor) {
+        *self.closed_for.lock().expect("no test panics while it holds this") = closed_for;
+        self.moved.notify_all();
+    }
+
     fn pass(&self) {
+        let closed_for = self.closed_for.lock().expect("no test panics while it holds this");
+        let waited = self.moved.wait_timeout_while(closed_for, LIMIT, |closed| closed.is_me());
+        let waited = waited.expect("no test panics while it holds this").1;
+        assert!(!waited.timed_out(), "the gate stays closed");
+    }
+}
+
+impl Watched {
+    fn note(&self, written: Option<&[u8]>) {
+        let mut done = self.done.lock().expect("no test panics while it holds this");
+        if let Some(done) = &mut *done {
+            let thread = std::thread::current().name().unwrap_or_default().to_owned();
+            done.push(Done { thread, written: written.map(<[u8]>::to_vec) });
+        }
+    }
+
+    fn sync(&self) {
+        self.note(None);
         let wrong = *self.wrong_thread.lock().expect("no test panics while it holds this");
         let is_wrong = wrong.is_some() && std::thread::current().name() == wrong;
         assert!(!is_wrong, "a panic of a test in {wrong:?}");
-        let closed = self.is_closed.lock().expect("no test panics while it holds this");
-        let waited = self.moved.wait_timeout_while(closed, LIMIT, |closed| *closed);
-        assert!(!*waited.expect("no test panics while it holds this").0, "the gate stays closed");
+        self.syncs.pass();
     }
 }
 
 impl GatedStorage {
+    /// Syncs wait from now on.
     pub(crate) fn close(&self) {
-        *self.gate.is_closed.lock().expect("no test panics while it holds this") = true;
+        self.watched.syncs.set(ClosedFor::Everybody);
     }
 
     pub(crate) fn open_gate(&self) {
-        *self.gate.is_closed.lock().expect("no test panics while it holds this") = false;
-        self.gate.moved.notify_all();
+        self.watched.syncs.set(ClosedFor::Nobody);
+    }
+
+    /// Writes of a thread wait from now on.
+    pub(crate) fn hold_writes_of(&self, thread: &'static str) {
+        self.watched.writes.set(ClosedFor::Thread(thread));
+    }
+
+    pub(crate) fn hold_no_writes(&self) {
+        self.watched.writes.set(ClosedFor::Nobody);
     }
 
     /// From now on this thread panics when it syncs.
     pub(crate) fn panic_in(&self, thread: &'static str) {
-        let wrong = &self.gate.wrong_thread;
+        let wrong = &self.watched.wrong_thread;
         *wrong.lock().expect("no test panics while it holds this") = Some(thread);
+    }
+
+    /// Writes and syncs since the last call, those that wait among them; none the first time.
+    pub(crate) fn take_done(&self) -> Vec<Done> {
+        let mut done = self.watched.done.lock().expect("no test panics while it holds this");
+        done.replace(Vec::new()).unwrap_or_default()
     }
 
     /// As at the limit of open files.
@@ -66,7 +137,7 @@ impl GatedStorage {
     }
 
     fn gated(&self, file: Arc<dyn StorageFile>) -> Arc<dyn StorageFile> {
-        Arc::new(GatedFile { file, gate: Arc::clone(&self.gate) })
+        Arc::new(GatedFile { file, watched: Arc::clone(&self.watched) })
     }
 }
 
@@ -109,7 +180,7 @@ impl Storage for GatedStorage {
 #[derive(Debug)]
 struct GatedFile {
     file: Arc<dyn StorageFile>,
-    gate: Arc<Gate>,
+    watched: Arc<Watched>,
 }
 
 impl StorageFile for GatedFile {
@@ -118,11 +189,13 @@ impl StorageFile for GatedFile {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.watched.note(Some(bytes));
+        self.watched.writes.pass();
         self.file.write_at(offset, bytes)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.gate.pass();
+        self.watched.sync();
         self.file.sync_data()
     }
 

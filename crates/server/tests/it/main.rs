@@ -8,6 +8,7 @@ mod client;
 mod connection;
 mod debug;
 mod disk;
+mod everysec;
 mod faults;
 mod gated_storage;
 mod info;

@@ -24,6 +24,23 @@ impl Simulation {
         }
     }
 
+    /// What a thread that serves does at `everysec`: all that there is, or a part, or nothing.
+    pub(crate) fn write_small(&mut self, _: &mut Dice) -> Checked {
+        let (written_before, durable_before) = (self.store.written(), self.store.durable());
+        match self.store.commit.small_write_step() {
+            Ok(is_all) => {
+                let written = self.store.written();
+                if written > written_before {
+                    self.history.wrote(written, durable_before);
+                }
+                self.note(&format!("small write up to {written}, all: {is_all}"));
+                let is_left = self.store.engine.has_records();
+                ensure(is_all != is_left, || format!("something is left: {is_left}"))
+            }
+            Err(error) => self.append_failed(&error),
+        }
+    }
+
     pub(crate) fn sync(&mut self, _: &mut Dice) -> Checked {
         match self.store.commit.sync_step() {
             Ok(durable) => {
