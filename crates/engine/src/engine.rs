@@ -138,7 +138,9 @@ pub(crate) struct Shared {
     block_files: Option<BlockFiles>,
     /// The newest checkpoint covers the log up to here.
     pub(crate) checkpointed: AtomicU64,
-    pub(crate) checkpoint_log_bytes: u64,
+    checkpoint_log_bytes: u64,
+    /// See [`Self::due_log_bytes`].
+    due_log_bytes: AtomicU64,
     /// As in the core, for whoever does not hold it.
     pub(crate) cache_bytes: AtomicU64,
     pub(crate) counters: Counters,
@@ -231,6 +233,7 @@ impl Engine {
             reserve,
             checkpointed: AtomicU64::new(from),
             checkpoint_log_bytes: options.blocks.checkpoint_log_bytes,
+            due_log_bytes: AtomicU64::new(options.blocks.checkpoint_log_bytes),
             cache_bytes: AtomicU64::new(options.blocks.cache_bytes as u64),
             counters: Counters::default(),
             backups: Mutex::default(),
@@ -418,11 +421,12 @@ impl Engine {
         self.shared.cache_bytes.store(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Whether the log behind the last checkpoint is so long that the next one should hurry.
+    /// Whether the log behind the last checkpoint is so long that the next one should hurry: twice
+    /// what makes one due.
     #[must_use]
     pub fn is_log_long(&self) -> bool {
         let behind = self.written().since(self.checkpointed());
-        behind > 2 * self.shared.checkpoint_log_bytes
+        behind > 2 * self.shared.due_log_bytes()
     }
 
     /// How blocks, block files and checkpoints stand.
@@ -462,7 +466,7 @@ impl Engine {
         if !self.has_checkpoint_failed() {
             return 0;
         }
-        self.written().since(self.checkpointed()) / self.shared.checkpoint_log_bytes.max(1)
+        self.written().since(self.checkpointed()) / self.shared.due_log_bytes().max(1)
     }
 
     pub(crate) fn timer_holds(&self) -> &LongestHold {
@@ -535,6 +539,17 @@ impl Shared {
 
     pub(crate) fn room(&self) -> Option<&Room> {
         self.room.as_ref()
+    }
+
+    /// So many bytes of log make a checkpoint due: what the settings say, or as much as the last
+    /// one had to write, if that was more.
+    pub(crate) fn due_log_bytes(&self) -> u64 {
+        self.due_log_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The newest checkpoint has so many bytes.
+    pub(crate) fn made_checkpoint_of(&self, bytes: u64) {
+        self.due_log_bytes.store(bytes.max(self.checkpoint_log_bytes), Ordering::Relaxed);
     }
 
     pub(crate) fn publish(&self, written: LogPosition, durable: LogPosition) {

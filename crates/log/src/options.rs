@@ -19,7 +19,8 @@ pub struct LogOptions {
     /// How far prepared (zero-written or recycled, and synced) space runs ahead of the last write.
     /// Default 32 MiB, at most a segment less two pages.
     pub zero_ahead_bytes: u64,
-    /// What one step of the [`Preparer`](crate::Preparer) writes and syncs at most. Default 4 MiB.
+    /// What one step of the [`Preparer`](crate::Preparer) writes and syncs at most: syncs of
+    /// batches wait for it. Default 512 KiB.
     pub zero_step_bytes: u64,
     /// Whether prepared space is written with zeros, which makes syncs cheaper (they overwrite) and
     /// costs as many bytes again as are logged; else it is only allocated. Default true: right
@@ -43,7 +44,7 @@ impl Default for LogOptions {
             batch_bytes: 4 << 20,
             head_bytes: 256 << 10,
             zero_ahead_bytes: 32 << 20,
-            zero_step_bytes: 4 << 20,
+            zero_step_bytes: 512 << 10,
             is_zero_filled: true,
             reserve_bytes: 4 << 20,
             recycled_segments_max: 2,

@@ -78,9 +78,8 @@ pub struct Checkpointer {
     shared: Arc<Shared>,
     blocks: BlockWriter,
     facts: CheckpointFacts,
-    /// Where the last one was cut, and how large it was.
+    /// Where the last one was cut.
     last_position: LogPosition,
-    last_bytes: u64,
     must_be_full: bool,
     work: Option<Work>,
     compaction: Option<Compaction>,
@@ -123,12 +122,12 @@ impl Checkpointer {
     ) -> Self {
         let kept_bytes = facts.full_bytes + facts.delta_bytes;
         shared.counters.kept_checkpoint_bytes.store(kept_bytes, Ordering::Relaxed);
+        shared.made_checkpoint_of(facts.full_bytes.max(facts.delta_bytes));
         Self {
             shared,
             blocks,
             facts,
             last_position: position,
-            last_bytes: facts.full_bytes.max(facts.delta_bytes),
             must_be_full: false,
             work: None,
             compaction: None,
@@ -224,7 +223,7 @@ impl Checkpointer {
         let mut core = self.shared.lock_core();
         let end = core.log.as_ref().map_or(self.last_position, millstream_log::LogBuffer::end);
         let logged = end.since(self.last_position);
-        let goal = self.shared.checkpoint_log_bytes.max(self.last_bytes);
+        let goal = self.shared.due_log_bytes();
         let is_memory_short = core.unwritten_excess() > core.cache_bytes / 2;
         let freed = core.state.collect_freed();
         let is_disk_full = self.shared.is_disk_full();
@@ -396,7 +395,8 @@ impl Checkpointer {
             CheckpointKind::Delta => self.facts.delta_bytes += bytes,
         }
         self.has_moved = false;
-        (self.last_position, self.last_bytes) = (making.position, bytes);
+        self.last_position = making.position;
+        self.shared.made_checkpoint_of(bytes);
         self.must_be_full = false;
         let chain = (self.facts.full, self.facts.newest);
         self.shared.backups.lock().published(chain, making.position);

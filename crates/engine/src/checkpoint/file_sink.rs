@@ -13,8 +13,8 @@ use crate::object::ObjectId;
 /// Blocks that are told where they lie under one hold of the engine.
 const PLACES_PER_HOLD: usize = 128;
 /// Blocks are synced, and their streams told where they lie, each time so much was written while
-/// the reserve of the disk is untouched.
-const SETTLE_BYTES: u64 = 4 << 20;
+/// the reserve of the disk is untouched. As little as a checkpoint syncs at once.
+const SETTLE_BYTES: u64 = 512 << 10;
 /// How often the pace is told of what was written. What lies in between is done in one go, and who
 /// serves clients may wait for its processor meanwhile: records of 32 KiB take some 30 us, blocks
 /// twice that. (With 1 MiB, and blocks alone, a list of 300,000 pending entries was encoded in
@@ -59,7 +59,11 @@ impl Sink for FileSink<'_> {
         // What goes into the disk's reserve is settled last of all: should this checkpoint fail,
         // all of it can be given back.
         if self.unsettled.bytes >= SETTLE_BYTES && self.shared.has_whole_reserve() {
-            self.shared.settle(self.blocks, self.unsettled)?;
+            // What is in the writer's buffer may need the reserve yet.
+            self.blocks.flush()?;
+            if self.shared.has_whole_reserve() {
+                self.shared.settle(self.blocks, self.unsettled)?;
+            }
         }
         self.wrote(u64::from(at.bytes));
         Ok(at)

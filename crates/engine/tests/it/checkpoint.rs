@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use millstream_engine::{
     AddRequest, CheckpointError, CheckpointStep, Engine, GroupPosition, NewId, OpenError, Storage,
+    StringExpiry,
 };
 use millstream_log::memory_storage::{Crash, MemoryStorage, Operation};
 use millstream_model::{EntryId, References, Rejection, TrimBy, TrimOptions};
@@ -350,4 +351,47 @@ fn a_start_without_its_checkpoint_is_refused_and_takes_no_block_away() {
         assert_eq!(disk.names(), all);
         assert_eq!(dump(Store::open(disk, at(1)).engine()), before);
     }
+}
+
+/// Symptom: where a checkpoint was larger than what makes one due, each one hurried, and syncs of
+/// the log stood behind its bytes.
+#[test]
+fn a_large_checkpoint_is_in_no_more_hurry_than_a_small_one() {
+    let mut store = Store::new();
+    let set = |store: &mut Store, key: usize| {
+        let value = bytes::Bytes::from(vec![b'v'; 200]);
+        let key = format!("k{key}").into_bytes();
+        now(store.engine(), |txn| txn.set_string(0, &key, value, StringExpiry::None));
+        store.write()
+    };
+    for key in 0..200 {
+        set(&mut store, key);
+    }
+    store.checkpoint();
+    let begun = store.engine().checkpointed();
+    let large = store.engine().storage_statistics().last_checkpoint_bytes;
+    assert!(large > 10 * small().blocks.checkpoint_log_bytes, "{large} bytes");
+    let mut key = 0;
+    while set(&mut store, key).since(begun) <= large {
+        assert!(!store.engine().is_log_long());
+        key += 1;
+    }
+    // Due now, and it fails.
+    store.disk.fail(Operation::Create, 0, ErrorKind::Other);
+    store.opened.checkpointer.step(false).expect_err("it cannot be created");
+    assert!(!store.engine().is_log_long());
+    while set(&mut store, key).since(begun) <= 2 * large {
+        assert_eq!(store.engine().overdue_checkpoints(), 1);
+        key += 1;
+    }
+    assert!(store.engine().is_log_long());
+    while set(&mut store, key).since(begun) < 4 * large {
+        key += 1;
+    }
+    assert_eq!(store.engine().overdue_checkpoints(), 4);
+    // The same after a start.
+    let again = store.crashed(Crash::KeepAll, at(0));
+    assert!(again.engine().is_log_long());
+    store.checkpoint();
+    assert!(!store.engine().is_log_long());
 }
