@@ -43,6 +43,7 @@ mod schedule;
 mod serve;
 #[cfg(test)]
 mod serve_inputs;
+mod serve_keys;
 mod serve_options;
 mod serve_values;
 mod server;

@@ -3,13 +3,8 @@
 
 use std::ops::Range;
 
-use clap::Args as _;
+use crate::serve_keys::{SECRETS, flags_with_key, key_of};
 
-use crate::config::NO_KEYS;
-use crate::serve_options::ServeOptions;
-
-/// Keys whose values are for nobody to see. All of them are texts.
-const SECRETS: [&str; 2] = ["requirepass", "tls-key-file-pass"];
 /// So many letters may be wrong in a key that is guessed.
 const EDITS_MAX: usize = 2;
 
@@ -40,9 +35,8 @@ pub(crate) fn describe(text: &str, span: Option<Range<usize>>, message: &str) ->
 /// there are.
 fn unknown_key(message: &str) -> Option<String> {
     let (key, all) = message.strip_prefix("unknown field `")?.split_once("`, expected one of ")?;
-    let flags = ServeOptions::augment_args(clap::Command::new("serve"));
-    let names = flags.get_arguments().filter(|flag| !flag.is_hide_set());
-    let names = names.filter_map(|flag| flag.get_long());
+    let flags = flags_with_key();
+    let names = flags.iter().filter(|flag| !flag.is_hide_set()).filter_map(key_of);
     let nearest = names
         .filter(|name| all.contains(&format!("`{name}`")))
         .map(|name| (strsim::osa_distance(key, name), name))
@@ -66,16 +60,13 @@ fn has_secret(text: &str) -> bool {
 fn setting(line: &str) -> Option<&str> {
     let (key, _) = line.split_once('=')?;
     let key = key.trim().trim_matches(['"', '\'']);
-    if NO_KEYS.contains(&key) {
-        return None;
-    }
-    let all = ServeOptions::augment_args(clap::Command::new("serve"));
-    all.get_arguments().any(|flag| flag.get_long() == Some(key)).then_some(key)
+    flags_with_key().iter().any(|flag| key_of(flag) == Some(key)).then_some(key)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::serve_options::ServeOptions;
 
     /// As both readers of the file tell it: the one at the start, and that of CONFIG REWRITE.
     fn told(text: &str) -> Vec<String> {

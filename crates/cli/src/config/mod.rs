@@ -4,8 +4,6 @@ mod print;
 
 use clap::Subcommand;
 
-pub(crate) use print::NO_KEYS;
-
 /// What to do with settings.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConfigCommand {

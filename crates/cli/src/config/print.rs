@@ -7,6 +7,7 @@ use clap::{Arg, CommandFactory as _};
 use millstream::ConnectOptions;
 
 use crate::output::{print_json, print_text};
+use crate::serve_keys::{SECRETS, key_of};
 use crate::serve_options::ServeOptions;
 
 pub(super) const EXAMPLES: &str = "\
@@ -15,10 +16,6 @@ Examples:
   millstream config print --config millstream.toml --json
   millstream serve --config millstream.toml --check-config";
 
-/// Flags that are no keys.
-pub(crate) const NO_KEYS: [&str; 4] = ["config", "check-config", "help", "version"];
-/// Settings that are not shown unless that is asked for.
-const SECRETS: [&str; 2] = ["requirepass", "tls-key-file-pass"];
 const LINE_WIDTH: usize = 98;
 
 #[derive(Debug, clap::Args)]
@@ -70,7 +67,7 @@ fn file(given: &toml::Table, hidden: &[&str]) -> anyhow::Result<String> {
     let program = crate::CommandLine::command();
     let serve = program.find_subcommand("serve").context("find the definition of serve")?;
     for argument in serve.get_arguments() {
-        let Some(key) = argument.get_long().filter(|it| !NO_KEYS.contains(it)) else { continue };
+        let Some(key) = key_of(argument) else { continue };
         let value = given.get(key);
         if argument.is_hide_set() && value.is_none() {
             continue;
