@@ -141,6 +141,8 @@ pub(crate) struct Shared {
     checkpoint_log_bytes: u64,
     /// See [`Self::due_log_bytes`].
     due_log_bytes: AtomicU64,
+    /// See [`Self::log_bytes_per_checkpoint`].
+    expected_checkpoint_bytes: AtomicU64,
     /// As in the core, for whoever does not hold it.
     pub(crate) cache_bytes: AtomicU64,
     pub(crate) counters: Counters,
@@ -234,6 +236,7 @@ impl Engine {
             checkpointed: AtomicU64::new(from),
             checkpoint_log_bytes: options.blocks.checkpoint_log_bytes,
             due_log_bytes: AtomicU64::new(options.blocks.checkpoint_log_bytes),
+            expected_checkpoint_bytes: AtomicU64::new(0),
             cache_bytes: AtomicU64::new(options.blocks.cache_bytes as u64),
             counters: Counters::default(),
             backups: Mutex::default(),
@@ -422,11 +425,11 @@ impl Engine {
     }
 
     /// Whether the log behind the last checkpoint is so long that the next one should hurry: twice
-    /// what makes one due.
+    /// what makes one due, or what it has to write if that is more.
     #[must_use]
     pub fn is_log_long(&self) -> bool {
         let behind = self.written().since(self.checkpointed());
-        behind > 2 * self.shared.due_log_bytes()
+        behind > 2 * self.shared.log_bytes_per_checkpoint()
     }
 
     /// How blocks, block files and checkpoints stand.
@@ -466,7 +469,7 @@ impl Engine {
         if !self.has_checkpoint_failed() {
             return 0;
         }
-        self.written().since(self.checkpointed()) / self.shared.due_log_bytes().max(1)
+        self.written().since(self.checkpointed()) / self.shared.log_bytes_per_checkpoint().max(1)
     }
 
     pub(crate) fn timer_holds(&self) -> &LongestHold {
@@ -547,9 +550,21 @@ impl Shared {
         self.due_log_bytes.load(Ordering::Relaxed)
     }
 
+    /// So many bytes of log are no reason to hurry: what makes a checkpoint due, or as much as the
+    /// one that is being made, or has to be made again, is expected to have.
+    pub(crate) fn log_bytes_per_checkpoint(&self) -> u64 {
+        self.due_log_bytes().max(self.expected_checkpoint_bytes.load(Ordering::Relaxed))
+    }
+
     /// The newest checkpoint has so many bytes.
     pub(crate) fn made_checkpoint_of(&self, bytes: u64) {
         self.due_log_bytes.store(bytes.max(self.checkpoint_log_bytes), Ordering::Relaxed);
+        self.expected_checkpoint_bytes.store(0, Ordering::Relaxed);
+    }
+
+    /// The next checkpoint will have about so many bytes.
+    pub(crate) fn expect_checkpoint_of(&self, bytes: u64) {
+        self.expected_checkpoint_bytes.store(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn publish(&self, written: LogPosition, durable: LogPosition) {

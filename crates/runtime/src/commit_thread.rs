@@ -38,8 +38,11 @@ pub(crate) fn run<H: Host>(mut commit: Commit, host: &Arc<H>, stop: &AtomicBool)
         SyncMode::Always => run_always(&mut commit, host, stop).and_then(|()| finish(&mut commit)),
         SyncMode::Everysec => {
             let commit = store.inline_writes.lend(commit);
-            let outcome = run_everysec(commit, host, stop);
-            store.inline_writes.allow(false);
+            let outcome = {
+                // Also where it panics: nothing that is written would be synced any more.
+                let _end = store.inline_writes.allowed_at_most_until_dropped();
+                run_everysec(commit, host, stop)
+            };
             outcome.and_then(|()| finish(&mut commit.lock()))
         }
         SyncMode::No => run_no(&mut commit, host, stop).and_then(|()| finish(&mut commit)),
@@ -140,30 +143,33 @@ fn run_everysec<H: Host>(
             let is_time = since.is_none()
                 && (Instant::now() >= next || store.saving.is_wanted(store.engine.durable()));
             let moment = is_time.then(|| Moment::counted(host));
-            if has_records {
-                let mut own = commit.lock();
-                host.time(Work::Write, || own.write_step())?;
-                drop(own);
-                after_step(host);
-            }
-            if let Some(moment) = moment {
-                next = Instant::now() + SYNC_INTERVAL;
-                store.inline_writes.allow(false);
-                let begun = commit.lock().begin_sync();
-                match begun {
-                    Some(sync) => {
-                        if to_sync.send(sync).is_err() {
-                            return panic_like(syncer);
-                        }
-                        since = Some(Instant::now());
-                        syncing = moment;
+            let Some(moment) = moment else {
+                if has_records {
+                    host.time(Work::Write, || commit.lock().write_step())?;
+                    after_step(host);
+                }
+                continue;
+            };
+            next = Instant::now() + SYNC_INTERVAL;
+            store.inline_writes.allow(false);
+            let mut own = commit.lock();
+            // All that the moment has counted, whenever it was logged.
+            host.time(Work::Write, || own.write_step())?;
+            match own.begin_sync() {
+                Some(sync) => {
+                    if to_sync.send(sync).is_err() {
+                        return panic_like(syncer);
                     }
-                    None => {
-                        commit.lock().idle_step()?;
-                        store.inline_writes.allow(true);
-                    }
+                    since = Some(Instant::now());
+                    syncing = moment;
+                }
+                None => {
+                    own.idle_step()?;
+                    store.inline_writes.allow(true);
                 }
             }
+            drop(own);
+            after_step(host);
         }
         Ok(())
     })

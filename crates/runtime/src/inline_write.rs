@@ -45,6 +45,17 @@ impl InlineWrites {
         self.is_allowed.store(is_allowed, Ordering::Release);
     }
 
+    /// Takes back what is allowed once it is dropped.
+    pub(crate) fn allowed_at_most_until_dropped(&self) -> impl Drop {
+        struct End<'a>(&'a InlineWrites);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.allow(false);
+            }
+        }
+        End(self)
+    }
+
     pub(crate) fn is_allowed(&self) -> bool {
         self.is_allowed.load(Ordering::Acquire)
     }

@@ -280,6 +280,9 @@ impl Checkpointer {
             || !matches!(CheckpointChain::is_present(storage, facts.full, facts.newest), Ok(true))
             || (is_chain_long && !self.shared.is_disk_full());
         let kind = if is_full { CheckpointKind::Full } else { CheckpointKind::Delta };
+        if is_full {
+            self.expect_full_checkpoint();
+        }
         let number = facts.newest + 1;
         let (header, mut making) = {
             let mut core = self.shared.lock_core();
@@ -431,9 +434,15 @@ impl Checkpointer {
         free_removed(&self.shared, &left);
     }
 
+    /// The next one says everything: the last full one and what changed since then.
+    fn expect_full_checkpoint(&self) {
+        self.shared.expect_checkpoint_of(self.facts.full_bytes + self.facts.delta_bytes);
+    }
+
     /// Forgets a checkpoint that failed.
     fn give_up(&mut self, mut making: Making, error: CheckpointError) -> CheckpointError {
         self.must_be_full = true;
+        self.expect_full_checkpoint();
         let (left, unsettled) = {
             let mut core = self.shared.lock_core();
             core.state.freed.append(std::mem::take(&mut making.freed));

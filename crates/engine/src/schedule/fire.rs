@@ -218,7 +218,7 @@ impl Transaction<'_> {
         let unwritten = end.get().saturating_sub(written.get());
         let behind = end.get().saturating_sub(self.shared.checkpointed.load(Ordering::Relaxed));
         let is_overdue = self.shared.counters.last_checkpoint_failed.load(Ordering::Relaxed)
-            && behind / self.shared.due_log_bytes().max(1) >= OVERDUE_MAX;
+            && behind / self.shared.log_bytes_per_checkpoint().max(1) >= OVERDUE_MAX;
         unwritten <= UNWRITTEN_BYTES_MAX && !is_overdue && self.may_log(bytes as u64)
     }
 }

@@ -395,3 +395,40 @@ fn a_large_checkpoint_is_in_no_more_hurry_than_a_small_one() {
     store.checkpoint();
     assert!(!store.engine().is_log_long());
 }
+
+/// Symptom: after a small checkpoint a large one was in a hurry again, and its first failure was
+/// the end of writes.
+#[test]
+fn a_large_checkpoint_after_a_small_one_is_in_no_hurry_either() {
+    let mut store = Store::new();
+    let set = |store: &mut Store, key: usize| {
+        let value = bytes::Bytes::from(vec![b'v'; 200]);
+        let key = format!("k{key}").into_bytes();
+        now(store.engine(), |txn| txn.set_string(0, &key, value, StringExpiry::None));
+        store.write()
+    };
+    for key in 0..200 {
+        set(&mut store, key);
+    }
+    store.checkpoint();
+    let large = store.engine().storage_statistics().last_checkpoint_bytes;
+    set(&mut store, 0);
+    store.checkpoint();
+    let small = store.engine().storage_statistics().last_checkpoint_bytes;
+    assert!(small < large / 10, "{small} bytes are a delta, {large} a full one");
+    // One that fails makes the next one full.
+    let begun = store.engine().checkpointed();
+    set(&mut store, 0);
+    store.disk.fail(Operation::Create, 0, ErrorKind::Other);
+    store.opened.checkpointer.step(true).expect_err("it cannot be created");
+    while set(&mut store, 1).since(begun) <= 2 * large {
+        assert!(!store.engine().is_log_long());
+        assert!(store.engine().overdue_checkpoints() <= 2);
+    }
+    // What makes it due is as before: it is tried again at once.
+    store.disk.fail(Operation::Create, 0, ErrorKind::Other);
+    store.opened.checkpointer.step(false).expect_err("it cannot be created");
+    store.checkpoint();
+    assert_eq!(store.engine().overdue_checkpoints(), 0);
+    assert!(!store.engine().is_log_long());
+}

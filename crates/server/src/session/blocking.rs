@@ -231,6 +231,7 @@ impl Session {
             WaitResult::Rejected(rejection) => rejection_reply(&rejection),
             WaitResult::TimedOut => Reply::NilArray,
         };
+        self.ask_for_write_of_others(depends_on);
         self.answer_waiting(reply, depends_on);
         Poll::Ready(())
     }

@@ -432,6 +432,8 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        // After a panic behind a command that has logged something.
+        self.ask_for_write();
         self.abandon_wait();
         self.end_monitoring();
         self.stream.say_goodbye();

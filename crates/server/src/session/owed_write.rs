@@ -1,7 +1,7 @@
 //! What a session has logged without waking the commit thread, which its worker writes then; see
 //! `inline_write.rs` of the runtime.
 
-use millstream_engine::{Engine, Now, Transaction};
+use millstream_engine::{Engine, LogPosition, Now, Transaction};
 
 use super::Session;
 
@@ -20,6 +20,14 @@ impl Session {
     /// can run.
     pub(super) fn ask_for_write(&mut self) {
         if std::mem::take(&mut self.owes_write) && self.batch_end > self.shared.store.committed() {
+            self.worker.want_write();
+        }
+    }
+
+    /// The same for what this session was given by one of another worker, which may have much to do
+    /// before its own write.
+    pub(super) fn ask_for_write_of_others(&self, until: LogPosition) {
+        if self.shared.store.writes_inline() && until > self.shared.store.committed() {
             self.worker.want_write();
         }
     }
