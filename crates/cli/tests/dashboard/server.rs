@@ -96,7 +96,9 @@ fn the_slow_log_is_shown_without_secrets_and_forgotten() {
     assert!(words.contains("XADD s 1-1 <b>\\xff \\u{1b}[2J 127.0.0.1:"), "{words}");
     assert!(words.contains(" AUTH (not shown) "), "{words}");
     let done = site.submit("/server/slow-log", "/server/slow-log/reset", &[]).words();
-    assert!(done.contains("The slow log was forgotten.") && !done.contains("XADD"), "{done}");
+    // A connection that the dashboard makes meanwhile has a slow log of its own.
+    let is_forgotten = !done.contains("XADD s 1-1") && !done.contains("AUTH");
+    assert!(done.contains("The slow log was forgotten.") && is_forgotten, "{done}");
     site.log_says(&["reset the slow log"]);
 
     site.redis("CONFIG SET maxclients 1000 requirepass s3cret-two");
