@@ -121,8 +121,6 @@ fn run_everysec<H: Host>(
                 Some(_) => SYNC_LOOK,
                 None => next.saturating_duration_since(Instant::now()),
             });
-            // Somebody else's write may have failed.
-            commit.lock().check_poison()?;
             let done = match since {
                 Some(since) if since.elapsed() > LATE => {
                     synced.recv().map_err(|_| TryRecvError::Disconnected)
@@ -140,6 +138,8 @@ fn run_everysec<H: Host>(
                 Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) => return panic_like(syncer),
             }
+            // Somebody else's write may have failed. A sync says above why.
+            commit.lock().check_poison()?;
             let is_time = since.is_none()
                 && (Instant::now() >= next || store.saving.is_wanted(store.engine.durable()));
             let moment = is_time.then(|| Moment::counted(host));
