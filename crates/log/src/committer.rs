@@ -129,10 +129,7 @@ impl Committer {
     /// # Errors
     /// [`AppendError::Poisoned`].
     pub fn check_poison(&self) -> Result<(), AppendError> {
-        match self.shared.poison_reason() {
-            Some(reason) => Err(AppendError::Poisoned { reason }),
-            None => Ok(()),
-        }
+        self.shared.check_poison()
     }
 
     /// Why the log accepts no writes any more, if so.

@@ -42,9 +42,7 @@ impl ConcurrentSync {
     /// # Errors
     /// [`AppendError::Io`] poisons the log, [`AppendError::Poisoned`] if it was before.
     pub fn run(self) -> Result<Synced, AppendError> {
-        if let Some(reason) = self.shared.poison_reason() {
-            return Err(AppendError::Poisoned { reason });
-        }
+        self.shared.check_poison()?;
         let shared = Arc::clone(&self.shared);
         self.sync().map_err(|failure| {
             shared.set_poison(&failure);

@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 
 use crate::error::Failure;
 use crate::format::{BATCH_HEADER_BYTES, SEGMENT_BYTES_MAX, SEGMENT_HEADER_BYTES};
-use crate::{LogOptions, LogPosition, Storage, StorageFile};
+use crate::{AppendError, LogOptions, LogPosition, Storage, StorageFile};
 
 /// Folder of all log files.
 pub(crate) const FOLDER: &str = "log";
@@ -230,6 +230,14 @@ impl Shared {
 
     pub(crate) fn set_disk_full(&self, is_full: bool) {
         self.disk_full.store(is_full, Ordering::Release);
+    }
+
+    /// Whether batches and syncs are still taken.
+    pub(crate) fn check_poison(&self) -> Result<(), AppendError> {
+        match self.poison_reason() {
+            Some(reason) => Err(AppendError::Poisoned { reason }),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn poison_reason(&self) -> Option<String> {

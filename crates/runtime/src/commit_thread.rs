@@ -142,14 +142,14 @@ fn run_everysec<H: Host>(
             commit.lock().check_poison()?;
             let is_time = since.is_none()
                 && (Instant::now() >= next || store.saving.is_wanted(store.engine.durable()));
-            let moment = is_time.then(|| Moment::counted(host));
-            let Some(moment) = moment else {
+            if !is_time {
                 if has_records {
                     host.time(Work::Write, || commit.lock().write_step())?;
                     after_step(host);
                 }
                 continue;
-            };
+            }
+            let moment = Moment::counted(host);
             next = Instant::now() + SYNC_INTERVAL;
             store.inline_writes.allow(false);
             let mut own = commit.lock();

@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use millstream_engine::{
-    AddRequest, CheckpointError, CheckpointStep, Engine, GroupPosition, NewId, OpenError, Storage,
-    StringExpiry,
+    AddRequest, CheckpointError, CheckpointStep, Engine, GroupPosition, LogPosition, NewId,
+    OpenError, Storage, StringExpiry,
 };
 use millstream_log::memory_storage::{Crash, MemoryStorage, Operation};
 use millstream_model::{EntryId, References, Rejection, TrimBy, TrimOptions};
@@ -353,21 +353,29 @@ fn a_start_without_its_checkpoint_is_refused_and_takes_no_block_away() {
     }
 }
 
-/// Symptom: where a checkpoint was larger than what makes one due, each one hurried, and syncs of
-/// the log stood behind its bytes.
-#[test]
-fn a_large_checkpoint_is_in_no_more_hurry_than_a_small_one() {
+/// Logs and writes one string; returns where the log ends.
+fn set(store: &mut Store, key: usize) -> LogPosition {
+    let value = bytes::Bytes::from(vec![b'v'; 200]);
+    let key = format!("k{key}").into_bytes();
+    now(store.engine(), |txn| txn.set_string(0, &key, value, StringExpiry::None));
+    store.write()
+}
+
+/// A full checkpoint was made of many strings.
+fn with_large_checkpoint() -> Store {
     let mut store = Store::new();
-    let set = |store: &mut Store, key: usize| {
-        let value = bytes::Bytes::from(vec![b'v'; 200]);
-        let key = format!("k{key}").into_bytes();
-        now(store.engine(), |txn| txn.set_string(0, &key, value, StringExpiry::None));
-        store.write()
-    };
     for key in 0..200 {
         set(&mut store, key);
     }
     store.checkpoint();
+    store
+}
+
+/// Symptom: where a checkpoint was larger than what makes one due, each one hurried, and syncs of
+/// the log stood behind its bytes.
+#[test]
+fn a_large_checkpoint_is_in_no_more_hurry_than_a_small_one() {
+    let mut store = with_large_checkpoint();
     let begun = store.engine().checkpointed();
     let large = store.engine().storage_statistics().last_checkpoint_bytes;
     assert!(large > 10 * small().blocks.checkpoint_log_bytes, "{large} bytes");
@@ -400,17 +408,7 @@ fn a_large_checkpoint_is_in_no_more_hurry_than_a_small_one() {
 /// the end of writes.
 #[test]
 fn a_large_checkpoint_after_a_small_one_is_in_no_hurry_either() {
-    let mut store = Store::new();
-    let set = |store: &mut Store, key: usize| {
-        let value = bytes::Bytes::from(vec![b'v'; 200]);
-        let key = format!("k{key}").into_bytes();
-        now(store.engine(), |txn| txn.set_string(0, &key, value, StringExpiry::None));
-        store.write()
-    };
-    for key in 0..200 {
-        set(&mut store, key);
-    }
-    store.checkpoint();
+    let mut store = with_large_checkpoint();
     let large = store.engine().storage_statistics().last_checkpoint_bytes;
     set(&mut store, 0);
     store.checkpoint();
